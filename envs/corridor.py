@@ -1,0 +1,76 @@
+"""Corridor: the smallest text environment with everything that GiGPO uses, as an example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+
+from .contract import (
+    ADMISSIBLE_ACTIONS,
+    ANCHOR,
+    EXPERT_ACTION,
+    SCORE,
+    TAGS,
+    TASK,
+    WON,
+    text_space,
+)
+
+
+class CorridorEnv(gymnasium.Env[str, str]):
+    """Walk along a corridor of numbered doors to the door where the key fits.
+
+    The seed picks the start and the goal. The reward is 1 at the goal and 0 before; any text other
+    than "go left" and "go right" changes nothing. States recur, because one can walk to and fro.
+
+    Args:
+        length: Number of doors, at least 2.
+        max_steps: Steps after which an unfinished episode is truncated.
+    """
+
+    def __init__(self, length: int = 6, *, max_steps: int = 12) -> None:
+        """Check the options and declare the spaces."""
+        if length < 2 or max_steps < 1:
+            raise ValueError(
+                f"Corridor needs length >= 2 and max_steps >= 1, got length={length} and "
+                f"max_steps={max_steps}: raise them in env_config."
+            )
+        self.length, self.max_steps = length, max_steps
+        self.observation_space = text_space(200)
+        self.action_space = text_space(100)
+        self._position = self._goal = self._num_steps = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Draw two different doors from the seed: the start and the goal."""
+        super().reset(seed=seed, options=options)
+        doors = self.np_random.choice(self.length, size=2, replace=False)
+        self._position, self._goal = (int(door) for door in doors)
+        self._num_steps = 0
+        return self._observation(), self._info()
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Move by one door; unknown text is answered by the unchanged state."""
+        move = {"go left": -1, "go right": 1}.get(action.strip().lower(), 0)
+        self._position = min(max(self._position + move, 0), self.length - 1)
+        self._num_steps += 1
+        terminated = self._position == self._goal
+        truncated = not terminated and self._num_steps >= self.max_steps
+        return self._observation(), float(terminated), terminated, truncated, self._info()
+
+    def _observation(self) -> str:
+        return f"You stand at door {self._position + 1} of {self.length}."
+
+    def _info(self) -> dict[str, Any]:
+        won = self._position == self._goal
+        return {
+            TASK: f"Go to door {self._goal + 1}.",
+            ADMISSIBLE_ACTIONS: ["go left", "go right"],
+            WON: won,
+            ANCHOR: self._observation(),
+            EXPERT_ACTION: "go left" if self._position > self._goal else "go right",
+            SCORE: float(won),
+            TAGS: ["corridor"],
+        }

@@ -1,0 +1,41 @@
+"""GiGPO (Group-in-Group Policy Optimization) for LLM agents, as a plugin of Ray RLlib.
+
+Importing this package is cheap: Ray, torch and vLLM are loaded with the first name that needs them.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rllib_gigpo.installation import warn_about_broken_torch_packages
+
+__version__ = "0.1.0"
+
+# In a checkout the environments lie in the top-level folder `envs`; installed, they lie inside
+# this package. A Ray worker started in the repository root finds the checkout's package first,
+# whatever is installed.
+if not (Path(__path__[0]) / "envs").is_dir():
+    __path__.append(str(Path(__file__).resolve().parent.parent))
+
+_EXPORTS = {"GiGPO": "rllib_gigpo.gigpo", "GiGPOConfig": "rllib_gigpo.gigpo"}
+_SUBPACKAGES = ("envs", "warm_start")
+
+__all__ = ["GiGPO", "GiGPOConfig", "envs", "warm_start"]
+
+warn_about_broken_torch_packages()
+
+
+def __getattr__(name: str) -> Any:
+    """Load an exported name at its first use (PEP 562)."""
+    if name in _EXPORTS:
+        return getattr(import_module(_EXPORTS[name]), name)
+    if name in _SUBPACKAGES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(
+        f"module {__name__!r} has no attribute {name!r}; it exports {', '.join(__all__)}"
+    )
+
+
+def __dir__() -> list[str]:
+    """List the lazily loaded names too."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""RLlib callbacks: transcripts."""

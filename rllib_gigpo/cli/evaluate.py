@@ -1,0 +1,155 @@
+"""`rllib evaluate`: plays the test tasks with a checkpoint; success and its confidence interval."""
+
+import argparse
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rllib_gigpo.cli.loading import apply_settings, assignment
+from rllib_gigpo.cli.progress import decimal, percent, thousands
+from rllib_gigpo.errors import CheckpointError
+from rllib_gigpo.results import EVALUATION, lookup, number
+
+if TYPE_CHECKING:
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+_CHECKPOINT_MARK = "rllib_checkpoint.json"
+_CONSTRUCTOR_FILE = "class_and_ctor_args.pkl"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``evaluate`` to the command."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="success of a checkpoint on the test tasks",
+        description="Play the test tasks with a checkpoint; success with a 95 %% confidence "
+        "interval, overall and for each tag of the tasks.",
+    )
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", type=Path, help="a checkpoint, or a trial's folder"
+    )
+    parser.add_argument(
+        "--num-tasks", metavar="N", type=int, help="test tasks (default: the config's)"
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, help="write all metrics to a JSON file"
+    )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        type=assignment,
+        action="append",
+        default=[],
+        dest="settings",
+        help="change a setting of its config, e.g. --set num_env_runners=1; may be repeated",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``rllib evaluate``; returns the exit status."""
+    checkpoint = find_checkpoint(args.checkpoint)
+    settings = list(args.settings)
+    if args.num_tasks is not None:
+        settings.append(("num_test_tasks", args.num_tasks))
+    result = evaluate_checkpoint(checkpoint, settings)
+    print("\n".join(table(result)))
+    if args.output:
+        write_json(result, args.output)
+    return 0
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return ``path`` if it is a checkpoint, else the newest checkpoint of the trial that it holds.
+
+    Raises:
+        CheckpointError: There is none, or the folder holds several trials.
+    """
+    if (path / _CHECKPOINT_MARK).is_file():
+        return path
+    found = [
+        mark.parent for depth in ("*", "*/*") for mark in path.glob(f"{depth}/{_CHECKPOINT_MARK}")
+    ]
+    if not found:
+        raise CheckpointError(
+            f"{path}: no checkpoint here ({_CHECKPOINT_MARK}), nor in the folders below"
+        )
+    if len({checkpoint.parent for checkpoint in found}) > 1:
+        raise CheckpointError(
+            f"{path}: holds checkpoints of several trials; name one of {sorted(map(str, found))}"
+        )
+    return max(found)
+
+
+def evaluate_checkpoint(
+    checkpoint: Path, settings: Sequence[tuple[str, Any]] = ()
+) -> dict[str, Any]:
+    """Build the algorithm of a checkpoint and evaluate it.
+
+    Args:
+        checkpoint: Folder of an RLlib checkpoint. Only open those you trust: they hold pickles.
+        settings: (name, value) to set on its config first.
+
+    Returns:
+        What ``Algorithm.evaluate()`` returns.
+    """
+    from ray.rllib.algorithms.algorithm import Algorithm
+
+    config = checkpoint_config(checkpoint)
+    apply_settings(config, settings)
+    algorithm = Algorithm.from_checkpoint(str(checkpoint.resolve()), config=config)
+    try:
+        return algorithm.evaluate()
+    finally:
+        algorithm.stop()
+
+
+def checkpoint_config(checkpoint: Path) -> "AlgorithmConfig":
+    """Read the config that a checkpoint was made with.
+
+    Raises:
+        CheckpointError: The file that holds it is missing.
+    """
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+    file = checkpoint / _CONSTRUCTOR_FILE
+    if not file.is_file():
+        raise CheckpointError(
+            f"{file}: missing, so the checkpoint's config is unknown; was the copy complete?"
+        )
+    (state, *_), _ = pickle.loads(file.read_bytes())["ctor_args_and_kwargs"]
+    return state if isinstance(state, AlgorithmConfig) else AlgorithmConfig.from_state(state)
+
+
+def table(result: Mapping[str, Any]) -> list[str]:
+    """Lay out the metrics of an evaluation, one line per tag."""
+    metrics = lookup({"evaluation": result}, EVALUATION) or result
+    lines = [
+        f"success  {_success(metrics)}",
+        f"return   {decimal(number(metrics, 'episode_return_mean'))}",
+        f"length   {decimal(number(metrics, 'episode_len_mean'), 1)}",
+        f"valid    {percent(number(metrics, 'format_valid_rate'))}",
+    ]
+    tags = lookup(metrics, "tags") or {}
+    width = max((len(str(tag)) for tag in tags), default=0)
+    lines += [f"  {tag!s:<{width}}  {_success(tags[tag])}" for tag in sorted(tags)]
+    return lines
+
+
+def _success(metrics: Mapping[str, Any]) -> str:
+    interval = [percent(number(metrics, f"success_ci_{side}")) for side in ("low", "high")]
+    episodes = thousands(number(metrics, "num_episodes"))
+    rate = percent(number(metrics, "success_rate"))
+    return f"{rate}  95 % [{', '.join(interval)}]  {episodes} episodes"
+
+
+def write_json(result: Mapping[str, Any], path: Path) -> None:
+    """Write a result, its NumPy numbers as plain ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2, sort_keys=True, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)

@@ -1,0 +1,102 @@
+"""Turns files and JSON of the command line into objects; a mistake becomes a line with its cure."""
+
+import argparse
+import json
+import runpy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rllib_gigpo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What a file for ``rllib train file`` defines."""
+
+    config: "AlgorithmConfig"
+    stop: Mapping[
+        str, Any
+    ]  # metric path -> value at which the run stops; {} runs until interrupted
+    name: str
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Run a Python file and take ``config`` and ``stop`` from it.
+
+    The file runs under a name of its own: it neither replaces an installed module of the same name
+    nor triggers its ``if __name__ == "__main__"``.
+
+    Raises:
+        ConfigError: No such file, no ``config`` in it, or objects of the wrong type.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
+    if path.suffix != ".py":
+        raise ConfigError(
+            f"{path}: not a Python file; `rllib train file` runs a .py that defines `config`"
+        )
+    return experiment_from(runpy.run_path(str(path)), path)
+
+
+def experiment_from(namespace: Mapping[str, Any], path: Path) -> Experiment:
+    """Check what the file at ``path`` has defined."""
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+    if "config" not in namespace:
+        raise ConfigError(f"{path}: defines no `config`; add `config = GiGPOConfig()...`")
+    config, stop = namespace["config"], namespace.get("stop") or {}
+    if not isinstance(config, AlgorithmConfig):
+        raise ConfigError(f"{path}: `config` is a {type(config).__name__}, not an AlgorithmConfig")
+    if not isinstance(stop, Mapping):
+        raise ConfigError(f"{path}: `stop` is a {type(stop).__name__}, not a dict")
+    return Experiment(config=config, stop=stop, name=path.stem)
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Parse a JSON object; an ``argparse`` type.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is no JSON, or no object.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not JSON ({error.msg} at character {error.pos}); "
+            "write for example '{\"training_iteration\": 10}'"
+        ) from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a JSON object like {{"key": value}}')
+    return value
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """Parse ``KEY=VALUE``; an ``argparse`` type. A value that is no JSON counts as text.
+
+    Raises:
+        argparse.ArgumentTypeError: There is no ``=`` or no key.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, for example lr=1e-5")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+
+
+def apply_settings(config: "AlgorithmConfig", settings: Sequence[tuple[str, Any]]) -> None:
+    """Change settings of a config in place, like ``lr`` or ``env_config``.
+
+    Raises:
+        ConfigError: The config has no such setting.
+    """
+    for key, value in settings:
+        if not hasattr(config, key):
+            raise ConfigError(f"--set {key}: {type(config).__name__} has no setting of this name")
+        config.update_from_dict({key: value})

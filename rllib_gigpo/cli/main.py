@@ -1,0 +1,49 @@
+"""The `rllib` command: picks the subcommand.
+
+Each subcommand is a file with ``add_parser(subparsers)`` and ``run(args) -> int``; what is heavy
+(Ray, torch, vLLM) is imported inside ``run``, so that ``rllib --help`` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rllib_gigpo import __version__
+from rllib_gigpo.cli import evaluate, train
+from rllib_gigpo.errors import GiGPOError
+
+_SUBCOMMANDS = (train, evaluate)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the whole command."""
+    parser = argparse.ArgumentParser(
+        prog="rllib", description="Train and evaluate LLM agents with GiGPO on Ray RLlib."
+    )
+    parser.add_argument("--version", action="version", version=f"rllib-gigpo {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for subcommand in _SUBCOMMANDS:
+        subcommand.add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: The arguments after the command's name; None means those of the process.
+
+    Returns:
+        The exit status: 0 for success, 2 for a mistake in the arguments, files or settings, which
+        is told in one line on stderr.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except GiGPOError as error:
+        print(f"rllib: error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

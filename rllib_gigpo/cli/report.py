@@ -1,0 +1,65 @@
+"""What is printed when a run has ended: what went wrong, where things lie, what to do next."""
+
+import shlex
+from pathlib import Path
+
+from rllib_gigpo import plots
+from rllib_gigpo.errors import MissingExtraError
+from rllib_gigpo.results import IterationSummary, read_result_file
+
+RESULT_FILE = "result.json"
+ERROR_FILE = "error.txt"
+_ERROR_LINES = 15
+
+
+def report_trial(folder: Path, *, experiment: str, failed: bool) -> None:
+    """Draw the figures of a trial and print its closing lines.
+
+    Args:
+        folder: The trial's folder, with ``result.json`` and its checkpoints.
+        experiment: Title of the figures.
+        failed: Whether the trial ended with an error, which Tune has put into ``error.txt``.
+    """
+    if failed:
+        print_error(folder / ERROR_FILE)
+    print(f"results      {folder}")
+    if not (folder / RESULT_FILE).is_file():
+        return
+    for figure in draw_figures(folder, read_result_file(folder / RESULT_FILE), title=experiment):
+        print(f"figure       {figure}")
+    checkpoint = newest_checkpoint(folder)
+    if checkpoint:
+        print(f"evaluate it  rllib evaluate {shlex.quote(str(checkpoint))}")
+        print("continue it  the same command, a larger --stop and the option")
+        print(f"             --resume {shlex.quote(str(checkpoint))}")
+    if (folder / "transcripts").is_dir():
+        print(f"transcripts  {folder / 'transcripts'}")
+
+
+def print_error(error_file: Path) -> None:
+    """Print the end of a trial's error, where its cause stands, and where to find the rest."""
+    lines = error_file.read_text(errors="replace").rstrip().splitlines()
+    print("\n".join(lines[-_ERROR_LINES:]))
+    print(f"the run failed; the whole error is in {error_file}; -v shows what the workers print")
+
+
+def draw_figures(folder: Path, summaries: list[IterationSummary], *, title: str) -> list[Path]:
+    """Write the learning curve and, if there are any, anchor-group sizes; [] without matplotlib."""
+    try:
+        figures = [
+            plots.save(
+                plots.learning_curve({"run": summaries}, title=title), folder / "learning_curve.png"
+            )
+        ]
+        if any(summary.anchor_group_sizes for summary in summaries):
+            sizes = plots.anchor_group_sizes(summaries, title=title)
+            figures.append(plots.save(sizes, folder / "anchor_group_sizes.png"))
+    except MissingExtraError as error:
+        print(error)
+        return []
+    return figures
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the last of Tune's ``checkpoint_000012`` folders; None if there is none."""
+    return max(folder.glob("checkpoint_*"), default=None)

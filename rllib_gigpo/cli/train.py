@@ -1,0 +1,205 @@
+"""`rllib train`: runs an experiment file, or one algorithm on one environment, with Ray Tune."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rllib_gigpo.cli.loading import (
+    Experiment,
+    apply_settings,
+    assignment,
+    experiment_from,
+    json_object,
+    load_experiment,
+)
+from rllib_gigpo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+_ALGORITHMS = ("GiGPO",)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How an experiment is run; the options of ``rllib train``."""
+
+    stop: Mapping[str, Any] | None = None  # None: the experiment's own
+    settings: Sequence[tuple[str, Any]] = ()  # (name, value) set on the config
+    checkpoint_freq: int = 10  # in iterations; 0: none on the way
+    checkpoint_at_end: bool = True
+    keep_checkpoints: int = 2
+    resume: Path | None = None
+    output: Path | None = None  # None: Ray's ~/ray_results
+    experiment_name: str | None = None
+    ray_address: str | None = None
+    ray_num_cpus: int | None = None
+    ray_num_gpus: int | None = None
+    verbosity: int = 0
+    dry_run: bool = False
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``train`` and ``train file`` to the command."""
+    options = _option_parser()
+    train = subparsers.add_parser(
+        "train",
+        help="train an experiment file, or one algorithm on one environment",
+        description="Train with Ray Tune: `rllib train file EXPERIMENT.py`, or for the simple case "
+        "`rllib train --algo GiGPO --env ID --model-path DIR`.",
+        parents=[options],
+        argument_default=argparse.SUPPRESS,
+    )
+    train.add_argument("--algo", choices=_ALGORITHMS, help="algorithm (default: GiGPO)")
+    train.add_argument(
+        "--env", metavar="ID", help="Gymnasium id, for example rllib_gigpo.envs:Corridor-v0"
+    )
+    train.add_argument(
+        "--env-config", metavar="JSON", type=json_object, help="settings of the environment"
+    )
+    train.add_argument(
+        "--model-path", metavar="DIR", help="folder of the Hugging Face model to train"
+    )
+    train.set_defaults(run=run)
+    file = train.add_subparsers(title="commands", metavar="[file]", required=False).add_parser(
+        "file",
+        help="run a Python file that defines `config` and optionally `stop`",
+        description="Run a Python file that defines `config` (an AlgorithmConfig) and optionally "
+        "`stop` (a dict).",
+        parents=[options],
+        argument_default=argparse.SUPPRESS,
+    )
+    file.add_argument("file", metavar="EXPERIMENT.py", type=Path)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``rllib train``; returns the exit status."""
+    experiment = load_experiment(args.file) if hasattr(args, "file") else _simple_experiment(args)
+    return train_experiment(experiment, _run_settings(args))
+
+
+def run_example(config: "AlgorithmConfig", stop: Mapping[str, Any] | None = None) -> None:
+    """Run an experiment file that was started as ``python EXPERIMENT.py [options of rllib train]``.
+
+    The last two lines of such a file are ``if __name__ == "__main__":`` and
+    ``run_example(config, stop)``.
+
+    Args:
+        config: The experiment.
+        stop: Metric path -> value at which the run stops; ``--stop`` takes precedence.
+
+    Raises:
+        SystemExit: Always, with the exit status.
+    """
+    args = argparse.ArgumentParser(parents=[_option_parser()]).parse_args()
+    experiment = experiment_from({"config": config, "stop": stop}, Path(sys.argv[0]))
+    try:
+        sys.exit(train_experiment(experiment, _run_settings(args)))
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
+
+
+def train_experiment(experiment: Experiment, settings: RunSettings) -> int:
+    """Train (or, with ``dry_run``, only try out) an experiment; returns the exit status."""
+    apply_settings(experiment.config, settings.settings)
+    if settings.dry_run:
+        from rllib_gigpo.cli.dry_run import dry_run
+
+        return dry_run(experiment.config, settings)
+    from rllib_gigpo.cli.tune_run import run_with_tune
+
+    return run_with_tune(experiment, settings)
+
+
+def _simple_experiment(args: argparse.Namespace) -> Experiment:
+    if not hasattr(args, "env"):
+        raise ConfigError(
+            "nothing to train: give `file EXPERIMENT.py`, or --env ID and --model-path DIR"
+        )
+    if not hasattr(args, "model_path"):
+        raise ConfigError(
+            "--env needs --model-path DIR, a Hugging Face model folder; "
+            "`rllib warm-start --help` tells how to make a small one"
+        )
+    from rllib_gigpo import GiGPOConfig
+
+    config = GiGPOConfig().environment(args.env, env_config=getattr(args, "env_config", {}))
+    config.llm(model_path=args.model_path)
+    return Experiment(config=config, stop={}, name="gigpo")
+
+
+def _run_settings(args: argparse.Namespace) -> RunSettings:
+    given = vars(args)
+    return RunSettings(
+        **{field.name: given[field.name] for field in fields(RunSettings) if field.name in given}
+    )
+
+
+def _option_parser() -> argparse.ArgumentParser:
+    """Build the options that ``train`` and ``train file`` share.
+
+    None of them has a default here: a subparser's defaults would overwrite what was given before
+    ``file``.
+    """
+    parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    run = parser.add_argument_group("run")
+    run.add_argument(
+        "--stop", metavar="JSON", type=json_object, help="metric path -> value at which to stop"
+    )
+    run.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        type=assignment,
+        action="append",
+        dest="settings",
+        help="change a setting of the config, e.g. --set lr=1e-5; may be repeated",
+    )
+    run.add_argument(
+        "--resume", metavar="PATH", type=Path, help="interrupted run's folder, or a checkpoint"
+    )
+    run.add_argument(
+        "--dry-run", action="store_true", help="estimate memory, then one tiny iteration"
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--output", metavar="DIR", type=Path, help="folder of all runs (default: ~/ray_results)"
+    )
+    output.add_argument(
+        "--experiment-name", metavar="NAME", help="folder of this run (default: file and time)"
+    )
+    output.add_argument(
+        "--checkpoint-freq",
+        metavar="N",
+        type=int,
+        help="iterations between checkpoints, 0: none (default: 10)",
+    )
+    output.add_argument(
+        "--checkpoint-at-end",
+        action=argparse.BooleanOptionalAction,
+        help="write one at the end (default: yes)",
+    )
+    output.add_argument(
+        "--keep-checkpoints", metavar="N", type=int, help="how many of the latest (default: 2)"
+    )
+    output.add_argument(
+        "-v",
+        action="count",
+        dest="verbosity",
+        help="show what workers print; -vv: Tune's reports too",
+    )
+    ray = parser.add_argument_group("ray")
+    ray.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="running cluster to connect to (default: start one)",
+    )
+    ray.add_argument(
+        "--ray-num-cpus", metavar="N", type=int, help="CPUs that Ray may use (default: all)"
+    )
+    ray.add_argument(
+        "--ray-num-gpus", metavar="N", type=int, help="GPUs that Ray may use (default: all)"
+    )
+    return parser

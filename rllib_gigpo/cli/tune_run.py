@@ -1,0 +1,176 @@
+"""Runs an experiment with Ray Tune and says at the end where everything lies. Imports Ray."""
+
+import contextlib
+import datetime
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.search.variant_generator import parse_spec_vars
+from ray.tune.tune_config import ResumeConfig
+
+from rllib_gigpo.cli.loading import Experiment
+from rllib_gigpo.cli.progress import ProgressDisplay, make_display
+from rllib_gigpo.cli.report import report_trial
+from rllib_gigpo.cli.train import RunSettings
+from rllib_gigpo.errors import CheckpointError, ConfigError
+from rllib_gigpo.results import summarize
+
+_CHECKPOINT_MARK = "rllib_checkpoint.json"
+_EXPERIMENT_MARK = "experiment_state-*.json"
+
+
+class ProgressCallback(tune.Callback):
+    """Hands each result of a trial to the display. Tune runs callbacks in the driver's process."""
+
+    def __init__(self, display: ProgressDisplay) -> None:
+        self._display = display
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Show one more iteration of ``trial``."""
+        self._display.update(trial.trial_id, summarize(result))
+
+
+def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
+    """Train until ``stop``, an interrupt or an error.
+
+    Returns:
+        The exit status: 0 done, 1 a trial failed, 130 interrupted.
+
+    Raises:
+        ConfigError: The run asks for more CPUs or GPUs than there are, or was finished before.
+        CheckpointError: ``settings.resume`` is neither a run nor a checkpoint.
+    """
+    stop = dict(experiment.stop if settings.stop is None else settings.stop)
+    place = _place(experiment, settings)
+    display = make_display(stop, title=experiment.name)
+    with ray_session(settings):
+        _check_resources(experiment, settings)
+        with _shown(display):
+            trials = _run_trials(experiment, settings, stop, [ProgressCallback(display)], place)
+    if not display.history and all(trial.status == Trial.TERMINATED for trial in trials):
+        raise ConfigError(
+            f"{settings.resume}: this run was finished before; to train on, give --resume one of "
+            "its checkpoints and a --stop beyond it"
+        )
+    for trial in trials:
+        failed = trial.status == Trial.ERROR
+        report_trial(Path(trial.path), experiment=experiment.name, failed=failed)
+    return _exit_status(trials)
+
+
+@contextlib.contextmanager
+def ray_session(settings: RunSettings) -> Iterator[None]:
+    """Start Ray, or connect to the cluster of ``--ray-address``; a session of the caller is used.
+
+    Raises:
+        ConfigError: An address came with numbers of CPUs or GPUs, which only a new cluster takes.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    sizes = {"num_cpus": settings.ray_num_cpus, "num_gpus": settings.ray_num_gpus}
+    if settings.ray_address and any(size is not None for size in sizes.values()):
+        raise ConfigError(
+            "--ray-num-cpus and --ray-num-gpus do not go with --ray-address, a running cluster"
+        )
+    ray.init(
+        address=settings.ray_address,
+        log_to_driver=settings.verbosity > 0,
+        logging_level=logging.INFO if settings.verbosity > 0 else logging.WARNING,
+        **({} if settings.ray_address else {**sizes, "include_dashboard": False}),
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _run_trials(
+    experiment: Experiment,
+    settings: RunSettings,
+    stop: Mapping[str, Any],
+    callbacks: list[tune.Callback],
+    place: Mapping[str, Any],
+) -> list[Trial]:
+    # Otherwise Tune moves each trial into its folder, where the config's relative paths are wrong.
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    analysis = tune.run(
+        experiment.config.algo_class,
+        config=experiment.config.to_dict(),
+        stop=dict(stop),
+        checkpoint_config=tune.CheckpointConfig(
+            checkpoint_frequency=settings.checkpoint_freq,
+            checkpoint_at_end=settings.checkpoint_at_end,
+            num_to_keep=settings.keep_checkpoints,
+        ),
+        callbacks=callbacks,
+        verbose=2 if settings.verbosity > 1 else 0,
+        raise_on_failed_trial=False,
+        **place,
+    )
+    return analysis.trials
+
+
+def _place(experiment: Experiment, settings: RunSettings) -> dict[str, Any]:
+    """Say where the run lies, and what it starts from, in `tune.run`'s words."""
+    resume = settings.resume.resolve() if settings.resume else None
+    if resume and any(resume.glob(_EXPERIMENT_MARK)):
+        again = ResumeConfig(errored=ResumeConfig.ResumeType.RESUME)
+        return {"name": resume.name, "storage_path": str(resume.parent), "resume_config": again}
+    if resume and not (resume / _CHECKPOINT_MARK).is_file():
+        raise CheckpointError(
+            f"--resume {settings.resume}: neither a run's folder ({_EXPERIMENT_MARK}) "
+            f"nor a checkpoint ({_CHECKPOINT_MARK})"
+        )
+    stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    place: dict[str, Any] = {"name": settings.experiment_name or f"{experiment.name}_{stamp}"}
+    if settings.output:
+        place["storage_path"] = str(settings.output.resolve())
+    if resume:
+        place["restore"] = str(resume)
+    return place
+
+
+def _check_resources(experiment: Experiment, settings: RunSettings) -> None:
+    """Refuse a run whose actors would wait for ever; only where this command started Ray itself."""
+    parameters = experiment.config.to_dict()
+    if settings.ray_address or _is_search_space(parameters):
+        return
+    wanted = experiment.config.algo_class.default_resource_request(parameters).required_resources
+    there = ray.cluster_resources()
+    for kind, option in (("CPU", "--ray-num-cpus"), ("GPU", "--ray-num-gpus")):
+        if wanted.get(kind, 0) > there.get(kind, 0):
+            raise ConfigError(
+                f"the run asks Ray for {wanted[kind]:g} {kind}s and it has {there.get(kind, 0):g}: "
+                "lower num_env_runners, num_env_workers or num_learners, or share what there is with "
+                f"{option} {math.ceil(wanted[kind])}"
+            )
+
+
+def _is_search_space(parameters: Mapping[str, Any]) -> bool:
+    _, domains, grids = parse_spec_vars(parameters)
+    return bool(domains or grids)
+
+
+@contextlib.contextmanager
+def _shown(display: ProgressDisplay) -> Iterator[None]:
+    display.start()
+    try:
+        yield
+    finally:
+        display.stop()
+
+
+def _exit_status(trials: list[Trial]) -> int:
+    if any(trial.status == Trial.ERROR for trial in trials):
+        return 1
+    return 0 if all(trial.status == Trial.TERMINATED for trial in trials) else 130

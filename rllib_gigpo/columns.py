@@ -1,0 +1,50 @@
+"""The names of all columns: what connectors read and write, in the order of a token's way.
+
+Columns of the rollout are lists with one item per waiting episode. Columns of the credit pipeline
+are arrays with one row per step (turn) of the whole batch, R rows in all.
+"""
+
+# Rollout, env-to-module: one item per episode that waits for an answer.
+OBSERVATION_TEXT = "observation_text"  # str
+HISTORY = "history"  # list[PastStep]
+PROMPTS = "prompts"  # prompting.renderer.Prompt: token ids, text, what was cut
+
+# Rollout, module-to-env: one item per answer of the engine.
+GENERATIONS = "generations"  # engines.base.Generation: token ids, log-probs, weight version
+RESPONSE_TEXT = "response_text"  # str
+PARSED_ACTIONS = "parsed_actions"  # prompting.action_parser.ParsedAction
+ENV_ACTIONS = "env_actions"  # what the environment's step() gets, or SKIP_STEP
+
+# An episode's extra model outputs: one item per step.
+PROMPT_TOKEN_IDS = "prompt_token_ids"
+PROMPT_TEXT = "prompt_text"
+PROMPT_CUT = "prompt_cut"
+RESPONSE_TOKEN_IDS = "response_token_ids"
+ROLLOUT_LOGP = "rollout_logp"
+WEIGHT_VERSION = "weight_version"
+ACTION_TEXT = "action_text"
+IS_FORMAT_VALID = "is_format_valid"
+IS_ADMISSIBLE = "is_admissible"
+FINISH_REASON = "finish_reason"
+
+# An episode's custom data.
+TASK = "task_seed"
+GROUP_ID = "group_id"
+MEMBER = "member"
+
+# Credit: one row per step of the batch.
+GROUP_IDS = "group_ids"  # (R,) int64, the task group of the row
+TRAJECTORY_IDS = "trajectory_ids"  # (R,) int64, unique over the batch
+STEP_IDS = "step_ids"  # (R,) int64, from 0 in each trajectory
+REWARDS = "rewards"  # (R,) float64, the environment's
+PENALTIES = "penalties"  # (R,) float64 >= 0, for invalid answers
+ANCHORS = "anchors"  # list of R hashables
+RESPONSE_LENGTHS = "response_lengths"  # (R,) int64, tokens
+EPISODE_RETURNS = "episode_returns"  # (R,) float64, R(tau) of the row's trajectory
+STEP_RETURNS = "step_returns"  # (R,) float64, R_{i,t}
+ANCHOR_GROUP_IDS = "anchor_group_ids"  # (R,) int64
+EPISODE_ADVANTAGES = "episode_advantages"  # (R,) float64, A^E
+STEP_ADVANTAGES = "step_advantages"  # (R,) float64, A^S
+ADVANTAGES = "advantages"  # (R,) float64, A
+TOKEN_ROWS = "token_rows"  # credit.token_rows.TokenRows
+CREDIT_METRICS = "credit_metrics"  # dict[str, float]

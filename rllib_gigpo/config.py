@@ -1,0 +1,497 @@
+"""`GiGPOConfig`: every setting, by topic, through RLlib's fluent setters.
+
+The setters only store, because Tune passes search spaces through them; `validate()` checks and
+reports all mistakes at once (`config_checks.py`). Defaults are those of the published scripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.utils.annotations import override
+
+from rllib_gigpo.config_checks import all_mistakes
+from rllib_gigpo.errors import ConfigError
+
+
+class GiGPOConfig(AlgorithmConfig):
+    """Settings of a GiGPO run.
+
+    Example:
+        >>> from rllib_gigpo import GiGPOConfig
+        >>> config = (
+        ...     GiGPOConfig()
+        ...     .environment("rllib_gigpo.envs:Corridor-v0", env_config={"length": 5})
+        ...     .llm(model_path="path/to/a/hugging-face/folder")
+        ...     .training(group_size=8, num_groups=16, step_weight=1.0)
+        ... )
+        >>> algorithm = config.build_algo()  # doctest: +SKIP
+    """
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        """Set every default; ``algo_class`` is the Algorithm that `build_algo()` makes."""
+        if algo_class is None:
+            from rllib_gigpo.gigpo import GiGPO
+
+            algo_class = GiGPO
+        super().__init__(algo_class=algo_class)
+        self._set_llm_defaults()
+        self._set_rollout_defaults()
+        self._set_credit_defaults()
+        self._set_update_defaults()
+        self._set_host_defaults()
+
+    def _set_llm_defaults(self) -> None:
+        self.model_path: str | None = None
+        self.dtype = "float32"
+        self.autocast_dtype: str | None = None
+        self.attn_implementation = "sdpa"
+        self.gradient_checkpointing = False
+        self.chat_template_kwargs: Mapping[str, Any] = {}
+        self.system_prompt: str | None = None
+        self.max_prompt_tokens = 2048
+        self.max_response_tokens = 512
+
+    def _set_rollout_defaults(self) -> None:
+        self.engine: str | type = "vllm"
+        self.engine_dtype: str | None = None
+        self.tensor_parallel_size = 1
+        self.temperature = 1.0
+        self.top_p = 1.0
+        self.top_k = 0
+        self.eval_temperature = 0.4
+        self.eval_top_p = 1.0
+        self.eval_top_k = 0
+        self.engine_kwargs: Mapping[str, Any] = {}
+        self.share_gpu = False
+        self.max_concurrent_episodes: int | None = None
+        self.engine_timeout_s = 600.0
+        self.weight_sync_timeout_s = 600.0
+        self.template: str = "default"
+        self.history_length = 2
+        self.memory: Any = None
+        self.action_tag: str | None = "action"
+        self.think_tag: str | None = "think"
+        self.require_think = False
+        self.action_parser: Any = None
+        self.observation_to_text: Callable[[Any], str] | str | None = None
+        self.num_train_tasks: int | None = None
+        self.first_train_task = 0
+        self.num_test_tasks = 128
+        self.first_test_task = 2**20
+        self.max_episode_steps = 50
+        self.num_env_workers = 0
+        self.num_cpus_per_env_worker: float = 1
+        self.num_env_threads = 0
+        self.max_group_redraws = 10
+        self.transcript_interval = 10
+        self.transcript_groups = 1
+
+    def _set_credit_defaults(self) -> None:
+        self.estimator: str | type = "gigpo"
+        self.group_size = 8
+        self.num_groups = 16
+        self.gamma = 0.95
+        self.step_weight = 1.0
+        self.episode_weight = 1.0
+        self.normalize_by_std: bool | None = None
+        self.episode_baseline = "trajectory"
+        self.anchor = "exact"
+        self.anchor_threshold = 0.9
+        self.anchor_ratio = "indel"
+        self.anchor_within_trajectory = True
+        self.whiten_advantages = False
+        self.advantage_clip: float | None = None
+        self.format_penalty = 0.0
+        self.admissible_penalty = 0.0
+        self.penalty_mode = "return"
+
+    def _set_update_defaults(self) -> None:
+        self.clip_param = 0.2
+        self.clip_param_high: float | None = None
+        self.dual_clip: float | None = 3.0
+        self.kl_coeff = 0.01
+        self.entropy_coeff = 0.001
+        self.loss_aggregation = "token_mean"
+        self.loss_constant: float | None = None
+        self.grad_clip = 1.0
+        self.lr = 1e-6
+        self.optimizer_name = "adamw"
+        self.weight_decay = 0.01
+        self.adam_betas = (0.9, 0.999)
+        self.adam_eps = 1e-8
+        self.lr_schedule = "constant"
+        self.lr_warmup_iterations = 0
+        self.lr_decay_iterations: int | None = None
+        self.lr_final_fraction = 0.0
+        self.num_epochs = 1
+        self.num_minibatches = 4
+        self.micro_batch_tokens = 16384
+        self.logp_chunk_tokens = 1024
+
+    def _set_host_defaults(self) -> None:
+        """RLlib's own settings that this Algorithm fixes: see ``config_checks.HOST_SETTINGS``."""
+        from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
+
+        self.env_runner_cls = GroupEnvRunner
+        self.batch_mode = "complete_episodes"
+        self.episodes_to_numpy = False
+        self.add_default_connectors_to_env_to_module_pipeline = False
+        self.add_default_connectors_to_module_to_env_pipeline = False
+        self.add_default_connectors_to_learner_pipeline = False
+        self._dont_auto_sync_env_runner_states = True
+        self.disable_env_checking = True
+        self.validate_env_runners_after_construction = True
+        # RLlib's 60 s would hand back an empty batch from a slow rollout; see platform notes.
+        self.sample_timeout_s = 3600.0
+
+    # ------------------------------------------------------------------ setters
+
+    def llm(
+        self,
+        *,
+        model_path: str | None = NotProvided,
+        dtype: str = NotProvided,
+        autocast_dtype: str | None = NotProvided,
+        attn_implementation: str = NotProvided,
+        gradient_checkpointing: bool = NotProvided,
+        chat_template_kwargs: Mapping[str, Any] = NotProvided,
+        system_prompt: str | None = NotProvided,
+        max_prompt_tokens: int = NotProvided,
+        max_response_tokens: int = NotProvided,
+    ) -> Self:
+        """Choose the language model and the size of its context.
+
+        Args:
+            model_path: A Hugging Face folder with weights, config and a tokenizer that has a chat
+                template. Nothing is ever downloaded; `rllib_gigpo.warm_start` makes such a folder.
+            dtype: Type of the Learner's weights and optimiser state ("float32" or "bfloat16").
+                Keep float32 unless memory forbids it: small learning rates vanish in bfloat16.
+            autocast_dtype: Type of the Learner's matrix products; "bfloat16" on a GPU, None for
+                the weights' own type.
+            attn_implementation: Hugging Face's name of the attention kernel.
+            gradient_checkpointing: Recompute activations in the backward pass: less memory for
+                about a third more time.
+            chat_template_kwargs: Passed to the chat template, for example
+                ``{"enable_thinking": False}`` for Qwen3.
+            system_prompt: Text of the system message; None for the template's own default.
+            max_prompt_tokens: Longer prompts lose their oldest history, then the middle of the
+                observation; they never fail.
+            max_response_tokens: The engine stops an answer after so many tokens.
+        """
+        return self._store(locals())
+
+    def inference(
+        self,
+        *,
+        engine: str | type = NotProvided,
+        engine_dtype: str | None = NotProvided,
+        tensor_parallel_size: int = NotProvided,
+        temperature: float = NotProvided,
+        top_p: float = NotProvided,
+        top_k: int = NotProvided,
+        eval_temperature: float = NotProvided,
+        eval_top_p: float = NotProvided,
+        eval_top_k: int = NotProvided,
+        engine_kwargs: Mapping[str, Any] = NotProvided,
+        share_gpu: bool = NotProvided,
+        max_concurrent_episodes: int | None = NotProvided,
+        engine_timeout_s: float = NotProvided,
+        weight_sync_timeout_s: float = NotProvided,
+    ) -> Self:
+        """Choose the inference engine of the EnvRunners and how it samples.
+
+        Args:
+            engine: "vllm", "transformers" (slow and exact, for debugging), or the import path
+                "package.module:Class" of an `InferenceEngine`.
+            engine_dtype: Type of the engine's weights; None for the Learner's.
+            tensor_parallel_size: GPUs per engine. Untested without GPUs.
+            temperature: Of training; must be 1, because PPO's ratio compares the Learner's own
+                distribution with the one that was sampled from.
+            top_p: Of training; must be 1, for the same reason.
+            top_k: Of training; must be 0 (off), for the same reason.
+            eval_temperature: Of evaluation; 0 takes the most likely token.
+            eval_top_p: Of evaluation.
+            eval_top_k: Of evaluation; 0 for off.
+            engine_kwargs: Passed to the engine's constructor, after our own.
+            share_gpu: One GPU serves engine and Learner: the engine sleeps during the update.
+                Untested without a GPU.
+            max_concurrent_episodes: Episodes that one EnvRunner plays at a time; None for all.
+            engine_timeout_s: Longest time without any progress of the engine.
+            weight_sync_timeout_s: Longest wait for an EnvRunner to confirm new weights.
+        """
+        return self._store(locals())
+
+    def prompting(
+        self,
+        *,
+        template: str = NotProvided,
+        history_length: int = NotProvided,
+        memory: Any = NotProvided,
+        action_tag: str | None = NotProvided,
+        think_tag: str | None = NotProvided,
+        require_think: bool = NotProvided,
+        action_parser: Any = NotProvided,
+        observation_to_text: Callable[[Any], str] | str | None = NotProvided,
+    ) -> Self:
+        """Choose how an observation becomes a prompt and an answer becomes an action.
+
+        Args:
+            template: Name of a shipped template, path of a ``.jinja`` file, or Jinja source.
+            history_length: Past steps in the prompt.
+            memory: A `prompting.memory.Memory`; None for the last ``history_length`` steps.
+            action_tag: The action is what stands between ``<tag>`` and ``</tag>``; None takes the
+                whole answer (for small models).
+            think_tag: Name of the tag for reasoning.
+            require_think: Whether an answer without reasoning is invalid.
+            action_parser: An object with `ActionParser.parse`; None builds one from the tags.
+            observation_to_text: For observations that are not text: a callable, or a Jinja template
+                over a Dict observation.
+        """
+        return self._store(locals())
+
+    def tasks(
+        self,
+        *,
+        num_train_tasks: int | None = NotProvided,
+        first_train_task: int = NotProvided,
+        num_test_tasks: int = NotProvided,
+        first_test_task: int = NotProvided,
+        max_episode_steps: int = NotProvided,
+    ) -> Self:
+        """Choose which environment seeds are trained and which are tested on.
+
+        Args:
+            num_train_tasks: Consecutive seeds to train on, each once per pass; None for no bound.
+            first_train_task: The lowest training seed.
+            num_test_tasks: Consecutive seeds to evaluate on, one episode each.
+            first_test_task: The lowest test seed; the two ranges must not meet.
+            max_episode_steps: Longer episodes are truncated.
+        """
+        return self._store(locals())
+
+    def transcripts(self, *, interval: int = NotProvided, num_groups: int = NotProvided) -> Self:
+        """Choose how often whole episodes are written as JSONL, and how many.
+
+        Args:
+            interval: Every how many iterations; 0 for never.
+            num_groups: Groups per file.
+        """
+        return self._store({"transcript_interval": interval, "transcript_groups": num_groups})
+
+    @override(AlgorithmConfig)
+    def env_runners(
+        self,
+        *,
+        num_env_workers: int = NotProvided,
+        num_cpus_per_env_worker: float = NotProvided,
+        num_env_threads: int = NotProvided,
+        max_group_redraws: int = NotProvided,
+        **kwargs: Any,
+    ) -> Self:
+        """Choose where the environments run; RLlib's other arguments are passed on.
+
+        Args:
+            num_env_workers: Ray actors per EnvRunner that hold its environments; 0 keeps them in
+                the EnvRunner's process.
+            num_cpus_per_env_worker: What each of these actors asks of Ray.
+            num_env_threads: Threads that step the environments in process; 0 steps them one after
+                another between two steps of the engine, which is reproducible and best for fast
+                environments. Use threads for slow ones that wait (for a service, say).
+            max_group_redraws: Groups in a row that may be lost to faults before the run stops.
+            **kwargs: `AlgorithmConfig.env_runners`.
+        """
+        own = {name: value for name, value in locals().items() if name != "kwargs"}
+        super().env_runners(**kwargs)
+        return self._store(own)
+
+    @override(AlgorithmConfig)
+    def training(
+        self,
+        *,
+        estimator: str | type = NotProvided,
+        group_size: int = NotProvided,
+        num_groups: int = NotProvided,
+        step_weight: float = NotProvided,
+        episode_weight: float = NotProvided,
+        normalize_by_std: bool | None = NotProvided,
+        episode_baseline: str = NotProvided,
+        anchor: str = NotProvided,
+        anchor_threshold: float = NotProvided,
+        anchor_ratio: str = NotProvided,
+        anchor_within_trajectory: bool = NotProvided,
+        whiten_advantages: bool = NotProvided,
+        advantage_clip: float | None = NotProvided,
+        format_penalty: float = NotProvided,
+        admissible_penalty: float = NotProvided,
+        penalty_mode: str = NotProvided,
+        clip_param: float = NotProvided,
+        clip_param_high: float | None = NotProvided,
+        dual_clip: float | None = NotProvided,
+        kl_coeff: float = NotProvided,
+        entropy_coeff: float = NotProvided,
+        loss_aggregation: str = NotProvided,
+        loss_constant: float | None = NotProvided,
+        optimizer_name: str = NotProvided,
+        weight_decay: float = NotProvided,
+        adam_betas: tuple[float, float] = NotProvided,
+        adam_eps: float = NotProvided,
+        lr_schedule: str = NotProvided,
+        lr_warmup_iterations: int = NotProvided,
+        lr_decay_iterations: int | None = NotProvided,
+        lr_final_fraction: float = NotProvided,
+        num_minibatches: int = NotProvided,
+        micro_batch_tokens: int = NotProvided,
+        logp_chunk_tokens: int = NotProvided,
+        **kwargs: Any,
+    ) -> Self:
+        """Choose groups, credit, loss and optimiser; RLlib's other arguments are passed on.
+
+        ``gamma``, ``lr``, ``grad_clip`` and ``num_epochs`` are RLlib's own; ``gamma`` is the
+        discount of the step returns (the paper's gamma).
+
+        Args:
+            estimator: "gigpo", "grpo", or a class by import path: how a step earns its advantage.
+            group_size: Episodes of one task (the paper's N).
+            num_groups: Groups per iteration.
+            step_weight: Weight of the step advantage A^S (the paper's omega).
+            episode_weight: Weight of the episode advantage A^E.
+            normalize_by_std: Divide by the group's standard deviation; None for the estimator's own
+                rule (GiGPO no, GRPO yes).
+            episode_baseline: "trajectory" (the paper) or "step": what the group mean runs over.
+            anchor: "exact" equality of states, or "similar" for text.
+            anchor_threshold: Least similarity of two anchors, in (0, 1).
+            anchor_ratio: "indel" (rapidfuzz) or "difflib", for ``anchor="similar"``.
+            anchor_within_trajectory: Whether a state that one episode visits twice counts twice.
+            whiten_advantages: Zero mean and unit variance over the response tokens of the batch.
+            advantage_clip: Bound on |A| after whitening; None for none.
+            format_penalty: Taken from the reward of a step whose answer has no valid format.
+            admissible_penalty: Taken from the reward of a step whose action is not admissible.
+            penalty_mode: "return": the penalty is discounted into earlier steps; "row": it counts
+                for its own step only.
+            clip_param: PPO's clip range below 1, and above unless ``clip_param_high`` is given.
+            clip_param_high: PPO's clip range above 1 ("clip-higher").
+            dual_clip: Bound on the ratio where A < 0; None for none.
+            kl_coeff: Weight of the k3 divergence from the start model; 0 keeps no reference model.
+            entropy_coeff: Weight of the entropy bonus; 0 computes no entropy gradient.
+            loss_aggregation: "token_mean", "seq_mean_token_mean" (the paper's average over steps),
+                "seq_mean_token_sum" or "seq_sum_norm".
+            loss_constant: The divisor of "seq_sum_norm", in tokens.
+            optimizer_name: "adamw" or "sgd".
+            weight_decay: AdamW's decoupled weight decay.
+            adam_betas: AdamW's decay rates of the two moments.
+            adam_eps: AdamW's epsilon.
+            lr_schedule: "constant", "linear" or "cosine" decay after the warm-up.
+            lr_warmup_iterations: Iterations over which the rate rises from 0.
+            lr_decay_iterations: Iteration at which a decaying schedule has ended.
+            lr_final_fraction: Fraction of ``lr`` that a decaying schedule ends at.
+            num_minibatches: Optimiser steps per epoch.
+            micro_batch_tokens: Tokens per forward and backward pass; bounds memory and cannot
+                change the result.
+            logp_chunk_tokens: Response tokens whose logits exist at a time.
+            **kwargs: `AlgorithmConfig.training`.
+        """
+        own = {name: value for name, value in locals().items() if name != "kwargs"}
+        super().training(**kwargs)
+        return self._store(own)
+
+    def _store(self, values: Mapping[str, Any]) -> Self:
+        """Set the given attributes, leaving out what the caller has not named."""
+        if self._is_frozen:
+            raise AttributeError(
+                "This config is frozen, because an Algorithm uses it; change a `config.copy("
+                "copy_frozen=False)` instead."
+            )
+        for name, value in values.items():
+            if name not in ("self", "__class__") and value is not NotProvided:
+                setattr(self, name, value)
+        return self
+
+    # ------------------------------------------------------------------ checks and defaults
+
+    @override(AlgorithmConfig)
+    def validate(self) -> None:
+        """Check everything.
+
+        Raises:
+            ConfigError: Listing every mistake, each with its cure.
+        """
+        mistakes = all_mistakes(self)
+        if mistakes:
+            listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(mistakes, 1))
+            raise ConfigError(f"The config has {len(mistakes)} mistake(s):\n{listed}")
+        # Remote EnvRunners hold the engines; one more on the driver would be a second model.
+        self.create_local_env_runner = self.num_env_runners == 0
+        super().validate()
+
+    @override(AlgorithmConfig)
+    def get_default_learner_class(self) -> type:
+        """The Learner with its own update loop."""
+        from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
+
+        return GiGPOLearner
+
+    @override(AlgorithmConfig)
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """The Learner's module: a Hugging Face causal LM."""
+        from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule
+
+        return RLModuleSpec(
+            module_class=CausalLMModule,
+            model_config={
+                "model_path": self.model_path,
+                "dtype": self.dtype,
+                "attn_implementation": self.attn_implementation,
+                "gradient_checkpointing": self.gradient_checkpointing,
+            },
+        )
+
+    @property
+    @override(AlgorithmConfig)
+    def _model_config_auto_includes(self) -> dict[str, Any]:
+        """None of RLlib's network settings applies to a language model."""
+        return {}
+
+    # ------------------------------------------------------------------ connector pipelines
+
+    @override(AlgorithmConfig)
+    def build_env_to_module_connector(
+        self, env: Any = None, spaces: Any = None, device: Any = None
+    ) -> Any:
+        """The user's pieces, then observation -> text -> history -> prompt token ids."""
+        from rllib_gigpo.connectors.pipelines import append_env_to_module_pieces
+
+        pipeline = super().build_env_to_module_connector(env, spaces, device)
+        return append_env_to_module_pieces(pipeline, self)
+
+    @override(AlgorithmConfig)
+    def build_module_to_env_connector(self, env: Any = None, spaces: Any = None) -> Any:
+        """The user's pieces, then response token ids -> text -> action -> the space's action."""
+        from rllib_gigpo.connectors.pipelines import append_module_to_env_pieces
+
+        pipeline = super().build_module_to_env_connector(env, spaces)
+        return append_module_to_env_pieces(pipeline, self, env=env, spaces=spaces)
+
+    @override(AlgorithmConfig)
+    def build_learner_connector(
+        self, input_observation_space: Any, input_action_space: Any, device: Any = None
+    ) -> Any:
+        """The user's pieces, then episodes -> rewards -> returns -> anchors -> advantages -> rows.
+
+        The Algorithm runs this pipeline once over the whole batch; the Learners get rows.
+        """
+        from rllib_gigpo.connectors.pipelines import append_credit_pieces
+
+        pipeline = super().build_learner_connector(
+            input_observation_space, input_action_space, device
+        )
+        return append_credit_pieces(pipeline, self)
+
+    @property
+    def default_module_id(self) -> str:
+        """The id of the one policy."""
+        return DEFAULT_MODULE_ID

@@ -1,0 +1,269 @@
+"""Everything that can be wrong with a `GiGPOConfig`, each mistake with its cure.
+
+One small function per topic yields sentences; `all_mistakes` collects them, so that a user sees
+every mistake at once. Nothing here imports Ray, vLLM or torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rllib_gigpo.credit.estimators import known_estimators, resolve_estimator
+from rllib_gigpo.errors import GiGPOError
+from rllib_gigpo.prompting.template import PromptTemplate
+
+# RLlib settings that would do nothing here, with what replaces them.
+HOST_SETTINGS = {
+    "train_batch_size": "num_groups x group_size episodes make a batch",
+    "_train_batch_size_per_learner": "num_groups x group_size episodes make a batch",
+    "minibatch_size": "set num_minibatches, the optimiser steps per epoch",
+    "rollout_fragment_length": "whole episodes are sampled; see max_episode_steps",
+    "num_envs_per_env_runner": "as many environments as episodes run; see max_concurrent_episodes",
+    "shuffle_batch_per_epoch": "mini-batches are always shuffled, by trajectory",
+    "evaluation_duration": "set tasks(num_test_tasks=...)",
+    "evaluation_duration_unit": "evaluation plays whole episodes of the test tasks",
+    "evaluation_num_env_runners": "evaluation runs on the training EnvRunners and their engines",
+    "evaluation_parallel_to_training": "evaluation runs on the engines that training uses",
+    "explore": "set inference(temperature=...)",
+    "use_kl_loss": "set kl_coeff",
+    "grad_clip_by": "gradients are clipped by their global norm",
+}
+_CHOICES = {
+    "dtype": ("float32", "bfloat16", "float16"),
+    "autocast_dtype": (None, "bfloat16", "float16"),
+    "episode_baseline": ("trajectory", "step"),
+    "anchor": ("exact", "similar"),
+    "anchor_ratio": ("indel", "difflib"),
+    "penalty_mode": ("return", "row"),
+    "loss_aggregation": (
+        "token_mean",
+        "seq_mean_token_mean",
+        "seq_mean_token_sum",
+        "seq_sum_norm",
+    ),
+    "optimizer_name": ("adamw", "sgd"),
+    "lr_schedule": ("constant", "linear", "cosine"),
+}
+_INTEGERS_AT_LEAST = {
+    "group_size": 2,
+    "num_groups": 1,
+    "num_epochs": 1,
+    "num_minibatches": 1,
+    "micro_batch_tokens": 1,
+    "logp_chunk_tokens": 1,
+    "max_prompt_tokens": 1,
+    "max_response_tokens": 1,
+    "max_episode_steps": 1,
+    "history_length": 0,
+    "num_env_workers": 0,
+    "num_env_threads": 0,
+    "max_group_redraws": 0,
+    "tensor_parallel_size": 1,
+    "lr_warmup_iterations": 0,
+    "num_test_tasks": 1,
+    "transcript_interval": 0,
+    "transcript_groups": 1,
+}
+_NUMBERS_AT_LEAST = {
+    "kl_coeff": 0.0,
+    "entropy_coeff": 0.0,
+    "weight_decay": 0.0,
+    "format_penalty": 0.0,
+    "admissible_penalty": 0.0,
+    "lr": 0.0,
+    "eval_temperature": 0.0,
+}
+_NUMBERS_ABOVE_ZERO = (
+    "clip_param",
+    "engine_timeout_s",
+    "weight_sync_timeout_s",
+    "adam_eps",
+)
+
+
+def all_mistakes(config: Any) -> list[str]:
+    """Every mistake of ``config`` as one sentence that names the values and the cure."""
+    return [mistake for check in _CHECKS for mistake in check(config)]
+
+
+def _unknown_attributes(config: Any) -> Iterator[str]:
+    """Tune sets unknown keys of a search space as attributes without a word."""
+    known = set(vars(type(config)(algo_class=config.algo_class)))
+    # `in_evaluation` and the like are set by RLlib on copies, never unknown; `_` is RLlib's own.
+    for name in vars(config):
+        if name in known or name.startswith("_"):
+            continue
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        yield f"{name!r} is not a setting of GiGPOConfig{hint}"
+
+
+def _host_settings(config: Any) -> Iterator[str]:
+    defaults = type(config)(algo_class=config.algo_class)
+    for name, cure in HOST_SETTINGS.items():
+        value, default = getattr(config, name, None), getattr(defaults, name, None)
+        if value != default:
+            yield f"{name.lstrip('_')}={value!r} has no effect here: {cure}"
+
+
+def _choices(config: Any) -> Iterator[str]:
+    for name, allowed in _CHOICES.items():
+        value = getattr(config, name)
+        if value not in allowed:
+            yield f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}"
+
+
+def _numbers(config: Any) -> Iterator[str]:
+    for name, least in _INTEGERS_AT_LEAST.items():
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            yield f"{name}={value!r} must be a whole number of at least {least}{_WHY.get(name, '')}"
+    for name, bound in _NUMBERS_AT_LEAST.items():
+        value = getattr(config, name)
+        if not _is_number(value) or value < bound:
+            yield f"{name}={value!r} must be a number of at least {bound:g}"
+    for name in _NUMBERS_ABOVE_ZERO:
+        value = getattr(config, name)
+        if not _is_number(value) or value <= 0:
+            yield f"{name}={value!r} must be a number above 0"
+    if not _is_number(config.gamma) or not 0 < config.gamma <= 1:
+        yield f"gamma={config.gamma!r} must be in (0, 1]"
+
+
+_WHY = {
+    "group_size": (
+        ": a group of one has nobody to be compared with, so every advantage would be 0;"
+        " the published runs use 8"
+    )
+}
+
+
+def _model(config: Any) -> Iterator[str]:
+    path = config.model_path
+    if path is None:
+        yield (
+            "model_path is not set: call .llm(model_path=<Hugging Face folder>), or make a small"
+            " model with `rllib warm-start` or rllib_gigpo.warm_start"
+        )
+    elif not Path(path).is_dir():
+        yield (
+            f"model_path={str(path)!r} is not a folder: models are never downloaded; give the path"
+            " of a folder with config.json, weights and tokenizer"
+        )
+    elif not (Path(path) / "config.json").is_file():
+        yield f"model_path={str(path)!r} holds no config.json, so it is not a Hugging Face model"
+
+
+def _environment(config: Any) -> Iterator[str]:
+    if config.env is None:
+        yield "no environment: call .environment('module:Id-v0', env_config={...})"
+
+
+def _sampling(config: Any) -> Iterator[str]:
+    if config.temperature != 1.0:
+        yield (
+            f"temperature={config.temperature!r} must be 1 in training: the ratio of PPO compares"
+            " the model's own distribution; use eval_temperature for evaluation"
+        )
+    for name, off in (("top_p", 1.0), ("top_k", 0)):
+        if getattr(config, name) != off:
+            yield f"{name}={getattr(config, name)!r} must be {off} in training; use eval_{name}"
+    if not 0 < config.eval_top_p <= 1:
+        yield f"eval_top_p={config.eval_top_p!r} must be in (0, 1]"
+
+
+def _tasks(config: Any) -> Iterator[str]:
+    num_train, num_test = config.num_train_tasks, config.num_test_tasks
+    if num_train is not None and num_train < 1:
+        yield f"num_train_tasks={num_train!r} must be at least 1, or None for no bound"
+        return
+    if not isinstance(num_test, int):
+        return
+    test = range(config.first_test_task, config.first_test_task + num_test)
+    last_train = math.inf if num_train is None else config.first_train_task + num_train - 1
+    if config.first_train_task <= test[-1] and test[0] <= last_train and num_train is not None:
+        yield (
+            f"training tasks {config.first_train_task}..{last_train} and test tasks"
+            f" {test[0]}..{test[-1]} meet; move first_test_task"
+        )
+    if num_train is None and config.first_train_task >= config.first_test_task:
+        yield (
+            f"first_train_task={config.first_train_task} without num_train_tasks runs into the"
+            f" test tasks from {config.first_test_task}; set num_train_tasks"
+        )
+
+
+def _credit(config: Any) -> Iterator[str]:
+    try:
+        resolve_estimator(config.estimator)
+    except (GiGPOError, ValueError, TypeError, ImportError) as error:
+        yield f"{error} (known estimators: {', '.join(known_estimators())})"
+    if not 0 < config.anchor_threshold < 1:
+        yield f"anchor_threshold={config.anchor_threshold!r} must lie inside (0, 1)"
+    if config.advantage_clip is not None and config.advantage_clip <= 0:
+        yield f"advantage_clip={config.advantage_clip!r} must be above 0, or None"
+    if config.step_weight == 0 and config.episode_weight == 0:
+        yield "step_weight and episode_weight are both 0, so every advantage would be 0"
+
+
+def _loss(config: Any) -> Iterator[str]:
+    high = config.clip_param_high
+    if high is not None and (not _is_number(high) or high <= 0):
+        yield f"clip_param_high={high!r} must be above 0, or None for clip_param"
+    if config.dual_clip is not None and config.dual_clip <= 1:
+        yield f"dual_clip={config.dual_clip!r} must be above 1, or None"
+    if (config.loss_aggregation == "seq_sum_norm") != (config.loss_constant is not None):
+        yield "loss_constant belongs to loss_aggregation='seq_sum_norm': set both or neither"
+    if config.grad_clip is not None and config.grad_clip <= 0:
+        yield f"grad_clip={config.grad_clip!r} must be above 0, or None"
+    decays = config.lr_schedule != "constant"
+    if decays and config.lr_decay_iterations is None:
+        yield f"lr_schedule={config.lr_schedule!r} needs lr_decay_iterations (in iterations)"
+    if not decays and config.lr_decay_iterations is not None:
+        yield "lr_decay_iterations has no effect with lr_schedule='constant'"
+
+
+def _prompting(config: Any) -> Iterator[str]:
+    try:
+        PromptTemplate.from_name_or_source(config.template)
+    except GiGPOError as error:
+        yield str(error)
+    if config.require_think and config.think_tag is None:
+        yield "require_think=True needs a think_tag"
+    if config.memory is not None and not hasattr(config.memory, "recall"):
+        yield f"memory={config.memory!r} has no method recall(past); derive it from Memory"
+    if config.action_parser is not None and not hasattr(config.action_parser, "parse"):
+        yield f"action_parser={config.action_parser!r} has no method parse(response, admissible)"
+
+
+def _resources(config: Any) -> Iterator[str]:
+    if config.num_env_workers and config.num_env_threads:
+        yield "num_env_workers and num_env_threads exclude each other: choose actors or threads"
+    if config.num_env_workers and not _is_number(config.num_cpus_per_env_worker):
+        yield f"num_cpus_per_env_worker={config.num_cpus_per_env_worker!r} must be a number"
+    if config.share_gpu and config.num_gpus_per_learner == 0:
+        yield "share_gpu=True needs learners(num_gpus_per_learner=...), a fraction of one GPU"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_CHECKS: tuple[Callable[[Any], Iterator[str]], ...] = (
+    _unknown_attributes,
+    _host_settings,
+    _choices,
+    _numbers,
+    _model,
+    _environment,
+    _sampling,
+    _tasks,
+    _credit,
+    _loss,
+    _prompting,
+    _resources,
+)

@@ -1,0 +1,1 @@
+"""What RLlib calls connectors: the rollout pipelines and the credit pipeline."""

@@ -1,0 +1,1 @@
+"""Episodes -> rewards -> returns -> anchors -> advantages -> token rows, one per file."""

@@ -1,0 +1,1 @@
+"""Observation -> text -> history -> prompt token ids, one connector per file."""

@@ -1,0 +1,45 @@
+"""Text -> history: the past steps of each episode that the memory recalls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ray.rllib.connectors.connector_v2 import ConnectorV2
+
+from rllib_gigpo import columns
+from rllib_gigpo.connectors.env_to_module.observation_to_text import text_reader
+from rllib_gigpo.prompting.memory import Memory, PastStep
+
+
+class AddHistory(ConnectorV2):
+    """Writes the column HISTORY: a list of `PastStep` per episode, oldest first."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        observation_to_text: Callable[[Any], str] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Use ``memory`` to choose among the past steps."""
+        super().__init__(**kwargs)
+        self._memory = memory
+        self._to_text = text_reader(observation_to_text)
+
+    def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
+        """Recall every episode's past."""
+        batch[columns.HISTORY] = [self._memory.recall(self._past(episode)) for episode in episodes]
+        return batch
+
+    def _past(self, episode: Any) -> list[PastStep]:
+        """All steps so far: what was seen, and the text of the action that followed."""
+        if len(episode) == 0:
+            return []
+        observations = episode.get_observations(slice(0, len(episode)))
+        actions = episode.get_extra_model_outputs(columns.ACTION_TEXT)
+        return [
+            PastStep(step=step, observation=self._to_text(observation), action=action)
+            for step, (observation, action) in enumerate(
+                zip(observations, actions, strict=True), start=1
+            )
+        ]

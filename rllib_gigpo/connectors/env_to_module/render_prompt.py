@@ -1,0 +1,40 @@
+"""History -> prompt: template, chat template and token ids, never longer than allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.rllib.connectors.connector_v2 import ConnectorV2
+
+from rllib_gigpo import columns
+from rllib_gigpo.prompting.renderer import PromptRenderer
+from rllib_gigpo.prompting.template import PromptInputs
+
+
+class RenderPrompt(ConnectorV2):
+    """Reads OBSERVATION_TEXT and HISTORY, writes PROMPTS."""
+
+    def __init__(self, renderer: PromptRenderer, **kwargs: Any) -> None:
+        """Render with ``renderer``."""
+        super().__init__(**kwargs)
+        self._renderer = renderer
+
+    def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
+        """Render one prompt per episode."""
+        batch[columns.PROMPTS] = [
+            self._renderer.render(self._inputs(episode, observation, history))
+            for episode, observation, history in zip(
+                episodes, batch[columns.OBSERVATION_TEXT], batch[columns.HISTORY], strict=True
+            )
+        ]
+        return batch
+
+    def _inputs(self, episode: Any, observation: str, history: list[Any]) -> PromptInputs:
+        info = episode.get_infos(-1)
+        return PromptInputs(
+            observation=observation,
+            task=info.get("task", ""),
+            admissible_actions=tuple(info.get("admissible_actions", ())),
+            history=tuple(history),
+            step=len(episode) + 1,
+        )

@@ -1,0 +1,1 @@
+"""Response token ids -> text -> parsed action -> action of the space, one per file."""

@@ -1,0 +1,26 @@
+"""Response token ids -> text. The ids themselves go on to the loss untouched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.rllib.connectors.connector_v2 import ConnectorV2
+
+from rllib_gigpo import columns
+
+
+class DecodeResponse(ConnectorV2):
+    """Reads GENERATIONS, writes RESPONSE_TEXT without special tokens."""
+
+    def __init__(self, tokenizer: Any, **kwargs: Any) -> None:
+        """Decode with ``tokenizer``."""
+        super().__init__(**kwargs)
+        self._tokenizer = tokenizer
+
+    def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
+        """Decode all answers in one call."""
+        batch[columns.RESPONSE_TEXT] = self._tokenizer.batch_decode(
+            [generation.token_ids for generation in batch[columns.GENERATIONS]],
+            skip_special_tokens=True,
+        )
+        return batch

@@ -1,0 +1,26 @@
+"""Text -> action: what the answer asks for, and whether it is valid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.rllib.connectors.connector_v2 import ConnectorV2
+
+from rllib_gigpo import columns
+
+
+class ParseAction(ConnectorV2):
+    """Reads RESPONSE_TEXT, writes PARSED_ACTIONS."""
+
+    def __init__(self, parser: Any, **kwargs: Any) -> None:
+        """Parse with ``parser``, an object with `ActionParser.parse`."""
+        super().__init__(**kwargs)
+        self._parser = parser
+
+    def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
+        """Parse every answer against its episode's admissible actions."""
+        batch[columns.PARSED_ACTIONS] = [
+            self._parser.parse(text, episode.get_infos(-1).get("admissible_actions"))
+            for text, episode in zip(batch[columns.RESPONSE_TEXT], episodes, strict=True)
+        ]
+        return batch

@@ -1,0 +1,1 @@
+"""Sampling: environments, the rollout without barriers, and the EnvRunner around both."""

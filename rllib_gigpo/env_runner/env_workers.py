@@ -1,0 +1,110 @@
+"""Environments in Ray actors: many per actor, each answering when it is ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from rllib_gigpo.env_runner.env_pool import EnvEvent, EnvPool, EnvSlots
+from rllib_gigpo.env_runner.env_source import EnvSource
+
+
+class EnvWorker:
+    """The actor: the slots that it holds, one call at a time or in several threads."""
+
+    def __init__(self, source: EnvSource) -> None:
+        """Hold no environment yet."""
+        self._slots = EnvSlots(source)
+
+    def reset(self, slot: int, seed: int) -> EnvEvent:
+        """Reset the slot's environment."""
+        return self._slots.reset(slot, seed)
+
+    def step(self, slot: int, action: Any) -> EnvEvent:
+        """Step the slot's environment."""
+        return self._slots.step(slot, action)
+
+
+class RayEnvs(EnvPool):
+    """Slots spread over Ray actors in turn.
+
+    A dead actor answers for each of its pending slots with an error of kind "worker", and is
+    replaced; its other slots notice at their next step, because their environments are gone.
+    """
+
+    def __init__(
+        self, source: EnvSource, *, num_workers: int, num_threads: int, num_cpus: float
+    ) -> None:
+        """Start the actors.
+
+        Args:
+            source: What each slot holds.
+            num_workers: Number of actors.
+            num_threads: Environments that one actor steps at a time; 0 for one after another.
+            num_cpus: What each actor asks of Ray; fractions are allowed.
+        """
+        self._source = source
+        self._options = {
+            "num_cpus": num_cpus,
+            "max_concurrency": max(1, num_threads),
+            "max_restarts": 0,
+        }
+        self._workers = [self._start_worker() for _ in range(num_workers)]
+        self._pending: dict[ray.ObjectRef, int] = {}
+
+    def reset(self, slot: int, seed: int) -> None:
+        """Send the reset to the slot's actor."""
+        self._pending[self._worker_of(slot).reset.remote(slot, seed)] = slot
+
+    def step(self, slot: int, action: Any) -> None:
+        """Send the step to the slot's actor."""
+        self._pending[self._worker_of(slot).step.remote(slot, action)] = slot
+
+    def poll(self) -> list[EnvEvent]:
+        """The answers that have come in."""
+        if not self._pending:
+            return []
+        ready, _ = ray.wait(list(self._pending), num_returns=len(self._pending), timeout=0)
+        return [self._take(ref) for ref in ready]
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for the first answer."""
+        if self._pending:
+            ray.wait(list(self._pending), num_returns=1, timeout=timeout_s)
+
+    def close(self) -> None:
+        """End the actors."""
+        for worker in self._workers:
+            ray.kill(worker)
+        self._workers = []
+        self._pending = {}
+
+    @property
+    def workers(self) -> list[Any]:
+        """The actors' handles."""
+        return list(self._workers)
+
+    def _take(self, ref: ray.ObjectRef) -> EnvEvent:
+        slot = self._pending.pop(ref)
+        try:
+            return ray.get(ref)
+        except RayError as error:
+            self._replace_worker_of(slot)
+            message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            return EnvEvent(slot=slot, error=message, error_kind="worker")
+
+    def _worker_of(self, slot: int) -> Any:
+        return self._workers[slot % len(self._workers)]
+
+    def _start_worker(self) -> Any:
+        return ray.remote(EnvWorker).options(**self._options).remote(self._source)
+
+    def _replace_worker_of(self, slot: int) -> None:
+        """Start a new actor in the place of a dead one, once for all of its pending slots."""
+        index = slot % len(self._workers)
+        try:
+            ray.get(self._workers[index].__ray_ready__.remote(), timeout=5)
+        except RayError:
+            self._workers[index] = self._start_worker()

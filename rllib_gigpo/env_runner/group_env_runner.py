@@ -1,0 +1,269 @@
+"""The EnvRunner: one inference engine, the environments, and the rollouts that tie them.
+
+`sample` plays whole groups and returns whole episodes. It is built on `start` and `poll`, which do
+not block, so that an asynchronous Algorithm can use the same runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+from ray.rllib.core import (
+    COMPONENT_ENV_TO_MODULE_CONNECTOR,
+    COMPONENT_MODULE_TO_ENV_CONNECTOR,
+    COMPONENT_RL_MODULE,
+    DEFAULT_MODULE_ID,
+)
+from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
+from ray.rllib.env.env_runner import EnvRunner
+from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+from ray.rllib.utils.annotations import override
+from ray.rllib.utils.checkpoints import Checkpointable
+
+from rllib_gigpo.engines import make_engine
+from rllib_gigpo.engines.base import EngineSettings, SamplingSettings
+from rllib_gigpo.env_runner.env_pool import EnvPool, SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.env_source import EnvSource
+from rllib_gigpo.env_runner.env_workers import RayEnvs
+from rllib_gigpo.env_runner.records import SampleResult
+from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
+from rllib_gigpo.errors import ConfigError, WeightSyncError
+from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
+from rllib_gigpo.tasks import GroupTask
+
+
+class GroupEnvRunner(EnvRunner, Checkpointable):
+    """Plays groups of episodes of one task each, with continuous batching.
+
+    `module` is an `EngineModule`: its forward pass is the engine, its `set_state` the weight update.
+    """
+
+    def __init__(self, *, config: Any, **kwargs: Any) -> None:
+        """Start the engine and look at one environment.
+
+        Args:
+            config: A validated `GiGPOConfig`.
+            **kwargs: What `EnvRunnerGroup` passes: worker_index, spaces, ...
+        """
+        super().__init__(config=config, **kwargs)
+        self._env_source = EnvSource(self.config.env, dict(self.config.env_config or {}))
+        self._rollout: Rollout | None = None
+        self._envs: EnvPool | None = None
+        self.module: EngineModule
+        self.make_env()
+        self.make_module()
+
+    # ------------------------------------------------------------------ RLlib's construction
+
+    @override(EnvRunner)
+    def make_env(self) -> None:
+        """Look at one environment for its spaces, and build the pipelines that depend on them."""
+        probe = self._env_source.make()
+        self._spaces = (probe.observation_space, probe.action_space)
+        self._env_to_module = self.config.build_env_to_module_connector(env=probe)
+        self._module_to_env = self.config.build_module_to_env_connector(env=probe)
+        probe.close()
+
+    @override(EnvRunner)
+    def make_module(self) -> None:
+        """Start the engine, once for the life of this runner."""
+        self.module = EngineModule(
+            make_engine(self.config.engine, self._engine_settings()),
+            observation_space=self._spaces[0],
+            action_space=self._spaces[1],
+            inference_only=True,
+            model_config={},
+        )
+
+    def _engine_settings(self) -> EngineSettings:
+        config = self.config
+        return EngineSettings(
+            model_path=str(config.model_path),
+            dtype=config.engine_dtype or config.dtype,
+            max_model_len=config.max_prompt_tokens + config.max_response_tokens,
+            seed=int(config.seed or 0) + int(self.worker_index or 0),
+            tensor_parallel_size=config.tensor_parallel_size,
+            share_gpu=config.share_gpu,
+            engine_kwargs=dict(config.engine_kwargs),
+            timeout_s=config.engine_timeout_s,
+        )
+
+    def _make_envs(self) -> EnvPool:
+        config, source = self.config, self._env_source
+        if config.num_env_workers:
+            return RayEnvs(
+                source,
+                num_workers=config.num_env_workers,
+                num_threads=config.num_env_threads,
+                num_cpus=config.num_cpus_per_env_worker,
+            )
+        if config.num_env_threads:
+            return ThreadedEnvs(source, num_threads=config.num_env_threads)
+        return SerialEnvs(source)
+
+    # ------------------------------------------------------------------ sampling
+
+    @override(EnvRunner)
+    def sample(
+        self, tasks: Sequence[GroupTask] = (), *, explore: bool = True, **kwargs: Any
+    ) -> list[SingleAgentEpisode]:
+        """Play ``tasks`` and return the whole episodes of all groups that were not lost.
+
+        Args:
+            tasks: The groups to play.
+            explore: Training's sampling parameters and group size; False for evaluation's, with one
+                episode per task.
+            **kwargs: See `sample_groups`.
+        """
+        return self.sample_groups(tasks, explore=explore, **kwargs).episodes
+
+    def sample_groups(
+        self, tasks: Sequence[GroupTask], *, explore: bool = True, weight_version: int | None = None
+    ) -> SampleResult:
+        """Play ``tasks`` to their end.
+
+        Args:
+            tasks: The groups to play.
+            explore: As in `sample`.
+            weight_version: The policy version that must be in the engine; None for any.
+
+        Raises:
+            WeightSyncError: The engine holds other weights.
+        """
+        self.start(tasks, explore=explore, weight_version=weight_version)
+        result = SampleResult()
+        while not self.is_idle:
+            result += self.poll()
+        return result
+
+    def start(
+        self, tasks: Sequence[GroupTask], *, explore: bool = True, weight_version: int | None = None
+    ) -> None:
+        """Begin to play ``tasks``, beside those under way; returns at once."""
+        held = self.module.engine.weight_version
+        if weight_version is not None and held != weight_version:
+            raise WeightSyncError(
+                f"EnvRunner {self.worker_index} holds policy version {held}, but version"
+                f" {weight_version} is to be sampled: its weight update was lost. Sync the weights"
+                " before sampling."
+            )
+        if self._rollout is None or self._rollout.is_done:
+            self._rollout = self._new_rollout(explore)
+        self._rollout.start(tasks)
+
+    def poll(self) -> SampleResult:
+        """Move all episodes by one step of the engine; what has finished since the last call."""
+        if self._rollout is None:
+            return SampleResult()
+        self._rollout.advance()
+        if self._rollout.is_stalled:
+            self._close_envs()
+        return self._rollout.take_result()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return self._rollout is None or self._rollout.is_done
+
+    def _new_rollout(self, explore: bool) -> Rollout:
+        if self._envs is None:
+            self._envs = self._make_envs()
+        config = self.config
+        settings = RolloutSettings(
+            group_size=config.group_size if explore else 1,
+            max_episode_steps=config.max_episode_steps,
+            sampling=_sampling_settings(config, explore=explore),
+            explore=explore,
+            max_concurrent_episodes=config.max_concurrent_episodes,
+            seed=config.seed,
+            stall_timeout_s=config.engine_timeout_s,
+        )
+        return Rollout(
+            self.module,
+            self._envs,
+            env_to_module=self._env_to_module,
+            module_to_env=self._module_to_env,
+            settings=settings,
+        )
+
+    # ------------------------------------------------------------------ state and end
+
+    @override(EnvRunner)
+    def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:
+        """The environment's spaces, under RLlib's keys."""
+        return {
+            INPUT_ENV_SPACES: self._spaces,
+            INPUT_ENV_SINGLE_SPACES: self._spaces,
+            DEFAULT_MODULE_ID: self._spaces,
+        }
+
+    @override(Checkpointable)
+    def get_state(
+        self, components: Any = None, *, not_components: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The pipelines' states and the policy version; never weights, which the Learner keeps."""
+        return {
+            COMPONENT_ENV_TO_MODULE_CONNECTOR: self._env_to_module.get_state(),
+            COMPONENT_MODULE_TO_ENV_CONNECTOR: self._module_to_env.get_state(),
+        }
+
+    @override(Checkpointable)
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over the states that are there; new weights reach the engine before this returns."""
+        if COMPONENT_ENV_TO_MODULE_CONNECTOR in state:
+            self._env_to_module.set_state(state[COMPONENT_ENV_TO_MODULE_CONNECTOR])
+        if COMPONENT_MODULE_TO_ENV_CONNECTOR in state:
+            self._module_to_env.set_state(state[COMPONENT_MODULE_TO_ENV_CONNECTOR])
+        module_state = state.get(COMPONENT_RL_MODULE) or {}
+        if VERSION in module_state:
+            self.module.set_state(module_state)
+
+    @override(Checkpointable)
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
+        """What builds a runner like this one."""
+        return (), {"config": self.config}
+
+    @override(Checkpointable)
+    def get_checkpointable_components(self) -> list[tuple[str, Any]]:
+        """The pipelines, each in its own folder of a checkpoint."""
+        return [
+            (COMPONENT_ENV_TO_MODULE_CONNECTOR, self._env_to_module),
+            (COMPONENT_MODULE_TO_ENV_CONNECTOR, self._module_to_env),
+        ]
+
+    @override(EnvRunner)
+    def get_metrics(self) -> dict[str, Any]:
+        """Nothing: what was sampled travels with `SampleResult`, whole."""
+        return {}
+
+    @override(EnvRunner)
+    def assert_healthy(self) -> None:
+        """Raise if the constructor did not come to its end."""
+        if not self.module.engine.is_started:
+            raise ConfigError("The inference engine of this EnvRunner has not started.")
+
+    @override(EnvRunner)
+    def stop(self) -> None:
+        """Close the environments and stop the engine."""
+        self._close_envs()
+        self.module.stop()
+
+    def _close_envs(self) -> None:
+        if self._envs is not None:
+            self._envs.close()
+            self._envs = None
+        self._rollout = None if self._rollout is None or self._rollout.is_done else self._rollout
+
+
+def _sampling_settings(config: Any, *, explore: bool) -> SamplingSettings:
+    if explore:
+        return SamplingSettings(max_tokens=config.max_response_tokens)
+    return SamplingSettings(
+        temperature=config.eval_temperature,
+        top_p=config.eval_top_p,
+        top_k=config.eval_top_k,
+        max_tokens=config.max_response_tokens,
+    )
+

@@ -1,0 +1,71 @@
+"""What a rollout gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+
+from rllib_gigpo.tasks import GroupTask
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedGroup:
+    """All episodes of one task."""
+
+    task: GroupTask
+    episodes: list[SingleAgentEpisode]  # group_size, by member
+
+
+@dataclass(frozen=True, slots=True)
+class LostGroup:
+    """A group that a fault ended; its episodes are dropped."""
+
+    task: GroupTask
+    kind: str  # "reset", "step", "worker", "reward", "observation", "not_deterministic", "runner"
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStats:
+    """Where the time of a rollout went, and how much it made."""
+
+    num_prompt_tokens: int = 0
+    num_response_tokens: int = 0
+    num_steps: int = 0
+    seconds: float = 0.0  # wall clock
+    engine_s: float = 0.0  # inside the engine's poll
+    env_s: float = 0.0  # inside environments, summed over all of them
+
+    def __add__(self, other: RolloutStats) -> RolloutStats:
+        """Sums; for the wall clock the longer of the two, because runners work side by side."""
+        return RolloutStats(
+            num_prompt_tokens=self.num_prompt_tokens + other.num_prompt_tokens,
+            num_response_tokens=self.num_response_tokens + other.num_response_tokens,
+            num_steps=self.num_steps + other.num_steps,
+            seconds=max(self.seconds, other.seconds),
+            engine_s=self.engine_s + other.engine_s,
+            env_s=self.env_s + other.env_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SampleResult:
+    """What one call of `GroupEnvRunner.sample_groups` brings."""
+
+    groups: list[FinishedGroup] = field(default_factory=list)
+    lost: list[LostGroup] = field(default_factory=list)
+    stats: RolloutStats = field(default_factory=RolloutStats)
+
+    @property
+    def episodes(self) -> list[SingleAgentEpisode]:
+        """All episodes, group by group."""
+        return [episode for group in self.groups for episode in group.episodes]
+
+    def __add__(self, other: SampleResult) -> SampleResult:
+        """Both together."""
+        return SampleResult(
+            groups=self.groups + other.groups,
+            lost=self.lost + other.lost,
+            stats=self.stats + other.stats,
+        )

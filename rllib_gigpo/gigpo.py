@@ -1,0 +1,270 @@
+"""GiGPO (Group-in-Group Policy Optimization, arXiv 2505.10978) as an RLlib Algorithm.
+
+Start reading here: `GiGPO.training_step` is the way of a batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
+from ray.rllib.utils.annotations import override
+from ray.rllib.utils.checkpoints import Checkpointable
+from ray.rllib.utils.metrics import (
+    ENV_RUNNER_RESULTS,
+    LEARNER_RESULTS,
+    NUM_ENV_STEPS_SAMPLED,
+    NUM_ENV_STEPS_SAMPLED_LIFETIME,
+    TIMERS,
+)
+from ray.tune import PlacementGroupFactory
+from ray.tune.registry import register_trainable
+
+from rllib_gigpo import columns
+from rllib_gigpo.callbacks.transcripts import TranscriptWriter
+from rllib_gigpo.config import GiGPOConfig
+from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.env_runner.records import SampleResult
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.learner.training_rows import TrainingRows
+from rllib_gigpo.rollout_metrics import evaluation_metrics, rollout_metrics
+from rllib_gigpo.sampling import GroupSampler
+from rllib_gigpo.tasks import EvaluationTasks, TaskStream
+from rllib_gigpo.weight_sync import WeightSync
+
+__all__ = ["GiGPO", "GiGPOConfig"]
+
+_STATE = "gigpo"
+CREDIT_RESULTS = "credit"
+
+
+class GiGPO(Algorithm):
+    """Trains a language model with credit from groups of episodes and groups of equal states."""
+
+    @classmethod
+    @override(Algorithm)
+    def get_default_config(cls) -> GiGPOConfig:
+        """The defaults of the published scripts."""
+        return GiGPOConfig()
+
+    @override(Algorithm)
+    def setup(self, config: Any) -> None:
+        """Start runners and Learners, and give every engine the Learner's weights."""
+        self._check_resources(config)
+        super().setup(config)
+        config = self.config
+        self.policy_version = 0
+        self.task_stream = TaskStream(
+            first_task=config.first_train_task,
+            num_tasks=config.num_train_tasks,
+            seed=config.seed or 0,
+        )
+        self._credit = config.build_learner_connector(*self.spaces[INPUT_ENV_SINGLE_SPACES])
+        self._sampler = GroupSampler(
+            self.env_runner_group,
+            max_redraws=config.max_group_redraws,
+            timeout_s=config.sample_timeout_s,
+            restore=lambda: self.restore_env_runners(self.env_runner_group),
+        )
+        self._weight_sync = WeightSync(
+            self.learner_group, self.env_runner_group, timeout_s=config.weight_sync_timeout_s
+        )
+        self._report: dict[str, dict[str, Any]] = {}
+        self.last_batch: dict[str, Any] = {}
+        self.callbacks.append(TranscriptWriter())
+        self._weight_sync.push(self.policy_version)
+
+    # ------------------------------------------------------------------ one iteration
+
+    @override(Algorithm)
+    def training_step(self) -> None:
+        """Sample groups of episodes, give each step its credit, update, hand out the weights."""
+        self._report = {TIMERS: {}}
+        with self._phase("sample"):
+            result = self._sample()
+        with self._phase("credit"):
+            rows = self._assign_credit(result)
+        with self._engines_asleep(), self._phase("learn"):
+            self._update(rows)
+        with self._phase("sync"):
+            self._hand_out_weights()
+
+    def _sample(self) -> SampleResult:
+        """Tasks -> whole groups of whole episodes, all of one policy version."""
+        result = self._sampler.sample(
+            self.task_stream.draw, self.config.num_groups, weight_version=self.policy_version
+        )
+        metrics = rollout_metrics(result, group_size=self.config.group_size)
+        self._report[ENV_RUNNER_RESULTS] = metrics
+        self._log_counts(metrics["num_env_steps"])
+        return result
+
+    def _assign_credit(self, result: SampleResult) -> TokenRows:
+        """Episodes -> returns -> anchor groups -> advantages -> token rows, over the whole batch."""
+        batch = self._credit(
+            rl_module=None,
+            batch={},
+            episodes=result.episodes,
+            explore=True,
+            shared_data={"iteration": self.iteration},
+        )
+        self.last_batch = {**batch, "episodes": result.episodes}
+        self._report[CREDIT_RESULTS] = batch[columns.CREDIT_METRICS]
+        return batch[columns.TOKEN_ROWS]
+
+    def _update(self, rows: TokenRows) -> None:
+        """Token rows -> new weights; the Learners share the rows, balanced by tokens."""
+        results = self.learner_group.update(training_data=TrainingRows(rows))
+        self.metrics.aggregate(results, key=LEARNER_RESULTS)
+
+    def _hand_out_weights(self) -> None:
+        """New weights -> every engine, as the next policy version."""
+        self.policy_version += 1
+        self._weight_sync.push(self.policy_version)
+
+    # ------------------------------------------------------------------ evaluation
+
+    @override(Algorithm)
+    def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
+        """Play the fixed test tasks once each, on the training engines.
+
+        Returns:
+            ``{"env_runners": ...}`` with the success rate, its 95 % interval, and a row per tag.
+        """
+        tasks = EvaluationTasks(self.config.first_test_task, self.config.num_test_tasks)
+        with self._phase("evaluate"):
+            result = self._sampler.sample(
+                tasks.draw, tasks.num_tasks, weight_version=self.policy_version, explore=False
+            )
+        return {ENV_RUNNER_RESULTS: evaluation_metrics(result)}
+
+    @classmethod
+    @override(Algorithm)
+    def _should_create_evaluation_env_runners(cls, eval_config: Any) -> bool:
+        """Never: a second group of EnvRunners would hold a second copy of the model."""
+        return False
+
+    # ------------------------------------------------------------------ runners that come back
+
+    @override(Algorithm)
+    def restore_env_runners(self, env_runner_group: Any) -> list[int]:
+        """Bring dead EnvRunners back; their new engines get the newest weights."""
+        restored = super().restore_env_runners(env_runner_group)
+        if restored:
+            self._weight_sync.push(self.policy_version)
+        return restored
+
+    # ------------------------------------------------------------------ checkpoints
+
+    @override(Algorithm)
+    def get_state(
+        self, components: Any = None, *, not_components: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """RLlib's state, the position in the task stream and the policy version.
+
+        Every other source of randomness is derived from the seed and these numbers.
+        """
+        state = super().get_state(components, not_components=not_components, **kwargs)
+        state[_STATE] = {
+            "task_stream": self.task_stream.get_state(),
+            "policy_version": self.policy_version,
+        }
+        return state
+
+    @override(Algorithm)
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take everything up where ``get_state`` left it."""
+        super().set_state(state)
+        if _STATE in state:
+            self.task_stream.set_state(state[_STATE]["task_stream"])
+            self.policy_version = state[_STATE]["policy_version"]
+            self._weight_sync.push(self.policy_version)
+
+    @override(Checkpointable)
+    def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
+        """Restore, then give every engine the restored weights."""
+        super().restore_from_path(path, *args, **kwargs)
+        self._weight_sync.push(self.policy_version)
+
+    # ------------------------------------------------------------------ resources
+
+    @classmethod
+    @override(Algorithm)
+    def default_resource_request(cls, config: Any) -> PlacementGroupFactory:
+        """RLlib's bundles and one for each environment worker: uncounted actors never start."""
+        request = super().default_resource_request(config)
+        settings = cls.get_default_config().update_from_dict(config)
+        num_workers = settings.num_env_workers * max(1, settings.num_env_runners)
+        workers = [{"CPU": settings.num_cpus_per_env_worker}] * num_workers
+        return PlacementGroupFactory(
+            bundles=request.bundles + workers, strategy=settings.placement_strategy
+        )
+
+    @classmethod
+    def _check_resources(cls, config: Any) -> None:
+        """Refuse to wait for ever for actors that the cluster has no room for."""
+        if ray.util.get_current_placement_group() is not None:
+            return  # Tune has reserved everything
+        wanted = cls.default_resource_request(config).required_resources
+        there = ray.cluster_resources()
+        for kind in ("CPU", "GPU"):
+            if wanted.get(kind, 0) > there.get(kind, 0):
+                raise ConfigError(
+                    f"The config asks Ray for {wanted[kind]:g} {kind}s and the cluster has"
+                    f" {there.get(kind, 0):g}: lower num_env_runners, num_env_workers or"
+                    " num_learners, or start Ray with more (ray.init(num_cpus=...))."
+                )
+
+    # ------------------------------------------------------------------ reports
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Time a phase; it appears as ``timers/<name>_s``."""
+        start = time.perf_counter()
+        yield
+        self._report.setdefault(TIMERS, {})[f"{name}_s"] = time.perf_counter() - start
+
+    @contextmanager
+    def _engines_asleep(self) -> Iterator[None]:
+        """With one GPU for both sides, the engines give back their memory during the update."""
+        if not self.config.share_gpu:
+            yield
+            return
+        self.env_runner_group.foreach_env_runner(lambda runner: runner.module.engine.sleep())
+        yield
+        self.env_runner_group.foreach_env_runner(lambda runner: runner.module.engine.wake())
+
+    def _log_counts(self, num_env_steps: int) -> None:
+        self.metrics.log_value((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED), num_env_steps, reduce="sum")
+        self.metrics.log_value(
+            (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME),
+            num_env_steps,
+            reduce="lifetime_sum",
+        )
+
+    @override(Algorithm)
+    def _compile_iteration_results(self, *, train_results: Any, eval_results: Any) -> Any:
+        """Add this iteration's exact numbers; RLlib's logger would smooth them over iterations."""
+        results = super()._compile_iteration_results(
+            train_results=train_results, eval_results=eval_results
+        )
+        for topic, values in self._report.items():
+            results[topic] = {**results.get(topic, {}), **values}
+        results["policy_version"] = self.policy_version
+        return results
+
+    @override(Algorithm)
+    def cleanup(self) -> None:
+        """Stop the local engine too; RLlib only ends remote EnvRunners."""
+        local = self.env_runner_group.local_env_runner if self.env_runner_group else None
+        super().cleanup()
+        if local is not None:
+            local.stop()
+
+
+register_trainable("GiGPO", GiGPO)

@@ -1,0 +1,101 @@
+"""Log-probabilities and entropies of response tokens, a chunk of the vocabulary's matrix at a time."""
+
+from collections.abc import Callable
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+Head = Callable[[torch.Tensor], torch.Tensor]
+
+
+def response_log_probs(
+    hidden: torch.Tensor,
+    targets: torch.Tensor,
+    head: Head,
+    *,
+    chunk_tokens: int,
+    temperature: float = 1.0,
+    entropy_gradient: bool = True,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compute log p(target) and the entropy at every response position.
+
+    No more than ``chunk_tokens`` rows of logits exist at a time, in the backward pass too: several
+    chunks are recomputed there, a single one is kept.
+
+    Args:
+        hidden: (S, H) last hidden states at the positions that predict the response tokens.
+        targets: (S,) int64 response tokens.
+        head: Maps hidden states (C, H) to logits (C, V).
+        chunk_tokens: Largest C, at least 1.
+        temperature: Divides the logits, so that the result is the distribution sampled from.
+        entropy_gradient: Whether the entropy carries a gradient.
+
+    Returns:
+        logp (S,) and entropy (S,), float32.
+
+    Raises:
+        ValueError: If ``chunk_tokens`` is not positive.
+    """
+    if chunk_tokens < 1:
+        raise ValueError(f"chunk_tokens={chunk_tokens} must be at least 1.")
+    chunks = list(zip(hidden.split(chunk_tokens), targets.split(chunk_tokens), strict=True))
+    results = [
+        _chunk(
+            part,
+            target,
+            head,
+            temperature,
+            entropy_gradient,
+            recompute=len(chunks) > 1 and torch.is_grad_enabled(),
+        )
+        for part, target in chunks
+    ]
+    logps, entropies = zip(*results, strict=True)
+    return torch.cat(logps), torch.cat(entropies)
+
+
+def _chunk(
+    hidden: torch.Tensor,
+    targets: torch.Tensor,
+    head: Head,
+    temperature: float,
+    entropy_gradient: bool,
+    *,
+    recompute: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    arguments = (hidden, targets, head, temperature, entropy_gradient)
+    if not recompute:
+        return chunk_log_probs(*arguments)
+    # A head draws no random numbers, so there is no state of generators to bring back.
+    return checkpoint(
+        chunk_log_probs, *arguments, use_reentrant=False, preserve_rng_state=False
+    )
+
+
+def chunk_log_probs(
+    hidden: torch.Tensor,
+    targets: torch.Tensor,
+    head: Head,
+    temperature: float,
+    entropy_gradient: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compute log p(target) = z_y - logΣexp z and H = -Σ p·log p of one chunk, in float32.
+
+    Args:
+        hidden: (C, H).
+        targets: (C,) int64.
+        head: Maps (C, H) to logits (C, V).
+        temperature: Divides the logits.
+        entropy_gradient: Whether the entropy carries a gradient.
+
+    Returns:
+        logp (C,) and entropy (C,), float32.
+    """
+    logits = head(hidden).float()
+    if temperature != 1.0:
+        logits = logits / temperature
+    all_logp = logits.log_softmax(dim=-1)
+    logp = all_logp.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
+        entropy = -(all_logp.exp() * all_logp).sum(dim=-1)
+    return logp, entropy

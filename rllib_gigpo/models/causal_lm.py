@@ -1,0 +1,136 @@
+"""Opens the causal language model that the Learner trains; local files only."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.models.tokenizer import existing_model_folder
+
+
+def load_causal_lm(
+    model_path: str | Path,
+    *,
+    dtype: str | torch.dtype = "float32",
+    attn_implementation: str = "sdpa",
+    gradient_checkpointing: bool = False,
+) -> PreTrainedModel:
+    """Opens a Hugging Face folder as a model to train, on the CPU and in training mode.
+
+    Args:
+        model_path: folder with the model's files.
+        dtype: of the weights, for example ``"float32"`` or ``torch.bfloat16``.
+        attn_implementation: transformers' name of the attention: ``"sdpa"``, ``"eager"``,
+            ``"flash_attention_2"``.
+        gradient_checkpointing: recompute activations in the backward pass: less memory, about a third
+            more time.
+
+    Raises:
+        ConfigError: if there is no such folder or dtype, or transformers cannot open the model.
+    """
+    folder = existing_model_folder(model_path)
+    torch_dtype = resolve_dtype(dtype)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            dtype=torch_dtype,
+            attn_implementation=attn_implementation,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigError(
+            f"transformers cannot open {str(folder)!r} as a causal language model with "
+            f"attn_implementation={attn_implementation!r}: {error}."
+        ) from error
+    if gradient_checkpointing:
+        # The reentrant variant asks for inputs with gradients, which token ids have not.
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return model.train()
+
+
+def meta_causal_lm(config: PreTrainedConfig) -> PreTrainedModel:
+    """Builds a model's modules without memory for its weights: names and shapes only.
+
+    Args:
+        config: the model's configuration, see ``load_config``.
+    """
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+def load_config(model_path: str | Path) -> PreTrainedConfig:
+    """Opens the configuration of a Hugging Face folder.
+
+    Args:
+        model_path: folder with the model's files.
+
+    Raises:
+        ConfigError: if there is no such folder, or transformers does not know its architecture.
+    """
+    folder = existing_model_folder(model_path)
+    try:
+        return AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"transformers cannot read the configuration in {str(folder)!r}: {error}."
+        ) from error
+
+
+def context_length(config: PreTrainedConfig) -> int:
+    """Returns the longest sequence, prompt and response together, that a model was built for.
+
+    Args:
+        config: the model's configuration; a composed one (vision and text) is read at its text part.
+
+    Raises:
+        ConfigError: if the configuration does not say.
+    """
+    text_config: Any = config.get_text_config()
+    for name in ("max_position_embeddings", "n_positions", "max_seq_len"):
+        length = getattr(text_config, name, None)
+        if isinstance(length, int):
+            return length
+    raise ConfigError(
+        f"The configuration of this {config.model_type!r} model names no longest sequence; add "
+        "max_position_embeddings to its config.json."
+    )
+
+
+def check_context_length(
+    config: PreTrainedConfig, *, max_prompt_tokens: int, max_response_tokens: int
+) -> None:
+    """Checks that a model takes the longest prompt together with the longest response.
+
+    Args:
+        config: the model's configuration.
+        max_prompt_tokens: bound of the prompts, in tokens.
+        max_response_tokens: bound of the responses, in tokens.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    length = context_length(config)
+    wanted = max_prompt_tokens + max_response_tokens
+    if wanted > length:
+        raise ConfigError(
+            f"max_prompt_tokens={max_prompt_tokens} plus max_response_tokens={max_response_tokens} is "
+            f"{wanted} tokens, but the model takes {length}. Lower one of them, or use a model with a "
+            "longer context."
+        )
+
+
+def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
+    """Returns the torch dtype of a name such as ``"bfloat16"``.
+
+    Args:
+        dtype: a name or a dtype.
+
+    Raises:
+        ConfigError: if torch has no floating-point dtype of this name.
+    """
+    resolved = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(resolved, torch.dtype) or not resolved.is_floating_point:
+        raise ConfigError(f"dtype={dtype!r} is unknown; use 'float32', 'bfloat16' or 'float16'.")
+    return resolved

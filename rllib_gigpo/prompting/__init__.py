@@ -1,0 +1,19 @@
+"""Prompts and actions: from an environment's facts to prompt token ids, and from a response to an action."""
+
+from rllib_gigpo.prompting.action_parser import ActionParser, ParsedAction
+from rllib_gigpo.prompting.memory import LastSteps, Memory, PastStep
+from rllib_gigpo.prompting.renderer import Prompt, PromptRenderer
+from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate, shipped_template_names
+
+__all__ = [
+    "ActionParser",
+    "LastSteps",
+    "Memory",
+    "ParsedAction",
+    "PastStep",
+    "Prompt",
+    "PromptInputs",
+    "PromptRenderer",
+    "PromptTemplate",
+    "shipped_template_names",
+]

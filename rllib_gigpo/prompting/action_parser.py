@@ -1,0 +1,119 @@
+"""From a response's text to the action that it names, and back."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rllib_gigpo.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAction:
+    """What was read from one response.
+
+    Attributes:
+        action: the action's text; empty if the format is invalid.
+        is_format_valid: whether the response has the format that was asked for.
+        is_admissible: whether the action is one of the admissible ones; True if those are unknown,
+            False if the format is invalid.
+    """
+
+    action: str
+    is_format_valid: bool
+    is_admissible: bool
+
+
+_INVALID = ParsedAction(action="", is_format_valid=False, is_admissible=False)
+
+
+class ActionParser:
+    """Reads the action out of a response such as ``<think>...</think><action>go east</action>``.
+
+    A response is valid if, outside its thought, it holds exactly one non-empty action. The thought ends
+    at the last closing tag; its opening tag may be missing, because some chat templates put it into the
+    prompt. A thought that never ends makes the response invalid: it was most likely cut off. A bad
+    response is an ordinary result here, never an exception.
+    """
+
+    def __init__(
+        self,
+        *,
+        action_tag: str | None = "action",
+        think_tag: str | None = "think",
+        require_think: bool = False,
+    ) -> None:
+        """Stores the format of the responses.
+
+        Args:
+            action_tag: name of the tag around the action, without brackets. None takes the whole
+                response, stripped, as the action: the cheapest format, for very small models.
+            think_tag: name of the tag around the thought; None if there are no thoughts.
+            require_think: whether a response without a thought is invalid.
+
+        Raises:
+            ConfigError: if a tag is no plain word, or a thought is required without a tag for it.
+        """
+        for option, tag in (("action_tag", action_tag), ("think_tag", think_tag)):
+            if tag is not None and not re.fullmatch(r"[A-Za-z][\w.-]*", tag):
+                raise ConfigError(
+                    f"{option}={tag!r} is not a tag name; use a word without brackets such as 'action'."
+                )
+        if require_think and think_tag is None:
+            raise ConfigError("require_think=True needs a think_tag; set one or require_think=False.")
+        self.action_tag = action_tag
+        self.think_tag = think_tag
+        self.require_think = require_think
+        self._action_block = re.compile(rf"<{action_tag}>(.*?)</{action_tag}>", re.DOTALL)
+
+    def parse(self, response: str, admissible_actions: Sequence[str] | None) -> ParsedAction:
+        """Reads one response.
+
+        Args:
+            response: the decoded response without special tokens.
+            admissible_actions: the actions that the environment accepts at this turn, or None if it
+                does not say. They are compared without regard to case and to runs of blanks, and a match
+                is returned in the environment's spelling.
+        """
+        answer = self._without_thought(response)
+        action = None if answer is None else self._find_action(answer)
+        if not action:
+            return _INVALID
+        if admissible_actions is None:
+            return ParsedAction(action, is_format_valid=True, is_admissible=True)
+        match = _matching(action, admissible_actions)
+        if match is None:
+            return ParsedAction(action, is_format_valid=True, is_admissible=False)
+        return ParsedAction(match, is_format_valid=True, is_admissible=True)
+
+    def format(self, action: str) -> str:
+        """Returns the shortest valid response that names ``action``: ``parse`` reads it back."""
+        thought = f"<{self.think_tag}></{self.think_tag}>" if self.require_think else ""
+        if self.action_tag is None:
+            return f"{thought}{action}"
+        return f"{thought}<{self.action_tag}>{action}</{self.action_tag}>"
+
+    def _without_thought(self, response: str) -> str | None:
+        """Returns what follows the thought; None if the thought is unfinished, or required and missing."""
+        if self.think_tag is None:
+            return response
+        thought, closing, answer = response.rpartition(f"</{self.think_tag}>")
+        if f"<{self.think_tag}>" in answer or (self.require_think and not closing):
+            return None
+        return answer
+
+    def _find_action(self, answer: str) -> str | None:
+        if self.action_tag is None:
+            return answer.strip()
+        blocks = self._action_block.findall(answer)
+        return blocks[0].strip() if len(blocks) == 1 else None
+
+
+def _matching(action: str, admissible_actions: Sequence[str]) -> str | None:
+    if action in admissible_actions:
+        return action
+    wanted = _normalise(action)
+    return next((known for known in admissible_actions if _normalise(known) == wanted), None)
+
+
+def _normalise(action: str) -> str:
+    return " ".join(action.split()).casefold()

@@ -1,0 +1,178 @@
+"""The words of a prompt: a Jinja template that turns one turn's facts into the text of a user message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined, Template, TemplateError, meta
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.memory import PastStep
+
+TEMPLATE_VARIABLES = (
+    "task",
+    "history",
+    "observation",
+    "admissible_actions",
+    "step",
+    "action_tag",
+    "think_tag",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptInputs:
+    """The facts of one turn that a prompt may show.
+
+    Attributes:
+        observation: what the environment shows at this turn, as text.
+        task: what is to be done in this episode; empty if the environment names none.
+        admissible_actions: the actions that the environment accepts at this turn; empty if unknown.
+        history: earlier turns as the memory recalled them, oldest first.
+        step: number of this turn, counted from 1.
+    """
+
+    observation: str
+    task: str = ""
+    admissible_actions: tuple[str, ...] = ()
+    history: tuple[PastStep, ...] = ()
+    step: int = 1
+
+
+class PromptTemplate:
+    """A compiled Jinja template; immutable, so one object serves all episodes and threads.
+
+    The template sees ``task``, ``history`` (a list of ``PastStep``), ``observation``,
+    ``admissible_actions``, ``step``, ``action_tag`` and ``think_tag`` (the last two may be None).
+    What does not change within an episode should come first: engines reuse the common head of prompts.
+    """
+
+    def __init__(self, source: str, *, name: str = "<source>") -> None:
+        """Compiles the template and renders it once, so that a mistake shows here and not in a rollout.
+
+        Args:
+            source: Jinja2 source text.
+            name: what error messages call the template.
+
+        Raises:
+            ConfigError: if the source is not valid Jinja, uses an unknown variable or fails to render.
+        """
+        self.source = source
+        self.name = name
+        self._template = _compile(source, name=name)
+        self._check_renders()
+
+    @classmethod
+    def from_name_or_source(cls, name_or_source: str) -> "PromptTemplate":
+        """Makes a template from a shipped name, a path that ends in ``.jinja``, or Jinja source.
+
+        Args:
+            name_or_source: for example ``"default"``, ``"my_prompts/shop.jinja"`` or
+                ``"{{ observation }}"``. Text is taken as source if it holds ``{{`` or ``{%``.
+
+        Raises:
+            ConfigError: if it is none of the three, or the template is broken.
+        """
+        if "{{" in name_or_source or "{%" in name_or_source:
+            return cls(name_or_source)
+        if name_or_source.endswith(".jinja"):
+            return cls(_read_file(Path(name_or_source)), name=name_or_source)
+        if name_or_source in shipped_template_names():
+            resource = _templates_folder() / f"{name_or_source}.jinja"
+            return cls(resource.read_text(encoding="utf-8"), name=name_or_source)
+        raise ConfigError(
+            f"There is no prompt template {name_or_source!r}. Use a shipped name "
+            f"({_shipped_names_text()}), a path that ends in .jinja, or Jinja source that contains "
+            "{{ ... }}."
+        )
+
+    def render(
+        self,
+        inputs: PromptInputs,
+        *,
+        action_tag: str | None = "action",
+        think_tag: str | None = "think",
+    ) -> str:
+        """Returns the text of the user message for one turn, without blanks at either end.
+
+        Args:
+            inputs: the facts of the turn.
+            action_tag: tag that the answer's action stands in; None asks for the bare action.
+            think_tag: tag that the model may think in; None asks for no thinking.
+
+        Raises:
+            ConfigError: if the template fails on these inputs.
+        """
+        try:
+            text = self._template.render(
+                task=inputs.task,
+                history=inputs.history,
+                observation=inputs.observation,
+                admissible_actions=inputs.admissible_actions,
+                step=inputs.step,
+                action_tag=action_tag,
+                think_tag=think_tag,
+            )
+            return text.strip()
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+            raise ConfigError(
+                f"Prompt template {self.name!r} failed to render: {error}. It may use "
+                f"{', '.join(TEMPLATE_VARIABLES)}; compare it with a shipped one "
+                f"({_shipped_names_text()})."
+            ) from error
+
+    def _check_renders(self) -> None:
+        past = PastStep(step=1, observation="an observation", action="an action")
+        later = PromptInputs("an observation", "a task", ("an action",), (past,), step=2)
+        for inputs in (PromptInputs("an observation"), later):
+            self.render(inputs)
+            self.render(inputs, action_tag=None, think_tag=None)
+
+
+def shipped_template_names() -> list[str]:
+    """Returns the names of the templates that come with the package, sorted."""
+    names = (entry.name for entry in _templates_folder().iterdir())
+    return sorted(name.removesuffix(".jinja") for name in names if name.endswith(".jinja"))
+
+
+def _templates_folder():  # type: ignore[no-untyped-def]  # Traversable moved between Python versions
+    return files("rllib_gigpo.prompting") / "templates"
+
+
+def _shipped_names_text() -> str:
+    return ", ".join(repr(name) for name in shipped_template_names())
+
+
+def _read_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot read the prompt template {str(path)!r}: {error.strerror}. Give a path that exists, "
+            f"or a shipped name ({_shipped_names_text()})."
+        ) from error
+
+
+def _compile(source: str, *, name: str) -> Template:
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+    try:
+        used = meta.find_undeclared_variables(environment.parse(source))
+        _check_variables(used, known=environment.globals, name=name)
+        return environment.from_string(source)
+    except TemplateError as error:
+        raise ConfigError(
+            f"Prompt template {name!r} is not valid Jinja2: {error}. Correct it, or use a shipped one "
+            f"({_shipped_names_text()})."
+        ) from error
+
+
+def _check_variables(used: set[str], *, known: Mapping[str, object], name: str) -> None:
+    unknown = sorted(used - set(TEMPLATE_VARIABLES) - set(known))
+    if unknown:
+        raise ConfigError(
+            f"Prompt template {name!r} uses the unknown variables {unknown}. A template may use "
+            f"{', '.join(TEMPLATE_VARIABLES)}. Shipped templates: {_shipped_names_text()}."
+        )

@@ -1,0 +1,147 @@
+"""Reads the result of one training iteration: the names of the metrics stand here and nowhere else.
+
+A result is what ``Algorithm.train()`` returns, what Tune's callbacks receive and what Tune's JSON
+logger writes as one line of ``result.json``: nested dicts. The live display, the plots and the
+benchmarks read it through `IterationSummary`.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rllib_gigpo.errors import GiGPOError
+
+PHASES = ("sample", "credit", "learn", "sync", "evaluate")
+ANCHOR_GROUP_SIZES = "credit/anchor_group_size_histogram"
+EVALUATION = "evaluation/env_runners"
+
+# Field of `IterationSummary` -> where its value stands in the result.
+METRIC_PATHS = {
+    "iteration": "training_iteration",
+    "time_total_s": "time_total_s",
+    "iteration_s": "time_this_iter_s",
+    "success_rate": "env_runners/success_rate",
+    "episode_return": "env_runners/episode_return_mean",
+    "episode_length": "env_runners/episode_len_mean",
+    "format_valid_rate": "env_runners/format_valid_rate",
+    "admissible_rate": "env_runners/admissible_rate",
+    "num_episodes_lost": "env_runners/num_episodes_lost",
+    "tokens_per_s": "env_runners/tokens_per_s",
+    "anchor_group_size": "credit/anchor_group_size_mean",
+    "policy_loss": "learners/default_policy/policy_loss",
+    "entropy": "learners/default_policy/entropy",
+    "kl": "learners/default_policy/kl",
+    "grad_norm": "learners/default_policy/grad_norm",
+    "clip_fraction": "learners/default_policy/clip_fraction",
+    "max_ratio_deviation_fresh": "learners/default_policy/max_ratio_deviation_fresh",
+    "eval_success_rate": "evaluation/env_runners/success_rate",
+    "eval_success_ci_low": "evaluation/env_runners/success_ci_low",
+    "eval_success_ci_high": "evaluation/env_runners/success_ci_high",
+    "eval_num_episodes": "evaluation/env_runners/num_episodes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IterationSummary:
+    """What one iteration reports; None where the result does not hold the metric.
+
+    Rates are fractions in [0, 1], times are seconds, lengths are environment steps per episode.
+    """
+
+    iteration: int
+    time_total_s: float | None = None
+    iteration_s: float | None = None
+    success_rate: float | None = None
+    episode_return: float | None = None
+    episode_length: float | None = None
+    format_valid_rate: float | None = None
+    admissible_rate: float | None = None
+    num_episodes_lost: float | None = None
+    tokens_per_s: float | None = None
+    anchor_group_size: float | None = None
+    policy_loss: float | None = None
+    entropy: float | None = None
+    kl: float | None = None
+    grad_norm: float | None = None
+    clip_fraction: float | None = None
+    max_ratio_deviation_fresh: float | None = None
+    eval_success_rate: float | None = None
+    eval_success_ci_low: float | None = None
+    eval_success_ci_high: float | None = None
+    eval_num_episodes: float | None = None
+    phase_seconds: tuple[tuple[str, float], ...] = ()  # (phase, seconds) in the order of PHASES
+    anchor_group_sizes: tuple[tuple[int, float], ...] = ()  # (size, number of groups), ascending
+
+
+def summarize(result: Mapping[str, Any]) -> IterationSummary:
+    """Pick out of one result what people look at."""
+    values = {name: number(result, path) for name, path in METRIC_PATHS.items()}
+    iteration = values.pop("iteration")
+    return IterationSummary(
+        iteration=0 if iteration is None else int(iteration),
+        phase_seconds=_phase_seconds(result),
+        anchor_group_sizes=_anchor_group_sizes(result),
+        **values,
+    )
+
+
+def lookup(result: Mapping[str, Any], path: str) -> Any:
+    """Follow ``path`` ("a/b/c") through nested dicts; None where it leads nowhere."""
+    value: Any = result
+    for key in path.split("/"):
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return value
+
+
+def number(result: Mapping[str, Any], path: str) -> float | None:
+    """Return the finite number that stands at ``path``, or None."""
+    value = lookup(result, path)
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def read_result_file(path: Path) -> list[IterationSummary]:
+    """Read Tune's ``result.json`` in order of iterations.
+
+    A resumed run writes again the iterations since its last checkpoint; the later line counts.
+
+    Raises:
+        GiGPOError: The file does not exist (no iteration was finished).
+    """
+    if not path.is_file():
+        raise GiGPOError(
+            f"{path}: no such file; was an iteration finished, and is this a trial's folder?"
+        )
+    summaries = [summarize(result) for result in _json_lines(path)]
+    by_iteration = {summary.iteration: summary for summary in summaries}
+    return [by_iteration[iteration] for iteration in sorted(by_iteration)]
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    results = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            results.append(json.loads(line))
+        except json.JSONDecodeError:
+            # A run that was killed leaves its last line half written.
+            continue
+    return results
+
+
+def _phase_seconds(result: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    seconds = ((phase, number(result, f"timers/{phase}_s")) for phase in PHASES)
+    return tuple((phase, value) for phase, value in seconds if value is not None)
+
+
+def _anchor_group_sizes(result: Mapping[str, Any]) -> tuple[tuple[int, float], ...]:
+    histogram = lookup(result, ANCHOR_GROUP_SIZES) or {}
+    counts = ((size, number(histogram, size)) for size in histogram)
+    return tuple(sorted((int(size), count) for size, count in counts if count is not None))

@@ -1,0 +1,1 @@
+"""The RLModules: the Learner's causal LM and the EnvRunner's inference engine."""

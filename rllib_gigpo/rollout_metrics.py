@@ -1,0 +1,133 @@
+"""What a batch of whole episodes tells: rates, lengths, losses by kind, and success by tag."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rllib_gigpo import columns
+from rllib_gigpo.env_runner.records import LostGroup, SampleResult
+
+_Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+
+
+def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
+    """Metrics of one sampling phase; rates count every episode, or every step, once.
+
+    Args:
+        result: What was sampled.
+        group_size: Episodes that each lost group would have had.
+
+    Returns:
+        Nested dict under the names that `rllib_gigpo.results` reads.
+    """
+    episodes = result.episodes
+    stats = result.stats
+    lengths = [len(episode) for episode in episodes]
+    num_tokens = stats.num_response_tokens
+    return {
+        "num_episodes": len(episodes),
+        "num_env_steps": sum(lengths),
+        "success_rate": _mean([has_won(episode) for episode in episodes]),
+        **_spread("episode_return", [episode.get_return() for episode in episodes]),
+        **_spread("episode_len", lengths),
+        "format_valid_rate": _mean(_outputs(episodes, columns.IS_FORMAT_VALID)),
+        "admissible_rate": _mean(_outputs(episodes, columns.IS_ADMISSIBLE)),
+        "prompt_cut_rate": _mean(_outputs(episodes, columns.PROMPT_CUT)),
+        "response_cut_rate": _mean(
+            reason == "length" for reason in _outputs(episodes, columns.FINISH_REASON)
+        ),
+        "truncated_rate": _mean([episode.is_truncated for episode in episodes]),
+        "prompt_tokens_mean": stats.num_prompt_tokens / max(1, stats.num_steps),
+        "response_tokens_mean": num_tokens / max(1, stats.num_steps),
+        "tokens_per_s": num_tokens / stats.seconds if stats.seconds else 0.0,
+        "engine_s": stats.engine_s,
+        "env_s": stats.env_s,
+        "num_groups_lost": len(result.lost),
+        "num_episodes_lost": len(result.lost) * group_size,
+        "groups_lost": dict(_count_kinds(result.lost)),
+        "tags": tag_metrics(episodes),
+    }
+
+
+def evaluation_metrics(result: SampleResult) -> dict[str, Any]:
+    """`rollout_metrics` of one episode per test task, with a confidence interval of the success."""
+    metrics = rollout_metrics(result, group_size=1)
+    num_won = sum(has_won(episode) for episode in result.episodes)
+    low, high = wilson_interval(num_won, len(result.episodes))
+    return {**metrics, "success_ci_low": low, "success_ci_high": high}
+
+
+def has_won(episode: Any) -> bool:
+    """Whether an episode succeeded.
+
+    The environment's last ``info["won"]`` where it says so; else whether the episode terminated with
+    a positive return.
+    """
+    last_info = episode.get_infos(-1)
+    if "won" in last_info:
+        return bool(last_info["won"])
+    return bool(episode.is_terminated and episode.get_return() > 0)
+
+
+def tag_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, float]]:
+    """Success per tag of ``info["tags"]``; an episode with several tags counts for each."""
+    by_tag: dict[str, list[bool]] = defaultdict(list)
+    for episode in episodes:
+        for tag in episode.get_infos(0).get("tags", ()):
+            by_tag[str(tag)].append(has_won(episode))
+    return {
+        tag: {"success_rate": _mean(won), "num_episodes": len(won), **_interval(won)}
+        for tag, won in sorted(by_tag.items())
+    }
+
+
+def wilson_interval(num_won: int, num_episodes: int) -> tuple[float, float]:
+    """95 % confidence interval of a success probability (Wilson's score interval).
+
+    Unlike the normal approximation it stays inside [0, 1] and is honest near 0 and 1.
+    No episodes give (0, 1).
+    """
+    if num_episodes == 0:
+        return 0.0, 1.0
+    rate, z2 = num_won / num_episodes, _Z_95**2
+    centre = rate + z2 / (2 * num_episodes)
+    half = _Z_95 * math.sqrt(
+        rate * (1 - rate) / num_episodes + z2 / (4 * num_episodes * num_episodes)
+    )
+    scale = 1 + z2 / num_episodes
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def _interval(won: Sequence[bool]) -> dict[str, float]:
+    low, high = wilson_interval(sum(won), len(won))
+    return {"success_ci_low": low, "success_ci_high": high}
+
+
+def _outputs(episodes: Iterable[Any], column: str) -> list[Any]:
+    return [
+        value for episode in episodes for value in episode.get_extra_model_outputs(column)
+    ]
+
+
+def _mean(values: Iterable[Any]) -> float:
+    listed = list(values)
+    return float(np.mean(listed)) if listed else 0.0
+
+
+def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    return {
+        f"{name}_mean": float(np.mean(values)),
+        f"{name}_min": float(np.min(values)),
+        f"{name}_max": float(np.max(values)),
+    }
+
+
+def _count_kinds(lost: Sequence[LostGroup]) -> Counter[str]:
+    return Counter(group.kind for group in lost)

@@ -1,0 +1,81 @@
+"""Tasks: which starting points the groups of episodes play, named by environment seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTask:
+    """One group to play: every member starts from ``reset(seed=seed)``."""
+
+    group_id: int  # running number of the group, unique over the life of the Algorithm
+    seed: int  # the environment seed, the same for all members
+
+
+class TaskStream:
+    """The endless, reproducible sequence of training tasks.
+
+    With ``num_tasks`` tasks, every pass plays each task once, in an order that depends on the seed
+    and the number of the pass only. With ``num_tasks=None`` the seeds count upwards without end.
+    The position is the whole state, so that a run cut in two draws what an uncut one draws.
+    """
+
+    def __init__(self, *, first_task: int, num_tasks: int | None, seed: int) -> None:
+        """Start at the first task.
+
+        Args:
+            first_task: The lowest environment seed.
+            num_tasks: How many consecutive seeds there are; None for no bound.
+            seed: Decides the order of each pass.
+        """
+        self._first_task = first_task
+        self._num_tasks = num_tasks
+        self._seed = seed
+        self._position = 0
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def draw(self, num_groups: int, lost: Sequence[GroupTask] = ()) -> list[GroupTask]:
+        """Take the next ``num_groups`` tasks; lost ones are not tried again in this pass."""
+        drawn = [
+            GroupTask(group_id=position, seed=self._task_at(position))
+            for position in range(self._position, self._position + num_groups)
+        ]
+        self._position += num_groups
+        return drawn
+
+    def get_state(self) -> dict[str, Any]:
+        """What is needed to go on from here."""
+        return {"position": self._position}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where ``get_state`` was taken."""
+        self._position = int(state["position"])
+
+    def _task_at(self, position: int) -> int:
+        if self._num_tasks is None:
+            return self._first_task + position
+        lap, offset = divmod(position, self._num_tasks)
+        if self._order is None or self._order[0] != lap:
+            rng = np.random.default_rng([self._seed, lap])
+            self._order = (lap, rng.permutation(self._num_tasks))
+        return self._first_task + int(self._order[1][offset])
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationTasks:
+    """The fixed evaluation tasks: always the same seeds in the same order."""
+
+    first_task: int
+    num_tasks: int
+
+    def draw(self, num_groups: int, lost: Sequence[GroupTask]) -> Sequence[GroupTask]:
+        """All tasks; when some were lost, exactly those again, so that none is left out."""
+        return lost or [
+            GroupTask(group_id=index, seed=self.first_task + index)
+            for index in range(self.num_tasks)
+        ]

@@ -1,0 +1,29 @@
+"""Cold start from demonstrations: plays an environment's expert and fits a model to it, once.
+
+Example:
+    >>> from rllib_gigpo.warm_start import WarmStartSettings, warm_start
+    >>> settings = WarmStartSettings(env="rllib_gigpo.envs:Corridor-v0", seeds=tuple(range(32)))
+    >>> model_path = warm_start(settings)  # doctest: +SKIP
+"""
+
+from rllib_gigpo.warm_start.fit import FitProgress
+from rllib_gigpo.warm_start.settings import (
+    DemonstrationSettings,
+    FitSettings,
+    PromptSettings,
+    TinyModelSettings,
+    WarmStartSettings,
+)
+from rllib_gigpo.warm_start.warm_start import WarmStartReport, read_report, warm_start
+
+__all__ = [
+    "DemonstrationSettings",
+    "FitProgress",
+    "FitSettings",
+    "PromptSettings",
+    "TinyModelSettings",
+    "WarmStartReport",
+    "WarmStartSettings",
+    "read_report",
+    "warm_start",
+]

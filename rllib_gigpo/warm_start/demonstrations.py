@@ -1,0 +1,160 @@
+"""Plays an environment by its expert, and turns the played turns into rows to learn from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from rllib_gigpo.errors import EnvContractError
+from rllib_gigpo.prompting import ActionParser, LastSteps, Memory, PastStep, PromptInputs, PromptRenderer
+from rllib_gigpo.warm_start.settings import WarmStartSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One turn and what the expert does in it.
+
+    Attributes:
+        inputs: what the prompt may show.
+        action: the expert's action, whichever was executed.
+    """
+
+    inputs: PromptInputs
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemonstrationRow:
+    """One turn as token ids.
+
+    Attributes:
+        prompt_ids: the prompt, as the engine would get it.
+        response_ids: the response that names the expert's action, with the end-of-turn token.
+    """
+
+    prompt_ids: list[int]
+    response_ids: list[int]
+
+
+def play_demonstrations(settings: WarmStartSettings) -> list[Demonstration]:
+    """Plays every training seed and returns all turns with a known expert action, in order.
+
+    Args:
+        settings: says which environment, seeds and chance of random actions.
+
+    Raises:
+        EnvContractError: if the environment names no ``expert_action``, or observes or acts in
+            something else than text.
+    """
+    env = gym.make(settings.env, disable_env_checker=True, **settings.env_config)
+    try:
+        _check_spaces(env, settings.env)
+        return [
+            turn
+            for seed in settings.seeds
+            for episode in range(settings.demonstrations.episodes_per_seed)
+            for turn in _play_episode(env, settings, seed=seed, episode=episode)
+        ]
+    finally:
+        env.close()
+
+
+def make_rows(
+    demonstrations: Sequence[Demonstration],
+    renderer: PromptRenderer,
+    parser: ActionParser,
+    tokenizer: Any,
+) -> list[DemonstrationRow]:
+    """Turns demonstrations into token ids: prompts as in a rollout, responses as the parser reads them.
+
+    Args:
+        demonstrations: the turns.
+        renderer: renders the prompts of the run that follows.
+        parser: its format of responses.
+        tokenizer: the model's.
+    """
+    return [
+        DemonstrationRow(
+            prompt_ids=renderer.render(turn.inputs).token_ids,
+            response_ids=_encode_response(parser.format(turn.action), tokenizer),
+        )
+        for turn in demonstrations
+    ]
+
+
+def _play_episode(
+    env: gym.Env, settings: WarmStartSettings, *, seed: int, episode: int
+) -> Iterator[Demonstration]:
+    memory = LastSteps(settings.prompting.history_length)
+    # A stream per episode: more seeds or episodes leave the others as they were.
+    rng = np.random.default_rng([settings.seed, seed, episode])
+    observation, info = env.reset(seed=seed)
+    _check_has_expert(info, settings.env)
+    task, past = info.get("task", ""), list[PastStep]()
+    while len(past) < settings.demonstrations.max_episode_steps:
+        inputs = _prompt_inputs(observation, {"task": task, **info}, memory, past)
+        expert_action = info.get("expert_action")
+        if expert_action is not None:
+            yield Demonstration(inputs=inputs, action=expert_action)
+        action = _choose_action(
+            expert_action,
+            inputs.admissible_actions,
+            settings.demonstrations.random_action_probability,
+            rng,
+        )
+        if action is None:
+            return
+        past.append(PastStep(step=len(past) + 1, observation=observation, action=action))
+        observation, _, terminated, truncated, info = env.step(action)
+        if terminated or truncated:
+            return
+
+
+def _prompt_inputs(
+    observation: str, info: Mapping[str, Any], memory: Memory, past: Sequence[PastStep]
+) -> PromptInputs:
+    return PromptInputs(
+        observation=observation,
+        task=info["task"],
+        admissible_actions=tuple(info.get("admissible_actions", ())),
+        history=tuple(memory.recall(past)),
+        step=len(past) + 1,
+    )
+
+
+def _choose_action(
+    expert_action: str | None,
+    admissible_actions: Sequence[str],
+    random_action_probability: float,
+    rng: np.random.Generator,
+) -> str | None:
+    """Returns the action to execute: the expert's, or a random one; None if neither is known."""
+    is_random = expert_action is None or rng.random() < random_action_probability
+    if is_random and admissible_actions:
+        return admissible_actions[int(rng.integers(len(admissible_actions)))]
+    return expert_action
+
+
+def _encode_response(text: str, tokenizer: Any) -> list[int]:
+    return [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+
+
+def _check_spaces(env: gym.Env, name: str) -> None:
+    for kind, space in (("observation", env.observation_space), ("action", env.action_space)):
+        if not isinstance(space, gym.spaces.Text):
+            raise EnvContractError(
+                f"A warm start needs an environment of text, but the {kind} space of {name!r} is {space}. "
+                f"Register a wrapped variant (gymnasium.wrappers.Transform{kind.title()}) whose {kind} "
+                "space is gymnasium.spaces.Text."
+            )
+
+
+def _check_has_expert(info: Mapping[str, Any], name: str) -> None:
+    if "expert_action" not in info:
+        raise EnvContractError(
+            f"{name!r} names no expert action: info of reset() has only the keys {sorted(info)}. Put a "
+            "good action of the state under info['expert_action'] (see rllib_gigpo.envs.contract), or "
+            "start from an instruction-tuned model without a warm start."
+        )

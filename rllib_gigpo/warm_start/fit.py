@@ -1,0 +1,201 @@
+"""Supervised fitting: raises the log-probability of the demonstrated responses."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers import PreTrainedModel
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.warm_start.demonstrations import DemonstrationRow
+from rllib_gigpo.warm_start.settings import FitSettings
+
+_IGNORED = -100  # label of positions that are not learnt; cross_entropy's own default
+
+
+@dataclass(frozen=True, slots=True)
+class FitProgress:
+    """State of a fit after one epoch.
+
+    Attributes:
+        epoch: number of the finished epoch, from 1.
+        num_epochs: how many there will be.
+        loss: mean cross-entropy per response token during the epoch, in nats.
+        token_accuracy: share of response tokens that were the most likely one during the epoch.
+    """
+
+    epoch: int
+    num_epochs: int
+    loss: float
+    token_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of similar length side by side.
+
+    Attributes:
+        input_ids: (B, L) int64; prompt and response, padded at the right with any id.
+        labels: (B, L) int64; at position t the token at t + 1 if it is of the response, else -100.
+    """
+
+    input_ids: torch.Tensor
+    labels: torch.Tensor
+
+
+def fit(
+    model: PreTrainedModel,
+    rows: Sequence[DemonstrationRow],
+    settings: FitSettings,
+    *,
+    lr: float,
+    seed: int,
+    progress: Callable[[FitProgress], None] | None = None,
+) -> list[FitProgress]:
+    """Fits ``model`` in place and returns the state after each epoch.
+
+    Args:
+        model: a causal language model in training mode, on the device to fit on.
+        rows: what to learn.
+        settings: epochs, batches and optimiser.
+        lr: highest learning rate.
+        seed: of the order of the rows.
+        progress: called after each epoch.
+
+    Raises:
+        ConfigError: if there are no rows, or ``settings.lr_schedule`` is unknown.
+    """
+    if not rows:
+        raise ConfigError("There are no demonstrations to fit to; give more seeds.")
+    rng = np.random.default_rng(seed)
+    num_steps = settings.num_epochs * len(plan_batches(rows, settings.batch_tokens, rng=rng))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=settings.weight_decay)
+    # The number of batches differs a little from epoch to epoch; the schedule ends at zero all the same.
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: lr_factor(settings, step=step, num_steps=num_steps)
+    )
+    history = []
+    for epoch in range(1, settings.num_epochs + 1):
+        batches = _make_batches(rows, settings.batch_tokens, rng=rng, device=model.device)
+        loss, accuracy = _fit_epoch(model, batches, optimizer, schedule, grad_clip=settings.grad_clip)
+        history.append(FitProgress(epoch, settings.num_epochs, loss, accuracy))
+        if progress is not None:
+            progress(history[-1])
+    return history
+
+
+def lr_factor(settings: FitSettings, *, step: int, num_steps: int) -> float:
+    """Returns the factor of the learning rate at one optimiser step: linear rise, then decay to zero.
+
+    Args:
+        settings: schedule and warm-up.
+        step: number of the step, from 0.
+        num_steps: number of all steps.
+
+    Raises:
+        ConfigError: if ``settings.lr_schedule`` is unknown.
+    """
+    num_warmup = math.ceil(settings.warmup_fraction * num_steps)
+    if step < num_warmup:
+        return (step + 1) / num_warmup
+    done = min(1.0, (step - num_warmup) / max(1, num_steps - num_warmup))
+    decays = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1.0 + math.cos(math.pi * done))}
+    if settings.lr_schedule not in decays:
+        raise ConfigError(f"lr_schedule={settings.lr_schedule!r} is unknown; use one of {sorted(decays)}.")
+    return decays[settings.lr_schedule]
+
+
+def plan_batches(
+    rows: Sequence[DemonstrationRow], batch_tokens: int, *, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Groups rows of similar length, so that padding is next to nothing, and shuffles the groups.
+
+    Args:
+        rows: the rows.
+        batch_tokens: upper bound of rows times longest row; a longer row stands alone.
+        rng: decides the order of the batches, and which of equally long rows meet.
+
+    Returns:
+        Indices of the rows of each batch; every row occurs once.
+    """
+    lengths = np.array([len(row.prompt_ids) + len(row.response_ids) for row in rows])
+    shuffled = rng.permutation(len(rows))
+    order = shuffled[np.argsort(lengths[shuffled], kind="stable")]
+    batches, start = [], 0
+    for end in range(1, len(order) + 1):
+        # Rows are sorted: the last one is the longest.
+        if end == len(order) or (end + 1 - start) * lengths[order[end]] > batch_tokens:
+            batches.append(order[start:end])
+            start = end
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def _make_batches(
+    rows: Sequence[DemonstrationRow],
+    batch_tokens: int,
+    *,
+    rng: np.random.Generator,
+    device: torch.device,
+) -> Iterator[Batch]:
+    for indices in plan_batches(rows, batch_tokens, rng=rng):
+        yield make_batch([rows[index] for index in indices], device=device)
+
+
+def make_batch(rows: Sequence[DemonstrationRow], *, device: torch.device | str = "cpu") -> Batch:
+    """Pads rows to one length.
+
+    Args:
+        rows: the rows, B of them.
+        device: where the tensors go.
+    """
+    longest = max(len(row.prompt_ids) + len(row.response_ids) for row in rows)
+    input_ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    labels = torch.full((len(rows), longest), _IGNORED, dtype=torch.long)
+    for index, row in enumerate(rows):
+        start, end = len(row.prompt_ids), len(row.prompt_ids) + len(row.response_ids)
+        input_ids[index, :end] = torch.tensor([*row.prompt_ids, *row.response_ids])
+        labels[index, start - 1 : end - 1] = torch.tensor(row.response_ids)
+    return Batch(input_ids=input_ids.to(device), labels=labels.to(device))
+
+
+def response_loss(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, int, int]:
+    """Returns summed cross-entropy over response tokens, how many were the most likely one, and how many there are.
+
+    Args:
+        model: the model.
+        batch: padded at the right, where a causal model looks at no padding: no mask is needed.
+    """
+    # Logits only where some row has a label: the prompts' would cost most of the memory.
+    positions = (batch.labels != _IGNORED).any(dim=0).nonzero().squeeze(1)
+    logits = model(input_ids=batch.input_ids, use_cache=False, logits_to_keep=positions).logits
+    labels = batch.labels[:, positions]
+    is_response = labels != _IGNORED
+    logits, labels = logits[is_response].float(), labels[is_response]
+    loss = F.cross_entropy(logits, labels, reduction="sum")
+    num_correct = int((logits.argmax(dim=-1) == labels).sum())
+    return loss, num_correct, labels.numel()
+
+
+def _fit_epoch(
+    model: PreTrainedModel,
+    batches: Iterator[Batch],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    *,
+    grad_clip: float,
+) -> tuple[float, float]:
+    total_loss, total_correct, total = 0.0, 0, 0
+    for batch in batches:
+        loss, num_correct, num_tokens = response_loss(model, batch)
+        (loss / num_tokens).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        schedule.step()
+        total_loss += float(loss.detach())
+        total_correct += num_correct
+        total += num_tokens
+    return total_loss / total, total_correct / total

@@ -1,0 +1,120 @@
+"""Everything that a warm start depends on, as plain values that can be hashed and written to JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptSettings:
+    """How prompts and responses look; give the run that follows the same values.
+
+    The defaults suit a model of a few million parameters: few tokens, the bare action as response.
+
+    Attributes:
+        template: shipped name, path or source of the prompt template.
+        history_length: number of past turns in the prompt.
+        max_prompt_tokens: upper bound of a prompt's length in tokens.
+        action_tag: tag around the action; None for the bare action.
+        think_tag: tag around the thought; None for none.
+        require_think: whether responses need a thought; demonstrations then hold an empty one.
+        system_prompt: text of a system message; None for none.
+        chat_template_kwargs: passed on to the chat template.
+    """
+
+    template: str = "compact"
+    history_length: int = 3
+    max_prompt_tokens: int = 512
+    action_tag: str | None = None
+    think_tag: str | None = None
+    require_think: bool = False
+    system_prompt: str | None = None
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemonstrationSettings:
+    """How demonstrations are played.
+
+    Attributes:
+        random_action_probability: chance that an admissible action drawn at random is executed in
+            place of the expert's. Higher: more states off the expert's path, and a weaker start,
+            which leaves reinforcement learning something to do.
+        episodes_per_seed: number of episodes for each training seed.
+        max_episode_steps: bound of an episode, for environments that do not end by themselves.
+    """
+
+    random_action_probability: float = 0.6
+    episodes_per_seed: int = 1
+    max_episode_steps: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinyModelSettings:
+    """Size of the model that is built when no base model is given; see ``build_model``.
+
+    Attributes:
+        vocab_size: upper bound of the number of tokens.
+        hidden_size: width.
+        num_layers: number of transformer blocks.
+        num_heads: number of attention heads.
+        max_position_embeddings: longest prompt and response together, in tokens.
+    """
+
+    vocab_size: int = 1024
+    hidden_size: int = 128
+    num_layers: int = 3
+    num_heads: int = 4
+    max_position_embeddings: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """How the model is fitted to the demonstrations.
+
+    Attributes:
+        num_epochs: passes over the demonstrations.
+        lr: highest learning rate of AdamW. None: 2e-3 for the tiny model, 1e-5 for a base model.
+        lr_schedule: decay after the warm-up, to zero: ``"cosine"``, ``"linear"``, or ``"constant"``
+            for none.
+        warmup_fraction: part of all optimiser steps in which the learning rate rises linearly.
+        batch_tokens: upper bound of a batch's tokens, prompts and responses.
+        weight_decay: of AdamW.
+        grad_clip: bound of the gradient's norm.
+    """
+
+    num_epochs: int = 5
+    lr: float | None = None
+    lr_schedule: str = "cosine"
+    warmup_fraction: float = 0.05
+    batch_tokens: int = 4096
+    weight_decay: float = 0.01
+    grad_clip: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStartSettings:
+    """Everything that goes into a warm start; equal settings give the same model.
+
+    Attributes:
+        env: Gymnasium id, for example ``"rllib_gigpo.envs:TextWorld-v0"``.
+        seeds: the training tasks to demonstrate. No other seed is used.
+        env_config: keyword arguments of the environment; must be writable as JSON.
+        base_model: Hugging Face folder to start from, whose tokenizer is kept; None builds a tiny
+            Qwen2 with a tokenizer of its own.
+        seed: of the random actions, the initial weights and the order of the batches.
+        prompting: how prompts and responses look.
+        demonstrations: how demonstrations are played.
+        tiny_model: size of the tiny model; without effect if ``base_model`` is given.
+        fit: how the model is fitted.
+    """
+
+    env: str
+    seeds: tuple[int, ...]
+    env_config: Mapping[str, Any] = field(default_factory=dict)
+    base_model: str | None = None
+    seed: int = 0
+    prompting: PromptSettings = field(default_factory=PromptSettings)
+    demonstrations: DemonstrationSettings = field(default_factory=DemonstrationSettings)
+    tiny_model: TinyModelSettings = field(default_factory=TinyModelSettings)
+    fit: FitSettings = field(default_factory=FitSettings)

@@ -1,0 +1,75 @@
+"""Installs the package; the top-level folder `envs` becomes `rllib_gigpo.envs`."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "rllib_gigpo/__init__.py").read_text())[1]
+
+# RLlib's Learner, EnvRunner and connector classes change between minor releases.
+REQUIREMENTS = [
+    "gymnasium>=1.1",
+    "jinja2>=3.1",
+    "numpy>=1.26",
+    "ray[rllib]==2.60.*",
+    "rich>=13.7",
+    "safetensors>=0.6",
+    "tokenizers>=0.22",
+    "torch>=2.11",
+    "transformers>=5.0,<6",
+]
+EXTRAS = {
+    "vllm": ["vllm==0.32.*"],
+    "textworld": ["textworld==1.7.*"],
+    "similar": ["rapidfuzz>=3.9"],
+    "plot": ["matplotlib>=3.9"],
+}
+# Exact where a newer release can turn a clean tree red.
+DEV = ["mypy==2.4.1", "ruff==0.17.5", "hypothesis>=6.100", "pytest==9.2.*", "pytest-timeout>=2.4"]
+
+
+def packages() -> list[str]:
+    """List the packages, those of the folder `envs` under their installed name."""
+    environments = [f"rllib_gigpo.envs.{name}" for name in find_packages("envs")]
+    return [
+        *find_packages(include=["rllib_gigpo", "rllib_gigpo.*"]),
+        "rllib_gigpo.envs",
+        *environments,
+    ]
+
+
+setup(
+    name="rllib-gigpo",
+    version=VERSION,
+    description="GiGPO for LLM agents in multi-turn environments: a Ray RLlib plugin with vLLM",
+    long_description=(ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=packages(),
+    package_dir={"rllib_gigpo.envs": "envs"},
+    package_data={"": ["*.jinja", "py.typed"]},
+    install_requires=REQUIREMENTS,
+    extras_require={
+        **EXTRAS,
+        "all": sorted(
+            {package for extra in EXTRAS.values() for package in extra} - set(EXTRAS["vllm"])
+        ),
+        "dev": DEV,
+    },
+    entry_points={
+        "console_scripts": ["rllib = rllib_gigpo.cli.main:main"],
+        "vllm.general_plugins": ["rllib_gigpo = rllib_gigpo.engines.vllm_engine:register_plugins"],
+    },
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)

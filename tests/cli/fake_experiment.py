@@ -1,0 +1,38 @@
+"""An experiment for `rllib train file` that learns nothing: success rises by 0.1 an iteration."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.tune import PlacementGroupFactory, Trainable
+
+
+class FakeAlgorithm(Trainable):
+    """Counts its iterations; fails in iteration ``env_config["fails_at"]``."""
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
+        return PlacementGroupFactory([{"CPU": config["num_env_runners"]}])
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self._count = 0
+        self._fails_at = config["env_config"].get("fails_at")
+
+    def step(self) -> dict[str, Any]:
+        self._count += 1
+        if self._fails_at == self._count:
+            raise RuntimeError("the engine is on fire")
+        return {"env_runners": {"success_rate": self._count / 10}, "timers": {"sample_s": 0.5}}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        Path(checkpoint_dir, "rllib_checkpoint.json").write_text(json.dumps(self._count))
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        self._count = json.loads(Path(checkpoint_dir, "rllib_checkpoint.json").read_text())
+        self._iteration = self._count  # as Algorithm.set_state() does
+
+
+config = AlgorithmConfig(algo_class=FakeAlgorithm).environment("unused")
+config.env_runners(num_env_runners=1)
+stop = {"training_iteration": 3}
