@@ -51,7 +51,7 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir={"rllib_gigpo.envs": "envs"},
-    package_data={"": ["*.jinja", "py.typed"]},
+    package_data={"rllib_gigpo": ["py.typed"], "rllib_gigpo.prompting": ["templates/*.jinja"]},
     install_requires=REQUIREMENTS,
     extras_require={
         **EXTRAS,

@@ -1,8 +1,9 @@
 """What an environment may tell the algorithm: the keys of ``info``, all optional.
 
-An environment is any ``gymnasium.Env`` whose observations are text (or can be made text by the
-setting ``observation_to_text``) and whose ``reset(seed=...)`` is deterministic in the seed: that is
-what makes a group of episodes of one task. Every key below may be given by ``reset`` and ``step``.
+An environment is any ``gymnasium.Env`` whose observations are text (or are made text by the setting
+``observation_to_text``) and whose ``reset(seed=...)`` is deterministic in the seed: that is what
+makes a group of episodes of one task. Both ``reset`` and ``step`` may give the keys below, and
+``rllib_gigpo.envs.check_env`` checks them.
 """
 
 from __future__ import annotations
@@ -10,49 +11,65 @@ from __future__ import annotations
 import string
 from typing import Final
 
+import numpy as np
 from gymnasium import spaces
 
 TASK: Final = "task"
-"""str: what is to be done in this episode, for the prompt's head. Given by ``reset``."""
+"""str: what is to be done in this episode, for the head of the prompt."""
 
 ADMISSIBLE_ACTIONS: Final = "admissible_actions"
-"""list[str]: the actions that make sense in this state, in a deterministic order. For the prompt,
-and to judge whether an answer is admissible. An environment must take any other string as well."""
+"""list[str]: the actions that make sense in this state, in a deterministic order. They go into the
+prompt and decide whether an answer counts as admissible. Other actions must not raise."""
 
 WON: Final = "won"
-"""bool: has the task been solved? The success rate counts it at the episode's last step. Without
-it, an episode counts as won when it terminated with a positive return."""
+"""bool: is the task solved? The success rate reads it at the last step of an episode."""
 
 ANCHOR: Final = "anchor"
-"""Hashable, or text: the identity of the state, without step counters or history. Steps of one
-group with equal anchors form a step group of GiGPO. Without it the observation text is used."""
+"""Hashable, or text: the identity of the state, without step counter or history. Steps of a group
+with equal anchors form a step group of GiGPO. Where it is missing, the observation text is used."""
 
 EXPERT_ACTION: Final = "expert_action"
-"""str: a good action in this state. Makes demonstrations for a warm start; never shown to the LLM.
-Leave the key out where no good action is known."""
+"""str: a good action in this state. Makes demonstrations for a warm start and is never shown to the
+LLM. Leave it out in states where no good action is known."""
 
 SCORE: Final = "score"
-"""float: the episode's score so far, in the environment's own unit, for the metrics."""
+"""float: the score of the episode so far, in the environment's own unit, for the metrics."""
 
 TAGS: Final = "tags"
-"""list[str]: labels of this task (kind, difficulty), by which metrics are split."""
+"""list[str]: labels of the task (its kind, its difficulty), by which metrics can be split."""
 
-INFO_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
-    TASK: str,
-    ADMISSIBLE_ACTIONS: list,
-    WON: bool,
-    ANCHOR: object,
-    EXPERT_ACTION: str,
-    SCORE: (int, float),
-    TAGS: list,
+INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    TASK: (str,),
+    ADMISSIBLE_ACTIONS: (list, tuple),
+    WON: (bool, np.bool_),
+    ANCHOR: (object,),
+    EXPERT_ACTION: (str,),
+    SCORE: (int, float, np.integer, np.floating),
+    TAGS: (list, tuple),
 }
-"""The type that each key's value must have. A NumPy bool or float is refused: it is not JSON."""
+"""The types that the value of each key may have."""
+
+COMMON_ALIASES: Final[dict[str, str]] = {
+    "admissible_commands": ADMISSIBLE_ACTIONS,
+    "available_actions": ADMISSIBLE_ACTIONS,
+    "valid_actions": ADMISSIBLE_ACTIONS,
+    "validActions": ADMISSIBLE_ACTIONS,
+    "success": WON,
+    "is_success": WON,
+    "tasksuccess": WON,
+    "goal": TASK,
+    "instruction": TASK,
+    "objective": TASK,
+    "policy_commands": EXPERT_ACTION,
+    "task_score": SCORE,
+}
+"""Names that other environments use for the same things; ``check_env`` points them out."""
 
 
 def text_space(max_length: int) -> spaces.Text:
-    """Return a space for printable text of up to ``max_length`` characters.
+    """Return a space for printable ASCII text of up to ``max_length`` characters.
 
-    Its charset is ASCII: a declaration for readers and samplers. Never validate real text with
-    ``Text.contains``, which refuses every character outside the charset.
+    It is a declaration for readers and samplers. Never validate text with ``Text.contains``, which
+    refuses every character outside its charset.
     """
     return spaces.Text(max_length, min_length=0, charset=string.printable)

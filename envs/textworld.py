@@ -155,7 +155,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
             WON: bool(state.won),
             ANCHOR: f"{self._room()}\n{tidy(state.inventory)}",
             SCORE: self._score,
-            TAGS: self._source.tags,
+            TAGS: list(self._source.tags),
         }
         if state.policy_commands:
             info[EXPERT_ACTION] = state.policy_commands[0]

@@ -1,7 +1,7 @@
 """TextWorld games as a function of a seed: made once, cached as files, safe across processes.
 
-``game_file(spec, seed)`` returns a playable ``.z8`` file (with its ``.json`` beside it) and makes it
-first if no process has done so before. The files are byte for byte those of TextWorld's ``tw-make``.
+``game_file(spec, seed)`` returns a playable ``.z8`` file (with its ``.json`` beside it), and makes
+it first if no process has done so before. The files are byte for byte those of ``tw-make``.
 """
 
 from __future__ import annotations

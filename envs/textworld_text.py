@@ -11,23 +11,27 @@ MAX_ACTION_LENGTH = 150
 REFUSAL = "That's not a verb I recognise."
 """The answer to commands that would act on the interpreter instead of the game's world."""
 
+# Neither comma nor full stop: they would join several commands, and break the state tracking.
 _UNSAFE = re.compile(r"[^a-zA-Z0-9 '-]+")
 _NEXT_COMMAND = re.compile(r"[.;\n]|\bthen\b", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"\n*>?[ \t]+-= [^\n]*? =-\d+/\d+\s*$")
 _GAME_OVER_MENU = re.compile(r"\s*Would you like to RESTART, RESTORE.*$", re.DOTALL)
 _BLANK_LINES = re.compile(r"\n\s*\n+")
 
-# Inform compares the first nine letters of a word. These commands ask a question back (quit),
-# turn back time (undo, restart, restore), write files (save, script), or tell what the player
-# cannot see: the way to the goal (goal, print_state, script, version), the state tracking (tw-...).
+# The first word of a command that asks a question back (quit), turns back time (undo, restart),
+# writes files (save, script), repeats, or tells what the player cannot see: the way to the goal
+# (goal, script, version), the number of turns (score), TextWorld's state tracking (tw-...).
 _META_COMMANDS = frozenset(
-    "quit q restart restore save undo script transcri noscript unscript notransc version verify "
-    "superbri brief verbose normal long short notify pronouns nouns score fullscor goal "
-    "print_st enable disable restrict tw again g oops recordin replay random showme showverb "
-    "actions rules relation purloin abstract gonear scope trace tree test requests responses"
-    "".split()
+    {
+        *("quit", "q", "restart", "restore", "save", "undo", "oops", "again", "g"),
+        *("script", "transcript", "noscript", "unscript", "notranscript", "version", "verify"),
+        *("superbrief", "brief", "verbose", "normal", "long", "short", "notify"),
+        *("pronouns", "nouns", "score", "fullscore", "full", "goal"),
+        *("enable", "disable", "restrict", "tw"),
+    }
 )
-_SIGNIFICANT_LETTERS = 8
+_SIGNIFICANT_LETTERS = 9  # Inform's dictionary tells words apart by their first nine letters
+_META_STEMS = frozenset(word[:_SIGNIFICANT_LETTERS] for word in _META_COMMANDS)
 
 
 def clean_action(action: str) -> str:
@@ -43,9 +47,9 @@ def clean_action(action: str) -> str:
 
 
 def is_meta_command(action: str) -> bool:
-    """Whether any word of a cleaned action is a command to the interpreter, not to the player."""
-    words = re.split(r"[ ,'-]+", action.lower())
-    return any(word[:_SIGNIFICANT_LETTERS] in _META_COMMANDS for word in words)
+    """Whether a cleaned action speaks to the interpreter instead of the player."""
+    first_word = re.split(r"[ '-]", action.lower(), maxsplit=1)[0]
+    return first_word[:_SIGNIFICANT_LETTERS] in _META_STEMS
 
 
 def clean_feedback(feedback: str) -> str:

@@ -420,7 +420,8 @@ class GiGPOConfig(AlgorithmConfig):
         Raises:
             ConfigError: Listing every mistake, each with its cure.
         """
-        mistakes = all_mistakes(self)
+        # RLlib derives an evaluation config with settings of its own from one that was checked.
+        mistakes = [] if self.in_evaluation else all_mistakes(self)
         if mistakes:
             listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(mistakes, 1))
             raise ConfigError(f"The config has {len(mistakes)} mistake(s):\n{listed}")

@@ -93,7 +93,7 @@ def all_mistakes(config: Any) -> list[str]:
 def _unknown_attributes(config: Any) -> Iterator[str]:
     """Tune sets unknown keys of a search space as attributes without a word."""
     known = set(vars(type(config)(algo_class=config.algo_class)))
-    # `in_evaluation` and the like are set by RLlib on copies, never unknown; `_` is RLlib's own.
+    known.add("class")  # RLlib leaves it on a config that went through a dict or a checkpoint
     for name in vars(config):
         if name in known or name.startswith("_"):
             continue

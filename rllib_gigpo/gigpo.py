@@ -119,7 +119,7 @@ class GiGPO(Algorithm):
 
     def _update(self, rows: TokenRows) -> None:
         """Token rows -> new weights; the Learners share the rows, balanced by tokens."""
-        results = self.learner_group.update(training_data=TrainingRows(rows))
+        results = self.learner_group.update(training_data=TrainingRows(rows=rows))
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
 
     def _hand_out_weights(self) -> None:

@@ -7,17 +7,25 @@ Each subcommand is a file with ``add_parser(subparsers)`` and ``run(args) -> int
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from rllib_gigpo import __version__
-from rllib_gigpo.cli import evaluate, train
+from rllib_gigpo.cli import evaluate, train, warm_start
 from rllib_gigpo.errors import GiGPOError
 
-_SUBCOMMANDS = (train, evaluate)
+_SUBCOMMANDS = (train, evaluate, warm_start)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line; the long list of options is there for ``--help``."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; {self.prog} --help lists the options\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the whole command."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rllib", description="Train and evaluate LLM agents with GiGPO on Ray RLlib."
     )
     parser.add_argument("--version", action="version", version=f"rllib-gigpo {__version__}")

@@ -67,7 +67,7 @@ class LiveProgress(ProgressDisplay):
         from rich.spinner import Spinner
 
         self._live.update(Spinner("dots", text=f"{self._title}: starting engine and environments"))
-        self._live.start()
+        self._live.start(refresh=True)
 
     def stop(self) -> None:
         """Leave the last panel on the screen."""

@@ -22,6 +22,7 @@ def report_trial(folder: Path, *, experiment: str, failed: bool) -> None:
     """
     if failed:
         print_error(folder / ERROR_FILE)
+    folder = _short(folder)
     print(f"results      {folder}")
     if not (folder / RESULT_FILE).is_file():
         return
@@ -63,3 +64,8 @@ def draw_figures(folder: Path, summaries: list[IterationSummary], *, title: str)
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the last of Tune's ``checkpoint_000012`` folders; None if there is none."""
     return max(folder.glob("checkpoint_*"), default=None)
+
+
+def _short(path: Path) -> Path:
+    """Return ``path`` relative to the working directory where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

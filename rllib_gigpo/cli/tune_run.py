@@ -36,7 +36,7 @@ class ProgressCallback(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Show one more iteration of ``trial``."""
-        self._display.update(trial.trial_id, summarize(result))
+        self._display.update(_searched(trial) or trial.trial_id, summarize(result))
 
 
 def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
@@ -103,6 +103,8 @@ def _run_trials(
 ) -> list[Trial]:
     # Otherwise Tune moves each trial into its folder, where the config's relative paths are wrong.
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    if settings.verbosity < 2:
+        _silence_tune()
     analysis = tune.run(
         experiment.config.algo_class,
         config=experiment.config.to_dict(),
@@ -115,9 +117,28 @@ def _run_trials(
         callbacks=callbacks,
         verbose=2 if settings.verbosity > 1 else 0,
         raise_on_failed_trial=False,
+        trial_dirname_creator=_trial_folder,
         **place,
     )
     return analysis.trials
+
+
+def _silence_tune() -> None:
+    """Leave the screen to the display; what Tune says of a failed trial is reported at the end."""
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new reporter prints tables at verbose=0 too
+    for name in ("ray.tune.tune", "ray.tune.execution.tune_controller"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _trial_folder(trial: Trial) -> str:
+    # Tune's own name holds the environment's id, whose colon is no part of a portable file name.
+    parts = (trial.trainable_name, trial.trial_id, _searched(trial).replace("/", "-"))
+    return "_".join(part for part in parts if part)[:100]
+
+
+def _searched(trial: Trial) -> str:
+    """Return what a search varies, like "lr=0.0001"; "" for a trial without a search."""
+    return trial.experiment_tag.partition("_")[2]
 
 
 def _place(experiment: Experiment, settings: RunSettings) -> dict[str, Any]:
@@ -151,8 +172,8 @@ def _check_resources(experiment: Experiment, settings: RunSettings) -> None:
         if wanted.get(kind, 0) > there.get(kind, 0):
             raise ConfigError(
                 f"the run asks Ray for {wanted[kind]:g} {kind}s and it has {there.get(kind, 0):g}: "
-                "lower num_env_runners, num_env_workers or num_learners, or share what there is with "
-                f"{option} {math.ceil(wanted[kind])}"
+                "lower num_env_runners, num_env_workers or num_learners, or let actors share what "
+                f"there is: {option} {math.ceil(wanted[kind])}"
             )
 
 

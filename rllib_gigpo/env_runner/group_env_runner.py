@@ -29,7 +29,7 @@ from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.env_workers import RayEnvs
 from rllib_gigpo.env_runner.records import SampleResult
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
-from rllib_gigpo.errors import ConfigError, WeightSyncError
+from rllib_gigpo.errors import WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
 from rllib_gigpo.tasks import GroupTask
 
@@ -241,8 +241,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     @override(EnvRunner)
     def assert_healthy(self) -> None:
         """Raise if the constructor did not come to its end."""
-        if not self.module.engine.is_started:
-            raise ConfigError("The inference engine of this EnvRunner has not started.")
+        assert isinstance(self.module, EngineModule), "The inference engine has not started."
 
     @override(EnvRunner)
     def stop(self) -> None:

@@ -113,8 +113,9 @@ class Rollout:
     def advance(self) -> None:
         """Move every episode that can move, and the engine by one step."""
         start = time.perf_counter()
-        self._begin_waiting_episodes()
         self._take_env_events()
+        self._begin_waiting_episodes()
+        self._take_env_events()  # environments on this thread have begun by now
         self._submit_prompts()
         self._take_generations()
         if not self._in_engine and self._in_env:

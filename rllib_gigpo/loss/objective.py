@@ -121,7 +121,7 @@ def objective(
         )
         weighted = torch.stack([value.double() for value in values]) * columns.metric_weights.double()
     return ObjectiveSums(
-        loss=_sum_of_counted(token_loss, columns.loss_weights),
+        loss=(token_loss * columns.loss_weights).sum(),
         sums=weighted.sum(dim=1),
         max_ratio_deviation=_max_of_counted(deviation, columns.metric_weights),
     )
@@ -138,10 +138,6 @@ def _kl(
             "or set kl_coeff to 0."
         )
     return kl_estimate(logp, columns.ref_logp, settings.kl_kind)
-
-
-def _sum_of_counted(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    return (values * weights).sum()
 
 
 def _max_of_counted(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

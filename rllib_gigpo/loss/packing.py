@@ -59,12 +59,17 @@ def pack_rows(
 
     Returns:
         Micro-batches that hold each row once.
+
+    Raises:
+        ValueError: If a row has no prompt, so that nothing predicts its first response token.
     """
-    lengths = (rows.prompt_lengths + rows.response_lengths)[row_ids]
-    plan = plan_micro_batches(lengths, max_tokens=max_tokens, overhead_tokens=overhead_tokens)
-    response_offsets = _starts(rows.response_lengths)
-    token_offsets = _starts(rows.prompt_lengths + rows.response_lengths)
-    return [_micro_batch(rows, row_ids[part], token_offsets, response_offsets) for part in plan]
+    if (rows.prompt_lengths[row_ids] < 1).any():
+        row = int(row_ids[rows.prompt_lengths[row_ids].argmin()])
+        raise ValueError(f"Row {row} has no prompt token; a row needs at least one to be scored.")
+    plan = plan_micro_batches(
+        rows.row_lengths[row_ids], max_tokens=max_tokens, overhead_tokens=overhead_tokens
+    )
+    return [_micro_batch(rows, row_ids[part]) for part in plan]
 
 
 def plan_micro_batches(
@@ -118,22 +123,15 @@ def _walk_back(order: np.ndarray, starts: np.ndarray) -> list[np.ndarray]:
     return parts[::-1]
 
 
-def _starts(lengths: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)[:-1]]).astype(np.int64)
-
-
-def _micro_batch(
-    rows: TokenRows, row_ids: np.ndarray, token_offsets: np.ndarray, response_offsets: np.ndarray
-) -> MicroBatch:
+def _micro_batch(rows: TokenRows, row_ids: np.ndarray) -> MicroBatch:
     prompt_lengths = rows.prompt_lengths[row_ids, None].astype(np.int64)
-    response_lengths = rows.response_lengths[row_ids, None].astype(np.int64)
-    lengths = prompt_lengths + response_lengths
+    lengths = rows.row_lengths[row_ids, None]
     columns = np.arange(lengths.max())
     is_token = columns < lengths
     is_response = is_token & (columns >= prompt_lengths)
     input_ids = np.zeros(is_token.shape, dtype=np.int64)
-    input_ids[is_token] = rows.token_ids[(token_offsets[row_ids, None] + columns)[is_token]]
-    indices = response_offsets[row_ids, None] + columns - prompt_lengths
+    input_ids[is_token] = rows.token_ids[(rows.row_offsets[row_ids, None] + columns)[is_token]]
+    indices = rows.response_offsets[row_ids, None] + columns - prompt_lengths
     return MicroBatch(
         input_ids=torch.from_numpy(input_ids),
         # The hidden state of one token predicts the next; row-major order keeps them in one row

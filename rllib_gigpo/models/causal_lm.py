@@ -24,8 +24,8 @@ def load_causal_lm(
         dtype: of the weights, for example ``"float32"`` or ``torch.bfloat16``.
         attn_implementation: transformers' name of the attention: ``"sdpa"``, ``"eager"``,
             ``"flash_attention_2"``.
-        gradient_checkpointing: recompute activations in the backward pass: less memory, about a third
-            more time.
+        gradient_checkpointing: recompute activations in the backward pass: less memory, about a
+            third more time.
 
     Raises:
         ConfigError: if there is no such folder or dtype, or transformers cannot open the model.
@@ -82,7 +82,8 @@ def context_length(config: PreTrainedConfig) -> int:
     """Returns the longest sequence, prompt and response together, that a model was built for.
 
     Args:
-        config: the model's configuration; a composed one (vision and text) is read at its text part.
+        config: the model's configuration; a composed one (vision and text) is read at its text
+            part.
 
     Raises:
         ConfigError: if the configuration does not say.
@@ -115,9 +116,9 @@ def check_context_length(
     wanted = max_prompt_tokens + max_response_tokens
     if wanted > length:
         raise ConfigError(
-            f"max_prompt_tokens={max_prompt_tokens} plus max_response_tokens={max_response_tokens} is "
-            f"{wanted} tokens, but the model takes {length}. Lower one of them, or use a model with a "
-            "longer context."
+            f"max_prompt_tokens={max_prompt_tokens} plus max_response_tokens="
+            f"{max_response_tokens} is {wanted} tokens, but the model takes {length}. Lower one of "
+            "them, or use a model with a longer context."
         )
 
 

@@ -1,4 +1,4 @@
-"""A language model small enough for two CPU cores: a Qwen2 of about a million parameters with its own tokenizer."""
+"""A language model for two CPU cores: a Qwen2 of about a million parameters, with a tokenizer."""
 
 import json
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ CHAT_TEMPLATE = (
 def build_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Fits a byte-level BPE tokenizer with a chat template on ``texts``.
 
-    The result depends on the texts alone. It has fewer than ``vocab_size`` entries if the texts hold
-    fewer words and pieces; ``<|im_end|>`` ends a turn (eos).
+    The result depends on the texts alone. It has fewer than ``vocab_size`` entries if the texts
+    hold fewer words and pieces; ``<|im_end|>`` ends a turn (eos).
 
     Args:
         texts: what the tokenizer shall write in few tokens: prompts and responses.
@@ -48,8 +48,9 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
             f"vocab_size={vocab_size} is too small: a byte-level tokenizer needs at least "
             f"{MIN_VOCAB_SIZE} entries. 1024 serves one environment."
         )
-    # transformers opens the tokenizer of a Qwen2 folder as Qwen2Tokenizer, with that class's own way of
-    # splitting words whatever tokenizer.json says; fitted with the same splitting, all readers agree.
+    # transformers opens the tokenizer of a Qwen2 folder as Qwen2Tokenizer, with that class's own
+    # way of splitting words whatever tokenizer.json says; fitted with the same splitting, all
+    # readers agree.
     shell = Qwen2Tokenizer().backend_tokenizer
     fitted = Tokenizer(models.BPE())
     fitted.normalizer = shell.normalizer
@@ -89,7 +90,7 @@ def build_model(
     max_position_embeddings: int = 1024,
     seed: int = 0,
 ) -> Qwen2ForCausalLM:
-    """Builds an untrained float32 Qwen2 for ``tokenizer``; the global RNG of torch is left as it was.
+    """Builds an untrained float32 Qwen2 for ``tokenizer``; leaves the global RNG as it was.
 
     Args:
         tokenizer: its length is the vocabulary's size, its eos and pad tokens go into the configs.

@@ -1,4 +1,4 @@
-"""Prompts and actions: from an environment's facts to prompt token ids, and from a response to an action."""
+"""From an environment's facts to prompt token ids, and from a response's text to an action."""
 
 from rllib_gigpo.prompting.action_parser import ActionParser, ParsedAction
 from rllib_gigpo.prompting.memory import LastSteps, Memory, PastStep

@@ -29,10 +29,10 @@ _INVALID = ParsedAction(action="", is_format_valid=False, is_admissible=False)
 class ActionParser:
     """Reads the action out of a response such as ``<think>...</think><action>go east</action>``.
 
-    A response is valid if, outside its thought, it holds exactly one non-empty action. The thought ends
-    at the last closing tag; its opening tag may be missing, because some chat templates put it into the
-    prompt. A thought that never ends makes the response invalid: it was most likely cut off. A bad
-    response is an ordinary result here, never an exception.
+    A response is valid if, outside its thought, it holds exactly one non-empty action. The thought
+    ends at the last closing tag; its opening tag may be missing, because some chat templates put it
+    into the prompt. A thought that never ends makes the response invalid: it was most likely cut
+    off. A bad response is an ordinary result here, never an exception.
     """
 
     def __init__(
@@ -56,10 +56,12 @@ class ActionParser:
         for option, tag in (("action_tag", action_tag), ("think_tag", think_tag)):
             if tag is not None and not re.fullmatch(r"[A-Za-z][\w.-]*", tag):
                 raise ConfigError(
-                    f"{option}={tag!r} is not a tag name; use a word without brackets such as 'action'."
+                    f"{option}={tag!r} is no tag name; use a word without brackets, like 'action'."
                 )
         if require_think and think_tag is None:
-            raise ConfigError("require_think=True needs a think_tag; set one or require_think=False.")
+            raise ConfigError(
+                "require_think=True needs a think_tag: set one, or require_think=False."
+            )
         self.action_tag = action_tag
         self.think_tag = think_tag
         self.require_think = require_think
@@ -71,8 +73,8 @@ class ActionParser:
         Args:
             response: the decoded response without special tokens.
             admissible_actions: the actions that the environment accepts at this turn, or None if it
-                does not say. They are compared without regard to case and to runs of blanks, and a match
-                is returned in the environment's spelling.
+                does not say. They are compared without regard to case and to runs of blanks, and a
+                match is returned in the environment's spelling.
         """
         answer = self._without_thought(response)
         action = None if answer is None else self._find_action(answer)
@@ -93,10 +95,10 @@ class ActionParser:
         return f"{thought}<{self.action_tag}>{action}</{self.action_tag}>"
 
     def _without_thought(self, response: str) -> str | None:
-        """Returns what follows the thought; None if the thought is unfinished, or required and missing."""
+        """Returns what follows the thought; None if that is unfinished, or required and missing."""
         if self.think_tag is None:
             return response
-        thought, closing, answer = response.rpartition(f"</{self.think_tag}>")
+        _, closing, answer = response.rpartition(f"</{self.think_tag}>")
         if f"<{self.think_tag}>" in answer or (self.require_think and not closing):
             return None
         return answer

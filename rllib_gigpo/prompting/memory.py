@@ -23,8 +23,8 @@ class PastStep:
 class Memory(ABC):
     """Chooses which of an episode's finished turns the next prompt shows.
 
-    Subclass it to show something else than the latest turns (a summary, a selection). A memory holds
-    settings only, no state of an episode: one object serves all episodes of a runner.
+    Subclass it to show something else than the latest turns (a summary, a selection). A memory
+    holds settings only, no state of an episode: one object serves all episodes of a runner.
     """
 
     @abstractmethod

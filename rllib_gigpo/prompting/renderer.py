@@ -1,4 +1,4 @@
-"""From one turn's facts to prompt token ids: template, chat template, tokenizer, and a bound on the length."""
+"""From one turn's facts to prompt token ids, no more of them than allowed."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -60,13 +60,14 @@ class PromptRenderer:
             max_prompt_tokens: upper bound of a prompt's length in tokens.
             system_prompt: text of a leading system message; None sends none (a chat template may
                 then add its own).
-            chat_template_kwargs: passed on to the chat template, for example ``{"enable_thinking": False}``.
+            chat_template_kwargs: passed on to the chat template, for example ``{"enable_thinking":
+                False}``.
             action_tag: see ``ActionParser``; the template names it in its instructions.
             think_tag: see ``ActionParser``.
 
         Raises:
-            ConfigError: if the chat template is missing or refuses these messages, or if the prompt's
-                fixed part alone is longer than ``max_prompt_tokens``.
+            ConfigError: if the chat template is missing or refuses these messages, or if the
+                prompt's fixed part alone is longer than ``max_prompt_tokens``.
         """
         self.max_prompt_tokens = max_prompt_tokens
         self.template = template
@@ -132,14 +133,14 @@ class PromptRenderer:
         prompt = self._encode_inputs(inputs)
         if self._fits(prompt):
             return replace(prompt, num_dropped_history=num_dropped)
-        inputs, prompt = self._cut_text(inputs, "observation")
+        cut_inputs, prompt = self._cut_text(inputs, "observation")
         is_cut_further = not self._fits(prompt)
         if is_cut_further:
-            prompt = self._cut_further(inputs)
+            prompt = self._cut_further(cut_inputs)
         return replace(
             prompt,
             num_dropped_history=num_dropped,
-            observation_cut=True,
+            observation_cut=cut_inputs.observation != inputs.observation,
             is_cut_further=is_cut_further,
         )
 
@@ -160,7 +161,8 @@ class PromptRenderer:
         num_characters = len(original)
 
         def attempt(num_removed: int) -> tuple[PromptInputs, Prompt]:
-            shorter = replace(inputs, **{field: cut_middle(original, num_characters - num_removed)})
+            changes: dict[str, Any] = {field: cut_middle(original, num_characters - num_removed)}
+            shorter = replace(inputs, **changes)
             return shorter, self._encode_inputs(shorter)
 
         num_removed = _first_true(num_characters, lambda num: self._fits(attempt(num)[1]))
@@ -170,11 +172,13 @@ class PromptRenderer:
         """The last resort: both ends of the ids stay, so that the chat frame survives."""
         num_tail = self.max_prompt_tokens // 2
         num_head = self.max_prompt_tokens - num_tail
-        token_ids = prompt.token_ids[:num_head] + prompt.token_ids[len(prompt.token_ids) - num_tail :]
+        token_ids = (
+            prompt.token_ids[:num_head] + prompt.token_ids[len(prompt.token_ids) - num_tail :]
+        )
         return Prompt(token_ids=token_ids, text=self._tokenizer.decode(token_ids))
 
     def _find_content_format(self) -> bool:
-        """Tells whether the chat template takes a message's content as a string (True) or as parts."""
+        """Tells whether the chat template takes contents as strings (True) or as parts."""
         for is_text_only in (True, False):
             self._is_text_only = is_text_only
             if _PROBE in self._probe_chat_template(is_last=not is_text_only):
@@ -192,16 +196,16 @@ class PromptRenderer:
                 return ""
             raise ConfigError(
                 f"The tokenizer's chat template cannot render the prompt: {error} (system_prompt="
-                f"{self._system_prompt!r}, chat_template_kwargs={self._chat_template_kwargs}). Use a "
-                "model with a chat template that takes these, or leave them out."
+                f"{self._system_prompt!r}, chat_template_kwargs={self._chat_template_kwargs}). Use "
+                "a model with a chat template that takes these, or leave them out."
             ) from error
 
     def _check_fixed_part_fits(self) -> None:
         fixed = self._encode_inputs(PromptInputs(observation=""))
         if not self._fits(fixed):
             raise ConfigError(
-                f"The fixed part of the prompt (template {self.template.name!r}, chat template, system "
-                f"prompt) is {len(fixed.token_ids)} tokens long, but max_prompt_tokens="
+                f"The fixed part of the prompt (template {self.template.name!r}, chat template, "
+                f"system prompt) is {len(fixed.token_ids)} tokens long, but max_prompt_tokens="
                 f"{self.max_prompt_tokens}. Raise max_prompt_tokens or shorten the template."
             )
 
@@ -211,8 +215,8 @@ def cut_middle(text: str, num_characters: int) -> str:
 
     Args:
         text: the text to shorten.
-        num_characters: how many characters of ``text`` to keep, half at each end (the odd one at the
-            front); none gives an empty text, all of them the text itself.
+        num_characters: how many characters of ``text`` to keep, half at each end (the odd one at
+            the front); none gives an empty text, all of them the text itself.
     """
     if num_characters >= len(text):
         return text
@@ -223,7 +227,7 @@ def cut_middle(text: str, num_characters: int) -> str:
 
 
 def _first_true(upper: int, condition: Callable[[int], bool]) -> int:
-    """Returns the smallest number in 0..upper for which ``condition`` holds, or ``upper`` if none does.
+    """Returns the smallest number in 0..upper that meets ``condition``; ``upper`` if none does.
 
     ``condition`` must be false before some number and true after it. Where it is not quite (a token
     more or less at a cut), the number returned still satisfies it, or is ``upper``.
@@ -252,11 +256,11 @@ def _flatten(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _make_encoder(tokenizer: Any) -> Callable[[str], list[int]]:
-    """Returns the function from text to ids that ``tokenizer(text, add_special_tokens=False)`` computes.
+    """Returns the function that ``tokenizer(text, add_special_tokens=False)`` is, made fast.
 
-    A Rust-backed tokenizer is called without the wrapper around it, which costs as much again as the
-    work itself. The copy is ours alone: calls on the caller's object with padding or truncation leave
-    those switched on in its backend.
+    A Rust-backed tokenizer is called without the wrapper around it, which costs as much again as
+    the work itself. The copy is ours alone: calls on the caller's object with padding or truncation
+    leave those switched on in its backend.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:

@@ -1,4 +1,4 @@
-"""The words of a prompt: a Jinja template that turns one turn's facts into the text of a user message."""
+"""The words of a prompt: a Jinja template turns one turn's facts into a user message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,18 +45,20 @@ class PromptTemplate:
 
     The template sees ``task``, ``history`` (a list of ``PastStep``), ``observation``,
     ``admissible_actions``, ``step``, ``action_tag`` and ``think_tag`` (the last two may be None).
-    What does not change within an episode should come first: engines reuse the common head of prompts.
+    What does not change within an episode should come first: engines reuse the common head of
+    prompts.
     """
 
     def __init__(self, source: str, *, name: str = "<source>") -> None:
-        """Compiles the template and renders it once, so that a mistake shows here and not in a rollout.
+        """Compiles the template and renders it once: a mistake shows here, not in a rollout.
 
         Args:
             source: Jinja2 source text.
             name: what error messages call the template.
 
         Raises:
-            ConfigError: if the source is not valid Jinja, uses an unknown variable or fails to render.
+            ConfigError: if the source is not valid Jinja, uses an unknown variable or fails to
+                render.
         """
         self.source = source
         self.name = name
@@ -149,8 +151,8 @@ def _read_file(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"Cannot read the prompt template {str(path)!r}: {error.strerror}. Give a path that exists, "
-            f"or a shipped name ({_shipped_names_text()})."
+            f"Cannot read the prompt template {str(path)!r}: {error.strerror}. Give a path that "
+            f"exists, or a shipped name ({_shipped_names_text()})."
         ) from error
 
 
@@ -164,8 +166,8 @@ def _compile(source: str, *, name: str) -> Template:
         return environment.from_string(source)
     except TemplateError as error:
         raise ConfigError(
-            f"Prompt template {name!r} is not valid Jinja2: {error}. Correct it, or use a shipped one "
-            f"({_shipped_names_text()})."
+            f"Prompt template {name!r} is not valid Jinja2: {error}. Correct it, or use a shipped "
+            f"one ({_shipped_names_text()})."
         ) from error
 
 

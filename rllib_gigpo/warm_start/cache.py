@@ -29,7 +29,7 @@ def default_cache_dir() -> Path:
 
 
 def cache_key(settings: WarmStartSettings) -> str:
-    """Returns a hash of the settings, the template's source, the base model's files and the libraries.
+    """Returns a hash of settings, template source, base model files and library versions.
 
     The environment's own code is not in it: delete the folder after changing that.
 
@@ -50,8 +50,8 @@ def cache_key(settings: WarmStartSettings) -> str:
         text = json.dumps(inputs, sort_keys=True)
     except TypeError as error:
         raise ConfigError(
-            f"The settings of a warm start must be writable as JSON, because they are hashed: {error}. "
-            "Use plain numbers, strings, lists and dicts in env_config and chat_template_kwargs."
+            f"The settings of a warm start must be writable as JSON, to be hashed: {error}. Use "
+            "plain numbers, strings, lists and dicts in env_config and chat_template_kwargs."
         ) from error
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -59,8 +59,8 @@ def cache_key(settings: WarmStartSettings) -> str:
 def cached_folder(folder: Path, build: Callable[[Path], None]) -> Path:
     """Returns ``folder``, having built it if it does not exist.
 
-    Processes that ask for the same folder wait for the one that builds it. The folder appears at once
-    and complete; an interrupted build leaves none.
+    Processes that ask for the same folder wait for the one that builds it. The folder appears at
+    once and complete; an interrupted build leaves none.
 
     Args:
         folder: the folder wanted.
@@ -96,7 +96,7 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Holds an advisory lock, which the system drops if the process dies. The file stays: it is empty."""
+    """Holds an advisory lock, which the system drops if the process dies; its file stays."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -8,7 +8,14 @@ import gymnasium as gym
 import numpy as np
 
 from rllib_gigpo.errors import EnvContractError
-from rllib_gigpo.prompting import ActionParser, LastSteps, Memory, PastStep, PromptInputs, PromptRenderer
+from rllib_gigpo.prompting import (
+    ActionParser,
+    LastSteps,
+    Memory,
+    PastStep,
+    PromptInputs,
+    PromptRenderer,
+)
 from rllib_gigpo.warm_start.settings import WarmStartSettings
 
 
@@ -67,7 +74,7 @@ def make_rows(
     parser: ActionParser,
     tokenizer: Any,
 ) -> list[DemonstrationRow]:
-    """Turns demonstrations into token ids: prompts as in a rollout, responses as the parser reads them.
+    """Turns demonstrations into token ids: prompts as in a rollout, responses to be parsed.
 
     Args:
         demonstrations: the turns.
@@ -145,16 +152,17 @@ def _check_spaces(env: gym.Env, name: str) -> None:
     for kind, space in (("observation", env.observation_space), ("action", env.action_space)):
         if not isinstance(space, gym.spaces.Text):
             raise EnvContractError(
-                f"A warm start needs an environment of text, but the {kind} space of {name!r} is {space}. "
-                f"Register a wrapped variant (gymnasium.wrappers.Transform{kind.title()}) whose {kind} "
-                "space is gymnasium.spaces.Text."
+                f"A warm start needs an environment of text, but the {kind} space of {name!r} is "
+                f"{space}. Register a variant wrapped by gymnasium.wrappers."
+                f"Transform{kind.title()} whose {kind} space is gymnasium.spaces.Text."
             )
 
 
 def _check_has_expert(info: Mapping[str, Any], name: str) -> None:
     if "expert_action" not in info:
         raise EnvContractError(
-            f"{name!r} names no expert action: info of reset() has only the keys {sorted(info)}. Put a "
-            "good action of the state under info['expert_action'] (see rllib_gigpo.envs.contract), or "
-            "start from an instruction-tuned model without a warm start."
+            f"{name!r} names no expert action: info of reset() has only the keys {sorted(info)}. "
+            "Put a good action of the state under info['expert_action'] (see "
+            "rllib_gigpo.envs.contract), or start from an instruction-tuned model without a warm "
+            "start."
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 from transformers import PreTrainedModel
 
 from rllib_gigpo.errors import ConfigError
@@ -73,14 +73,17 @@ def fit(
     rng = np.random.default_rng(seed)
     num_steps = settings.num_epochs * len(plan_batches(rows, settings.batch_tokens, rng=rng))
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=settings.weight_decay)
-    # The number of batches differs a little from epoch to epoch; the schedule ends at zero all the same.
+    # The number of batches differs a little from epoch to epoch; the schedule ends at zero all the
+    # same.
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: lr_factor(settings, step=step, num_steps=num_steps)
     )
     history = []
     for epoch in range(1, settings.num_epochs + 1):
         batches = _make_batches(rows, settings.batch_tokens, rng=rng, device=model.device)
-        loss, accuracy = _fit_epoch(model, batches, optimizer, schedule, grad_clip=settings.grad_clip)
+        loss, accuracy = _fit_epoch(
+            model, batches, optimizer, schedule, grad_clip=settings.grad_clip
+        )
         history.append(FitProgress(epoch, settings.num_epochs, loss, accuracy))
         if progress is not None:
             progress(history[-1])
@@ -88,7 +91,7 @@ def fit(
 
 
 def lr_factor(settings: FitSettings, *, step: int, num_steps: int) -> float:
-    """Returns the factor of the learning rate at one optimiser step: linear rise, then decay to zero.
+    """Returns the factor of the learning rate at one optimiser step: linear rise, then decay.
 
     Args:
         settings: schedule and warm-up.
@@ -102,9 +105,15 @@ def lr_factor(settings: FitSettings, *, step: int, num_steps: int) -> float:
     if step < num_warmup:
         return (step + 1) / num_warmup
     done = min(1.0, (step - num_warmup) / max(1, num_steps - num_warmup))
-    decays = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1.0 + math.cos(math.pi * done))}
+    decays = {
+        "constant": 1.0,
+        "linear": 1.0 - done,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * done)),
+    }
     if settings.lr_schedule not in decays:
-        raise ConfigError(f"lr_schedule={settings.lr_schedule!r} is unknown; use one of {sorted(decays)}.")
+        raise ConfigError(
+            f"lr_schedule={settings.lr_schedule!r} is unknown; use one of {sorted(decays)}."
+        )
     return decays[settings.lr_schedule]
 
 
@@ -162,7 +171,10 @@ def make_batch(rows: Sequence[DemonstrationRow], *, device: torch.device | str =
 
 
 def response_loss(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, int, int]:
-    """Returns summed cross-entropy over response tokens, how many were the most likely one, and how many there are.
+    """Returns a batch's summed loss, number of correct tokens and number of tokens.
+
+    All three are over response tokens; a token is correct if it was the most likely one, and the
+    loss is its cross-entropy in nats.
 
     Args:
         model: the model.
@@ -174,7 +186,7 @@ def response_loss(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, i
     labels = batch.labels[:, positions]
     is_response = labels != _IGNORED
     logits, labels = logits[is_response].float(), labels[is_response]
-    loss = F.cross_entropy(logits, labels, reduction="sum")
+    loss = functional.cross_entropy(logits, labels, reduction="sum")
     num_correct = int((logits.argmax(dim=-1) == labels).sum())
     return loss, num_correct, labels.numel()
 

@@ -1,4 +1,4 @@
-"""Everything that a warm start depends on, as plain values that can be hashed and written to JSON."""
+"""Everything that a warm start depends on, as plain values that go into JSON and a hash."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

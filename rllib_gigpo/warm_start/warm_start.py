@@ -78,12 +78,12 @@ def warm_start(
         progress: called after each epoch of fitting; not at all if the result is in the cache.
 
     Returns:
-        A Hugging Face folder (config, safetensors, tokenizer) that ``transformers`` and vLLM open, with
-        the report beside them: ``output`` if given.
+        A Hugging Face folder (config, safetensors, tokenizer) that ``transformers`` and vLLM open,
+        with the report beside them: ``output`` if given.
 
     Raises:
-        ConfigError: if settings contradict each other or name what does not exist, or ``output`` holds
-            something else.
+        ConfigError: if settings contradict each other or name what does not exist, or ``output``
+            holds something else.
         EnvContractError: if the environment names no expert actions, or has other than text spaces.
     """
     _check_settings(settings)
@@ -229,7 +229,7 @@ def _save(model: PreTrainedModel, tokenizer: Any, report: WarmStartReport, folde
 
 
 def _copy_tokenizer(source: Path, folder: Path) -> None:
-    """Copies the tokenizer's files (and licences) byte for byte: saving them anew may rewrite them."""
+    """Copies the tokenizer's files (and licences) byte for byte: saving may rewrite them."""
     for path in source.iterdir():
         is_weights = path.suffix in _WEIGHT_SUFFIXES or path.name.endswith(".index.json")
         if path.is_file() and not is_weights and path.name not in _WRITTEN_ANEW:
@@ -243,7 +243,9 @@ def _copy(source: Path, folder: Path) -> None:
 def _check_settings(settings: WarmStartSettings) -> None:
     probability = settings.demonstrations.random_action_probability
     if not settings.seeds:
-        raise ConfigError("seeds is empty: give the training tasks to demonstrate, e.g. range(128).")
+        raise ConfigError(
+            "seeds is empty: give the training tasks to demonstrate, like range(128)."
+        )
     if not 0.0 <= probability < 1.0:
         raise ConfigError(
             f"random_action_probability={probability} must be at least 0 and less than 1."
@@ -251,10 +253,11 @@ def _check_settings(settings: WarmStartSettings) -> None:
 
 
 def _check_output(output: Path, key: str) -> None:
-    if output.exists() and not ((output / REPORT_FILE).is_file() and read_report(output).key == key):
+    is_same = (output / REPORT_FILE).is_file() and read_report(output).key == key
+    if output.exists() and not is_same:
         raise ConfigError(
-            f"The output folder {str(output)!r} exists and holds something else than this warm start. "
-            "Delete it or name another one."
+            f"The output folder {str(output)!r} exists and holds something else than this warm "
+            "start. Delete it or name another one."
         )
 
 

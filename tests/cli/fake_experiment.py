@@ -33,6 +33,14 @@ class FakeAlgorithm(Trainable):
         self._iteration = self._count  # as Algorithm.set_state() does
 
 
-config = AlgorithmConfig(algo_class=FakeAlgorithm).environment("unused")
+class FakeConfig(AlgorithmConfig):
+    """Hands the trials only what they need, lest each worker import all of RLlib to unpickle it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        names = ("env_config", "num_env_runners", "lr")
+        return {name: getattr(self, name) for name in names}
+
+
+config = FakeConfig(algo_class=FakeAlgorithm).environment("unused")
 config.env_runners(num_env_runners=1)
 stop = {"training_iteration": 3}

@@ -33,7 +33,8 @@ class RenderPrompt(ConnectorV2):
         info = episode.get_infos(-1)
         return PromptInputs(
             observation=observation,
-            task=info.get("task", ""),
+            # An environment may say it at reset only.
+            task=info.get("task") or episode.get_infos(0).get("task", ""),
             admissible_actions=tuple(info.get("admissible_actions", ())),
             history=tuple(history),
             step=len(episode) + 1,

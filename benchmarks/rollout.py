@@ -1,0 +1,307 @@
+"""Rollout: `GroupEnvRunner` beside the bare engine, and beside a lock-step loop.
+
+    python benchmarks/rollout.py engine --model tiny
+    python benchmarks/rollout.py engine --model 50m
+    python benchmarks/rollout.py barrier
+
+"engine": tokens/s of `GroupEnvRunner.sample` with an instant environment, over the engine alone
+given the very same requests (same prompts, same seeds, 64 at a time). "barrier": seconds for 64
+episodes of 10 steps with log-normal step times, against a loop that waits for everybody at every
+step, over the same engine and the same workers. Both sides run alternately in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import math
+import pstats
+import statistics
+import tempfile
+import time
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import ray
+
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.engines.base import Generation, GenerationRequest
+from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
+from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
+from rllib_gigpo.tasks import GroupTask
+
+CONCURRENCY = 64
+SIZES = {
+    "tiny": {"hidden_size": 128, "num_layers": 3, "num_heads": 4},
+    "50m": {"hidden_size": 640, "num_layers": 10, "num_heads": 10},
+}
+WORDS = "north south east west door room table lamp coin key open take go look red blue".split()
+
+
+class InstantEnv(gym.Env):
+    """Answers at once with a new text of fixed length; every episode has ``num_steps`` steps."""
+
+    def __init__(self, num_steps: int = 10, num_words: int = 48) -> None:
+        """Fix the length of episode and text."""
+        self.observation_space = self.action_space = gym.spaces.Text(10_000)
+        self._num_steps, self._num_words = num_steps, num_words
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict]:
+        """Begin the episode of ``seed``."""
+        super().reset(seed=seed)
+        self._rng = np.random.default_rng(seed)
+        self._step = 0
+        return self._text(), {}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict]:
+        """Count."""
+        self._step += 1
+        return self._text(), 0.0, self._step >= self._num_steps, False, {}
+
+    def _text(self) -> str:
+        return " ".join(self._rng.choice(WORDS, size=self._num_words))
+
+
+class SlowEnv(InstantEnv):
+    """Sleeps for a log-normal time at each step: median 20 ms, 99th percentile 1 s."""
+
+    _SIGMA = math.log(1.0 / 0.020) / 2.3263478740408408
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict]:
+        """Begin the episode of ``seed``, with step times of its own but fixed by the seed."""
+        result = super().reset(seed=seed)
+        self._delays = np.random.default_rng([seed or 0, 1])
+        return result
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict]:
+        """Sleep, then count."""
+        time.sleep(float(self._delays.lognormal(math.log(0.020), self._SIGMA)))
+        return super().step(action)
+
+
+def make_model(folder: Path, size: str) -> None:
+    """A randomly initialised model of the given size."""
+    tokenizer = build_tokenizer([" ".join(WORDS)] * 8, vocab_size=1024)
+    model = build_model(tokenizer, max_position_embeddings=1024, seed=0, **SIZES[size])
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    print(f"model {size}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters")
+
+
+def make_runner(folder: Path, *, env: type, max_tokens: int, **env_runners: Any) -> GroupEnvRunner:
+    """A runner outside of any Algorithm."""
+    config = (
+        GiGPOConfig()
+        .environment(env)
+        .llm(model_path=str(folder), max_prompt_tokens=512, max_response_tokens=max_tokens)
+        .prompting(template="{{ observation }}", action_tag=None, think_tag=None, history_length=0)
+        .training(group_size=CONCURRENCY)
+        .inference(max_concurrent_episodes=CONCURRENCY)
+        .env_runners(**env_runners)
+        .debugging(seed=0)
+    )
+    config.validate()
+    return GroupEnvRunner(config=config, worker_index=0)
+
+
+class RecordingModule:
+    """Notes every request on its way to the engine."""
+
+    def __init__(self, module: Any) -> None:
+        """Wrap ``module``."""
+        self._module = module
+        self.requests: list[GenerationRequest] = []
+
+    def submit(self, requests: list[GenerationRequest]) -> None:
+        """Note and pass on."""
+        self.requests.extend(requests)
+        self._module.submit(requests)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the module's."""
+        return getattr(self._module, name)
+
+
+def bare_engine(engine: Any, requests: list[GenerationRequest]) -> int:
+    """Keep ``CONCURRENCY`` of ``requests`` in the engine until all are done; response tokens."""
+    waiting, num_running, num_tokens = deque(requests), 0, 0
+    while waiting or num_running:
+        room = min(CONCURRENCY - num_running, len(waiting))
+        if room:
+            engine.submit([waiting.popleft() for _ in range(room)])
+            num_running += room
+        done: list[Generation] = engine.poll()
+        num_running -= len(done)
+        num_tokens += sum(len(generation.token_ids) for generation in done)
+    return num_tokens
+
+
+def measure_engine(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Tokens/s of the runner over those of the engine alone, for short and long answers."""
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        make_model(Path(folder), arguments.model)
+        for max_tokens in (5, 64):
+            rows[max_tokens] = _measure_length(Path(folder), max_tokens, arguments)
+    return rows
+
+
+def _measure_length(
+    folder: Path, max_tokens: int, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    runner = make_runner(folder, env=InstantEnv, max_tokens=max_tokens)
+    engine, task = runner.module.engine, GroupTask(group_id=0, seed=0)
+    recorder = RecordingModule(runner.module)
+    runner.module = recorder
+    runner.sample([task])
+    runner.module = recorder._module
+    runner._rollout = None
+    requests = recorder.requests
+    ratios, runner_rates, bare_rates = [], [], []
+    for repeat in range(arguments.repeats + 1):
+        # The prefix cache would serve prompts of the repetition before.
+        engine.reset_prefix_cache()
+        start = time.perf_counter()
+        result = runner.sample_groups([task])
+        runner_s = time.perf_counter() - start
+        engine.reset_prefix_cache()
+        again = [replace(request, request_id=f"{repeat}:{request.request_id}") for request in requests]
+        start = time.perf_counter()
+        num_tokens = bare_engine(engine, again)
+        bare_s = time.perf_counter() - start
+        assert num_tokens == result.stats.num_response_tokens, "both sides must do the same work"
+        if repeat:  # the first round warms up
+            runner_rates.append(num_tokens / runner_s)
+            bare_rates.append(num_tokens / bare_s)
+            ratios.append(bare_s / runner_s)
+    prompt_tokens = statistics.mean(len(request.prompt_token_ids) for request in requests)
+    if arguments.profile:
+        _profile(runner, task)
+    runner.stop()
+    return {
+        "model": arguments.model,
+        "max_tokens": max_tokens,
+        "num_requests": len(requests),
+        "prompt_tokens_mean": prompt_tokens,
+        "runner_tokens_per_s": statistics.median(runner_rates),
+        "bare_tokens_per_s": statistics.median(bare_rates),
+        "ratio": statistics.median(ratios),
+        "ratio_min": min(ratios),
+        "ratio_max": max(ratios),
+    }
+
+
+def _profile(runner: GroupEnvRunner, task: GroupTask) -> None:
+    profile = cProfile.Profile()
+    profile.runcall(runner.sample_groups, [task])
+    pstats.Stats(profile).sort_stats("cumulative").print_stats(45)
+
+
+def measure_barrier(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of a lock-step loop over those of the runner, same engine, same workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_model(Path(folder), "tiny")
+        ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False)
+        runner = make_runner(
+            Path(folder),
+            env=SlowEnv,
+            max_tokens=5,
+            num_env_workers=4,
+            num_env_threads=arguments.threads,
+        )
+        task = GroupTask(group_id=0, seed=0)
+        runner.sample([task])  # starts the workers, compiles kernels
+        ratios, ours, theirs = [], [], []
+        for _ in range(arguments.repeats):
+            start = time.perf_counter()
+            runner.sample([task])
+            ours.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            lock_step(runner, task)
+            theirs.append(time.perf_counter() - start)
+            ratios.append(theirs[-1] / ours[-1])
+        runner.stop()
+        ray.shutdown()
+    return {
+        "threads_per_worker": arguments.threads,
+        "runner_s": statistics.median(ours),
+        "lock_step_s": statistics.median(theirs),
+        "ratio": statistics.median(ratios),
+        "ratio_min": min(ratios),
+        "ratio_max": max(ratios),
+    }
+
+
+def lock_step(runner: GroupEnvRunner, task: GroupTask) -> None:
+    """The reference systems' loop: prompt all, wait for all answers, step all, wait for all."""
+    rollout = runner._new_rollout(explore=True)
+    envs = rollout._envs
+    rollout.start([task])
+    rollout._begin_waiting_episodes()
+    while not rollout.is_done:
+        events: list[Any] = []
+        while len(events) < len(rollout._in_env):
+            envs.wait(1.0)
+            events.extend(envs.poll())
+        rollout._envs = _Answered(events)
+        rollout._take_env_events()
+        rollout._envs = envs
+        rollout._submit_prompts()
+        _answer_all(rollout)
+
+
+def _answer_all(rollout: Any) -> None:
+    """Take every answer of the engine before any environment is stepped."""
+    envs, held = rollout._envs, _Held()
+    rollout._envs = held
+    while rollout._in_engine:
+        rollout._take_generations()
+    rollout._envs = envs
+    for slot, action in held.steps:
+        envs.step(slot, action)
+
+
+class _Answered:
+    """A pool whose answers are all there."""
+
+    def __init__(self, events: list[Any]) -> None:
+        self._events = events
+
+    def poll(self) -> list[Any]:
+        return self._events
+
+
+class _Held:
+    """A pool that keeps the steps for later."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, Any]] = []
+
+    def step(self, slot: int, action: Any) -> None:
+        self.steps.append((slot, action))
+
+
+def main() -> None:
+    """Measure, print, and write JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("engine", "barrier"))
+    parser.add_argument("--model", choices=tuple(SIZES), default="tiny")
+    parser.add_argument("--threads", type=int, default=0, help="threads per environment worker")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    measure = measure_engine if arguments.what == "engine" else measure_barrier
+    rows = measure(arguments)
+    print(json.dumps(rows, indent=2))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

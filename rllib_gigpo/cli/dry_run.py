@@ -1,0 +1,146 @@
+"""`rllib train ... --dry-run`: will it fit, and does it run? Answers before a long run is started.
+
+The real configuration is checked and its memory estimated without any weights; then one iteration
+runs with the real environment, tokenizer and prompts and a tiny model of the same architecture.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rllib_gigpo.cli import memory
+from rllib_gigpo.cli.progress import plain_line
+from rllib_gigpo.cli.train import RunSettings
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.results import summarize
+
+# Sizes of the tiny model; two heads of 64 is the smallest that vLLM's kernels take on a GPU.
+_TINY_MODEL = {
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "head_dim": 64,
+    "max_window_layers": 2,
+    "moe_intermediate_size": 64,
+    "num_experts": 4,
+    "num_local_experts": 4,
+    "num_experts_per_tok": 2,
+}
+_TINY_RUN = {
+    "num_env_runners": 0,
+    "num_env_workers": 0,
+    "num_learners": 0,
+    "group_size": 2,
+    "num_groups": 1,
+    "num_minibatches": 1,
+    "evaluation_interval": None,
+    "transcript_interval": 0,
+}
+_MOST_STEPS = 3
+_MOST_RESPONSE_TOKENS = 16
+
+
+def dry_run(config: Any, settings: RunSettings) -> int:
+    """Check, estimate and try out; returns the exit status.
+
+    Args:
+        config: A `GiGPOConfig`.
+        settings: How Ray is started.
+
+    Raises:
+        ConfigError: The config cannot work, or is no `GiGPOConfig`.
+    """
+    from rllib_gigpo import GiGPOConfig
+
+    if not isinstance(config, GiGPOConfig):
+        raise ConfigError(f"--dry-run knows GiGPOConfig only, not {type(config).__name__}")
+    config.validate()
+    print("\n".join(estimate_lines(config)))
+    print("\n".join(resource_lines(config)))
+    print("one iteration with a tiny model of the same architecture ...", flush=True)
+    print(plain_line([summarize(_tiny_iteration(config, settings))], {}))
+    print("the dry run succeeded")
+    return 0
+
+
+def estimate_lines(config: Any) -> list[str]:
+    """Lay out the estimated memory of one Learner and of one GPU of an engine."""
+    from rllib_gigpo.models.causal_lm import load_config, meta_causal_lm
+
+    hf_config = load_config(config.model_path)
+    model = meta_causal_lm(hf_config)
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    shape = memory.model_shape(hf_config, num_parameters)
+    lines = [f"model {hf_config.model_type}, {num_parameters / 1e6:,.1f} M parameters"]
+    lines += _part_lines(
+        f"each of {max(1, config.num_learners)} Learners", memory.learner_memory(shape, config)
+    )
+    num_gpus = max(1, config.num_env_runners) * config.tensor_parallel_size
+    lines += _part_lines(f"each of {num_gpus} engine GPUs", memory.engine_memory(shape, config))
+    return lines
+
+
+def resource_lines(config: Any) -> list[str]:
+    """Lay out what the run would ask of Ray."""
+    request = config.algo_class.default_resource_request(config.to_dict())
+    total = ", ".join(f"{amount:g} {kind}" for kind, amount in request.required_resources.items())
+    return [f"asks Ray for {total}, in {len(request.bundles)} bundles: {request.bundles}"]
+
+
+def tiny_config(config: Any, model_path: Path) -> Any:
+    """Copy a config with everything that makes an iteration long or large taken down."""
+    tiny = config.copy(copy_frozen=False)
+    changes: Mapping[str, Any] = {
+        **_TINY_RUN,
+        "model_path": str(model_path),
+        "max_episode_steps": min(_MOST_STEPS, config.max_episode_steps),
+        "max_response_tokens": min(_MOST_RESPONSE_TOKENS, config.max_response_tokens),
+    }
+    for name, value in changes.items():
+        setattr(tiny, name, value)
+    return tiny
+
+
+def save_tiny_model(model_path: Path, folder: Path) -> None:
+    """Write a model of the same architecture with random weights, and the real tokenizer."""
+    from transformers import AutoModelForCausalLM
+
+    from rllib_gigpo.models.causal_lm import load_config
+    from rllib_gigpo.models.tokenizer import load_tokenizer, save_tokenizer
+
+    hf_config = load_config(model_path)
+    shrink(hf_config.get_text_config())
+    AutoModelForCausalLM.from_config(hf_config).save_pretrained(folder)
+    save_tokenizer(load_tokenizer(model_path), folder)
+
+
+def shrink(text_config: Any) -> None:
+    """Take a Hugging Face configuration down to two small layers, in place."""
+    for name, value in _TINY_MODEL.items():
+        if getattr(text_config, name, None) is not None:
+            setattr(text_config, name, value)
+    if getattr(text_config, "num_key_value_heads", None):
+        text_config.num_key_value_heads = min(text_config.num_key_value_heads, 2)
+    if getattr(text_config, "layer_types", None):
+        text_config.layer_types = text_config.layer_types[: text_config.num_hidden_layers]
+
+
+def _tiny_iteration(config: Any, settings: RunSettings) -> Mapping[str, Any]:
+    from rllib_gigpo.cli.tune_run import ray_session
+
+    with tempfile.TemporaryDirectory() as folder, ray_session(settings):
+        save_tiny_model(config.model_path, Path(folder))
+        algorithm = tiny_config(config, Path(folder)).build_algo()
+        try:
+            return algorithm.train()
+        finally:
+            algorithm.stop()
+
+
+def _part_lines(title: str, parts: Mapping[str, int]) -> list[str]:
+    lines = [f"{title}: {memory.size_text(sum(parts.values()))}"]
+    return lines + [
+        f"  {name:<31} {memory.size_text(size):>12}" for name, size in parts.items() if size
+    ]

@@ -1,0 +1,122 @@
+"""Estimates the memory of a Learner and of an engine from a model's shape; arithmetic only.
+
+The parts that dominate are counted exactly (weights, gradients, optimiser, reference, KV cache);
+activations are an estimate. What CUDA, NCCL and the allocator take for themselves is not counted.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+# Copies of a chunk's logits that live at once in the backward pass: logits, log-softmax, gradient.
+_LOGIT_COPIES = 3
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """The sizes of a decoder-only language model."""
+
+    num_parameters: int  # tied tensors once
+    num_layers: int
+    hidden_size: int
+    intermediate_size: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    vocab_size: int
+
+
+def model_shape(hf_config: Any, num_parameters: int) -> ModelShape:
+    """Read the sizes from a Hugging Face configuration."""
+    text = hf_config.get_text_config()
+    num_heads = text.num_attention_heads
+    return ModelShape(
+        num_parameters=num_parameters,
+        num_layers=text.num_hidden_layers,
+        hidden_size=text.hidden_size,
+        intermediate_size=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
+        num_heads=num_heads,
+        num_kv_heads=getattr(text, "num_key_value_heads", None) or num_heads,
+        head_dim=getattr(text, "head_dim", None) or text.hidden_size // num_heads,
+        vocab_size=text.vocab_size,
+    )
+
+
+def learner_memory(shape: ModelShape, config: Any) -> dict[str, int]:
+    """Return the bytes of each part on one Learner; every Learner holds the whole model.
+
+    Args:
+        shape: Of the model.
+        config: A `GiGPOConfig`, or anything with its attributes.
+    """
+    weights = shape.num_parameters * _BYTES[config.dtype]
+    return {
+        "weights": weights,
+        "gradients": weights,
+        "gradient buckets of DDP": weights if config.num_learners > 1 else 0,
+        "optimiser": 2 * weights if config.optimizer_name == "adamw" else 0,
+        "reference model": weights if config.kl_coeff > 0 else 0,
+        "activations": activation_bytes(
+            shape,
+            num_tokens=config.micro_batch_tokens,
+            bytes_per_number=_BYTES[config.autocast_dtype or config.dtype],
+            gradient_checkpointing=config.gradient_checkpointing,
+        ),
+        "logits of a chunk": _LOGIT_COPIES * config.logp_chunk_tokens * shape.vocab_size * 4,
+    }
+
+
+def engine_memory(shape: ModelShape, config: Any) -> dict[str, int]:
+    """Return the bytes of each part on one GPU of an engine.
+
+    The KV cache is what all episodes of the EnvRunner need to decode at once at full length. vLLM
+    takes the share of the GPU that its settings give it and lets what does not fit wait.
+    """
+    bytes_per_number = _BYTES[config.engine_dtype or config.dtype]
+    tokens = config.max_prompt_tokens + config.max_response_tokens
+    kv_bytes_per_token = (
+        2 * shape.num_layers * shape.num_kv_heads * shape.head_dim * bytes_per_number
+    )
+    parts = {
+        "weights": shape.num_parameters * bytes_per_number,
+        "KV cache, all episodes at once": concurrent_episodes(config) * tokens * kv_bytes_per_token,
+    }
+    return {name: size // config.tensor_parallel_size for name, size in parts.items()}
+
+
+def concurrent_episodes(config: Any) -> int:
+    """Return how many episodes one EnvRunner plays at a time."""
+    episodes = config.num_groups * config.group_size
+    per_runner = -(-episodes // max(1, config.num_env_runners))
+    return min(per_runner, config.max_concurrent_episodes or per_runner)
+
+
+def activation_bytes(
+    shape: ModelShape, *, num_tokens: int, bytes_per_number: int, gradient_checkpointing: bool
+) -> int:
+    """Estimate what a forward pass keeps for the backward pass, in bytes.
+
+    Per token and layer, with attention that keeps no score matrix (sdpa, flash): two norms in and
+    out and the two residual sums (6 hidden), queries and attention's result, keys and values, and
+    four tensors of the gated MLP. With checkpointing, each layer keeps its input, and one layer at
+    a time is recomputed.
+    """
+    per_layer = (
+        6 * shape.hidden_size
+        + 2 * (shape.num_heads + shape.num_kv_heads) * shape.head_dim
+        + 4 * shape.intermediate_size
+    )
+    if gradient_checkpointing:
+        per_token = shape.num_layers * shape.hidden_size + per_layer
+    else:
+        per_token = shape.num_layers * per_layer
+    return num_tokens * per_token * bytes_per_number
+
+
+def size_text(num_bytes: float) -> str:
+    """Return a size as "1.4 GiB", "12.0 MiB" or "3.5 KiB"."""
+    for unit in ("GiB", "MiB"):
+        scale = 2**30 if unit == "GiB" else 2**20
+        if num_bytes >= scale:
+            return f"{num_bytes / scale:,.1f} {unit}"
+    return f"{num_bytes / 2**10:,.1f} KiB"

@@ -1,0 +1,179 @@
+"""`rllib warm-start`: plays an environment's expert and fits a model to it; prints its folder."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rllib_gigpo.cli.loading import json_object
+
+if TYPE_CHECKING:
+    from rllib_gigpo.warm_start import FitProgress, WarmStartReport, WarmStartSettings
+
+_NO_TAG = "none"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``warm-start`` to the command."""
+    parser = subparsers.add_parser(
+        "warm-start",
+        help="make a model to start from: fitted to demonstrations of an environment's expert",
+        description="Play training tasks of an environment by its expert (info['expert_action']) "
+        "and fit a model to what it did: a tiny new one, or --base-model. The result is a Hugging "
+        "Face folder, kept in a cache. Give the training run the same prompt options.",
+    )
+    parser.add_argument("--env", metavar="ID", required=True, help="Gymnasium id")
+    parser.add_argument(
+        "--env-config",
+        metavar="JSON",
+        type=json_object,
+        default={},
+        help="settings of the environment",
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="folder of the model (default: in the cache)"
+    )
+    parser.add_argument(
+        "--base-model",
+        metavar="DIR",
+        help="Hugging Face folder to start from (default: a tiny new model)",
+    )
+    _add_task_options(parser.add_argument_group("tasks"))
+    _add_prompt_options(parser.add_argument_group("prompts"))
+    _add_fit_options(parser.add_argument_group("fit"))
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``rllib warm-start``; returns the exit status."""
+    from rllib_gigpo.warm_start import read_report, warm_start
+
+    folder = warm_start(
+        settings_from(args), output=args.output, cache_dir=args.cache_dir, progress=_print_progress
+    )
+    print(_summary(read_report(folder)), file=sys.stderr)
+    print(folder)
+    return 0
+
+
+def settings_from(args: argparse.Namespace) -> "WarmStartSettings":
+    """Return the settings that the options stand for; what is not given has its default."""
+    from rllib_gigpo.warm_start import (
+        DemonstrationSettings,
+        FitSettings,
+        PromptSettings,
+        TinyModelSettings,
+        WarmStartSettings,
+    )
+
+    last = args.first_train_task + args.num_train_tasks
+    return WarmStartSettings(
+        env=args.env,
+        env_config=args.env_config,
+        seeds=tuple(range(args.first_train_task, last)),
+        base_model=args.base_model,
+        seed=args.seed,
+        prompting=PromptSettings(
+            action_tag=_tag(args.action_tag),
+            think_tag=_tag(args.think_tag),
+            **_given(args, "template", "history_length", "max_prompt_tokens", "system_prompt"),
+        ),
+        demonstrations=DemonstrationSettings(
+            **_given(args, "random_action_probability", "episodes_per_seed", "max_episode_steps")
+        ),
+        tiny_model=TinyModelSettings(
+            **_given(args, "vocab_size", "hidden_size", "num_layers", "num_heads")
+        ),
+        fit=FitSettings(**_given(args, "num_epochs", "lr", "batch_tokens")),
+    )
+
+
+def _add_task_options(group: Any) -> None:
+    group.add_argument(
+        "--num-train-tasks",
+        metavar="N",
+        type=int,
+        default=128,
+        help="training tasks to demonstrate (default: 128)",
+    )
+    group.add_argument(
+        "--first-train-task", metavar="SEED", type=int, default=0, help="the first (default: 0)"
+    )
+    group.add_argument(
+        "--episodes-per-seed", metavar="N", type=int, help="episodes for each task (default: 1)"
+    )
+    group.add_argument(
+        "--max-episode-steps", metavar="N", type=int, help="bound of an episode (default: 50)"
+    )
+    group.add_argument(
+        "--random-action-probability",
+        metavar="P",
+        type=float,
+        help="chance of a random action in place of the expert's (default: 0.6)",
+    )
+
+
+def _add_prompt_options(group: Any) -> None:
+    group.add_argument("--template", metavar="NAME", help="name, path or source (default: compact)")
+    group.add_argument(
+        "--history-length", metavar="N", type=int, help="past turns shown (default: 3)"
+    )
+    group.add_argument(
+        "--max-prompt-tokens", metavar="N", type=int, help="bound of a prompt (default: 512)"
+    )
+    group.add_argument("--system-prompt", metavar="TEXT", help="system message (default: none)")
+    for name in ("action", "think"):
+        group.add_argument(
+            f"--{name}-tag",
+            metavar="NAME",
+            default=_NO_TAG,
+            help=f"tag around the {'action' if name == 'action' else 'thought'} (default: none)",
+        )
+
+
+def _add_fit_options(group: Any) -> None:
+    group.add_argument(
+        "--num-epochs", metavar="N", type=int, help="passes over the demonstrations (default: 5)"
+    )
+    group.add_argument(
+        "--lr", metavar="X", type=float, help="learning rate (default: 2e-3; base model: 1e-5)"
+    )
+    group.add_argument("--batch-tokens", metavar="N", type=int, help="tokens per optimiser step")
+    for name, meaning in (
+        ("vocab-size", "tokens of the tiny model (default: 1024)"),
+        ("hidden-size", "width of the tiny model (default: 128)"),
+        ("num-layers", "blocks of the tiny model (default: 3)"),
+        ("num-heads", "attention heads of the tiny model (default: 4)"),
+    ):
+        group.add_argument(f"--{name}", metavar="N", type=int, help=meaning)
+    group.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="of all chance (default: 0)"
+    )
+    group.add_argument("--cache-dir", metavar="DIR", type=Path, help="folder of the cache")
+
+
+def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return the options that were given: the defaults stand in one place, the settings."""
+    values = {name: getattr(args, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _tag(name: str) -> str | None:
+    return None if name == _NO_TAG else name
+
+
+def _print_progress(state: "FitProgress") -> None:
+    print(
+        f"epoch {state.epoch}/{state.num_epochs}  loss {state.loss:.3f}  "
+        f"token accuracy {state.token_accuracy:.1%}",
+        file=sys.stderr,
+    )
+
+
+def _summary(report: "WarmStartReport") -> str:
+    return (
+        f"{report.num_demonstrations:,} demonstrated turns, prompts of "
+        f"{report.mean_prompt_tokens:.0f} tokens, {report.num_parameters / 1e6:.2f} M parameters, "
+        f"played in {report.demonstration_s:.0f} s, fitted in {report.fit_s:.0f} s; "
+        f"token accuracy {report.token_accuracies[-1]:.1%}"
+    )

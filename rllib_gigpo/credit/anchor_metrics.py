@@ -1,0 +1,63 @@
+"""What a batch says about its anchor groups: whether states recur, and whether that teaches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rllib_gigpo.credit.estimators.base import Advantages
+from rllib_gigpo.credit.group_statistics import has_spread
+
+
+def anchor_metrics(anchor_group_ids: np.ndarray, step_returns: np.ndarray) -> dict[str, float]:
+    """Sizes and spread of the anchor groups of a batch.
+
+    Args:
+        anchor_group_ids: (R,) labels.
+        step_returns: (R,) what is compared within the groups.
+
+    Returns:
+        ``num_anchor_groups``; ``anchor_group_size_mean`` over groups, ``anchor_group_size_max``,
+        ``anchor_group_size_mean_per_row`` (the size of the group that a row lies in);
+        ``recurring_row_share``, rows in groups of at least 2; ``anchor_group_no_spread_share``,
+        of the groups of at least 2 those whose returns are all equal. 0 without rows or groups.
+    """
+    _, rows, inverse, sizes = np.unique(
+        anchor_group_ids, return_index=True, return_inverse=True, return_counts=True
+    )
+    recurs = sizes >= 2
+    spread = has_spread(step_returns, inverse)[rows]
+    return {
+        "num_anchor_groups": float(len(sizes)),
+        "anchor_group_size_mean": _mean(sizes),
+        "anchor_group_size_max": float(sizes.max(initial=0)),
+        "anchor_group_size_mean_per_row": _mean(sizes[inverse]),
+        "recurring_row_share": _mean(recurs[inverse]),
+        "anchor_group_no_spread_share": _mean(~spread[recurs]),
+    }
+
+
+def anchor_group_size_histogram(anchor_group_ids: np.ndarray) -> dict[str, float]:
+    """Number of anchor groups of each size that occurs, sizes ascending.
+
+    Args:
+        anchor_group_ids: (R,) labels.
+
+    Returns:
+        ``{"1": groups of one row, "2": groups of two rows, ...}``.
+    """
+    _, sizes = np.unique(anchor_group_ids, return_counts=True)
+    values, counts = np.unique(sizes, return_counts=True)
+    return {str(size): float(n) for size, n in zip(values.tolist(), counts.tolist(), strict=True)}
+
+
+def advantage_metrics(advantages: Advantages) -> dict[str, float]:
+    """Mean absolute advantages over the rows, per level and in total; 0 without rows."""
+    return {
+        "episode_advantage_abs_mean": _mean(np.abs(advantages.episode)),
+        "step_advantage_abs_mean": _mean(np.abs(advantages.step)),
+        "advantage_abs_mean": _mean(np.abs(advantages.total)),
+    }
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else 0.0

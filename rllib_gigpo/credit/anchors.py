@@ -1,0 +1,240 @@
+"""Anchor groups: the steps of one task group that start from the same state (GiGPO, eq. 6).
+
+A result is (R,) int64 labels: rows with equal labels form one group. Only the partition has a
+meaning; the numbers are small and non-negative, and depend on the order of the rows.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import count, pairwise
+from operator import itemgetter
+
+import numpy as np
+
+from rllib_gigpo.credit.text_similarity import SimilarityTest, similarity_test
+
+ANCHOR_MATCHES = ("exact", "similar")
+
+
+def anchor_groups(
+    anchors: Sequence[Hashable],
+    group_ids: np.ndarray,
+    trajectory_ids: np.ndarray,
+    step_ids: np.ndarray,
+    *,
+    anchor: str = "exact",
+    threshold: float = 0.9,
+    ratio: str = "indel",
+    within_trajectory: bool = True,
+) -> np.ndarray:
+    """Group rows by their anchors as the settings say.
+
+    Args:
+        anchors: R hashable states; text for ``anchor="similar"``.
+        group_ids: (R,) the task group of each row; anchors are compared inside one only.
+        trajectory_ids: (R,) unique over the batch.
+        step_ids: (R,) ascending along a trajectory.
+        anchor: "exact" (equality) or "similar".
+        threshold: Least ratio of two similar anchors, inside (0, 1).
+        ratio: "indel" or "difflib", see `rllib_gigpo.credit.text_similarity`.
+        within_trajectory: Whether a state that one trajectory visits again counts again. If not,
+            the first visit alone stays in the group.
+
+    Returns:
+        (R,) int64 labels.
+
+    Raises:
+        ValueError: A setting is unknown or out of range, lengths differ, or an anchor is NaN.
+        TypeError: An anchor is not hashable, or not text where text is needed.
+        MissingExtraError: The indel ratio is asked for and rapidfuzz is not installed.
+    """
+    if anchor not in ANCHOR_MATCHES:
+        raise ValueError(f"anchor={anchor!r} is unknown; choose one of {ANCHOR_MATCHES}.")
+    if anchor == "exact":
+        labels = exact_anchor_groups(anchors, group_ids)
+    else:
+        labels = similar_anchor_groups(
+            anchors, group_ids, trajectory_ids, step_ids, threshold=threshold, ratio=ratio
+        )
+    return labels if within_trajectory else split_later_visits(labels, trajectory_ids, step_ids)
+
+
+def exact_anchor_groups(anchors: Sequence[Hashable], group_ids: np.ndarray) -> np.ndarray:
+    """Group the rows of one task whose anchors are equal.
+
+    Equality is Python's own (so 1 and 1.0 are equal) and is decided by comparing, never by hash
+    values alone. O(R).
+
+    Args:
+        anchors: R hashable states.
+        group_ids: (R,) int64, the task group of each row.
+
+    Returns:
+        (R,) int64 labels in [0, number of groups).
+
+    Raises:
+        ValueError: Lengths differ, or an anchor is NaN, which equals nothing.
+        TypeError: An anchor is not hashable.
+    """
+    group_ids = np.asarray(group_ids)
+    anchors = anchors if isinstance(anchors, list) else list(anchors)
+    if group_ids.shape != (len(anchors),):
+        raise ValueError(
+            f"{len(anchors)} anchors and group_ids {group_ids.shape} must have one entry per row."
+        )
+    try:
+        labels, types = _label_rows(anchors, group_ids)
+    except TypeError:
+        _check_anchors(anchors)
+        raise
+    if types - {str}:
+        _check_anchors(anchors)
+    return labels
+
+
+def similar_anchor_groups(
+    anchors: Sequence[Hashable],
+    group_ids: np.ndarray,
+    trajectory_ids: np.ndarray,
+    step_ids: np.ndarray,
+    *,
+    threshold: float,
+    ratio: str = "indel",
+) -> np.ndarray:
+    """Group the rows of one task whose anchors are similar texts: greedy first fit.
+
+    In the order (trajectory, step), whatever order the rows arrive in, an anchor joins the oldest
+    cluster whose first member has a ratio of at least ``threshold`` to it, or founds a cluster.
+
+    Args:
+        anchors: R texts.
+        group_ids: (R,) int64, the task group of each row.
+        trajectory_ids: (R,) unique over the batch.
+        step_ids: (R,) ascending along a trajectory.
+        threshold: Inside (0, 1).
+        ratio: "indel" or "difflib".
+
+    Returns:
+        (R,) int64 labels.
+
+    Raises:
+        ValueError: ``threshold`` or ``ratio`` is not valid, or lengths differ.
+        TypeError: An anchor is not text.
+        MissingExtraError: The indel ratio is asked for and rapidfuzz is not installed.
+    """
+    founded_by = similarity_test(ratio, threshold=threshold)
+    _check_texts(anchors)
+    # Equal texts always end in one cluster, so that each text is compared once only.
+    text_ids = exact_anchor_groups(anchors, group_ids)
+    order = np.lexsort((step_ids, trajectory_ids, group_ids))
+    _, first_positions = np.unique(text_ids[order], return_index=True)
+    cluster_of_text = np.arange(len(first_positions))
+    clusters: dict[int, list[tuple[SimilarityTest, int]]] = defaultdict(list)
+    for row in order[np.sort(first_positions)].tolist():
+        text, text_id, in_group = str(anchors[row]), text_ids[row], clusters[int(group_ids[row])]
+        cluster = next((label for is_similar, label in in_group if is_similar(text)), None)
+        if cluster is None:
+            in_group.append((founded_by(text), text_id))
+        else:
+            cluster_of_text[text_id] = cluster
+    return cluster_of_text[text_ids]
+
+
+def split_later_visits(
+    labels: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray
+) -> np.ndarray:
+    """Keep a trajectory's first visit in an anchor group; later ones become groups of their own.
+
+    Args:
+        labels: (R,) int64 anchor groups, non-negative.
+        trajectory_ids: (R,) unique over the batch.
+        step_ids: (R,) ascending along a trajectory; the least one is the first visit.
+
+    Returns:
+        (R,) int64 labels.
+    """
+    order = np.lexsort((step_ids, trajectory_ids, labels))
+    sorted_labels, sorted_trajectories = labels[order], trajectory_ids[order]
+    is_later = np.zeros(len(labels), dtype=bool)
+    is_later[order[1:]] = (sorted_labels[1:] == sorted_labels[:-1]) & (
+        sorted_trajectories[1:] == sorted_trajectories[:-1]
+    )
+    result = labels.copy()
+    result[is_later] = labels.max(initial=-1) + 1 + np.arange(is_later.sum())
+    return result
+
+
+def _label_rows(anchors: list[Hashable], group_ids: np.ndarray) -> tuple[np.ndarray, set[type]]:
+    """Number the distinct anchors of each group, and say their types."""
+    if (group_ids[1:] >= group_ids[:-1]).all():
+        return _label_sorted(anchors, group_ids)
+    order = np.argsort(group_ids, kind="stable")
+    labels, types = _label_sorted([anchors[row] for row in order.tolist()], group_ids[order])
+    result = np.empty_like(labels)
+    result[order] = labels
+    return result, types
+
+
+def _label_sorted(anchors: list[Hashable], group_ids: np.ndarray) -> tuple[np.ndarray, set[type]]:
+    """Number the distinct anchors of each group, whose rows lie together, and say their types.
+
+    Each group has a dictionary of its own: no (group, anchor) tuples are made and hashed, and the
+    dictionary stays in the CPU's cache. Everything that runs once per row is a C loop: itemgetter
+    looks a group's anchors up, a missing one gets the next number, and struct writes the numbers
+    down (NumPy takes several times longer to read them one by one). What remains is mostly the
+    hashing of the strings.
+    """
+    next_label = count().__next__
+    packed: list[bytes] = []
+    types: set[type] = set()
+    for start, stop in pairwise(_group_bounds(group_ids)):
+        known: defaultdict[Hashable, int] = defaultdict(next_label)
+        found = itemgetter(*anchors[start:stop])(known)
+        labels = found if stop - start > 1 else (found,)
+        packed.append(struct.Struct(f"{stop - start}q").pack(*labels))
+        types.update(map(type, known))
+    return np.frombuffer(bytearray().join(packed), dtype=np.int64), types
+
+
+def _group_bounds(group_ids: np.ndarray) -> list[int]:
+    if group_ids.size == 0:
+        return []
+    changes = np.flatnonzero(group_ids[1:] != group_ids[:-1]) + 1
+    return [0, *changes.tolist(), len(group_ids)]
+
+
+def _check_anchors(anchors: Sequence[Hashable]) -> None:
+    """Name the first row whose anchor cannot be grouped."""
+    for row, anchor in enumerate(anchors):
+        try:
+            hash(anchor)
+        except TypeError:
+            raise TypeError(
+                f"Row {row}: anchor {anchor!r:.80} of type {type(anchor).__name__} is not hashable;"
+                " give a str, a number, bytes or a tuple of these."
+            ) from None
+        if any(part != part for part in _parts(anchor)):
+            raise ValueError(
+                f"Row {row}: anchor {anchor!r:.80} holds NaN, which equals nothing, so its state"
+                " could never recur; give the environment's state another name."
+            )
+
+
+def _parts(anchor: Hashable) -> Iterator[Hashable]:
+    if isinstance(anchor, tuple | frozenset):
+        for part in anchor:
+            yield from _parts(part)
+    else:
+        yield anchor
+
+
+def _check_texts(anchors: Sequence[Hashable]) -> None:
+    for row, anchor in enumerate(anchors):
+        if not isinstance(anchor, str):
+            raise TypeError(
+                f"Row {row}: anchor {anchor!r:.80} of type {type(anchor).__name__} is not text;"
+                ' similar anchors are compared as text, so use anchor="exact" or text anchors.'
+            )

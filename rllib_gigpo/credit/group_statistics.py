@@ -1,0 +1,106 @@
+"""Statistics within groups of rows: the one piece of arithmetic that all estimators share.
+
+A group is a label. Any int64 labels will do; small non-negative ones, such as those of
+`rllib_gigpo.credit.anchors`, are used as they are, others are numbered first.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+STD_EPSILON = 1e-6
+
+
+def centred(values: np.ndarray, labels: np.ndarray, *, divide_by_std: bool) -> np.ndarray:
+    """Centre each value on the mean of its group: (x - mean) / F.
+
+    F is the unbiased standard deviation + 1e-6, or 1. Values are taken relative to a member of
+    their group before anything is summed: a group whose values are all equal, or of one row, has
+    differences of exactly 0 and so scores exactly 0.0, with no rounding noise for F to blow up.
+
+    Args:
+        values: (R,) finite numbers.
+        labels: (R,) int64, the group of each row.
+        divide_by_std: Whether F is the standard deviation.
+
+    Returns:
+        (R,) float64.
+
+    Raises:
+        ValueError: Lengths differ or a value is not finite.
+    """
+    values = _checked_values(values, labels)
+    labels, num_groups = numbered(labels)
+    centred_values = values - _a_member(values, labels, num_groups)[labels]
+    counts = np.bincount(labels, minlength=num_groups)
+    means = np.bincount(labels, centred_values, num_groups) / np.maximum(counts, 1)
+    centred_values -= means[labels]
+    if divide_by_std:
+        centred_values /= _unbiased_std(centred_values, labels, counts)[labels] + STD_EPSILON
+    return centred_values
+
+
+def has_spread(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the group of each row has two different values; False for a group of one.
+
+    Args:
+        values: (R,) finite numbers.
+        labels: (R,) int64.
+
+    Returns:
+        (R,) bool.
+    """
+    values = _checked_values(values, labels)
+    labels, num_groups = numbered(labels)
+    differs = values != _a_member(values, labels, num_groups)[labels]
+    spread = np.zeros(num_groups, dtype=bool)
+    spread[labels[differs]] = True
+    return spread[labels]
+
+
+def numbered(labels: np.ndarray) -> tuple[np.ndarray, int]:
+    """Labels that can index an array, and the length of that array.
+
+    Small non-negative labels come back as they are (some numbers may be unused); others are
+    replaced by their rank.
+
+    Args:
+        labels: (R,) integers.
+
+    Returns:
+        (R,) labels in [0, n), and n.
+    """
+    labels = np.asarray(labels)
+    if labels.size == 0:
+        return labels.astype(np.int64), 0
+    largest = int(labels.max())
+    if labels.min() >= 0 and largest < 4 * labels.size:
+        return labels, largest + 1
+    unique, ranks = np.unique(labels, return_inverse=True)
+    return ranks, len(unique)
+
+
+def _a_member(values: np.ndarray, labels: np.ndarray, num_groups: int) -> np.ndarray:
+    """One member's value for each group: the last one written wins, and any will do."""
+    member = np.zeros(num_groups)
+    member[labels] = values
+    return member
+
+
+def _unbiased_std(deviations: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    squares = np.bincount(labels, deviations * deviations, len(counts))
+    return np.sqrt(squares / np.maximum(counts - 1, 1))
+
+
+def _checked_values(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or values.shape != np.shape(labels):
+        raise ValueError(
+            f"values {values.shape} and labels {np.shape(labels)} must both have one entry per row."
+        )
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise ValueError(
+            f"Row {row}: the value is {values[row]}; group statistics need finite ones."
+        )
+    return values

@@ -1,0 +1,222 @@
+"""Token rows: what travels from the credit pipeline to the Learners, without padding.
+
+All tokens of all rows lie in one array, row after row; lengths say where a row begins. Each row
+knows its mini-batch, and the mini-batches' global counts travel with every share of the rows, so
+that a loss divides by the same number wherever its rows end up.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenRows:
+    """R training rows, one per step: T tokens in all, S of them response tokens.
+
+    Attributes:
+        token_ids: (T,) int32, prompt then response of row 0, of row 1, ...
+        prompt_lengths: (R,) int32.
+        response_lengths: (R,) int32.
+        rollout_logp: (S,) float32, log-probabilities that the response tokens were sampled with.
+        advantages: (S,) float32.
+        weights: (R,) float32, the row's weight in the loss; 0 for rows that must not count.
+        minibatch_ids: (R,) int32 in [0, M).
+        minibatch_token_counts: (M,) float64, weighted response tokens over all Learners.
+        minibatch_row_counts: (M,) float64, weighted rows over all Learners.
+    """
+
+    token_ids: np.ndarray
+    prompt_lengths: np.ndarray
+    response_lengths: np.ndarray
+    rollout_logp: np.ndarray
+    advantages: np.ndarray
+    weights: np.ndarray
+    minibatch_ids: np.ndarray
+    minibatch_token_counts: np.ndarray
+    minibatch_row_counts: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Check that the lengths agree.
+
+        Raises:
+            ValueError: They do not, or a mini-batch id is out of range.
+        """
+        num_response_tokens = int(self.response_lengths.sum())
+        expected = {
+            "token_ids": int(self.prompt_lengths.sum()) + num_response_tokens,
+            "response_lengths": self.num_rows,
+            "rollout_logp": num_response_tokens,
+            "advantages": num_response_tokens,
+            "weights": self.num_rows,
+            "minibatch_ids": self.num_rows,
+            "minibatch_row_counts": self.num_minibatches,
+        }
+        for name, length in expected.items():
+            if getattr(self, name).shape != (length,):
+                raise ValueError(
+                    f"TokenRows.{name} has shape {getattr(self, name).shape}; the lengths of the"
+                    f" rows and mini-batches ask for ({length},)."
+                )
+        ids = self.minibatch_ids
+        if ids.size and not (ids.min() >= 0 and ids.max() < self.num_minibatches):
+            raise ValueError(
+                f"minibatch_ids run from {ids.min()} to {ids.max()}, but there are counts for"
+                f" {self.num_minibatches} mini-batches."
+            )
+
+    @classmethod
+    def from_rows(
+        cls,
+        prompts: Sequence[Sequence[int]],
+        responses: Sequence[Sequence[int]],
+        *,
+        rollout_logp: Sequence[np.ndarray],
+        advantages: np.ndarray,
+        minibatch_ids: np.ndarray,
+        num_minibatches: int,
+        weights: np.ndarray | None = None,
+    ) -> TokenRows:
+        """Lay out the rows of a whole batch and count its mini-batches.
+
+        Args:
+            prompts: R lists of token ids.
+            responses: R lists of token ids.
+            rollout_logp: R arrays, one log-probability per response token.
+            advantages: (R,), the same for every response token of a row.
+            minibatch_ids: (R,).
+            num_minibatches: M.
+            weights: (R,); None for 1 each.
+
+        Returns:
+            The rows, with the global counts of their mini-batches.
+
+        Raises:
+            ValueError: Numbers of rows, tokens or log-probabilities do not agree.
+        """
+        parts = [part for pair in zip(prompts, responses, strict=True) for part in pair]
+        lengths = np.array([len(part) for part in parts], dtype=np.int32)
+        response_lengths = lengths[1::2].copy()
+        weights = np.ones(len(prompts)) if weights is None else np.asarray(weights)
+        token_weights = weights * response_lengths
+        return cls(
+            token_ids=_joined(parts, np.int32),
+            prompt_lengths=lengths[::2].copy(),
+            response_lengths=response_lengths,
+            rollout_logp=_joined(rollout_logp, np.float32),
+            advantages=np.repeat(np.asarray(advantages), response_lengths).astype(np.float32),
+            weights=weights.astype(np.float32),
+            minibatch_ids=np.asarray(minibatch_ids).astype(np.int32),
+            minibatch_token_counts=np.bincount(minibatch_ids, token_weights, num_minibatches),
+            minibatch_row_counts=np.bincount(minibatch_ids, weights, num_minibatches),
+        )
+
+    @property
+    def num_rows(self) -> int:
+        """R."""
+        return len(self.prompt_lengths)
+
+    @property
+    def num_minibatches(self) -> int:
+        """M."""
+        return len(self.minibatch_token_counts)
+
+    @property
+    def row_lengths(self) -> np.ndarray:
+        """(R,) int64, tokens of each row, prompt and response."""
+        return np.add(self.prompt_lengths, self.response_lengths, dtype=np.int64)
+
+    @property
+    def row_offsets(self) -> np.ndarray:
+        """(R + 1,) int64: row r has the tokens ``token_ids[offsets[r]:offsets[r + 1]]``."""
+        return _offsets(self.row_lengths)
+
+    @property
+    def response_offsets(self) -> np.ndarray:
+        """(R + 1,) int64, the same for ``rollout_logp`` and ``advantages``."""
+        return _offsets(self.response_lengths)
+
+    def select(self, indices: np.ndarray) -> TokenRows:
+        """Take some rows, in the order given; the mini-batches' global counts stay.
+
+        Args:
+            indices: Row numbers, or (R,) bool.
+
+        Returns:
+            The rows.
+        """
+        indices = np.asarray(indices)
+        rows = np.flatnonzero(indices) if indices.dtype == bool else indices.astype(np.int64)
+        tokens = _positions(self.row_offsets[rows], self.row_lengths[rows])
+        response_lengths = self.response_lengths[rows]
+        responses = _positions(self.response_offsets[rows], response_lengths)
+        return replace(
+            self,
+            token_ids=self.token_ids[tokens],
+            prompt_lengths=self.prompt_lengths[rows],
+            response_lengths=response_lengths,
+            rollout_logp=self.rollout_logp[responses],
+            advantages=self.advantages[responses],
+            weights=self.weights[rows],
+            minibatch_ids=self.minibatch_ids[rows],
+        )
+
+    def split(self, num_shards: int) -> list[TokenRows]:
+        """Share the rows out, balanced by tokens inside each mini-batch.
+
+        Learners meet at the end of every mini-batch, so that each mini-batch is balanced on its
+        own. A row goes, the longest first, to the shard with the fewest tokens of its mini-batch.
+
+        Args:
+            num_shards: How many shares; some may have no rows.
+
+        Returns:
+            ``num_shards`` parts, each row in exactly one, in the order of the whole.
+
+        Raises:
+            ValueError: ``num_shards`` is below 1.
+        """
+        if num_shards < 1:
+            raise ValueError(f"num_shards={num_shards} must be at least 1.")
+        if num_shards == 1:
+            return [self]
+        shard_ids = self._shard_ids(num_shards)
+        return [self.select(shard_ids == shard) for shard in range(num_shards)]
+
+    def _shard_ids(self, num_shards: int) -> np.ndarray:
+        lengths = self.row_lengths
+        order = np.lexsort((-lengths, self.minibatch_ids))
+        shard_ids = np.empty(self.num_rows, dtype=np.int64)
+        totals = [0] * num_shards
+        for rows in np.split(order, np.cumsum(np.bincount(self.minibatch_ids))[:-1]):
+            # Between shards that are level in this mini-batch, the one with fewer tokens in all.
+            heap = [(0, total, shard) for shard, total in enumerate(totals)]
+            heapq.heapify(heap)
+            for row, length in zip(rows.tolist(), lengths[rows].tolist(), strict=True):
+                load, total, shard = heap[0]
+                heapq.heapreplace(heap, (load + length, total + length, shard))
+                shard_ids[row] = shard
+            for _, total, shard in heap:
+                totals[shard] = total
+        return shard_ids
+
+
+def _joined(parts: Sequence[Sequence[float] | np.ndarray], dtype: type) -> np.ndarray:
+    empty: np.ndarray = np.empty(0, dtype=dtype)
+    return np.concatenate([empty, *(np.asarray(part, dtype=dtype) for part in parts)])
+
+
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def _positions(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Positions of the items of many runs, run after run."""
+    offsets = _offsets(lengths)
+    return np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)

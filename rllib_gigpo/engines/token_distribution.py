@@ -1,0 +1,46 @@
+"""The distribution that a sampled token is drawn from, in the order in which vLLM builds it."""
+
+import torch
+
+from rllib_gigpo.engines.base import SamplingSettings
+
+
+def token_log_probs(logits: torch.Tensor, sampling: SamplingSettings) -> torch.Tensor:
+    """Return log-probs after temperature, top-k and top-p, renormalised; -inf for what is cut.
+
+    Args:
+        logits: (V,) float.
+        sampling: Temperature 0 counts as 1: the choice is greedy, the log-prob the model's.
+
+    Returns:
+        (V,) float32. Tokens tied with the k-th are kept, as in vLLM; at least one token is kept.
+    """
+    scores = logits.float() / (sampling.temperature or 1.0)
+    if sampling.temperature == 0:
+        return scores.log_softmax(-1)
+    if 0 < sampling.top_k < scores.numel():
+        smallest = scores.topk(sampling.top_k).values[-1]
+        scores = scores.masked_fill(scores < smallest, -torch.inf)
+    if sampling.top_p < 1:
+        scores = _cut_tail(scores, sampling.top_p)
+    return scores.log_softmax(-1)
+
+
+def _cut_tail(scores: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Cut the least probable tokens whose probabilities add up to at most ``1 - top_p``."""
+    ascending, order = scores.sort()
+    is_cut = ascending.softmax(-1).cumsum(-1) <= 1 - top_p
+    is_cut[-1] = False
+    return scores.masked_fill(torch.empty_like(is_cut).scatter_(0, order, is_cut), -torch.inf)
+
+
+def sample_token(
+    logits: torch.Tensor, sampling: SamplingSettings, *, generator: torch.Generator
+) -> tuple[int, float]:
+    """Draw one token; return its id and its log-prob under the distribution drawn from."""
+    logp = token_log_probs(logits, sampling)
+    if sampling.temperature == 0:
+        token_id = int(logp.argmax())
+    else:
+        token_id = int(torch.multinomial(logp.exp(), 1, generator=generator))
+    return token_id, float(logp[token_id])

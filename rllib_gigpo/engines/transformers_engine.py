@@ -1,0 +1,191 @@
+"""The reference engine: Hugging Face's own forward pass, one sequence at a time.
+
+Slow and exact: no padding and no batching, so that each log-prob is the one that a plain forward
+pass over the sequence gives. For debugging, and as the oracle of the fast engine's tests.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from rllib_gigpo.engines.base import (
+    EngineSettings,
+    Generation,
+    GenerationRequest,
+    InferenceEngine,
+    allowed_tokens,
+)
+from rllib_gigpo.engines.stop_tokens import stop_token_ids
+from rllib_gigpo.engines.token_distribution import sample_token
+from rllib_gigpo.engines.weights import (
+    HEAD,
+    NamedTensors,
+    checked,
+    has_tied_head,
+    weights_checksum,
+)
+from rllib_gigpo.errors import ConfigError, EngineError
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """A request on its way."""
+
+    request: GenerationRequest
+    max_tokens: int
+    generator: torch.Generator
+    cache: Any = None  # the keys and values of all tokens but the last
+    token_ids: list[int] = field(default_factory=list)
+    logp: list[float] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+
+
+class TransformersEngine(InferenceEngine):
+    """Answers requests with ``transformers``; each ``poll`` samples one token of every request."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        super().__init__(settings)
+        if settings.engine_kwargs:
+            raise ConfigError(
+                "The transformers engine takes no engine_kwargs, got "
+                f"{dict(settings.engine_kwargs)}."
+            )
+        self._model: Any = None
+        self._sequences: dict[str, _Sequence] = {}
+        self._weight_version = 0
+        self._generator = torch.Generator().manual_seed(settings.seed)
+
+    def start(self) -> None:
+        """See the base class."""
+        from transformers import AutoModelForCausalLM
+
+        path = self.settings.model_path
+        self._stop_token_ids = frozenset(stop_token_ids(path))
+        self._is_tied = has_tied_head(path)
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                path, dtype=getattr(torch, self.settings.dtype), local_files_only=True
+            )
+        except (OSError, ValueError) as error:
+            raise EngineError(f"The model {path!r} cannot be loaded: {error}") from error
+        self._check_context(model.config)
+        self._model = model.eval().requires_grad_(False)
+
+    def _check_context(self, config: Any) -> None:
+        longest = getattr(config.get_text_config(), "max_position_embeddings", None)
+        if longest is not None and self.settings.max_model_len > longest:
+            raise EngineError(
+                f"max_model_len={self.settings.max_model_len} exceeds the model's context of "
+                f"{longest} tokens: lower llm(max_prompt_tokens=..., max_response_tokens=...)."
+            )
+
+    @property
+    def num_unfinished(self) -> int:
+        """See the base class."""
+        return len(self._sequences)
+
+    def submit(self, requests: Sequence[GenerationRequest]) -> None:
+        """See the base class."""
+        self._running()
+        for request in requests:
+            if request.request_id in self._sequences:
+                raise ValueError(f"Request id {request.request_id!r} is in use: choose another.")
+            max_tokens = allowed_tokens(request, self.settings.max_model_len)
+            generator = self._generator
+            if request.seed is not None:
+                generator = torch.Generator().manual_seed(request.seed)
+            self._sequences[request.request_id] = _Sequence(request, max_tokens, generator)
+
+    def poll(self) -> list[Generation]:
+        """See the base class."""
+        self._running()
+        finished = []
+        for sequence in list(self._sequences.values()):
+            self._extend(sequence)
+            reason = self._finish_reason(sequence)
+            if reason:
+                del self._sequences[sequence.request.request_id]
+                finished.append(_as_generation(sequence, reason))
+        return finished
+
+    @torch.no_grad()
+    def _extend(self, sequence: _Sequence) -> None:
+        new_ids = sequence.token_ids[-1:] or list(sequence.request.prompt_token_ids)
+        output = self._model(
+            torch.tensor([new_ids]), past_key_values=sequence.cache, use_cache=True
+        )
+        sequence.cache = output.past_key_values
+        token_id, logp = sample_token(
+            output.logits[0, -1], sequence.request.sampling, generator=sequence.generator
+        )
+        sequence.token_ids.append(token_id)
+        sequence.logp.append(logp)
+        sequence.versions.append(self._weight_version)
+
+    def _finish_reason(self, sequence: _Sequence) -> str:
+        if sequence.token_ids[-1] in self._stop_token_ids:
+            return "stop"
+        return "length" if len(sequence.token_ids) == sequence.max_tokens else ""
+
+    def abort(self, request_ids: Sequence[str]) -> None:
+        """See the base class."""
+        for request_id in request_ids:
+            self._sequences.pop(request_id, None)
+
+    @property
+    def weight_version(self) -> int:
+        """See the base class."""
+        return self._weight_version
+
+    def load_weights(self, named_tensors: NamedTensors, version: int) -> None:
+        """See the base class; a stream that does not fit leaves the old weights in use."""
+        model = self._running()
+        if self._sequences:
+            raise EngineError(
+                f"New weights need an idle engine, {len(self._sequences)} requests are unfinished."
+            )
+        own = {
+            name: tensor
+            for name, tensor in model.state_dict(keep_vars=True).items()
+            if not (self._is_tied and name == HEAD)
+        }
+        shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
+        new = dict(checked(named_tensors, shapes, is_tied=self._is_tied))
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(new[name])
+        self._weight_version = version
+
+    def weights_checksum(self) -> str:
+        """See the base class; of the parameters themselves, in the engine's dtype."""
+        return weights_checksum(self._running().state_dict().items(), is_tied=self._is_tied)
+
+    def sleep(self) -> None:
+        """Nothing to free."""
+
+    def wake(self) -> None:
+        """Nothing to bring back."""
+
+    def stop(self) -> None:
+        """See the base class."""
+        self._model = None
+        self._sequences.clear()
+
+    def _running(self) -> Any:
+        if self._model is None:
+            raise EngineError("The engine is not running: call start() first.")
+        return self._model
+
+
+def _as_generation(sequence: _Sequence, finish_reason: str) -> Generation:
+    return Generation(
+        request_id=sequence.request.request_id,
+        token_ids=sequence.token_ids,
+        logp=np.asarray(sequence.logp, np.float32),
+        weight_version=min(sequence.versions),
+        finish_reason=finish_reason,
+        token_versions=np.asarray(sequence.versions, np.int64),
+    )

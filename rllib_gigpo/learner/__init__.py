@@ -1,0 +1,1 @@
+"""The update: token rows to gradients to new weights."""

@@ -1,0 +1,301 @@
+"""`GiGPOLearner`: the update loop, from token rows to an optimiser step per mini-batch.
+
+The mini-batches are fixed by the credit pipeline, and so is the number by which each one's loss sum is
+divided. Therefore micro-batches, packing and the number of Learners do not change a gradient.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from ray.rllib.core import (
+    ALL_MODULES,
+    COMPONENT_RL_MODULE,
+    DEFAULT_MODULE_ID,
+)
+from ray.rllib.core.learner.learner import Learner
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.utils.annotations import override
+
+from rllib_gigpo.learner.lr_schedule import learning_rate
+from rllib_gigpo.learner.optimizers import make_optimizer
+from rllib_gigpo.learner.training_rows import TrainingRows
+from rllib_gigpo.learner.update_data import UpdateData, prepare_update
+from rllib_gigpo.learner.update_sums import UpdateSums, reduce_over_learners
+from rllib_gigpo.loss.objective import METRIC_NAMES, ObjectiveSettings, ObjectiveSums, objective
+from rllib_gigpo.loss.packing import MicroBatch, empty_micro_batch
+from rllib_gigpo.rl_modules import causal_lm_module as lm
+
+ITERATION = "iteration"  # key of the state: updates done so far
+
+
+class GiGPOLearner(TorchLearner):
+    """Trains the causal LM of `CausalLMModule` on `TrainingRows`."""
+
+    @override(TorchLearner)
+    def build(self) -> None:
+        """Build model and optimiser, and keep a copy of the start weights if there is a KL term."""
+        super().build()
+        self._iteration = 0
+        self._reference: Any = None
+        if self.config.kl_coeff > 0:
+            self._reference = copy.deepcopy(self._causal_lm.model).eval().requires_grad_(False)
+
+    @override(TorchLearner)
+    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
+        """Register one optimiser; its learning rate is set at the start of each update."""
+        parameters = [p for p in self._module[module_id].parameters() if p.requires_grad]
+        self.register_optimizer(
+            module_id=module_id,
+            optimizer=make_optimizer(parameters, self.config),
+            params=parameters,
+        )
+
+    @override(Learner)
+    def compute_loss_for_module(self, **kwargs: Any) -> Any:
+        """Not used: `update` has a loop of its own."""
+        raise NotImplementedError("GiGPOLearner computes its loss in update(training_data=...).")
+
+    @override(Learner)
+    def update(
+        self,
+        batch: Any = None,
+        *,
+        training_data: TrainingRows | None = None,
+        timesteps: dict[str, Any] | None = None,
+        _no_metrics_reduce: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Train on this Learner's rows: epochs, mini-batches, micro-batches.
+
+        Args:
+            batch: RLlib's batches have no token rows; must be None.
+            training_data: The rows.
+            timesteps: RLlib's counters, passed to the hooks.
+            _no_metrics_reduce: Leave the metrics in the logger.
+            **kwargs: RLlib's settings of its own loop; unused.
+
+        Returns:
+            The reduced metrics of the Learner, under the default module's id.
+
+        Raises:
+            ValueError: If there are no token rows.
+        """
+        self._check_is_built()
+        if not isinstance(training_data, TrainingRows) or training_data.rows is None:
+            raise ValueError(
+                "GiGPOLearner.update() needs training_data=TrainingRows(rows=...), got "
+                f"{type(training_data).__name__}."
+            )
+        self.before_gradient_based_update(timesteps=timesteps or {})
+        self._weights_seq_no += 1
+        start = time.perf_counter()
+        data = prepare_update(training_data.rows, self.config, self._torch_device)
+        sums = self._train(self._with_reference(data))
+        self._log(sums, data, seconds=time.perf_counter() - start)
+        self._iteration += 1
+        self.after_gradient_based_update(timesteps=timesteps or {})
+        return None if _no_metrics_reduce else self.metrics.reduce()
+
+    # ------------------------------------------------------------------ the loop
+
+    def _train(self, data: UpdateData) -> UpdateSums:
+        self._set_optimizer_lr(self._optimizer, self._learning_rate())
+        sums = UpdateSums()
+        for _ in range(self.config.num_epochs):
+            for minibatch, divisor in enumerate(data.divisors):
+                # The divisor is the same on all Learners, so they skip together.
+                if divisor > 0:
+                    self._train_minibatch(data, minibatch, sums)
+        deviations = torch.tensor(
+            [sums.fresh_deviation, sums.max_deviation], device=self._torch_device
+        )
+        reduce_over_learners(deviations, is_distributed=self.distributed, maximum=True)
+        sums.fresh_deviation, sums.max_deviation = deviations.tolist()
+        return sums
+
+    def _train_minibatch(self, data: UpdateData, minibatch: int, sums: UpdateSums) -> None:
+        """Accumulate a mini-batch's gradient over its micro-batches, then step or skip."""
+        self._optimizer.zero_grad(set_to_none=True)
+        # A Learner without rows takes part in the backward pass: the others wait for its gradients.
+        micro_batches = data.micro_batches[minibatch] or [empty_micro_batch()]
+        divisor = data.divisors[minibatch]
+        totals = torch.zeros(len(METRIC_NAMES) + 1, dtype=torch.float64, device=self._torch_device)
+        deviation = torch.zeros((), device=self._torch_device)
+        for index, micro_batch in enumerate(micro_batches):
+            with self._gradient_sync(is_last=index == len(micro_batches) - 1):
+                part = self._forward(micro_batch.to(self._torch_device), data)
+                # DDP averages over the Learners, and the loss is a sum over them.
+                (part.loss * (self._world_size / divisor)).backward()
+            totals += torch.cat([part.loss.detach().double().reshape(1), part.sums])
+            deviation = torch.maximum(deviation, part.max_ratio_deviation)
+        sums.add_deviation(deviation.item())
+        reduce_over_learners(totals, is_distributed=self.distributed)
+        self._step(totals, divisor, sums)
+
+    def _forward(self, micro_batch: MicroBatch, data: UpdateData) -> ObjectiveSums:
+        config = self.config
+        with self._autocast():
+            scores = self.module[DEFAULT_MODULE_ID].forward_train(
+                {
+                    lm.MICRO_BATCH: micro_batch,
+                    lm.CHUNK_TOKENS: config.logp_chunk_tokens,
+                    lm.TEMPERATURE: config.temperature,
+                    lm.ENTROPY_GRADIENT: config.entropy_coeff != 0.0,
+                }
+            )
+        return objective(
+            scores[lm.LOGP], scores[lm.ENTROPY], data.columns_of(micro_batch), self._settings
+        )
+
+    def _step(self, totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
+        """Clip and step; with a loss or gradient that is not finite, skip, on all Learners alike."""
+        grad_norm = torch.nn.utils.clip_grad_norm_(
+            self._trainable, max_norm=self.config.grad_clip or math.inf
+        ).item()
+        loss = totals[0].item() / divisor
+        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+            sums.num_skipped += 1
+            return
+        self._optimizer.step()
+        sums.add_step(totals[1:], loss=loss, grad_norm=grad_norm)
+
+    def _with_reference(self, data: UpdateData) -> UpdateData:
+        """Score the response tokens under the start weights, once per update."""
+        if self._reference is None:
+            return data
+        ref_logp = torch.zeros_like(data.columns.old_logp)
+        with torch.no_grad(), self._autocast():
+            for cpu_micro_batch in data:
+                micro_batch = cpu_micro_batch.to(self._torch_device)
+                logp, _ = lm.score_responses(
+                    self._reference,
+                    micro_batch,
+                    chunk_tokens=self.config.logp_chunk_tokens,
+                    temperature=self.config.temperature,
+                )
+                ref_logp[micro_batch.token_indices] = logp
+        return data.with_ref_logp(ref_logp)
+
+    def _log(self, sums: UpdateSums, data: UpdateData, *, seconds: float) -> None:
+        # These are the same on all Learners, and the mean over Learners leaves them as they are.
+        for name, value in sums.results().items():
+            self.metrics.log_value((DEFAULT_MODULE_ID, name), value, reduce="mean")
+        padded = max(data.num_padded_tokens, 1)
+        self.metrics.log_value(
+            (DEFAULT_MODULE_ID, "padding_fraction"), 1.0 - data.num_tokens / padded, reduce="mean"
+        )
+        self.metrics.log_value((DEFAULT_MODULE_ID, "update_s"), seconds, reduce="max")
+        for module_id in (DEFAULT_MODULE_ID, ALL_MODULES):
+            self.metrics.log_value(
+                (module_id, "num_module_steps_trained"), data.num_rows, reduce="sum"
+            )
+            self.metrics.log_value(
+                (module_id, "num_tokens_trained"), data.num_tokens, reduce="sum"
+            )
+
+    @override(TorchLearner)
+    def _log_trainable_parameters(self) -> None:
+        """Not at build time: RLlib logs these once, and reports NaN from the second update on."""
+
+    # ------------------------------------------------------------------ weights and state
+
+    def export_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield (Hugging Face name, CPU tensor) of all weights, see `CausalLMModule.export_weights`."""
+        return self._causal_lm.export_weights()
+
+    @override(Learner)
+    def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """RLlib's state and the iteration, which the learning rate depends on."""
+        return {**super().get_state(*args, **kwargs), ITERATION: self._iteration}
+
+    @override(Learner)
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore a state, an older one too."""
+        if COMPONENT_RL_MODULE in state:
+            # RLlib ignores weights that are not newer than its own (Ray 2.60).
+            self._weights_seq_no = 0
+        super().set_state(state)
+        self._iteration = state.get(ITERATION, self._iteration)
+
+    @override(TorchLearner)
+    def _get_optimizer_state(self) -> dict[str, Any]:
+        """Copies on the CPU, as tensors: RLlib's NumPy arrays know no bfloat16."""
+        return {"state_dict": _to_cpu(self._optimizer.state_dict())}
+
+    @override(TorchLearner)
+    def _set_optimizer_state(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state["state_dict"])
+
+    # ------------------------------------------------------------------ short names
+
+    @property
+    def _causal_lm(self) -> lm.CausalLMModule:
+        return self.module[DEFAULT_MODULE_ID].unwrapped()
+
+    @property
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return self.get_optimizer(DEFAULT_MODULE_ID)
+
+    @property
+    def _trainable(self) -> list[torch.nn.Parameter]:
+        return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+
+    @property
+    def _torch_device(self) -> torch.device:
+        return torch.device(self._device)
+
+    @property
+    def _world_size(self) -> int:
+        return max(self.config.num_learners, 1)
+
+    @property
+    def _settings(self) -> ObjectiveSettings:
+        config = self.config
+        high = config.clip_param if config.clip_param_high is None else config.clip_param_high
+        return ObjectiveSettings(
+            clip_low=config.clip_param,
+            clip_high=high,
+            dual_clip=config.dual_clip,
+            kl_coeff=config.kl_coeff,
+            entropy_coeff=config.entropy_coeff,
+        )
+
+    def _learning_rate(self) -> float:
+        config = self.config
+        return learning_rate(
+            self._iteration,
+            lr=config.lr,
+            schedule=config.lr_schedule,
+            warmup_iterations=config.lr_warmup_iterations,
+            decay_iterations=config.lr_decay_iterations,
+            final_fraction=config.lr_final_fraction,
+        )
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.config.autocast_dtype is None or self._torch_device.type != "cuda":
+            return contextlib.nullcontext()
+        return torch.autocast("cuda", dtype=getattr(torch, self.config.autocast_dtype))
+
+    def _gradient_sync(self, *, is_last: bool) -> contextlib.AbstractContextManager[Any]:
+        """Let DDP exchange gradients in the last backward pass of a mini-batch only."""
+        if is_last or not self.distributed:
+            return contextlib.nullcontext()
+        return self.module[DEFAULT_MODULE_ID].no_sync()
+
+
+def _to_cpu(value: Any) -> Any:
+    """Copy all tensors of nested dicts, lists and tuples to the CPU, detached."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _to_cpu(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_to_cpu(item) for item in value)
+    return value

@@ -1,0 +1,40 @@
+"""Token rows as RLlib training data: how a batch is split over the Learners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ray.rllib.core.learner.training_data import TrainingData
+
+from rllib_gigpo.credit.token_rows import TokenRows
+
+
+@dataclass
+class TrainingRows(TrainingData):
+    """Training data for `GiGPOLearner`: ``LearnerGroup.update(training_data=TrainingRows(rows=...))``.
+
+    Attributes:
+        rows: Token rows with mini-batch ids and the mini-batches' global counts.
+    """
+
+    rows: TokenRows | None = None
+
+    def validate(self) -> None:
+        """Check that there are rows.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if self.rows is None:
+            raise ValueError("TrainingRows needs rows; pass TrainingRows(rows=TokenRows(...)).")
+
+    def shard(
+        self, num_shards: int, len_lookback_buffer: int | None = None, **kwargs: Any
+    ) -> list[tuple[TrainingRows, dict[str, Any]]]:
+        """Split the rows over ``num_shards`` Learners, balanced by tokens inside each mini-batch."""
+        assert self.rows is not None
+        return [(TrainingRows(rows=part), {}) for part in self.rows.split(num_shards)]
+
+    def solve_refs(self) -> None:
+        """Do nothing: the rows are here."""

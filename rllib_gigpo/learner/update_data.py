@@ -1,0 +1,118 @@
+"""One Learner's share of an iteration, packed: micro-batches by mini-batch, and per-token columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.loss.aggregation import loss_divisor, token_loss_weights
+from rllib_gigpo.loss.objective import TokenColumns
+from rllib_gigpo.loss.packing import MicroBatch, pack_rows
+
+# Micro-batches cost a pass over all kernels: what that is worth in tokens, see plan_micro_batches.
+_OVERHEAD_TOKENS = {"cpu": 128, "cuda": 2048}
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateData:
+    """What the update loop walks over.
+
+    Attributes:
+        micro_batches: By mini-batch id, on the CPU; empty where this Learner has no rows.
+        divisors: By mini-batch id, the global divisor of the loss; 0 where nothing counts anywhere.
+        columns: Over all S response tokens of this Learner, on its device.
+        num_rows: Rows of this Learner.
+        num_tokens: Tokens of this Learner, without padding.
+    """
+
+    micro_batches: list[list[MicroBatch]]
+    divisors: list[float]
+    columns: TokenColumns
+    num_rows: int
+    num_tokens: int
+
+    @property
+    def num_padded_tokens(self) -> int:
+        """Tokens of all micro-batches, padding included."""
+        return sum(micro_batch.input_ids.numel() for micro_batch in self)
+
+    def __iter__(self) -> Iterator[MicroBatch]:
+        """Walk over all micro-batches once."""
+        for part in self.micro_batches:
+            yield from part
+
+    def columns_of(self, micro_batch: MicroBatch) -> TokenColumns:
+        """Gather the columns of a micro-batch's response tokens."""
+        indices = micro_batch.token_indices
+        columns = self.columns
+        return TokenColumns(
+            old_logp=columns.old_logp[indices],
+            advantages=columns.advantages[indices],
+            loss_weights=columns.loss_weights[indices],
+            metric_weights=columns.metric_weights[indices],
+            ref_logp=None if columns.ref_logp is None else columns.ref_logp[indices],
+        )
+
+    def with_ref_logp(self, ref_logp: torch.Tensor) -> UpdateData:
+        """Return the same data with the reference's log-probabilities (S,)."""
+        return replace(self, columns=replace(self.columns, ref_logp=ref_logp))
+
+
+def prepare_update(rows: TokenRows, config: Any, device: torch.device) -> UpdateData:
+    """Pack a Learner's rows and bring their columns to its device.
+
+    Args:
+        rows: Its rows, with the global counts of the mini-batches.
+        config: With ``loss_aggregation``, ``loss_constant`` and
+            ``micro_batch_tokens``.
+        device: Of the model.
+
+    Returns:
+        The packed data.
+    """
+    micro_batches = [
+        pack_rows(
+            rows,
+            np.flatnonzero(rows.minibatch_ids == minibatch),
+            max_tokens=config.micro_batch_tokens,
+            overhead_tokens=_OVERHEAD_TOKENS.get(device.type, 128),
+        )
+        for minibatch in range(rows.num_minibatches)
+    ]
+    divisors = [
+        loss_divisor(
+            config.loss_aggregation,
+            token_count=float(token_count),
+            row_count=float(row_count),
+            constant=config.loss_constant,
+        )
+        for token_count, row_count in zip(
+            rows.minibatch_token_counts, rows.minibatch_row_counts, strict=True
+        )
+    ]
+    return UpdateData(
+        micro_batches=micro_batches,
+        divisors=divisors,
+        columns=_columns(rows, config.loss_aggregation, device),
+        num_rows=rows.num_rows,
+        num_tokens=len(rows.token_ids),
+    )
+
+
+def _columns(rows: TokenRows, aggregation: str, device: torch.device) -> TokenColumns:
+    lengths = rows.response_lengths
+    arrays = (
+        rows.rollout_logp,
+        rows.advantages,
+        token_loss_weights(aggregation, rows.weights, lengths),
+        np.repeat(rows.weights, lengths),
+    )
+    tensors = [
+        torch.from_numpy(np.array(array, dtype=np.float32)).to(device) for array in arrays
+    ]
+    return TokenColumns(*tensors)

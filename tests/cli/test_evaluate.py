@@ -1,0 +1,80 @@
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+from rllib_gigpo.cli import evaluate
+from rllib_gigpo.errors import CheckpointError
+
+RESULT = {
+    "env_runners": {
+        "success_rate": 0.75,
+        "success_ci_low": 0.5,
+        "success_ci_high": 0.9,
+        "num_episodes": 128,
+        "episode_return_mean": np.float64(1.5),
+        "tags": {
+            "hard": {"success_rate": 0.5, "num_episodes": 60},
+            "easier": {"success_rate": 1.0, "num_episodes": 68},
+        },
+    }
+}
+
+
+def make_checkpoint(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "rllib_checkpoint.json").write_text("{}")
+    return folder
+
+
+def test_the_table_has_a_line_for_all_tasks_and_one_for_each_tag():
+    assert evaluate.table(RESULT) == [
+        "success  75.0%  95 % [50.0%, 90.0%]  128 episodes",
+        "return   1.50",
+        "length   -",
+        "valid    -",
+        "  easier  100.0%  95 % [-, -]  68 episodes",
+        "  hard    50.0%  95 % [-, -]  60 episodes",
+    ]
+
+
+def test_metrics_are_written_as_plain_json(tmp_path: Path):
+    file = tmp_path / "new" / "evaluation.json"
+
+    evaluate.write_json(RESULT, file)
+
+    assert json.loads(file.read_text())["env_runners"]["episode_return_mean"] == 1.5
+
+
+def test_a_checkpoint_is_found_as_itself_and_as_the_newest_of_its_trial(tmp_path: Path):
+    trial = tmp_path / "run" / "trial"
+    make_checkpoint(trial / "checkpoint_000000")
+    newest = make_checkpoint(trial / "checkpoint_000001")
+
+    assert evaluate.find_checkpoint(newest) == newest
+    assert evaluate.find_checkpoint(trial) == newest
+    assert evaluate.find_checkpoint(tmp_path / "run") == newest
+
+
+def test_no_checkpoint_and_a_choice_of_trials_are_errors(tmp_path: Path):
+    with pytest.raises(CheckpointError, match="no checkpoint here"):
+        evaluate.find_checkpoint(tmp_path)
+    make_checkpoint(tmp_path / "trial_1" / "checkpoint_000000")
+    make_checkpoint(tmp_path / "trial_2" / "checkpoint_000000")
+    with pytest.raises(CheckpointError, match="several trials"):
+        evaluate.find_checkpoint(tmp_path)
+
+
+def test_the_config_of_a_checkpoint_is_read_from_its_constructor_arguments(tmp_path: Path):
+    config = AlgorithmConfig().training(lr=0.125)
+    constructor = {"class": None, "ctor_args_and_kwargs": ((config.get_state(),), {})}
+    (tmp_path / "class_and_ctor_args.pkl").write_bytes(pickle.dumps(constructor))
+
+    read = evaluate.checkpoint_config(tmp_path)
+
+    assert read.lr == 0.125
+    with pytest.raises(CheckpointError, match="was the copy complete"):
+        evaluate.checkpoint_config(tmp_path / "nowhere")

@@ -1,0 +1,101 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rllib_gigpo.cli import memory
+
+# Qwen2.5-0.5B: 494 M parameters, 24 layers, width 896, 14 heads of 64, 2 for keys and values.
+SHAPE = memory.ModelShape(
+    num_parameters=494_000_000,
+    num_layers=24,
+    hidden_size=896,
+    intermediate_size=4864,
+    num_heads=14,
+    num_kv_heads=2,
+    head_dim=64,
+    vocab_size=151_936,
+)
+
+
+def settings(**changes: Any) -> SimpleNamespace:
+    defaults: dict[str, Any] = {
+        "dtype": "float32",
+        "autocast_dtype": "bfloat16",
+        "engine_dtype": "bfloat16",
+        "num_learners": 1,
+        "num_env_runners": 2,
+        "optimizer_name": "adamw",
+        "kl_coeff": 0.01,
+        "micro_batch_tokens": 1000,
+        "gradient_checkpointing": False,
+        "logp_chunk_tokens": 1024,
+        "max_prompt_tokens": 2048,
+        "max_response_tokens": 512,
+        "num_groups": 16,
+        "group_size": 8,
+        "max_concurrent_episodes": None,
+        "tensor_parallel_size": 1,
+    }
+    return SimpleNamespace(**{**defaults, **changes})
+
+
+def test_the_parts_of_a_learner_are_multiples_of_the_parameters():
+    parts = memory.learner_memory(SHAPE, settings())
+
+    assert parts["weights"] == parts["gradients"] == parts["reference model"] == 1_976_000_000
+    assert parts["optimiser"] == 3_952_000_000
+    assert parts["gradient buckets of DDP"] == 0
+    assert parts["logits of a chunk"] == 3 * 1024 * 151_936 * 4
+
+
+def test_parts_that_a_config_does_without_cost_nothing():
+    config = settings(optimizer_name="sgd", kl_coeff=0.0, num_learners=2)
+
+    parts = memory.learner_memory(SHAPE, config)
+
+    assert parts["optimiser"] == 0
+    assert parts["reference model"] == 0
+    assert parts["gradient buckets of DDP"] == 1_976_000_000
+
+
+def test_activations_by_hand():
+    # Per token and layer 6*896 + 2*(14+2)*64 + 4*4864 = 26,880 numbers of 2 bytes.
+    whole = memory.learner_memory(SHAPE, settings())["activations"]
+    assert whole == 1000 * 24 * 26_880 * 2
+    # With checkpointing 24 layer inputs and one layer's.
+    config = settings(gradient_checkpointing=True)
+    assert memory.learner_memory(SHAPE, config)["activations"] == 1000 * (24 * 896 + 26_880) * 2
+
+
+def test_the_kv_cache_holds_every_episode_of_a_runner():
+    # 128 episodes on 2 runners, 2,560 tokens each; a token takes 2*24*2*64 numbers of 2 bytes.
+    parts = memory.engine_memory(SHAPE, settings())
+
+    assert parts["weights"] == 988_000_000
+    assert parts["KV cache, all episodes at once"] == 64 * 2560 * 12_288
+
+
+def test_a_bound_on_episodes_and_tensor_parallelism_divide_the_cache():
+    config = settings(max_concurrent_episodes=16, tensor_parallel_size=2)
+
+    parts = memory.engine_memory(SHAPE, config)
+
+    assert parts["weights"] == 494_000_000
+    assert parts["KV cache, all episodes at once"] == 16 * 2560 * 12_288 // 2
+
+
+def test_a_shape_is_read_from_a_hugging_face_configuration():
+    text = SimpleNamespace(
+        num_hidden_layers=2, hidden_size=64, num_attention_heads=4, vocab_size=100
+    )
+    shape = memory.model_shape(SimpleNamespace(get_text_config=lambda: text), 7)
+
+    assert shape == memory.ModelShape(7, 2, 64, 256, 4, 4, 16, 100)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(3 * 2**29, "1.5 GiB"), (12 * 2**20, "12.0 MiB"), (512, "0.5 KiB")]
+)
+def test_sizes_are_read_in_the_largest_unit(size, text):
+    assert memory.size_text(size) == text

@@ -1,0 +1,138 @@
+"""`rllib train` from the command line to the files, with an algorithm that learns nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rllib_gigpo.cli.main import main
+from rllib_gigpo.cli.train import RunSettings
+from rllib_gigpo.results import read_result_file
+
+EXPERIMENT = str(Path(__file__).with_name("fake_experiment.py"))
+
+pytestmark = pytest.mark.usefixtures("ray_session")
+
+
+def train(output: Path, *options: str) -> int:
+    return main(["train", "file", EXPERIMENT, "--output", str(output), *options])
+
+
+def trial_folders(output: Path) -> list[Path]:
+    return sorted(file.parent for file in output.glob("*/*/result.json"))
+
+
+def iterations(folder: Path) -> list[int]:
+    return [summary.iteration for summary in read_result_file(folder / "result.json")]
+
+
+def test_a_run_ends_with_a_checkpoint_a_figure_and_the_next_commands(tmp_path: Path, capsys):
+    assert train(tmp_path, "--experiment-name", "mine") == 0
+
+    (folder,) = trial_folders(tmp_path)
+    assert folder.parent == tmp_path / "mine"
+    assert iterations(folder) == [1, 2, 3]
+    assert (folder / "checkpoint_000000" / "rllib_checkpoint.json").is_file()
+    assert (folder / "learning_curve.png").is_file()
+    output = capsys.readouterr().out
+    assert "iteration 3/3  success 30.0%" in output
+    assert f"rllib evaluate {folder / 'checkpoint_000000'}" in output
+    assert f"--resume {folder / 'checkpoint_000000'}" in output
+
+
+def test_a_finished_run_goes_on_from_its_checkpoint_only(tmp_path: Path, capsys):
+    options = ("--experiment-name", "first", "--stop", '{"training_iteration": 2}')
+    assert train(tmp_path / "a", *options) == 0
+    (first,) = trial_folders(tmp_path / "a")
+
+    assert train(tmp_path / "a", "--resume", str(tmp_path / "a" / "first")) == 2
+    assert "was finished before" in capsys.readouterr().err
+
+    assert train(tmp_path / "b", "--resume", str(first / "checkpoint_000000")) == 0
+    (second,) = trial_folders(tmp_path / "b")
+    assert iterations(second) == [3]
+
+
+def test_a_failed_run_reports_its_error_and_is_taken_up_in_its_folder(tmp_path: Path, capsys):
+    options = ("--experiment-name", "mine", "--checkpoint-freq", "1")
+    assert train(tmp_path, *options, "--set", 'env_config={"fails_at": 2}') == 1
+
+    (folder,) = trial_folders(tmp_path)
+    output = capsys.readouterr().out
+    assert "RuntimeError: the engine is on fire" in output
+    assert str(folder / "error.txt") in output
+
+    # It fails in iteration 2 again, and only there: it went on from the checkpoint of iteration 1.
+    assert train(tmp_path, "--resume", str(tmp_path / "mine")) == 1
+    assert trial_folders(tmp_path) == [folder]
+    assert iterations(folder) == [1]
+    assert "Failure # 2" in (folder / "error.txt").read_text()
+
+
+def test_each_trial_of_a_search_has_a_folder_named_by_what_is_searched(tmp_path: Path):
+    assert train(tmp_path, "--set", 'lr={"grid_search": [0.1, 0.2]}') == 0
+
+    names = [folder.name for folder in trial_folders(tmp_path)]
+    assert [name.rpartition("_")[2] for name in names] == ["lr=0.1000", "lr=0.2000"]
+
+
+def test_options_before_and_after_the_word_file_count(monkeypatch):
+    seen: list[RunSettings] = []
+    monkeypatch.setattr(
+        "rllib_gigpo.cli.train.train_experiment",
+        lambda experiment, settings: seen.append(settings) or 0,
+    )
+
+    main(["train", "--checkpoint-freq", "7", "-v", "file", EXPERIMENT, "--no-checkpoint-at-end"])
+
+    assert seen == [RunSettings(checkpoint_freq=7, verbosity=1, checkpoint_at_end=False)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "file", "nowhere.py"], "nowhere.py: no such file"),
+        (["train", "file", EXPERIMENT, "--set", "lrr=1"], "has no setting of this name"),
+        (["train", "file", EXPERIMENT, "--resume", "/"], "neither a run's folder"),
+        (["train"], "nothing to train"),
+        (["train", "--env", "X"], "--env needs --model-path"),
+        (["evaluate", "nowhere"], "no checkpoint here"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_status_2(arguments, message, capsys):
+    assert main(arguments) == 2
+
+    error = capsys.readouterr().err
+    assert error.startswith("rllib: error: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_broken_json_is_one_line_and_exit_status_2(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["train", "file", EXPERIMENT, "--stop", "{"])
+
+    assert exit_info.value.code == 2
+    error = capsys.readouterr().err
+    assert "is not JSON" in error
+    assert error.count("\n") == 1
+
+
+def test_an_experiment_started_as_a_script_takes_the_same_options(tmp_path: Path, monkeypatch):
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+    from rllib_gigpo.cli import train as module
+
+    seen = {}
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "mine.py"), "--set", "lr=0.5"])
+    monkeypatch.setattr(
+        module, "train_experiment", lambda experiment, settings: seen.update(locals()) or 0
+    )
+
+    with pytest.raises(SystemExit) as exit_info:
+        module.run_example(AlgorithmConfig(), {"training_iteration": 1})
+
+    assert exit_info.value.code == 0
+    assert seen["experiment"].name == "mine"
+    assert json.dumps(seen["experiment"].stop) == '{"training_iteration": 1}'
+    assert seen["settings"].settings == [("lr", 0.5)]

@@ -1,0 +1,289 @@
+"""The rollout: whole groups, no barrier, faults cost groups only, same seeds same requests."""
+
+from dataclasses import replace
+
+import gymnasium as gym
+import pytest
+from ray.rllib.connectors.env_to_module import EnvToModulePipeline
+from ray.rllib.connectors.module_to_env import ModuleToEnvPipeline
+
+from rllib_gigpo import columns
+from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
+from rllib_gigpo.connectors.env_to_module.observation_to_text import ObservationToText
+from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt
+from rllib_gigpo.connectors.module_to_env.action_to_env import ActionToEnv
+from rllib_gigpo.connectors.module_to_env.decode_response import DecodeResponse
+from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
+from rllib_gigpo.engines.base import SamplingSettings
+from rllib_gigpo.env_runner.env_pool import SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.env_source import EnvSource
+from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
+from rllib_gigpo.errors import EnvContractError
+from rllib_gigpo.prompting.action_parser import ActionParser
+from rllib_gigpo.prompting.memory import LastSteps
+from rllib_gigpo.prompting.renderer import PromptRenderer
+from rllib_gigpo.prompting.template import PromptTemplate
+from rllib_gigpo.rl_modules.engine_module import EngineModule
+from rllib_gigpo.tasks import GroupTask
+
+SETTINGS = RolloutSettings(
+    group_size=3,
+    max_episode_steps=20,
+    sampling=SamplingSettings(max_tokens=16),
+    explore=True,
+    seed=0,
+)
+TEMPLATE = (
+    "{{ task }} {% for past in history %}[{{ past.observation }}|{{ past.action }}] {% endfor %}"
+    "{{ observation }}"
+)
+
+
+class Walk(gym.Env):
+    """Count up to ``goal`` by answering "up"; the seed sets where to start."""
+
+    goal = 4
+
+    def __init__(self, config=None):
+        self.observation_space = self.action_space = gym.spaces.Text(100)
+
+    def reset(self, *, seed=None, options=None):
+        self.position = seed
+        return f"at {self.position}", {"task": f"reach {self.goal}"}
+
+    def step(self, action):
+        self.position += action == "up"
+        won = self.position >= self.goal
+        return f"at {self.position}", float(won), won, False, {"won": won}
+
+
+@pytest.fixture
+def play(tokenizer, scripted_engine):
+    """Plays tasks with a scripted engine and returns (result, engine)."""
+
+    def run(env, answer, tasks, *, settings=SETTINGS, envs=None, space=None, delay=None):
+        engine = scripted_engine(answer, **({"delay": delay} if delay else {}))
+        pool = envs or SerialEnvs(EnvSource(env, {}))
+        rollout = Rollout(
+            EngineModule(engine, observation_space=None, action_space=None),
+            pool,
+            env_to_module=EnvToModulePipeline(
+                connectors=[
+                    ObservationToText(),
+                    AddHistory(LastSteps(2)),
+                    RenderPrompt(
+                        PromptRenderer(
+                            tokenizer,
+                            PromptTemplate.from_name_or_source(TEMPLATE),
+                            max_prompt_tokens=500,
+                        )
+                    ),
+                ]
+            ),
+            module_to_env=ModuleToEnvPipeline(
+                connectors=[
+                    DecodeResponse(tokenizer),
+                    ParseAction(ActionParser(action_tag=None, think_tag=None)),
+                    ActionToEnv(space or gym.spaces.Text(100)),
+                ]
+            ),
+            settings=settings,
+        )
+        rollout.start([GroupTask(group_id=index, seed=seed) for index, seed in enumerate(tasks)])
+        for _ in range(5000):
+            if rollout.is_done:
+                break
+            rollout.advance()
+        assert rollout.is_done
+        pool.close()
+        return rollout.take_result(), engine
+
+    return run
+
+
+def test_a_group_is_whole_episodes_of_one_task(play):
+    result, _ = play(Walk, lambda prompt: "up", tasks=[0, 2])
+    assert [len(group.episodes) for group in result.groups] == [3, 3]
+    by_seed = {group.task.seed: group.episodes for group in result.groups}
+    assert [len(episode) for episode in by_seed[0]] == [4, 4, 4]
+    assert [len(episode) for episode in by_seed[2]] == [2, 2, 2]
+    assert all(episode.is_terminated for episode in result.episodes)
+    assert all(episode.get_return() == 1.0 for episode in result.episodes)
+
+
+def test_token_ids_and_logprobs_are_kept_as_the_engine_gave_them(play, tokenizer):
+    result, _ = play(Walk, lambda prompt: "up", tasks=[3])
+    (episode, *_) = result.episodes
+    (ids,) = episode.get_extra_model_outputs(columns.RESPONSE_TOKEN_IDS)
+    (logp,) = episode.get_extra_model_outputs(columns.ROLLOUT_LOGP)
+    assert ids == [*tokenizer.encode("up"), tokenizer.eos_token_id]
+    assert len(logp) == len(ids)
+    assert episode.get_actions(0) == "up"
+
+
+def test_prompts_hold_the_task_and_the_recalled_history(play):
+    _, engine = play(Walk, lambda prompt: "up", tasks=[0], settings=replace(SETTINGS, group_size=2))
+    last = engine.requests[-1][1]
+    assert "reach 4 [at 1|up] [at 2|up] at 3" in last
+
+
+def test_a_finished_episode_leaves_its_slot_to_the_next_one(play):
+    settings = replace(SETTINGS, max_concurrent_episodes=2)
+    result, engine = play(Walk, lambda prompt: "up", tasks=[0, 1, 2], settings=settings)
+    assert len(result.episodes) == 9
+    assert max(engine.batch_sizes) == 2
+    # 9 episodes need 4+4+4+3+3+3+2+2+2 answers; two at a time, only the very last may be alone.
+    assert len(engine.batch_sizes) == 14
+
+
+def test_a_fast_episode_goes_on_while_a_slow_answer_is_made(play):
+    slow = lambda prompt: 10 if "at 0" in prompt else 1  # noqa: E731
+    _, engine = play(Walk, lambda prompt: "up", tasks=[0, 1], delay=slow)
+    order = [request.request_id for request, _ in engine.requests]
+    # Group 1 is through with its third step before group 0 gets to its second.
+    assert order.index("1-0-2") < order.index("0-0-1")
+
+
+def test_the_time_limit_truncates_and_does_not_terminate(play):
+    settings = replace(SETTINGS, max_episode_steps=3)
+    result, _ = play(Walk, lambda prompt: "wait", tasks=[0], settings=settings)
+    assert all(episode.is_truncated and not episode.is_terminated for episode in result.episodes)
+    assert [len(episode) for episode in result.episodes] == [3, 3, 3]
+
+
+def test_same_seed_gives_the_same_requests_with_a_seed_each(play):
+    runs = [play(Walk, lambda prompt: "up", tasks=[0, 1])[1].requests for _ in range(2)]
+    first, second = ([(request.request_id, request.seed) for request, _ in run] for run in runs)
+    assert first == second
+    assert len({seed for _, seed in first}) == len(first)
+    other = play(Walk, lambda prompt: "up", tasks=[0, 1], settings=replace(SETTINGS, seed=1))[1]
+    assert {request.seed for request, _ in other.requests}.isdisjoint(seed for _, seed in first)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("step", "step"), ("reset", "reset"), ("nan", "reward")]
+)
+def test_a_fault_costs_its_group_and_no_other(play, fault, kind):
+    class Faulty(Walk):
+        def reset(self, *, seed=None, options=None):
+            if fault == "reset" and seed == 1:
+                raise RuntimeError("broken")
+            return super().reset(seed=seed)
+
+        def step(self, action):
+            if self.position == 1 and fault == "step":
+                raise RuntimeError("broken")
+            observation, reward, *rest = super().step(action)
+            if fault == "nan" and self.position == 2:
+                reward = float("nan")
+            return observation, reward, *rest
+
+    result, _ = play(Faulty, lambda prompt: "up", tasks=[1, 3])
+    assert [group.task.seed for group in result.groups] == [3]
+    assert [(lost.task.seed, lost.kind) for lost in result.lost] == [(1, kind)]
+
+
+def test_answers_for_a_lost_group_are_aborted(play):
+    class OneMemberFails(Walk):
+        made = 0
+
+        def __init__(self, config=None):
+            super().__init__()
+            self.number = OneMemberFails.made = OneMemberFails.made + 1
+
+        def step(self, action):
+            if self.number == 1:
+                raise RuntimeError("broken")
+            return super().step(action)
+
+    delays = iter([1, 50, 50])
+    result, engine = play(
+        OneMemberFails, lambda prompt: "up", tasks=[0], delay=lambda prompt: next(delays)
+    )
+    assert sorted(engine.aborted) == ["0-1-0", "0-2-0"]
+    assert len(result.lost) == 1
+    assert not result.groups
+
+
+def test_an_environment_that_ignores_its_seed_is_found_out(play):
+    class Drifting(Walk):
+        resets = 0
+
+        def reset(self, *, seed=None, options=None):
+            Drifting.resets += 1
+            return f"at {Drifting.resets}", {}
+
+    result, _ = play(Drifting, lambda prompt: "up", tasks=[0])
+    assert result.lost[0].kind == "not_deterministic"
+    assert "two different starts" in result.lost[0].message
+
+
+def test_an_observation_that_is_no_text_raises_with_the_cure(play):
+    class Numbers(Walk):
+        def reset(self, *, seed=None, options=None):
+            return 42, {}
+
+    with pytest.raises(EnvContractError, match="observation_to_text"):
+        play(Numbers, lambda prompt: "up", tasks=[0])
+
+
+def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play):
+    import threading
+
+    release = threading.Event()
+
+    class Hanging(Walk):
+        def step(self, action):
+            release.wait(20)
+            return super().step(action)
+
+    envs = ThreadedEnvs(EnvSource(Hanging, {}), num_threads=3)
+    result, _ = play(
+        Hanging,
+        lambda prompt: "up",
+        tasks=[0],
+        envs=envs,
+        settings=replace(SETTINGS, stall_timeout_s=0.5),
+    )
+    release.set()
+    assert result.lost[0].kind == "timeout"
+
+
+class Buttons(gym.Env):
+    """A Discrete space with names."""
+
+    action_meanings = ("red", "green")
+
+    def __init__(self, config=None):
+        self.observation_space = gym.spaces.Text(100)
+        self.action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        self.pressed = []
+        return "press", {"admissible_actions": ["red", "green"]}
+
+    def step(self, action):
+        self.pressed.append(action)
+        done = len(self.pressed) == 2
+        info = {"admissible_actions": ["red", "green"]}
+        return f"pressed {self.pressed}", float(action), done, False, info
+
+
+def test_a_discrete_action_is_found_by_name_and_nonsense_leaves_the_state(play):
+    answers = iter(["green", "nonsense", "red"])
+    result, engine = play(
+        Buttons,
+        lambda prompt: next(answers),
+        tasks=[0],
+        settings=replace(SETTINGS, group_size=1),
+        space=gym.spaces.Discrete(2),
+    )
+    (episode,) = result.episodes
+    assert list(episode.get_observations()) == [
+        "press",
+        "pressed [1]",
+        "pressed [1]",
+        "pressed [1, 0]",
+    ]
+    assert list(episode.get_extra_model_outputs(columns.IS_ADMISSIBLE)) == [True, False, True]
+    assert [float(reward) for reward in episode.get_rewards()] == [1.0, 0.0, 0.0]

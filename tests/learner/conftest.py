@@ -1,0 +1,150 @@
+"""A tiny model folder, rows, and Learners on them."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.learner.learner_group import LearnerGroup
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
+
+from rllib_gigpo.config import GiGPOConfig
+from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
+from rllib_gigpo.learner.training_rows import TrainingRows
+from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def model_path(tmp_path_factory):
+    transformers = pytest.importorskip("transformers")
+    path = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    config = transformers.Qwen2Config(
+        vocab_size=64,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=64,
+        tie_word_embeddings=True,
+        attention_dropout=0.1,
+    )
+    transformers.Qwen2ForCausalLM(config).save_pretrained(path)
+    return str(path)
+
+
+@pytest.fixture
+def make_config():
+    """A function that makes a config: SGD, no KL, no entropy bonus, no clipping of gradients."""
+
+    def make(*, num_learners=0, **settings):
+        defaults = {
+            "lr": 0.1,
+            "optimizer_name": "sgd",
+            "kl_coeff": 0.0,
+            "entropy_coeff": 0.0,
+            "grad_clip": None,
+            "num_minibatches": 2,
+            "micro_batch_tokens": 100,
+            "logp_chunk_tokens": 7,
+        }
+        config = GiGPOConfig().training(**{**defaults, **settings})
+        return config.learners(num_learners=num_learners, num_cpus_per_learner=0.5)
+
+    return make
+
+
+@pytest.fixture
+def module_spec(model_path):
+    space = gymnasium.spaces.Text(10)
+    return MultiRLModuleSpec(
+        rl_module_specs={
+            DEFAULT_MODULE_ID: RLModuleSpec(
+                module_class=CausalLMModule,
+                observation_space=space,
+                action_space=space,
+                model_config={"model_path": model_path},
+            )
+        }
+    )
+
+
+@pytest.fixture
+def make_learner(make_config, module_spec):
+    """A function that builds a local Learner."""
+
+    def make(**settings):
+        learner = GiGPOLearner(config=make_config(**settings), module_spec=module_spec)
+        learner.build()
+        return learner
+
+    return make
+
+
+@pytest.fixture
+def make_group(make_config, module_spec, ray_session):
+    """A function that starts Learners; they end with the test."""
+    groups = []
+
+    def make(num_learners, **settings):
+        config = make_config(num_learners=num_learners, **settings)
+        groups.append(LearnerGroup(config=config, module_spec=module_spec))
+        return groups[-1]
+
+    yield make
+    for group in groups:
+        group.shutdown()
+
+
+@pytest.fixture
+def make_rows():
+    """A function that draws random rows, whose rollout log-probs are near the model's."""
+
+    def make(num_rows=12, *, seed=0, num_minibatches=2, weights=None):
+        rng = np.random.default_rng(seed)
+        response_lengths = rng.integers(1, 5, num_rows)
+        return TokenRows.from_rows(
+            [rng.integers(1, 64, length).tolist() for length in rng.integers(1, 20, num_rows)],
+            [rng.integers(1, 64, length).tolist() for length in response_lengths],
+            rollout_logp=[-4.2 + 0.1 * rng.normal(size=n) for n in response_lengths],
+            advantages=rng.normal(size=num_rows),
+            minibatch_ids=np.arange(num_rows) % num_minibatches,
+            num_minibatches=num_minibatches,
+            weights=weights,
+        )
+
+    return make
+
+
+@pytest.fixture
+def train():
+    """A function that runs one update of a Learner and returns its metrics as plain numbers."""
+
+    def run(learner, rows):
+        results = learner.update(training_data=TrainingRows(rows=rows))
+        return MetricsLogger.peek_results(results)[DEFAULT_MODULE_ID]
+
+    return run
+
+
+@pytest.fixture
+def train_group():
+    """A function that runs one update of a LearnerGroup; the metrics of each Learner."""
+
+    def run(group, rows):
+        results = group.update(training_data=TrainingRows(rows=rows))
+        return [MetricsLogger.peek_results(result)[DEFAULT_MODULE_ID] for result in results]
+
+    return run

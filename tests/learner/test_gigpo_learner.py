@@ -1,0 +1,242 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+
+def weights_of(learner):
+    return {name: tensor.clone() for name, tensor in learner.export_weights()}
+
+
+def assert_same(weights, others, *, tolerance):
+    largest = max(tensor.abs().max().item() for tensor in others.values())
+    for name, tensor in weights.items():
+        difference = (tensor - others[name]).abs().max().item()
+        assert difference <= tolerance * largest, (name, difference, largest)
+
+
+def gradient_of(learner, train, rows):
+    """The whole update as a gradient: with SGD the weights move by -lr times it."""
+    before = weights_of(learner)
+    metrics = train(learner, rows)
+    after = weights_of(learner)
+    return {name: (before[name] - after[name]).double() for name in before}, metrics
+
+
+def slow_reference(model_path, rows, *, lr):
+    """One SGD step per mini-batch, row by row in plain torch: PPO clip, dual clip, token mean."""
+    model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
+    offsets, response_offsets = rows.row_offsets, rows.response_offsets
+    for minibatch in range(rows.num_minibatches):
+        loss, count = torch.zeros(()), 0
+        for row in np.flatnonzero(rows.minibatch_ids == minibatch):
+            tokens = torch.from_numpy(rows.token_ids[offsets[row] : offsets[row + 1]]).long()
+            all_logp = model(input_ids=tokens[None]).logits[0].log_softmax(-1)
+            for k, s in enumerate(range(response_offsets[row], response_offsets[row + 1])):
+                position = int(rows.prompt_lengths[row]) + k
+                logp = all_logp[position - 1, tokens[position]]
+                ratio = torch.exp(logp - float(rows.rollout_logp[s]))
+                advantage = float(rows.advantages[s])
+                term = torch.min(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage)
+                loss = loss - (torch.clamp(term, min=3 * advantage) if advantage < 0 else term)
+                count += 1
+        model.zero_grad()
+        (loss / count).backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter -= lr * parameter.grad
+    return model.state_dict()
+
+
+def test_an_update_equals_plain_torch_row_by_row(make_learner, train, make_rows, model_path):
+    learner, rows = make_learner(lr=0.1), make_rows()
+    train(learner, rows)
+    assert_same(weights_of(learner), slow_reference(model_path, rows, lr=0.1), tolerance=1e-6)
+
+
+@pytest.mark.parametrize("micro_batch_tokens", [1, 40, 100_000])
+def test_the_micro_batch_budget_does_not_change_the_gradient(
+    make_learner, train, make_rows, micro_batch_tokens
+):
+    rows = make_rows(num_minibatches=1)
+    settings = {"num_minibatches": 1, "kl_coeff": 0.1, "entropy_coeff": 0.01, "lr": 1.0}
+    gradient, _ = gradient_of(
+        make_learner(micro_batch_tokens=micro_batch_tokens, **settings), train, rows
+    )
+    expected, _ = gradient_of(make_learner(micro_batch_tokens=77, **settings), train, rows)
+    # The weights are float32, so a difference of weights is known to half a unit of the last place.
+    rounding = max(t.abs().max().item() for t in weights_of(make_learner()).values()) * 6e-8
+    largest = max(tensor.abs().max().item() for tensor in expected.values())
+    for name in expected:
+        assert (gradient[name] - expected[name]).abs().max().item() <= 1e-6 * largest + rounding
+
+
+def test_the_order_of_rows_does_not_matter(make_learner, train, make_rows):
+    rows = make_rows()
+    shuffled = rows.select(np.random.default_rng(1).permutation(rows.num_rows))
+    one, other = make_learner(), make_learner()
+    train(one, rows)
+    train(other, shuffled)
+    assert_same(weights_of(one), weights_of(other), tolerance=1e-6)
+
+
+def test_rows_of_weight_zero_are_inert(make_learner, train, make_rows):
+    weights = np.ones(12)
+    weights[8:] = 0.0
+    with_padding = make_rows(weights=weights)
+    one, other = make_learner(), make_learner()
+    padded = train(one, with_padding)
+    bare = train(other, with_padding.select(np.arange(8)))
+    assert_same(weights_of(one), weights_of(other), tolerance=1e-6)
+    assert padded["num_response_tokens"] == bare["num_response_tokens"]
+    assert padded["max_ratio_deviation"] == pytest.approx(bare["max_ratio_deviation"], abs=1e-5)
+
+
+def test_fresh_rollout_log_probs_have_a_ratio_of_one(make_learner, train, make_rows, model_path):
+    rows = with_exact_logp(make_rows(), model_path)
+    metrics = train(make_learner(lr=0.5), rows)
+    assert metrics["max_ratio_deviation_fresh"] < 2e-6
+    # After the first of the two steps it no longer is one.
+    assert metrics["max_ratio_deviation"] > 1e-4
+
+
+def with_exact_logp(rows, model_path):
+    model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32).eval()
+    offsets, logps = rows.row_offsets, []
+    for row in range(rows.num_rows):
+        tokens = torch.from_numpy(rows.token_ids[offsets[row] : offsets[row + 1]]).long()
+        with torch.no_grad():
+            all_logp = model(input_ids=tokens[None]).logits[0].log_softmax(-1)
+        start = int(rows.prompt_lengths[row])
+        logps += [all_logp[t - 1, tokens[t]].item() for t in range(start, len(tokens))]
+    return dataclasses.replace(rows, rollout_logp=np.array(logps, dtype=np.float32))
+
+
+def poisoned(rows, minibatch):
+    """The same rows with one NaN advantage in a mini-batch."""
+    advantages = rows.advantages.copy()
+    row = np.flatnonzero(rows.minibatch_ids == minibatch)[0]
+    advantages[rows.response_offsets[row]] = np.nan
+    return dataclasses.replace(rows, advantages=advantages)
+
+
+def test_a_nan_skips_its_step_only_and_is_counted(make_learner, train, make_rows):
+    rows = make_rows()
+    one, other = make_learner(optimizer_name="adamw"), make_learner(optimizer_name="adamw")
+    metrics = train(one, poisoned(rows, 0))
+    assert metrics["num_skipped_steps"] == 1
+    assert metrics["num_steps"] == 1
+    assert math.isfinite(metrics["total_loss"])
+    counts = np.array([0.0, rows.minibatch_token_counts[1]])
+    second = rows.select(rows.minibatch_ids == 1)
+    train(other, dataclasses.replace(second, minibatch_token_counts=counts))
+    # The other mini-batch's step is taken as if the first mini-batch had not been there.
+    assert_same(weights_of(one), weights_of(other), tolerance=1e-6)
+
+
+def test_the_metrics_are_means_over_response_tokens(make_learner, train, make_rows, model_path):
+    rows = with_exact_logp(make_rows(num_minibatches=1), model_path)
+    old = rows.rollout_logp - np.float32(math.log(1.1))
+    metrics = train(make_learner(num_minibatches=1), dataclasses.replace(rows, rollout_logp=old))
+    assert metrics["num_response_tokens"] == rows.response_lengths.sum()
+    assert metrics["ratio_mean"] == pytest.approx(1.1, abs=1e-5)
+    assert metrics["ratio_deviation"] == pytest.approx(0.1, abs=1e-5)
+    assert metrics["approx_kl"] == pytest.approx(0.1 - math.log(1.1), abs=1e-5)
+    assert metrics["policy_loss"] == pytest.approx(-1.1 * rows.advantages.mean(), abs=1e-4)
+    assert metrics["total_loss"] == pytest.approx(metrics["policy_loss"], abs=1e-6)
+    assert metrics["clip_fraction"] == 0.0
+
+
+def test_the_divergence_is_taken_from_the_start_weights(make_learner, train, make_rows):
+    learner, rows = make_learner(kl_coeff=0.1, num_minibatches=1), make_rows(num_minibatches=1)
+    assert train(learner, rows)["kl_to_reference"] == pytest.approx(0.0, abs=1e-9)
+    assert train(learner, rows)["kl_to_reference"] > 1e-6
+
+
+def test_without_a_kl_term_no_reference_is_kept(make_learner):
+    assert make_learner()._reference is None
+
+
+def test_gradients_are_clipped_to_the_global_norm(make_learner, train, make_rows):
+    rows = make_rows(num_minibatches=1)
+    learner = make_learner(grad_clip=0.01, lr=1.0, num_minibatches=1)
+    gradient, metrics = gradient_of(learner, train, rows)
+    # The tied output embedding is one parameter under two names.
+    gradient.pop("lm_head.weight")
+    norm = math.sqrt(sum(tensor.square().sum().item() for tensor in gradient.values()))
+    assert metrics["grad_norm"] > 0.1
+    assert norm == pytest.approx(0.01, rel=1e-3)
+
+
+def test_each_epoch_steps_once_per_mini_batch(make_learner, train, make_rows):
+    assert train(make_learner(num_epochs=3), make_rows())["num_steps"] == 6
+
+
+def test_the_learning_rate_follows_the_iterations(make_learner, train, make_rows):
+    learner, rows = make_learner(lr=0.4, lr_warmup_iterations=4), make_rows()
+    rates = [train(learner, rows)["default_optimizer_learning_rate"] for _ in range(3)]
+    assert rates == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_exported_weights_have_hugging_face_names_and_the_tied_head(
+    make_learner, train, make_rows, model_path
+):
+    learner = make_learner()
+    names = set(AutoModelForCausalLM.from_pretrained(model_path).state_dict())
+    exported = weights_of(learner)
+    assert set(exported) == names
+    assert torch.equal(exported["lm_head.weight"], exported["model.embed_tokens.weight"])
+    kept = dict(learner.export_weights())
+    train(learner, make_rows())
+    # A later step does not change what was handed out.
+    assert torch.equal(kept["lm_head.weight"], exported["lm_head.weight"])
+    assert not any(tensor.requires_grad for tensor in kept.values())
+
+
+@pytest.mark.parametrize("optimizer_name", ["adamw", "sgd"])
+def test_a_restored_learner_goes_on_exactly(make_learner, train, make_rows, optimizer_name):
+    settings = {"optimizer_name": optimizer_name, "lr": 0.01, "kl_coeff": 0.1}
+    settings |= {"lr_schedule": "linear", "lr_decay_iterations": 8}
+    learner, restored = make_learner(**settings), make_learner(**settings)
+    for seed in range(2):
+        train(learner, make_rows(seed=seed))
+    state = learner.get_state()
+    expected = train(learner, make_rows(seed=2))
+    restored.set_state(state)
+    metrics = train(restored, make_rows(seed=2))
+    assert_same(weights_of(restored), weights_of(learner), tolerance=0.0)
+    for name in ("total_loss", "kl_to_reference", "default_optimizer_learning_rate"):
+        assert metrics[name] == expected[name]
+
+
+def test_an_older_state_can_be_restored_into_the_same_learner(make_learner, train, make_rows):
+    learner = make_learner(optimizer_name="adamw", lr=0.01)
+    train(learner, make_rows())
+    state, expected = learner.get_state(), weights_of(learner)
+    train(learner, make_rows(seed=1))
+    learner.set_state(state)
+    assert_same(weights_of(learner), expected, tolerance=0.0)
+
+
+def test_a_saved_learner_is_the_same_after_restoring(make_learner, train, make_rows, tmp_path):
+    learner, restored = (make_learner(optimizer_name="adamw", lr=0.01) for _ in range(2))
+    train(learner, make_rows())
+    learner.save_to_path(tmp_path)
+    restored.restore_from_path(tmp_path)
+    for seed in (1, 2):
+        train(learner, make_rows(seed=seed))
+        train(restored, make_rows(seed=seed))
+    assert_same(weights_of(restored), weights_of(learner), tolerance=0.0)
+
+
+def test_an_update_without_token_rows_is_an_error(make_learner):
+    with pytest.raises(ValueError, match="TrainingRows"):
+        make_learner().update(batch={})
+
+
+def test_an_unknown_optimizer_is_an_error(make_learner):
+    with pytest.raises(ValueError, match="'lion'"):
+        make_learner(optimizer_name="lion")

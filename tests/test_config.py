@@ -1,0 +1,138 @@
+"""GiGPOConfig: defaults, setters, and every mistake reported at once with its cure."""
+
+import pytest
+from ray import tune
+
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.errors import ConfigError
+
+
+@pytest.fixture
+def model_folder(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.fixture
+def config(model_folder):
+    return GiGPOConfig().environment("rllib_gigpo.envs:Corridor-v0").llm(model_path=str(model_folder))
+
+
+def mistakes(config):
+    with pytest.raises(ConfigError) as caught:
+        config.validate()
+    return str(caught.value)
+
+
+def test_a_config_with_environment_and_model_is_valid(config):
+    config.validate()
+
+
+def test_defaults_are_those_of_the_published_scripts():
+    config = GiGPOConfig()
+    published = {
+        "group_size": 8,
+        "num_groups": 16,
+        "gamma": 0.95,
+        "step_weight": 1.0,
+        "episode_weight": 1.0,
+        "clip_param": 0.2,
+        "kl_coeff": 0.01,
+        "entropy_coeff": 0.001,
+        "lr": 1e-6,
+        "weight_decay": 0.01,
+        "grad_clip": 1.0,
+        "num_epochs": 1,
+        "max_prompt_tokens": 2048,
+        "max_response_tokens": 512,
+        "history_length": 2,
+        "temperature": 1.0,
+        "eval_temperature": 0.4,
+        "max_episode_steps": 50,
+    }
+    assert {name: getattr(config, name) for name in published} == published
+
+
+def test_all_mistakes_are_reported_at_once(config):
+    config.training(group_size=1, num_groups=0, gamma=1.5, step_weight=0.0, episode_weight=0.0)
+    text = mistakes(config)
+    for part in ("group_size=1", "num_groups=0", "gamma=1.5", "step_weight and episode_weight"):
+        assert part in text
+
+
+def test_a_group_of_one_is_refused_with_the_reason(config):
+    assert "nobody to be compared with" in mistakes(config.training(group_size=1))
+
+
+def test_a_missing_and_an_unknown_model_folder_say_what_to_give(config, tmp_path):
+    config.llm(model_path=None)
+    assert "rllib warm-start" in mistakes(config)
+    config.llm(model_path=str(tmp_path / "nowhere"))
+    assert "nowhere" in mistakes(config)
+    assert "never downloaded" in mistakes(config)
+
+
+def test_a_misspelt_setting_is_found_even_when_tune_sets_it_silently(config):
+    config.step_wieght = 0.5
+    assert "did you mean 'step_weight'?" in mistakes(config)
+
+
+def test_a_misspelt_argument_of_a_setter_raises_at_once(config):
+    with pytest.raises(TypeError, match="step_wieght"):
+        config.training(step_wieght=0.5)
+
+
+def test_settings_of_rllib_that_do_nothing_here_are_mistakes(config):
+    config.env_runners(num_envs_per_env_runner=4)
+    config.training(minibatch_size=64)
+    text = mistakes(config)
+    assert "num_envs_per_env_runner=4 has no effect" in text
+    assert "num_minibatches" in text
+
+
+def test_training_and_test_tasks_must_not_meet(config):
+    config.tasks(num_train_tasks=100, first_test_task=50)
+    assert "training tasks 0..99 and test tasks 50..177 meet" in mistakes(config)
+
+
+def test_sampling_parameters_that_the_learner_cannot_follow_are_refused(config):
+    config.inference(temperature=0.7, top_p=0.9, top_k=5)
+    text = mistakes(config)
+    for part in ("temperature=0.7", "top_p=0.9", "top_k=5"):
+        assert part in text
+
+
+def test_an_unknown_estimator_lists_the_known_ones(config):
+    text = mistakes(config.training(estimator="gigp"))
+    assert "gigpo" in text
+    assert "grpo" in text
+
+
+def test_a_decaying_schedule_needs_its_end(config):
+    assert "lr_decay_iterations" in mistakes(config.training(lr_schedule="cosine"))
+
+
+def test_setters_take_search_spaces_and_tune_resolves_them(config):
+    config.training(step_weight=tune.grid_search([0.0, 0.5, 1.0]), lr=tune.loguniform(1e-6, 1e-4))
+    space = config.to_dict()
+    assert space["step_weight"] == {"grid_search": [0.0, 0.5, 1.0]}
+
+
+def test_a_config_survives_the_dict_that_tune_makes_of_it(config):
+    config.training(step_weight=0.5, group_size=4).prompting(history_length=7)
+    again = GiGPOConfig().update_from_dict(config.to_dict())
+    again.validate()
+    assert (again.step_weight, again.group_size, again.history_length) == (0.5, 4, 7)
+    assert again.model_path == config.model_path
+
+
+def test_env_workers_are_counted_in_the_resource_request(config):
+    config.env_runners(num_env_runners=2, num_env_workers=3, num_cpus_per_env_worker=0.5)
+    request = config.algo_class.default_resource_request(config)
+    assert request.required_resources["CPU"] == 1 + 2 + 2 * 3 * 0.5
+
+
+def test_a_frozen_config_cannot_be_changed(config):
+    config.freeze()
+    with pytest.raises(AttributeError, match="frozen"):
+        config.training(step_weight=0.5)

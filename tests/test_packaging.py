@@ -1,0 +1,174 @@
+"""What is installed, what imports what, and what an import costs."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "rllib_gigpo"
+HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "rich")
+
+# Part of the package -> its layer; a part imports its own layer and those below.
+LAYERS = {
+    **dict.fromkeys(["", "errors", "installation", "results", "plots", "columns"], 0),
+    **dict.fromkeys(["credit", "loss", "prompting", "envs"], 1),
+    **dict.fromkeys(["models", "engines"], 2),
+    **dict.fromkeys(["warm_start"], 3),
+    **dict.fromkeys(
+        ["connectors", "rl_modules", "env_runner", "learner", "callbacks", "tasks", "sampling"], 3
+    ),
+    **dict.fromkeys(["weight_sync", "rollout_metrics"], 3),
+    **dict.fromkeys(["config", "config_checks", "gigpo"], 4),
+    **dict.fromkeys(["cli"], 5),
+}
+# Part of the package -> top-level packages that it must never import.
+FORBIDDEN = {
+    "credit": {"ray", "vllm", "transformers", "torch"},
+    "loss": {"ray", "vllm", "transformers"},
+    "prompting": {"ray", "vllm", "transformers", "torch"},
+    "models": {"ray", "vllm"},
+    "engines": {"ray"},
+    "warm_start": {"ray", "vllm"},
+    "results": {"ray", "vllm", "transformers", "torch"},
+    "plots": {"ray", "vllm", "transformers", "torch"},
+}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Yield (dotted name, file) of every module, those of `envs` under their installed name."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        yield ".".join(file.relative_to(ROOT).with_suffix("").parts), file
+    for file in sorted((ROOT / "envs").rglob("*.py")):
+        yield "rllib_gigpo." + ".".join(file.relative_to(ROOT).with_suffix("").parts), file
+
+
+def imports(name: str, file: Path) -> Iterator[str]:
+    """Yield the dotted names that a module imports at run time, relative ones resolved."""
+    tree = ast.parse(file.read_text())
+    for block in ast.walk(tree):
+        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING"):
+            block.body = []
+    package = name.split(".") if file.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def part_of(name: str) -> str:
+    """Return the part of the package that a dotted name lies in; "" for the package itself."""
+    part = [*name.removesuffix(".__init__").split("."), ""][1]
+    return "" if part in ("__init__", "__version__") or part[:1].isupper() else part
+
+
+def heavy_modules_after(code: str) -> list[str]:
+    script = (
+        f"import json, sys\n{code}\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    )
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_every_part_of_the_package_has_a_layer():
+    assert {part_of(name) for name, _ in modules()} - set(LAYERS) == set()
+
+
+def test_imports_point_downwards():
+    upward = [
+        f"{name} imports {target}"
+        for name, file in modules()
+        for target in imports(name, file)
+        if target.startswith("rllib_gigpo") and LAYERS[part_of(target)] > LAYERS[part_of(name)]
+    ]
+    assert upward == []
+
+
+def test_the_lower_layers_import_no_heavy_package():
+    wrong = [
+        f"{name} imports {target}"
+        for name, file in modules()
+        for target in imports(name, file)
+        if target.split(".")[0] in FORBIDDEN.get(part_of(name), set())
+    ]
+    assert wrong == []
+
+
+def test_environments_import_nothing_of_the_package_but_themselves():
+    outside = {"ray", "torch", "vllm", "transformers", "envs"}
+    wrong = [
+        f"{name} imports {target}"
+        for name, file in modules()
+        if part_of(name) == "envs"
+        for target in imports(name, file)
+        if target.split(".")[0] in outside
+        or (target.startswith("rllib_gigpo") and part_of(target) != "envs")
+    ]
+    assert wrong == []
+
+
+def test_vllm_is_imported_in_one_file():
+    importing = {
+        name
+        for name, file in modules()
+        for target in imports(name, file)
+        if target.split(".")[0] == "vllm"
+    }
+    assert importing == {"rllib_gigpo.engines.vllm_engine"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import rllib_gigpo",
+        "import rllib_gigpo.envs",
+        "import rllib_gigpo.credit.anchors, rllib_gigpo.results, rllib_gigpo.config_checks",
+        "from rllib_gigpo.cli.main import build_parser; build_parser().format_help()",
+    ],
+)
+def test_importing_it_loads_nothing_heavy(code: str):
+    assert heavy_modules_after(code) == []
+
+
+def test_the_exported_names_are_loaded_at_their_first_use():
+    import rllib_gigpo
+    from rllib_gigpo.gigpo import GiGPO
+
+    assert rllib_gigpo.GiGPO is GiGPO
+    assert set(rllib_gigpo.__all__) <= set(dir(rllib_gigpo))
+    with pytest.raises(AttributeError, match="it exports GiGPO"):
+        _ = rllib_gigpo.GiGOP
+
+
+def test_the_distribution_holds_one_top_level_package_with_every_file(tmp_path: Path):
+    command = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(tmp_path)]
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
+
+    assert [folder.name for folder in tmp_path.iterdir()] == ["rllib_gigpo"]
+    assert files_below(tmp_path / "rllib_gigpo") == {
+        *files_below(PACKAGE),
+        *(Path("envs") / file for file in files_below(ROOT / "envs")),
+    }
+
+
+def files_below(folder: Path) -> set[Path]:
+    found = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    return {file for file in found if "__pycache__" not in file.parts}
+
+
+def test_the_entry_points_lead_to_functions():
+    entry_points = {
+        entry_point.group: entry_point.load()
+        for entry_point in metadata.distribution("rllib-gigpo").entry_points
+    }
+    assert set(entry_points) == {"console_scripts", "vllm.general_plugins"}
+    assert all(callable(function) for function in entry_points.values())
