@@ -40,7 +40,7 @@ SIZES = {
     "tiny": {"hidden_size": 128, "num_layers": 3, "num_heads": 4},
     "50m": {"hidden_size": 640, "num_layers": 10, "num_heads": 10},
 }
-WORDS = "north south east west door room table lamp coin key open take go look red blue".split()
+WORDS = ["north", "south", "east", "west", "door", "room", "table", "lamp", "coin", "key", "open"]
 
 
 class InstantEnv(gym.Env):
@@ -151,9 +151,7 @@ def measure_engine(arguments: argparse.Namespace) -> dict[str, Any]:
     return rows
 
 
-def _measure_length(
-    folder: Path, max_tokens: int, arguments: argparse.Namespace
-) -> dict[str, Any]:
+def _measure_length(folder: Path, max_tokens: int, arguments: argparse.Namespace) -> dict[str, Any]:
     runner = make_runner(folder, env=InstantEnv, max_tokens=max_tokens)
     engine, task = runner.module.engine, GroupTask(group_id=0, seed=0)
     recorder = RecordingModule(runner.module)
@@ -170,7 +168,9 @@ def _measure_length(
         result = runner.sample_groups([task])
         runner_s = time.perf_counter() - start
         engine.reset_prefix_cache()
-        again = [replace(request, request_id=f"{repeat}:{request.request_id}") for request in requests]
+        again = [
+            replace(request, request_id=f"{repeat}:{request.request_id}") for request in requests
+        ]
         start = time.perf_counter()
         num_tokens = bare_engine(engine, again)
         bare_s = time.perf_counter() - start

@@ -137,7 +137,7 @@ def _quick_generation() -> Iterator[None]:
 
 
 @contextmanager
-def _replaced(owner: type, name: str, replacement: Any) -> Iterator[None]:
+def _replaced(owner: Any, name: str, replacement: Any) -> Iterator[None]:
     original = vars(owner)[name]
     setattr(owner, name, replacement)
     try:
@@ -154,20 +154,36 @@ def _cached_knowledge_base_loader() -> Callable[..., Any]:
     return cache(KnowledgeBase.load)
 
 
-def _quick_walkthrough(play: Callable[[Any, list[str]], None]) -> Callable[[Any, list[str]], None]:
-    """Return a ``GameMaker.set_walkthrough`` that plays on the game's logic where that suffices."""
+class _UnclearCommandError(Exception):
+    """A command that the game's logic alone cannot read."""
+
+
+def _quick_walkthrough(
+    play: Callable[[Any, list[str]], None],
+) -> Callable[[Any, list[str]], None]:
+    """Return a ``GameMaker.set_walkthrough`` that plays on the game's logic where that suffices.
+
+    The logic knows each action by one command, and two actions may share it ("prepare meal"); the
+    compiled game's parser knows better. ``play`` writes its result only at the end, so that it can
+    be called again.
+    """
+    import textworld.envs
+
+    class StrictLogic(textworld.envs.TextWorldEnv):
+        def step(self, command: str) -> Any:
+            if self.state["_valid_commands"].count(command) != 1:
+                raise _UnclearCommandError(command)
+            return super().step(command)
 
     def set_walkthrough(maker: Any, commands: list[str]) -> None:
-        events = [event for quest in maker.quests for event in quest.win_events]
-        before = [(event.actions, event.commands) for event in events]
-        with _replaced(type(maker), "compile", _save_logic_only):
+        try:
+            with (
+                _replaced(textworld.envs, "TextWorldEnv", StrictLogic),
+                _replaced(type(maker), "compile", _save_logic_only),
+            ):
+                play(maker, commands)
+        except _UnclearCommandError:
             play(maker, commands)
-        if all(action is not None for event in events for action in event.actions):
-            return
-        # The logic knows commands by one spelling only; the interpreter's parser knows more.
-        for event, (actions, commands_before) in zip(events, before, strict=True):
-            event.actions, event.commands = actions, commands_before
-        play(maker, commands)
 
     return set_walkthrough
 

@@ -105,7 +105,7 @@ class GiGPO(Algorithm):
         return result
 
     def _assign_credit(self, result: SampleResult) -> TokenRows:
-        """Episodes -> returns -> anchor groups -> advantages -> token rows, over the whole batch."""
+        """Episodes -> returns -> anchor groups -> advantages -> rows, over the whole batch."""
         batch = self._credit(
             rl_module=None,
             batch={},
@@ -240,7 +240,9 @@ class GiGPO(Algorithm):
         self.env_runner_group.foreach_env_runner(lambda runner: runner.module.engine.wake())
 
     def _log_counts(self, num_env_steps: int) -> None:
-        self.metrics.log_value((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED), num_env_steps, reduce="sum")
+        self.metrics.log_value(
+            (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED), num_env_steps, reduce="sum"
+        )
         self.metrics.log_value(
             (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME),
             num_env_steps,

@@ -35,6 +35,37 @@ def learning_curve(runs: Mapping[str, Sequence[IterationSummary]], *, title: str
     return figure
 
 
+def mean_curves(
+    curves: Mapping[str, Sequence[Sequence[float]]], *, window: int = 5, title: str = ""
+) -> "Figure":
+    """Draw the mean success over seeds, smoothed, with a band from the worst to the best seed.
+
+    Args:
+        curves: Name -> one success curve per seed; curves are cut to the shortest of their name.
+        window: Iterations of the trailing mean; the first ones average what there is.
+        title: Heading of the figure.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure, axes = _new_figure(title)
+    for index, (name, seeds) in enumerate(curves.items()):
+        per_iteration = list(zip(*(trailing_mean(curve, window) for curve in seeds), strict=False))
+        iterations = range(1, len(per_iteration) + 1)
+        means = [sum(values) / len(values) for values in per_iteration]
+        axes.plot(iterations, means, color=f"C{index}", label=f"{name} ({len(seeds)} seeds)")
+        low, high = [min(values) for values in per_iteration], [max(v) for v in per_iteration]
+        axes.fill_between(iterations, low, high, color=f"C{index}", alpha=0.2, linewidth=0)
+    _finish_rates(axes, ylabel=f"success rate, mean of {window} iterations")
+    return figure
+
+
+def trailing_mean(values: Sequence[float], window: int) -> list[float]:
+    """Average each value with the up to ``window - 1`` before it."""
+    blocks = (values[max(0, end - window) : end] for end in range(1, len(values) + 1))
+    return [sum(block) / len(block) for block in blocks]
+
+
 def anchor_group_sizes(summaries: Sequence[IterationSummary], *, title: str = "") -> "Figure":
     """Draw how the sizes of anchor groups shift: the share of groups in each bin, per iteration.
 

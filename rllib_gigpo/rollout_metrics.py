@@ -65,8 +65,8 @@ def evaluation_metrics(result: SampleResult) -> dict[str, Any]:
 def has_won(episode: Any) -> bool:
     """Whether an episode succeeded.
 
-    The environment's last ``info["won"]`` where it says so; else whether the episode terminated with
-    a positive return.
+    The environment's last ``info["won"]`` where it says so; else whether the episode terminated
+    with a positive return.
     """
     last_info = episode.get_infos(-1)
     if "won" in last_info:
@@ -109,9 +109,7 @@ def _interval(won: Sequence[bool]) -> dict[str, float]:
 
 
 def _outputs(episodes: Iterable[Any], column: str) -> list[Any]:
-    return [
-        value for episode in episodes for value in episode.get_extra_model_outputs(column)
-    ]
+    return [value for episode in episodes for value in episode.get_extra_model_outputs(column)]
 
 
 def _mean(values: Iterable[Any]) -> float:

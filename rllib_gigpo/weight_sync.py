@@ -81,20 +81,18 @@ class WeightSync:
         ]
         if missing:
             raise WeightSyncError(
-                f"The Learner waited {self._timeout_s:g} s for EnvRunner(s) {missing} to load policy"
-                f" version {version}; confirmed so far: {answers}. Look at the runners' logs, or"
+                f"The Learner waited {self._timeout_s:g} s for EnvRunner(s) {missing} to load"
+                f" policy version {version}; confirmed so far: {answers}. Look at the runners' logs, or"
                 " raise config.inference(weight_sync_timeout_s=...)."
             )
 
 
-def load_weights(
-    env_runner: Any, weights: NamedTensors, version: int
-) -> int:
+def load_weights(env_runner: Any, weights: NamedTensors, version: int) -> int:
     """Load ``weights`` into one runner's engine; the version that it holds then."""
     env_runner.set_state({COMPONENT_RL_MODULE: {WEIGHTS: weights, VERSION: version}})
     return env_runner.module.engine.weight_version
 
 
 def _put_weights(learner: Any) -> list[ray.ObjectRef]:
-    """Put a remote Learner's weights into the object store; the list keeps Ray from resolving it."""
+    """Put a remote Learner's weights into the object store; in a list, Ray leaves the reference."""
     return [ray.put(list(learner.export_weights()))]

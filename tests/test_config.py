@@ -15,7 +15,9 @@ def model_folder(tmp_path):
 
 @pytest.fixture
 def config(model_folder):
-    return GiGPOConfig().environment("rllib_gigpo.envs:Corridor-v0").llm(model_path=str(model_folder))
+    return (
+        GiGPOConfig().environment("rllib_gigpo.envs:Corridor-v0").llm(model_path=str(model_folder))
+    )
 
 
 def mistakes(config):

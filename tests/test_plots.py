@@ -62,3 +62,14 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r'pip install "rllib-gigpo\[plot\]"'):
         plots.learning_curve({})
+
+
+def test_a_trailing_mean_averages_what_there_is():
+    assert plots.trailing_mean([0.0, 1.0, 0.5, 0.5], 2) == [0.0, 0.5, 0.75, 0.5]
+
+
+def test_mean_curves_average_seeds_and_are_cut_to_the_shortest():
+    figure = plots.mean_curves({"gigpo": [[0.0, 1.0], [0.5, 0.5, 0.5]]}, window=1)
+
+    (mean,) = figure.axes[0].lines
+    assert mean.get_xydata().tolist() == [[1, 0.25], [2, 0.75]]

@@ -41,9 +41,7 @@ def episode(rewards, *, won=None, tags=(), terminated=True, valid=True):
 
 def sampled(*episodes, lost=()):
     stats = RolloutStats(num_prompt_tokens=60, num_response_tokens=30, num_steps=6, seconds=2.0)
-    return SampleResult(
-        groups=[FinishedGroup(TASK, list(episodes))], lost=list(lost), stats=stats
-    )
+    return SampleResult(groups=[FinishedGroup(TASK, list(episodes))], lost=list(lost), stats=stats)
 
 
 def test_success_counts_each_episode_once_however_long():
@@ -65,7 +63,11 @@ def test_validity_counts_each_step_once():
 
 
 def test_lost_groups_are_counted_by_kind():
-    lost = [LostGroup(TASK, "step", "x"), LostGroup(TASK, "step", "y"), LostGroup(TASK, "reset", "z")]
+    lost = [
+        LostGroup(TASK, "step", "x"),
+        LostGroup(TASK, "step", "y"),
+        LostGroup(TASK, "reset", "z"),
+    ]
     metrics = rollout_metrics(sampled(episode([1]), lost=lost), group_size=8)
     assert metrics["groups_lost"] == {"step": 2, "reset": 1}
     assert metrics["num_episodes_lost"] == 24

@@ -1,4 +1,4 @@
-"""The sampling phase: the batch has the size asked for, lost groups are drawn again, and bounded."""
+"""The sampling phase: the batch has the size asked for, and lost groups are drawn again."""
 
 import pytest
 

@@ -16,7 +16,7 @@ TRANSCRIPT_FOLDER = "transcripts"
 
 
 class TranscriptWriter(RLlibCallback):
-    """Every ``transcript_interval`` iterations, the first ``transcript_groups`` groups of the batch.
+    """Every ``transcript_interval`` iterations, the batch's first ``transcript_groups`` groups.
 
     One file per iteration in ``<logdir>/transcripts``, one line per step.
     """

@@ -69,9 +69,7 @@ def append_credit_pieces(pipeline: Any, config: Any) -> Any:
         )
     )
     pipeline.append(EstimateAdvantages.from_config(config))
-    pipeline.append(
-        AssembleTokenRows(num_minibatches=config.num_minibatches, seed=config.seed)
-    )
+    pipeline.append(AssembleTokenRows(num_minibatches=config.num_minibatches, seed=config.seed))
     return pipeline
 
 

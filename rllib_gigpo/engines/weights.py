@@ -127,7 +127,7 @@ def checked(
     missing = sorted(set(shapes) - seen - ({HEAD} if is_tied else set()))
     if missing:
         raise EngineError(
-            f"The weight update lacks {len(missing)} of {len(shapes)} tensors, first {missing[:3]}; "
+            f"The weight update lacks {len(missing)} of {len(shapes)} tensors ({missing[:3]} ...): "
             "send every tensor of the checkpoint in each update."
         )
 

@@ -7,6 +7,7 @@ The pool of Ray actors is in `env_workers.py`.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -94,10 +95,8 @@ class EnvSlots:
         env = self._envs.pop(slot, None)
         if env is None:
             return
-        try:
+        with contextlib.suppress(Exception):  # a broken environment may also fail to close
             env.close()
-        except Exception:  # noqa: S110 - a broken environment may also fail to close
-            pass
 
 
 class EnvPool(ABC):

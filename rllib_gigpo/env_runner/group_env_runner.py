@@ -37,7 +37,7 @@ from rllib_gigpo.tasks import GroupTask
 class GroupEnvRunner(EnvRunner, Checkpointable):
     """Plays groups of episodes of one task each, with continuous batching.
 
-    `module` is an `EngineModule`: its forward pass is the engine, its `set_state` the weight update.
+    `module` is an `EngineModule`: its forward is the engine, its `set_state` the weight update.
     """
 
     def __init__(self, *, config: Any, **kwargs: Any) -> None:
@@ -265,4 +265,3 @@ def _sampling_settings(config: Any, *, explore: bool) -> SamplingSettings:
         top_k=config.eval_top_k,
         max_tokens=config.max_response_tokens,
     )
-

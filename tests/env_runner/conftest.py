@@ -40,7 +40,7 @@ class ScriptedEngine(InferenceEngine):
         return [self._generation(request, prompt) for _, request, prompt in done]
 
     def _generation(self, request, prompt):
-        ids = self.tokenizer.encode(self.answer(prompt)) + [self.tokenizer.eos_token_id]
+        ids = [*self.tokenizer.encode(self.answer(prompt)), self.tokenizer.eos_token_id]
         return Generation(
             request_id=request.request_id,
             token_ids=ids,

@@ -73,7 +73,12 @@ def test_every_slot_has_an_environment_of_its_own(pool):
     for slot in range(4):
         pool.step(slot, "go")
     events = collect(pool, 4)
-    assert [event.observation for event in events] == ["count 1", "count 11", "count 21", "count 31"]
+    assert [event.observation for event in events] == [
+        "count 1",
+        "count 11",
+        "count 21",
+        "count 31",
+    ]
     assert all(event.reward == 1.0 and event.error is None for event in events)
 
 

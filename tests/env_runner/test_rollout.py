@@ -271,7 +271,7 @@ class Buttons(gym.Env):
 
 def test_a_discrete_action_is_found_by_name_and_nonsense_leaves_the_state(play):
     answers = iter(["green", "nonsense", "red"])
-    result, engine = play(
+    result, _ = play(
         Buttons,
         lambda prompt: next(answers),
         tasks=[0],

@@ -26,7 +26,7 @@ class GroupAnchors(ConnectorV2):
     ) -> None:
         """Choose exact or similar anchors; see `credit.anchors.anchor_groups`."""
         super().__init__(**kwargs)
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "anchor": anchor,
             "threshold": threshold,
             "ratio": ratio,

@@ -60,9 +60,7 @@ class ReadSteps(ConnectorV2):
 
     def _anchors(self, episode: Any) -> list[Hashable]:
         return [
-            info["anchor"]
-            if "anchor" in info
-            else self._to_text(episode.get_observations(step))
+            info["anchor"] if "anchor" in info else self._to_text(episode.get_observations(step))
             for step, info in enumerate(episode.get_infos(slice(0, len(episode))))
         ]
 

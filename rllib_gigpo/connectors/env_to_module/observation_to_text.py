@@ -43,9 +43,8 @@ def text_reader(observation_to_text: Callable[[Any], str] | str | None) -> Calla
         EnvContractError: From the returned function, when the result is not text.
     """
     if isinstance(observation_to_text, str):
-        template = Environment(undefined=StrictUndefined, autoescape=False).from_string(  # noqa: S701
-            observation_to_text
-        )
+        source = Environment(undefined=StrictUndefined, autoescape=False)
+        template = source.from_string(observation_to_text)
         return lambda observation: template.render(**observation)
 
     def read(observation: Any) -> str:

@@ -19,9 +19,9 @@ class ActionToEnv(ConnectorV2):
     """Reads PARSED_ACTIONS, writes ENV_ACTIONS.
 
     A `Text` space gets the action's text; an answer without valid format gives the empty text, and
-    the environment says what that means. A `Discrete` space gets the number of the action: its place
-    in ``action_meanings``, else in the admissible actions, else the number itself; an answer that
-    names none executes ``noop_action`` where there is one, else nothing.
+    the environment says what that means. A `Discrete` space gets the number of the action: its
+    place in ``action_meanings``, else in the admissible actions, else the number itself; an answer
+    that names none executes ``noop_action`` where there is one, else nothing.
     """
 
     def __init__(
@@ -86,4 +86,4 @@ class ActionToEnv(ConnectorV2):
 
     @property
     def _start(self) -> int:
-        return int(self._space.start)
+        return int(getattr(self._space, "start", 0))

@@ -1,0 +1,234 @@
+"""Learner: tokens per second of an update beside a bare Hugging Face training step.
+
+    python benchmarks/learner.py
+    python benchmarks/learner.py --hidden 512 --layers 8 --vocab 8192 --rows 128 --threads 2
+
+All sides train the same Qwen2 (float32, the same attention) on the same rows with the same number of
+AdamW steps, and take turns in one process. "learner" is `GiGPOLearner.update` as it comes: packing,
+loss, entropy, gradient clipping, metrics; without a reference model. "bare" is forward, log-probs of
+the response tokens, backward and AdamW on the very same micro-batches, made beforehand. "longest" is
+the bare step on the rows in their order, each padded to the longest. Tokens are prompt and response
+tokens without padding; ratios are of medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import torch
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from rllib_gigpo.config import GiGPOConfig
+from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
+from rllib_gigpo.learner.training_rows import TrainingRows
+from rllib_gigpo.learner.update_data import prepare_update
+from rllib_gigpo.loss.packing import MicroBatch, pack_rows
+from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule
+
+MiniBatches = list[list[MicroBatch]]
+
+
+def save_model(folder: str, args: argparse.Namespace) -> None:
+    """Write a random Qwen2 of the size asked for."""
+    torch.manual_seed(args.seed)
+    config = Qwen2Config(
+        vocab_size=args.vocab,
+        hidden_size=args.hidden,
+        intermediate_size=4 * args.hidden,
+        num_hidden_layers=args.layers,
+        num_attention_heads=args.hidden // 32,
+        num_key_value_heads=args.hidden // 32,
+        tie_word_embeddings=True,
+        max_position_embeddings=4096,
+    )
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+
+
+def make_rows(args: argparse.Namespace) -> TokenRows:
+    """Draw rows with prompts of normally distributed length and short responses."""
+    rng = np.random.default_rng(args.seed)
+    drawn = rng.normal(args.prompt_tokens, args.prompt_tokens_std, args.rows)
+    prompt_lengths = np.maximum(drawn, 8).astype(int)
+    response_lengths = rng.integers(1, 2 * args.response_tokens, args.rows)
+    return TokenRows.from_rows(
+        [rng.integers(0, args.vocab, length).tolist() for length in prompt_lengths],
+        [rng.integers(0, args.vocab, length).tolist() for length in response_lengths],
+        rollout_logp=[np.full(length, -np.log(args.vocab)) for length in response_lengths],
+        advantages=rng.normal(size=args.rows),
+        minibatch_ids=rng.permutation(args.rows) % args.minibatches,
+        num_minibatches=args.minibatches,
+    )
+
+
+def make_learner(folder: str, args: argparse.Namespace) -> GiGPOLearner:
+    """Build a local Learner with default settings, but for the reference model."""
+    config = GiGPOConfig().training(
+        kl_coeff=0.0,
+        lr=1e-5,
+        num_minibatches=args.minibatches,
+        micro_batch_tokens=args.micro_batch_tokens,
+    )
+    space = gymnasium.spaces.Text(1)
+    spec = RLModuleSpec(
+        module_class=CausalLMModule,
+        observation_space=space,
+        action_space=space,
+        model_config={"model_path": folder, "attn_implementation": args.attention},
+    )
+    learner = GiGPOLearner(
+        config=config.learners(num_learners=0),
+        module_spec=MultiRLModuleSpec(rl_module_specs={DEFAULT_MODULE_ID: spec}),
+    )
+    learner.build()
+    return learner
+
+
+def bare_update(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, minibatches: MiniBatches
+) -> None:
+    """One epoch of a plain policy gradient, without any metric."""
+    for micro_batches in minibatches:
+        optimizer.zero_grad(set_to_none=True)
+        num_tokens = sum(len(batch.targets) for batch in micro_batches)
+        for batch in micro_batches:
+            hidden = model.model(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+            logits = model.lm_head(hidden.flatten(0, 1)[batch.logit_positions])
+            loss = torch.nn.functional.cross_entropy(logits, batch.targets, reduction="sum")
+            (loss / num_tokens).backward()
+        optimizer.step()
+
+
+def padded_to_longest(rows: TokenRows, *, max_tokens: int) -> MiniBatches:
+    """Micro-batches of the rows in their order, each padded to the longest row of all."""
+    longest = int(rows.row_lengths.max())
+    size = max(max_tokens // longest, 1)
+    minibatches = []
+    for minibatch in range(rows.num_minibatches):
+        ids = np.flatnonzero(rows.minibatch_ids == minibatch)
+        parts = [ids[start : start + size] for start in range(0, len(ids), size)]
+        minibatches.append([_pad(rows, part, longest) for part in parts])
+    return minibatches
+
+
+def _pad(rows: TokenRows, ids: np.ndarray, longest: int) -> MicroBatch:
+    (batch,) = pack_rows(rows, ids, max_tokens=len(ids) * longest, overhead_tokens=10**9)
+    num_rows, length = batch.input_ids.shape
+    positions = batch.logit_positions
+    return MicroBatch(
+        input_ids=torch.nn.functional.pad(batch.input_ids, (0, longest - length)),
+        logit_positions=positions // length * longest + positions % length,
+        targets=batch.targets,
+        token_indices=batch.token_indices,
+    )
+
+
+def measure(folder: str, args: argparse.Namespace) -> dict[str, list[float]]:
+    """Time all sides in turns, after one untimed round.
+
+    Returns:
+        Seconds of each update, by side.
+    """
+    rows, learner = make_rows(args), make_learner(folder, args)
+    data = prepare_update(rows, learner.config, torch.device("cpu"))
+    longest = padded_to_longest(rows, max_tokens=args.micro_batch_tokens)
+
+    def bare_side(minibatches: MiniBatches) -> Callable[[], None]:
+        model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation=args.attention)
+        model.train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+        return lambda: bare_update(model, optimizer, minibatches)
+
+    sides: dict[str, Callable[[], object]] = {
+        "learner": lambda: learner.update(training_data=TrainingRows(rows=rows)),
+        "bare": bare_side(data.micro_batches),
+        "longest": bare_side(longest),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for repeat in range(args.repeats + 1):
+        for name, update in sides.items():
+            start = time.perf_counter()
+            update()
+            if repeat > 0:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def report(seconds: dict[str, list[float]], num_tokens: int) -> dict[str, dict[str, float]]:
+    """Turn seconds into tokens per second, and into ratios to the bare step.
+
+    Args:
+        seconds: By side.
+        num_tokens: Of one update.
+
+    Returns:
+        By side.
+    """
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    return {
+        name: {
+            "tokens_per_s": num_tokens / median,
+            "ratio_to_bare": medians["bare"] / median,
+            "ratio_to_longest": medians["longest"] / median,
+        }
+        for name, median in medians.items()
+    }
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in (
+        ("hidden", 128),
+        ("layers", 3),
+        ("vocab", 1024),
+        ("rows", 240),
+        ("minibatches", 4),
+        ("prompt-tokens", 67),
+        ("prompt-tokens-std", 14),
+        ("response-tokens", 5),
+        ("micro-batch-tokens", 16384),
+        ("threads", torch.get_num_threads()),
+        ("repeats", 7),
+        ("seed", 0),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--attention", default="sdpa", help="transformers' name of the attention")
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    args = parse_args()
+    torch.set_num_threads(args.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(folder, args)
+        seconds = measure(folder, args)
+    num_tokens = int(make_rows(args).row_lengths.sum())
+    results = report(seconds, num_tokens)
+    print(f"{args.rows} rows, {num_tokens} tokens, {args.threads} threads, {args.repeats} repeats")
+    print(f"{'':10}{'tokens/s':>12}{'x bare':>10}{'x longest':>12}")
+    for name, row in results.items():
+        print(
+            f"{name:10}{row['tokens_per_s']:>12.0f}{row['ratio_to_bare']:>10.2f}"
+            f"{row['ratio_to_longest']:>12.2f}"
+        )
+    if args.json:
+        settings = {name: value for name, value in vars(args).items() if name != "json"}
+        args.json.write_text(json.dumps({"settings": settings, "results": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

