@@ -2,8 +2,8 @@
 
     python benchmarks/learning.py --output results/learning
 
-Each run is a process of its own and leaves one JSON file; runs whose file exists are not done again,
-so that the command goes on where it was cut off. At the end: a table, a figure and a summary.
+Each run is a process of its own and leaves one JSON file; a run with a file is not done again, so
+that the command goes on where it was cut off. At the end: a table, a figure and a summary.
 """
 
 import argparse

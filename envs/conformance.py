@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -152,7 +153,7 @@ class _Probe:
         for action in _ODD_ACTIONS:
             self._guard(
                 f"step({action[:20]!r}), which is what an LLM may say (answer it in words)",
-                lambda action=action: (env.reset(seed=0), env.step(action)),
+                partial(_react, env, action),
             )
 
     def _play(self, env: gymnasium.Env, seed: int, policy: Policy, what: str) -> Episode | None:
@@ -185,7 +186,7 @@ class _Probe:
         if not isinstance(self.env_or_id, gymnasium.Env):
             return self._guard("making a second instance", self._make)
         if env.spec is not None:
-            return self._guard("making a second instance", lambda: gymnasium.make(env.spec))
+            return self._guard("making a second instance", partial(gymnasium.make, env.spec))
         self.notes.append("no fresh instance was compared: pass an id or the class instead.")
         return None
 
@@ -223,3 +224,8 @@ class _Probe:
         if isinstance(self.env_or_id, gymnasium.Env):
             return str(self.env_or_id)
         return getattr(self.env_or_id, "__name__", str(self.env_or_id))
+
+
+def _react(env: gymnasium.Env, action: str) -> None:
+    env.reset(seed=0)
+    env.step(action)

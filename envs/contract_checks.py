@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -81,18 +81,18 @@ def _info_problems(key: str, value: Any) -> Iterator[str]:
     types = INFO_TYPES.get(key)
     if types is None:
         return
-    if not isinstance(value, types):
+    has_right_type = isinstance(value, types)
+    if not has_right_type:
         names = " or ".join(kind.__name__ for kind in types)
         yield f"info[{key!r}] is {type(value).__name__}, not {names} (rllib_gigpo.envs.contract)."
         return
     if key in (ADMISSIBLE_ACTIONS, TAGS):
-        yield from _list_problems(key, value)
+        yield from _list_problems(key, list(value))
     if key == ANCHOR:
         yield from _anchor_problems(value)
 
 
-def _list_problems(key: str, values: Iterable[Any]) -> Iterator[str]:
-    values = list(values)
+def _list_problems(key: str, values: Sequence[Any]) -> Iterator[str]:
     odd = [value for value in values if not isinstance(value, str) or not value.strip()]
     if odd:
         yield f"info[{key!r}] holds {odd[0]!r}: it must be a list of non-empty strings."

@@ -19,8 +19,10 @@ from .contract import (
     WON,
     text_space,
 )
-from .textworld_games import GameSpec, Option, game_file
+from .textworld_expert import WalkthroughExpert
+from .textworld_games import Option
 from .textworld_generator import TEXTWORLD_LOCK, check_installed
+from .textworld_source import game_source
 from .textworld_text import REFUSAL, clean_action, clean_feedback, is_meta_command, tidy
 
 OBSERVATIONS = ("feedback", "description")
@@ -89,14 +91,15 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         self.render_mode = render_mode
         self.observation_space = text_space(8192)
         self.action_space = text_space(1000)
-        self._source = _GameSource(challenge, options, game_files, cache_dir)
+        self._source = game_source(challenge, options, game_files, cache_dir)
         self._max_steps, self._observation, self._goal = max_steps, observation, goal
         self._game: Any = None  # the loaded game, a textworld.Environment
         self._path: Path | None = None
         self._state: Any = None  # textworld.GameState after the last command
         self._num_steps = 0
         self._score = 0.0
-        self._text = ""
+        self._text = self._anchor = ""
+        self._expert = WalkthroughExpert(())
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -107,19 +110,15 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         self._load(self._source.file(game_seed))
         self._state = self._game.reset()
         self._num_steps, self._score = 0, 0.0
-        self._text = tidy(self._state.description)
+        self._text, self._anchor = self._room(), self._visible_state()
+        self._expert = WalkthroughExpert(self._state.get("extra.walkthrough") or ())
         return self._text, self._info()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Send one command to the game."""
         if self._state is None or self._state.done:
             raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
-        command = clean_action(action)
-        if command in self._state.admissible_commands or not is_meta_command(command):
-            self._state, _, _ = self._game.step(command)
-            feedback = clean_feedback(self._state.feedback)
-        else:
-            feedback = REFUSAL
+        feedback = self._execute(clean_action(action))
         self._num_steps += 1
         reward, self._score = self._state.score - self._score, float(self._state.score)
         self._text = feedback if self._observation == "feedback" else self._room()
@@ -127,7 +126,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         truncated = not terminated and self._num_steps >= self._max_steps
         return self._text, float(reward), terminated, truncated, self._info()
 
-    def render(self) -> str | None:
+    def render(self) -> Any:
         """Return the last observation if ``render_mode`` is "ansi"."""
         return self._text if self.render_mode == "ansi" else None
 
@@ -144,8 +143,20 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         self.close()  # a new interpreter per game: loading into an open one leaks 0.3 MB
         self._game, self._path = _start(path), path
 
+    def _execute(self, command: str) -> str:
+        """Let the game answer, unless the command is none that a player may give."""
+        if command not in self._state.admissible_commands and is_meta_command(command):
+            return REFUSAL
+        self._state, _, _ = self._game.step(command)
+        before, self._anchor = self._anchor, self._visible_state()
+        self._expert.observe(command, has_changed=self._anchor != before)
+        return clean_feedback(self._state.feedback)
+
     def _room(self) -> str:
         return tidy(self._state.description)
+
+    def _visible_state(self) -> str:
+        return f"{self._room()}\n{tidy(self._state.inventory)}"
 
     def _info(self) -> dict[str, Any]:
         state = self._state
@@ -153,12 +164,14 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
             TASK: self._task(),
             ADMISSIBLE_ACTIONS: list(state.admissible_commands),
             WON: bool(state.won),
-            ANCHOR: f"{self._room()}\n{tidy(state.inventory)}",
+            ANCHOR: self._anchor,
             SCORE: self._score,
             TAGS: list(self._source.tags),
         }
-        if state.policy_commands:
-            info[EXPERT_ACTION] = state.policy_commands[0]
+        plan = state.policy_commands
+        expert_action = plan[0] if plan else self._expert.suggest()
+        if expert_action and not (state.won or state.lost):
+            info[EXPERT_ACTION] = expert_action
         return info
 
     def _task(self) -> str:
@@ -168,31 +181,6 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         if self._goal == "detailed" or self._state.get("extra.recipe") or not walkthrough:
             return tidy(self._state.objective)
         return str(walkthrough[-1])
-
-
-class _GameSource:
-    """Finds the file of a seed's game: given files, or games made on demand."""
-
-    def __init__(
-        self,
-        challenge: str,
-        options: dict[str, Option],
-        game_files: Sequence[str | Path] | None,
-        cache_dir: str | Path | None,
-    ) -> None:
-        self._files = None if game_files is None else _checked_files(game_files, options)
-        self._cache_dir = cache_dir
-        if self._files is None:
-            self._spec = GameSpec.create(challenge, options)
-            labels = [f"{name}={value}" for name, value in self._spec.options]
-            self.tags = ["textworld", challenge, *labels]
-        else:
-            self.tags = ["textworld", "game_files"]
-
-    def file(self, seed: int) -> Path:
-        if self._files is not None:
-            return self._files[seed % len(self._files)]
-        return game_file(self._spec, seed, cache_dir=self._cache_dir)
 
 
 def _start(path: Path) -> Any:
@@ -212,25 +200,6 @@ def _start(path: Path) -> Any:
     )
     with TEXTWORLD_LOCK:
         return textworld.start(str(path), infos)
-
-
-def _checked_files(files: Sequence[str | Path], options: dict[str, Option]) -> list[Path]:
-    if options:
-        raise ValueError(
-            f"game_files and the options of a challenge ({', '.join(options)}) exclude each other."
-        )
-    paths = [Path(file).expanduser().absolute() for file in files]
-    bad = [
-        str(path)
-        for path in paths
-        if path.suffix != ".z8" or not path.is_file() or not path.with_suffix(".json").is_file()
-    ]
-    if bad or not paths:
-        raise ValueError(
-            f"game_files must name existing .z8 files, each with its .json beside it; got "
-            f"{', '.join(bad) or 'an empty list'}. tw-make writes both."
-        )
-    return paths
 
 
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -7,6 +7,8 @@ it first if no process has done so before. The files are byte for byte those of 
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -144,6 +146,17 @@ def generate_games(
     make = partial(game_file, spec, cache_dir=cache_dir)
     with ThreadPoolExecutor(num_processes or os.cpu_count()) as pool:
         return list(pool.map(make, seeds))
+
+
+def game_fingerprint(file: Path) -> str:
+    """Return a digest of a game's world, texts and quests, without its seeds.
+
+    Two seeds with one fingerprint are the same game: compare train and test games by it. Small
+    challenges have few games (coin collector of level 1: one room and one coin).
+    """
+    game = json.loads(file.with_suffix(".json").read_text())
+    del game["metadata"]
+    return hashlib.sha256(json.dumps(game, sort_keys=True).encode()).hexdigest()
 
 
 def _expected(defaults: Mapping[str, Option], name: str) -> str:

@@ -83,9 +83,15 @@ def compile_source(source: str, output: Path, *, project: Path) -> None:
     (project / "Source" / "story.ni").write_text(source)
     (project / "uuid.txt").touch()
     # Without -external, Inform writes a census of extensions into the user's home directory.
-    ni_options = ["-noindex", "-noprogress", "-external", project / "external", "--format=.z8"]
-    ni = [inform / "Compilers" / "ni", "--internal", inform / "Internal", *ni_options]
-    _run([*ni, "--project", project])
+    ni_options: list[str | Path] = [
+        "-noindex",
+        "-noprogress",
+        "-external",
+        project / "external",
+        "--format=.z8",
+    ]
+    internal = inform / "Internal"
+    _run([inform / "Compilers" / "ni", "--internal", internal, *ni_options, "--project", project])
     # E2: error format; w: no warnings; S: run-time checks; v8: story file version; F0: in memory.
     _run([inform / "Compilers" / "inform6", "-E2wSv8F0", project / "Build" / "auto.inf", output])
 

@@ -94,5 +94,5 @@ def load_weights(env_runner: Any, weights: NamedTensors, version: int) -> int:
 
 
 def _put_weights(learner: Any) -> list[ray.ObjectRef]:
-    """Put a remote Learner's weights into the object store; in a list, Ray leaves the reference."""
+    """Put a remote Learner's weights into the object store; a list keeps the reference whole."""
     return [ray.put(list(learner.export_weights()))]

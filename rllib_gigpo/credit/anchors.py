@@ -17,9 +17,6 @@ import numpy as np
 from rllib_gigpo.credit.text_similarity import SimilarityTest, similarity_test
 
 ANCHOR_MATCHES = ("exact", "similar")
-# Below this many rows per run of one group, the fixed cost per run outweighs hashing tuples.
-SHORT_RUN = 8
-PAIRS_AT_ONCE = 4096
 
 
 def anchor_groups(
@@ -171,56 +168,40 @@ def split_later_visits(
 
 
 def _label_rows(anchors: list[Hashable], group_ids: np.ndarray) -> tuple[np.ndarray, set[type]]:
-    """Number the distinct (group, anchor) pairs, and say the types of the anchors.
+    """Number the distinct (group, anchor) pairs, and say the types of the anchors."""
+    if (group_ids[1:] >= group_ids[:-1]).all():
+        return _label_sorted(anchors, group_ids)
+    order = np.argsort(group_ids, kind="stable")
+    labels, types = _label_sorted([anchors[row] for row in order.tolist()], group_ids[order])
+    result = np.empty_like(labels)
+    result[order] = labels
+    return result, types
 
-    What runs once per row is a C loop: itemgetter looks many anchors up, a missing one gets the
-    next number, and struct writes the numbers down (NumPy takes several times longer to read
+
+def _label_sorted(anchors: list[Hashable], group_ids: np.ndarray) -> tuple[np.ndarray, set[type]]:
+    """Do so for rows sorted by group, with one small dictionary after the other.
+
+    No (group, anchor) tuples are made and hashed, and a group's dictionary fits the CPU's cache.
+    What runs once per row is a C loop: itemgetter looks a group's anchors up, a missing one gets
+    the next number, and struct writes the numbers down (NumPy takes several times longer to read
     them). What remains is mostly the hashing of the strings.
     """
-    bounds = _run_bounds(group_ids)
-    if len(bounds) * SHORT_RUN > len(anchors):
-        packed, types = _label_pairs(anchors, group_ids)
-    else:
-        packed, types = _label_runs(anchors, group_ids, bounds)
+    next_label = count().__next__
+    packed: list[bytes] = []
+    types: set[type] = set()
+    for start, stop in pairwise(_group_bounds(group_ids)):
+        known: defaultdict[Hashable, int] = defaultdict(next_label)
+        found = itemgetter(*anchors[start:stop])(known)
+        labels = found if stop - start > 1 else (found,)
+        packed.append(struct.Struct(f"{stop - start}q").pack(*labels))
+        types.update(map(type, known))
     return np.frombuffer(bytearray().join(packed), dtype=np.int64), types
 
 
-def _label_runs(
-    anchors: list[Hashable], group_ids: np.ndarray, bounds: list[int]
-) -> tuple[list[bytes], set[type]]:
-    """Rows that come in runs of one group: a dictionary per group.
-
-    No (group, anchor) tuples are made and hashed, and a group's dictionary fits the CPU's cache.
-    """
-    next_label = count().__next__
-    known_of: dict[int, defaultdict[Hashable, int]] = defaultdict(lambda: defaultdict(next_label))
-    run_groups = group_ids[bounds[:-1]].tolist()
-    packed = [
-        _look_up(anchors[start:stop], known_of[group])
-        for group, (start, stop) in zip(run_groups, pairwise(bounds), strict=True)
-    ]
-    return packed, {type(anchor) for known in known_of.values() for anchor in known}
-
-
-def _label_pairs(anchors: list[Hashable], group_ids: np.ndarray) -> tuple[list[bytes], set[type]]:
-    """Rows of mixed groups: one dictionary, chunk by chunk to keep few tuples alive."""
-    known: defaultdict[Hashable, int] = defaultdict(count().__next__)
-    packed = []
-    for start in range(0, len(anchors), PAIRS_AT_ONCE):
-        chunk = slice(start, start + PAIRS_AT_ONCE)
-        packed.append(_look_up(list(zip(group_ids[chunk].tolist(), anchors[chunk])), known))
-    return packed, {type(anchor) for _, anchor in known}
-
-
-def _look_up(keys: list[Hashable], known: defaultdict[Hashable, int]) -> bytes:
-    """The numbers of all keys as int64 bytes; new keys get new numbers."""
-    found = itemgetter(*keys)(known)
-    labels = found if len(keys) > 1 else (found,)
-    return struct.Struct(f"{len(keys)}q").pack(*labels)
-
-
-def _run_bounds(group_ids: np.ndarray) -> list[int]:
-    """Where runs of equal group ids begin, and the end."""
+def _group_bounds(group_ids: np.ndarray) -> list[int]:
+    """Where runs of equal group ids begin, and where the last one ends."""
+    if group_ids.size == 0:
+        return []
     changes = np.flatnonzero(group_ids[1:] != group_ids[:-1]) + 1
     return [0, *changes.tolist(), len(group_ids)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import learning  # noqa: E402
+import learning
 
 
 def test_the_goal_is_reached_where_a_window_of_five_averages_it():

@@ -56,7 +56,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
 @given(observation=texts, task=texts, action=texts, system_prompt=st.none() | texts)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_ids_are_those_of_apply_chat_template(tokenizer, observation, task, action, system_prompt):
     inputs = PromptInputs(observation, task, (action,), (PastStep(1, observation, action),), step=2)
     for chat_template in (tokenizer.chat_template, TRIMMING):
@@ -178,7 +178,7 @@ many_texts = st.lists(st.text("ab c\n.é", max_size=40), max_size=6)
     room=st.integers(0, 120),
     template=st.sampled_from(["compact", "default", "textworld"]),
 )
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 def test_no_prompt_is_longer_than_allowed(
     tokenizer, observation, task, actions, history, room, template
 ):

@@ -1,0 +1,67 @@
+"""Your own environment: any `gymnasium.Env` with text observations, here in ten lines.
+
+    rllib train file tuned_examples/custom_env_gigpo.py
+
+The agent guesses a number between 1 and 8; the answer says "higher" or "lower". The expert of the
+warm start halves the interval.
+"""
+
+import gymnasium as gym
+
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.warm_start import PromptSettings, WarmStartSettings, warm_start
+
+
+class GuessEnv(gym.Env):
+    """Guess a number; the range that is left is the state."""
+
+    observation_space = action_space = gym.spaces.Text(100)
+
+    def __init__(self, size: int = 8) -> None:
+        self.size = size
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.secret, self.low, self.high = int(self.np_random.integers(1, self.size + 1)), 1, self.size
+        return self._see()
+
+    def step(self, action):
+        guess = int(action) if action.isdecimal() and len(action) < 9 else 0
+        if guess < self.secret:
+            self.low = max(self.low, guess + 1)
+        elif guess > self.secret:
+            self.high = min(self.high, guess - 1)
+        won = guess == self.secret
+        observation, info = self._see()
+        return observation, float(won), won, False, {**info, "won": won}
+
+    def _see(self):
+        text = f"The number lies between {self.low} and {self.high}."
+        numbers = [str(number) for number in range(1, self.size + 1)]
+        middle = str((self.low + self.high) // 2)
+        return text, {"admissible_actions": numbers, "expert_action": middle}
+
+
+gym.register("Guess-v0", entry_point=GuessEnv)
+
+model_path = warm_start(
+    WarmStartSettings(env="Guess-v0", seeds=tuple(range(64)), prompting=PromptSettings())
+)
+
+config = (
+    GiGPOConfig()
+    .environment(lambda env_config: GuessEnv(**env_config))
+    .tasks(num_train_tasks=64, num_test_tasks=64, max_episode_steps=4)
+    .llm(model_path=str(model_path), max_prompt_tokens=256, max_response_tokens=6)
+    .prompting(template="compact", history_length=3, action_tag=None, think_tag=None)
+    .inference(eval_temperature=1.0)
+    .training(group_size=8, num_groups=8, lr=1e-3, kl_coeff=0.0, entropy_coeff=0.0)
+    .debugging(seed=0)
+)
+
+stop = {"training_iteration": 15}
+
+if __name__ == "__main__":
+    from rllib_gigpo.cli.train import run_example
+
+    run_example(config, stop)

@@ -1,0 +1,17 @@
+"""The main job with GRPO: the same games, model, rollouts and budget; only the credit differs.
+
+    rllib train file tuned_examples/textworld_grpo_tiny.py
+"""
+
+import runpy
+from pathlib import Path
+
+main_job = runpy.run_path(str(Path(__file__).with_name("textworld_gigpo_tiny.py")))
+
+config = main_job["config"].training(estimator="grpo")
+stop = main_job["stop"]
+
+if __name__ == "__main__":
+    from rllib_gigpo.cli.train import run_example
+
+    run_example(config, stop)
