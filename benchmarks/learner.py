@@ -3,12 +3,12 @@
     python benchmarks/learner.py
     python benchmarks/learner.py --hidden 512 --layers 8 --vocab 8192 --rows 128 --threads 2
 
-All sides train the same Qwen2 (float32, the same attention) on the same rows with the same number of
-AdamW steps, and take turns in one process. "learner" is `GiGPOLearner.update` as it comes: packing,
-loss, entropy, gradient clipping, metrics; without a reference model. "bare" is forward, log-probs of
-the response tokens, backward and AdamW on the very same micro-batches, made beforehand. "longest" is
-the bare step on the rows in their order, each padded to the longest. Tokens are prompt and response
-tokens without padding; ratios are of medians.
+All sides train the same Qwen2 (float32, the same attention) on the same rows with the same number
+of AdamW steps, and take turns in one process. "learner" is `GiGPOLearner.update` as it comes:
+packing, loss, entropy, gradient clipping, metrics; without a reference model. "bare" is forward,
+log-probs of the response tokens, backward and AdamW on the very same micro-batches, made
+beforehand. "longest" is the bare step with each row padded to the longest of all. Tokens are prompt
+and response tokens without padding; ratios are of medians.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def padded_to_longest(rows: TokenRows, *, max_tokens: int) -> MiniBatches:
 
 def _pad(rows: TokenRows, ids: np.ndarray, longest: int) -> MicroBatch:
     (batch,) = pack_rows(rows, ids, max_tokens=len(ids) * longest, overhead_tokens=10**9)
-    num_rows, length = batch.input_ids.shape
+    length = batch.input_ids.shape[1]
     positions = batch.logit_positions
     return MicroBatch(
         input_ids=torch.nn.functional.pad(batch.input_ids, (0, longest - length)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,8 @@ def _start(path: Path) -> Any:
         objective=True,
         extras=["walkthrough", "recipe"],
     )
+    # Jericho knows scores and states of commercial games only; TextWorld tracks its own.
+    warnings.filterwarnings("ignore", message="Game '.*' is not fully supported")
     with TEXTWORLD_LOCK:
         return textworld.start(str(path), infos)
 

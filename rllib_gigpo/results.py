@@ -33,7 +33,7 @@ METRIC_PATHS = {
     "anchor_group_size": "credit/anchor_group_size_mean",
     "policy_loss": "learners/default_policy/policy_loss",
     "entropy": "learners/default_policy/entropy",
-    "kl": "learners/default_policy/kl",
+    "kl": "learners/default_policy/approx_kl",
     "grad_norm": "learners/default_policy/grad_norm",
     "clip_fraction": "learners/default_policy/clip_fraction",
     "max_ratio_deviation_fresh": "learners/default_policy/max_ratio_deviation_fresh",

@@ -12,7 +12,7 @@ RESULT = {
     "time_total_s": 70.0,
     "time_this_iter_s": 9.5,
     "env_runners": {"success_rate": 0.25, "episode_len_mean": 6.5},
-    "learners": {"default_policy": {"kl": 0.01}},
+    "learners": {"default_policy": {"approx_kl": 0.01}},
     "credit": {"anchor_group_size_histogram": {"8": 2, "1": 5, "12": 1}},
     "timers": {"learn_s": 2.0, "sample_s": 3.0},
     "evaluation": {"env_runners": {"success_rate": 0.5, "success_ci_low": 0.4}},

@@ -11,6 +11,7 @@ from typing import Any
 
 from rllib_gigpo.cli import memory
 from rllib_gigpo.cli.progress import plain_line
+from rllib_gigpo.cli.ray_session import ray_session
 from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.results import summarize
@@ -128,9 +129,7 @@ def shrink(text_config: Any) -> None:
 
 
 def _tiny_iteration(config: Any, settings: RunSettings) -> Mapping[str, Any]:
-    from rllib_gigpo.cli.tune_run import ray_session
-
-    with tempfile.TemporaryDirectory() as folder, ray_session(settings):
+    with tempfile.TemporaryDirectory() as folder, ray_session(settings.ray):
         save_tiny_model(config.model_path, Path(folder))
         algorithm = tiny_config(config, Path(folder)).build_algo()
         try:

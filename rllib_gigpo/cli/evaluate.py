@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_gigpo.cli.loading import apply_settings, assignment
 from rllib_gigpo.cli.progress import decimal, percent, thousands
+from rllib_gigpo.cli.ray_session import add_ray_options, ray_session, ray_settings
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.results import EVALUATION, lookup, number
 
@@ -45,6 +46,7 @@ def add_parser(subparsers: Any) -> None:
         dest="settings",
         help="change a setting of its config, e.g. --set num_env_runners=1; may be repeated",
     )
+    add_ray_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -54,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     settings = list(args.settings)
     if args.num_tasks is not None:
         settings.append(("num_test_tasks", args.num_tasks))
-    result = evaluate_checkpoint(checkpoint, settings)
+    with ray_session(ray_settings(args)):
+        result = evaluate_checkpoint(checkpoint, settings)
     print("\n".join(table(result)))
     if args.output:
         write_json(result, args.output)

@@ -147,7 +147,7 @@ def detail_rows(
         ),
         ("episode length", decimal(last.episode_length, 1)),
         ("anchor group size", decimal(last.anchor_group_size, 1)),
-        ("entropy / KL", f"{decimal(last.entropy, 3)} / {decimal(last.kl, 4)}"),
+        ("entropy / update KL", f"{decimal(last.entropy, 3)} / {decimal(last.kl, 4)}"),
         ("tokens/s", thousands(last.tokens_per_s)),
         ("time", f"{duration(last.iteration_s)}: {phase_text(last)}"),
         (

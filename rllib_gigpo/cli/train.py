@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from rllib_gigpo.cli.loading import (
     json_object,
     load_experiment,
 )
+from rllib_gigpo.cli.ray_session import RaySettings, add_ray_options, ray_settings
 from rllib_gigpo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,11 +36,8 @@ class RunSettings:
     resume: Path | None = None
     output: Path | None = None  # None: Ray's ~/ray_results
     experiment_name: str | None = None
-    ray_address: str | None = None
-    ray_num_cpus: int | None = None
-    ray_num_gpus: int | None = None
-    verbosity: int = 0
     dry_run: bool = False
+    ray: RaySettings = field(default_factory=RaySettings)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -132,10 +130,9 @@ def _simple_experiment(args: argparse.Namespace) -> Experiment:
 
 
 def _run_settings(args: argparse.Namespace) -> RunSettings:
-    given = vars(args)
-    return RunSettings(
-        **{field.name: given[field.name] for field in fields(RunSettings) if field.name in given}
-    )
+    names = [option.name for option in fields(RunSettings)]
+    given = {name: value for name, value in vars(args).items() if name in names}
+    return RunSettings(**given, ray=ray_settings(args))
 
 
 def _option_parser() -> argparse.ArgumentParser:
@@ -184,22 +181,5 @@ def _option_parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--keep-checkpoints", metavar="N", type=int, help="how many of the latest (default: 2)"
     )
-    output.add_argument(
-        "-v",
-        action="count",
-        dest="verbosity",
-        help="show what workers print; -vv: Tune's reports too",
-    )
-    ray = parser.add_argument_group("ray")
-    ray.add_argument(
-        "--ray-address",
-        metavar="ADDRESS",
-        help="running cluster to connect to (default: start one)",
-    )
-    ray.add_argument(
-        "--ray-num-cpus", metavar="N", type=int, help="CPUs that Ray may use (default: all)"
-    )
-    ray.add_argument(
-        "--ray-num-gpus", metavar="N", type=int, help="GPUs that Ray may use (default: all)"
-    )
+    add_ray_options(parser)
     return parser

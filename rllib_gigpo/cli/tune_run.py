@@ -17,6 +17,7 @@ from ray.tune.tune_config import ResumeConfig
 
 from rllib_gigpo.cli.loading import Experiment
 from rllib_gigpo.cli.progress import ProgressDisplay, make_display
+from rllib_gigpo.cli.ray_session import ray_session
 from rllib_gigpo.cli.report import report_trial
 from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.errors import CheckpointError, ConfigError
@@ -52,7 +53,7 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
     stop = dict(experiment.stop if settings.stop is None else settings.stop)
     place = _place(experiment, settings)
     display = make_display(stop, title=experiment.name)
-    with ray_session(settings):
+    with ray_session(settings.ray):
         _check_resources(experiment, settings)
         with _shown(display):
             trials = _run_trials(experiment, settings, stop, [ProgressCallback(display)], place)
@@ -67,33 +68,6 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
     return _exit_status(trials)
 
 
-@contextlib.contextmanager
-def ray_session(settings: RunSettings) -> Iterator[None]:
-    """Start Ray, or connect to the cluster of ``--ray-address``; a session of the caller is used.
-
-    Raises:
-        ConfigError: An address came with numbers of CPUs or GPUs, which only a new cluster takes.
-    """
-    if ray.is_initialized():
-        yield
-        return
-    sizes = {"num_cpus": settings.ray_num_cpus, "num_gpus": settings.ray_num_gpus}
-    if settings.ray_address and any(size is not None for size in sizes.values()):
-        raise ConfigError(
-            "--ray-num-cpus and --ray-num-gpus do not go with --ray-address, a running cluster"
-        )
-    ray.init(
-        address=settings.ray_address,
-        log_to_driver=settings.verbosity > 0,
-        logging_level=logging.INFO if settings.verbosity > 0 else logging.WARNING,
-        **({} if settings.ray_address else {**sizes, "include_dashboard": False}),
-    )
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
 def _run_trials(
     experiment: Experiment,
     settings: RunSettings,
@@ -103,7 +77,7 @@ def _run_trials(
 ) -> list[Trial]:
     # Otherwise Tune moves each trial into its folder, where the config's relative paths are wrong.
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
-    if settings.verbosity < 2:
+    if settings.ray.verbosity < 2:
         _silence_tune()
     analysis = tune.run(
         experiment.config.algo_class,
@@ -115,9 +89,11 @@ def _run_trials(
             num_to_keep=settings.keep_checkpoints,
         ),
         callbacks=callbacks,
-        verbose=2 if settings.verbosity > 1 else 0,
+        verbose=2 if settings.ray.verbosity > 1 else 0,
         raise_on_failed_trial=False,
         trial_dirname_creator=_trial_folder,
+        # What the algorithm writes beside its results, the transcripts, lies with its worker.
+        sync_config=tune.SyncConfig(sync_artifacts=True),
         **place,
     )
     return analysis.trials
@@ -164,7 +140,7 @@ def _place(experiment: Experiment, settings: RunSettings) -> dict[str, Any]:
 def _check_resources(experiment: Experiment, settings: RunSettings) -> None:
     """Refuse a run whose actors would wait for ever; only where this command started Ray itself."""
     parameters = experiment.config.to_dict()
-    if settings.ray_address or _is_search_space(parameters):
+    if settings.ray.address or _is_search_space(parameters):
         return
     wanted = experiment.config.algo_class.default_resource_request(parameters).required_resources
     there = ray.cluster_resources()

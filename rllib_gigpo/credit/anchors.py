@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import count, pairwise
 from operator import itemgetter
 
 import numpy as np
 
+from rllib_gigpo.credit.anchor_checks import check_hashable, check_text
 from rllib_gigpo.credit.text_similarity import SimilarityTest, similarity_test
 
 ANCHOR_MATCHES = ("exact", "similar")
@@ -88,10 +89,10 @@ def exact_anchor_groups(anchors: Sequence[Hashable], group_ids: np.ndarray) -> n
     try:
         labels, types = _label_rows(anchors, group_ids)
     except TypeError:
-        _check_anchors(anchors)
+        check_hashable(anchors)
         raise
     if types - {str}:
-        _check_anchors(anchors)
+        check_hashable(anchors)
     return labels
 
 
@@ -126,7 +127,7 @@ def similar_anchor_groups(
         MissingExtraError: The indel ratio is asked for and rapidfuzz is not installed.
     """
     founded_by = similarity_test(ratio, threshold=threshold)
-    _check_texts(anchors)
+    check_text(anchors)
     # Equal texts always end in one cluster, so that each text is compared once only.
     text_ids = exact_anchor_groups(anchors, group_ids)
     order = np.lexsort((step_ids, trajectory_ids, group_ids))
@@ -204,37 +205,3 @@ def _group_bounds(group_ids: np.ndarray) -> list[int]:
         return []
     changes = np.flatnonzero(group_ids[1:] != group_ids[:-1]) + 1
     return [0, *changes.tolist(), len(group_ids)]
-
-
-def _check_anchors(anchors: Sequence[Hashable]) -> None:
-    """Name the first row whose anchor cannot be grouped."""
-    for row, anchor in enumerate(anchors):
-        try:
-            hash(anchor)
-        except TypeError:
-            raise TypeError(
-                f"Row {row}: anchor {anchor!r:.80} of type {type(anchor).__name__} is not hashable;"
-                " give a str, a number, bytes or a tuple of these."
-            ) from None
-        if any(part != part for part in _parts(anchor)):
-            raise ValueError(
-                f"Row {row}: anchor {anchor!r:.80} holds NaN, which equals nothing, so its state"
-                " could never recur; give the environment's state another name."
-            )
-
-
-def _parts(anchor: Hashable) -> Iterator[Hashable]:
-    if isinstance(anchor, tuple | frozenset):
-        for part in anchor:
-            yield from _parts(part)
-    else:
-        yield anchor
-
-
-def _check_texts(anchors: Sequence[Hashable]) -> None:
-    for row, anchor in enumerate(anchors):
-        if not isinstance(anchor, str):
-            raise TypeError(
-                f"Row {row}: anchor {anchor!r:.80} of type {type(anchor).__name__} is not text;"
-                ' similar anchors are compared as text, so use anchor="exact" or text anchors.'
-            )

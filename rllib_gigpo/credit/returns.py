@@ -69,7 +69,8 @@ def _discount_backwards(
 ) -> np.ndarray:
     """Discount sorted rows: one pass per number of steps to go, over all trajectories at once."""
     positions = np.arange(len(rewards))
-    is_last = np.append(trajectory_ids[1:] != trajectory_ids[:-1], True)
+    is_last = np.ones(len(rewards), dtype=bool)
+    is_last[:-1] = trajectory_ids[1:] != trajectory_ids[:-1]
     last_positions = positions[is_last]
     steps_to_go = last_positions[np.searchsorted(last_positions, positions)] - positions
     by_steps_to_go = np.argsort(steps_to_go, kind="stable")

@@ -102,7 +102,8 @@ class TokenRows:
         lengths = np.array([len(part) for part in parts], dtype=np.int32)
         response_lengths = lengths[1::2].copy()
         weights = np.ones(len(prompts)) if weights is None else np.asarray(weights)
-        token_weights = weights * response_lengths
+        token_counts = np.bincount(minibatch_ids, weights * response_lengths, num_minibatches)
+        row_counts = np.bincount(minibatch_ids, weights, num_minibatches)
         return cls(
             token_ids=_joined(parts, np.int32),
             prompt_lengths=lengths[::2].copy(),
@@ -111,8 +112,8 @@ class TokenRows:
             advantages=np.repeat(np.asarray(advantages), response_lengths).astype(np.float32),
             weights=weights.astype(np.float32),
             minibatch_ids=np.asarray(minibatch_ids).astype(np.int32),
-            minibatch_token_counts=np.bincount(minibatch_ids, token_weights, num_minibatches),
-            minibatch_row_counts=np.bincount(minibatch_ids, weights, num_minibatches),
+            minibatch_token_counts=token_counts[:num_minibatches],
+            minibatch_row_counts=row_counts[:num_minibatches],
         )
 
     @property

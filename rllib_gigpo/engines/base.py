@@ -7,7 +7,7 @@ into it at any time, ``poll`` advances it and returns what has finished.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -213,3 +213,16 @@ def allowed_tokens(request: GenerationRequest, max_model_len: int) -> int:
             "Lower llm(max_prompt_tokens=...) or use a model with a longer context."
         )
     return min(request.sampling.max_tokens, room)
+
+
+def check_request_ids(requests: Sequence[GenerationRequest], in_use: Container[str]) -> None:
+    """Refuse a request id that is unfinished already, or stands twice in ``requests``.
+
+    Raises:
+        ValueError: Answers are told apart by their request ids.
+    """
+    seen: set[str] = set()
+    for request in requests:
+        if request.request_id in in_use or request.request_id in seen:
+            raise ValueError(f"Request id {request.request_id!r} is in use: choose another.")
+        seen.add(request.request_id)

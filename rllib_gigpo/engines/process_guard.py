@@ -1,33 +1,25 @@
 """Leave the process as it was: what an engine inside a process may not change for the others.
 
-vLLM 0.32 in process seeds Python's, NumPy's and Torch's generators, replaces
-``torch.set_num_threads`` by a function that does nothing, writes environment variables (among them
-LD_PRELOAD, which every child process would inherit) and creates Torch's default process group.
+vLLM 0.32 in process seeds Python's, NumPy's and Torch's generators and draws from Torch's at every
+step, replaces ``torch.set_num_threads`` by a function that does nothing, writes environment
+variables (among them LD_PRELOAD, which every child process would inherit), and creates Torch's
+default process group, which a Learner in the same process may want to create itself.
+
+Not undone: memory is bound to the first NUMA node, ``torch.accelerator.synchronize`` and
+``empty_cache`` do nothing (vLLM's CPU worker calls them), and what ``import vllm`` itself sets.
 """
 
 import os
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 
-
-@contextmanager
-def unchanged_random_state() -> Iterator[None]:
-    """Put the global generators of Python, NumPy and Torch (CPU) back afterwards."""
-    python_state, numpy_state, torch_state = (
-        random.getstate(),
-        np.random.get_state(),
-        torch.get_rng_state(),
-    )
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        torch.set_rng_state(torch_state)
+from rllib_gigpo.errors import EngineError
 
 
 @contextmanager
@@ -44,6 +36,19 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
+def unchanged_random_state() -> Iterator[None]:
+    """Put the global generators of Python, NumPy and Torch (CPU) back afterwards."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    torch_state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.set_rng_state(torch_state)
+
+
+@contextmanager
 def unchanged_threads() -> Iterator[None]:
     """Put ``torch.set_num_threads``, its value and the CPU affinity back afterwards."""
     set_num_threads, num_threads = torch.set_num_threads, torch.get_num_threads()
@@ -57,15 +62,26 @@ def unchanged_threads() -> Iterator[None]:
             os.sched_setaffinity(0, affinity)
 
 
+@contextmanager
+def num_threads(count: int | None) -> Iterator[None]:
+    """Run with ``count`` Torch threads; None leaves the number alone."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if count is None else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class RandomStream:
-    """A Torch CPU generator state of its own, swapped in where code draws from the global one."""
+    """A Torch CPU generator of its own, swapped in where code draws from the global one."""
 
     def __init__(self, seed: int) -> None:
         self._state = torch.Generator().manual_seed(seed).get_state()
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Draw from this stream inside the block and from the process's own outside."""
+        """Draw from this stream inside the block, and from the process's own outside."""
         outside = torch.get_rng_state()
         torch.set_rng_state(self._state)
         try:
@@ -76,22 +92,55 @@ class RandomStream:
 
 
 @contextmanager
-def num_threads(count: int | None) -> Iterator[None]:
-    """Run with ``count`` Torch threads; None leaves the number alone."""
-    before = torch.get_num_threads()
-    if count is None or count == before:
-        yield
-        return
-    torch.set_num_threads(count)
+def private_process_groups(parallel_state: ModuleType) -> Iterator[None]:
+    """Let vLLM build its groups of one rank, then take them off ``torch.distributed`` again.
+
+    With one rank vLLM never communicates: its group objects work on without Torch's groups, and the
+    process's default group is free for a Learner.
+
+    Args:
+        parallel_state: vLLM's module of that name, which keeps the groups in globals.
+
+    Raises:
+        EngineError: If the process belongs to a group of several ranks already.
+    """
+    had_group = torch.distributed.is_initialized()
+    if had_group and torch.distributed.get_world_size() > 1:
+        raise EngineError(
+            f"This process belongs to a process group of {torch.distributed.get_world_size()} "
+            "ranks; an engine cannot start inside it. Start the engine in another process."
+        )
+    with _default_group_hidden():  # the groups of an earlier engine, which are off already
+        parallel_state.destroy_model_parallel()
+        parallel_state.destroy_distributed_environment()
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        for group in _groups(parallel_state).values():
+            group.destroy()
+        if not had_group and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 @contextmanager
-def default_group_hidden() -> Iterator[None]:
-    """Hide Torch's default process group from code that would destroy it."""
+def kept_process_groups(parallel_state: ModuleType) -> Iterator[None]:
+    """Keep what vLLM's shutdown destroys for all: other engines' groups, and the Learner's."""
+    groups = _groups(parallel_state)
+    with _default_group_hidden():
+        yield
+    vars(parallel_state).update(groups)
+
+
+def _groups(parallel_state: ModuleType) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(parallel_state).items()
+        if isinstance(value, parallel_state.GroupCoordinator)
+    }
+
+
+@contextmanager
+def _default_group_hidden() -> Iterator[None]:
     member = torch.distributed.GroupMember
     group = member.WORLD
     member.WORLD = None

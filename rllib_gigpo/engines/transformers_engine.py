@@ -17,14 +17,14 @@ from rllib_gigpo.engines.base import (
     GenerationRequest,
     InferenceEngine,
     allowed_tokens,
+    check_request_ids,
 )
-from rllib_gigpo.engines.stop_tokens import stop_token_ids
+from rllib_gigpo.engines.model_folder import read_model_folder
 from rllib_gigpo.engines.token_distribution import sample_token
 from rllib_gigpo.engines.weights import (
     HEAD,
     NamedTensors,
     checked,
-    has_tied_head,
     weights_checksum,
 )
 from rllib_gigpo.errors import ConfigError, EngineError
@@ -63,19 +63,20 @@ class TransformersEngine(InferenceEngine):
         from transformers import AutoModelForCausalLM
 
         path = self.settings.model_path
-        self._stop_token_ids = frozenset(stop_token_ids(path))
-        self._is_tied = has_tied_head(path)
+        folder = read_model_folder(path)
+        self._check_context(folder.config)
+        self._stop_token_ids = frozenset(folder.stop_token_ids)
+        self._is_tied = folder.is_tied
         try:
             model = AutoModelForCausalLM.from_pretrained(
                 path, dtype=getattr(torch, self.settings.dtype), local_files_only=True
             )
         except (OSError, ValueError) as error:
             raise EngineError(f"The model {path!r} cannot be loaded: {error}") from error
-        self._check_context(model.config)
         self._model = model.eval().requires_grad_(False)
 
     def _check_context(self, config: Any) -> None:
-        longest = getattr(config.get_text_config(), "max_position_embeddings", None)
+        longest = getattr(config, "max_position_embeddings", None)
         if longest is not None and self.settings.max_model_len > longest:
             raise EngineError(
                 f"max_model_len={self.settings.max_model_len} exceeds the model's context of "
@@ -90,10 +91,9 @@ class TransformersEngine(InferenceEngine):
     def submit(self, requests: Sequence[GenerationRequest]) -> None:
         """See the base class."""
         self._running()
-        for request in requests:
-            if request.request_id in self._sequences:
-                raise ValueError(f"Request id {request.request_id!r} is in use: choose another.")
-            max_tokens = allowed_tokens(request, self.settings.max_model_len)
+        check_request_ids(requests, self._sequences)
+        lengths = [allowed_tokens(request, self.settings.max_model_len) for request in requests]
+        for request, max_tokens in zip(requests, lengths, strict=True):
             generator = self._generator
             if request.seed is not None:
                 generator = torch.Generator().manual_seed(request.seed)

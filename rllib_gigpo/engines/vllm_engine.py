@@ -1,8 +1,8 @@
 """The vLLM engine (vLLM 0.32). The only file of the project that imports vllm.
 
-On a CPU the engine lives in the caller's process (``process_guard`` keeps that process as it was);
-with CUDA it runs in child processes of its own, which new weights reach through shared memory.
-The CUDA path is written from vLLM's source and was not run on a GPU.
+Without CUDA the engine lives in the caller's process, which ``process_guard`` keeps as it was; with
+CUDA it runs in child processes of its own, which new weights reach through shared memory. The
+child-process path was run on a CPU; nothing here was run on a GPU.
 """
 
 import gc
@@ -19,10 +19,7 @@ import vllm.distributed.parallel_state as parallel_state
 from vllm import SamplingParams
 from vllm.config import set_current_vllm_config
 from vllm.distributed.weight_transfer import WeightTransferEngine, WeightTransferEngineFactory
-from vllm.distributed.weight_transfer.base import (
-    WeightTransferInitInfo,
-    WeightTransferUpdateInfo,
-)
+from vllm.distributed.weight_transfer.base import WeightTransferInitInfo, WeightTransferUpdateInfo
 from vllm.engine.arg_utils import EngineArgs
 from vllm.model_executor.model_loader.reload.layerwise import (
     finalize_layerwise_reload,
@@ -41,23 +38,23 @@ from rllib_gigpo.engines.base import (
     InferenceEngine,
     Watchdog,
     allowed_tokens,
+    check_request_ids,
 )
-from rllib_gigpo.engines.stop_tokens import stop_token_ids
-from rllib_gigpo.engines.vllm_settings import WEIGHT_TRANSFER_BACKEND, engine_arguments
-from rllib_gigpo.engines.weight_chunks import SharedChunk, chunked, read_shared_chunk
+from rllib_gigpo.engines.model_folder import ModelFolder, read_model_folder
+from rllib_gigpo.engines.vllm_settings import (
+    WEIGHT_TRANSFER_BACKEND,
+    check_engine_kwargs,
+    engine_arguments,
+)
+from rllib_gigpo.engines.weight_chunks import Chunk, SharedChunk, chunked, read_shared_chunk
 from rllib_gigpo.engines.weights import (
     NamedTensors,
     WeightsChecksum,
     checked,
-    checkpoint_shapes,
-    checkpoint_tensors,
-    has_tied_head,
     weights_checksum,
     with_tied_head,
 )
 from rllib_gigpo.errors import EngineError
-
-_FIRST_VERSION = 0
 
 
 def register_plugins() -> None:
@@ -79,18 +76,18 @@ class _InitInfo(WeightTransferInitInfo):
 
 
 @dataclass
-class _Chunk(WeightTransferUpdateInfo):
-    """Tensors themselves (same process), or a description of shared memory (another process)."""
+class _UpdateInfo(WeightTransferUpdateInfo):
+    """A chunk: the tensors themselves (same process), or where they lie in shared memory."""
 
-    tensors: list[tuple[str, torch.Tensor]] | None = None
+    tensors: Chunk | None = None
     shared: dict[str, Any] | None = None
 
 
-class HandedOverWeights(WeightTransferEngine[_InitInfo, _Chunk]):
+class HandedOverWeights(WeightTransferEngine[_InitInfo, _UpdateInfo]):
     """vLLM's receiving end: checkpoint tensors, handed over chunk by chunk."""
 
     init_info_cls = _InitInfo
-    update_info_cls = _Chunk
+    update_info_cls = _UpdateInfo
     supports_draft_weight_update = False
 
     def init_transfer_engine(self, init_info: _InitInfo) -> None:
@@ -102,7 +99,7 @@ class HandedOverWeights(WeightTransferEngine[_InitInfo, _Chunk]):
         self._checksum = WeightsChecksum(is_tied=self._init_info.is_tied)
         initialize_layerwise_reload(self.model)
 
-    def receive_weights(self, update_info: _Chunk) -> None:
+    def receive_weights(self, update_info: _UpdateInfo) -> None:
         """Load one chunk."""
         pairs = update_info.tensors or []
         if update_info.shared is not None:
@@ -152,18 +149,23 @@ class WorkerExtension:
 
 
 class VllmEngine(InferenceEngine):
-    """Continuous batching by vLLM's ``LLMEngine``."""
+    """Continuous batching by vLLM's ``LLMEngine``.
+
+    The time limit ``timeout_s`` covers an engine in a child process, and one in process whose
+    scheduler finds nothing that it could run; a model call in process cannot be interrupted.
+    """
 
     def __init__(self, settings: EngineSettings) -> None:
         super().__init__(settings)
-        self._llm: LLMEngine | None = None
         self._in_process = not torch.cuda.is_available()
-        self._arguments = engine_arguments(settings, on_gpu=not self._in_process)
+        check_engine_kwargs(settings.engine_kwargs, on_gpu=not self._in_process)
+        self._llm: LLMEngine | None = None
+        self._folder: ModelFolder
         self._unfinished: set[str] = set()
         self._asleep: list[str] = []
-        self._weight_version = _FIRST_VERSION
-        self._has_whole_weights = True
+        self._weight_version = 0
         self._was_updated = False
+        self._has_whole_weights = True
         self._random_stream = process_guard.RandomStream(settings.seed)
         self._watchdog = Watchdog(settings.timeout_s)
 
@@ -173,24 +175,25 @@ class VllmEngine(InferenceEngine):
         """See the base class."""
         if self._llm is not None:
             raise EngineError("The engine is running already: stop() it before another start().")
-        model_path = self.settings.model_path
-        self._stop_token_ids = stop_token_ids(model_path)
-        self._shapes = checkpoint_shapes(model_path)
-        self._is_tied = has_tied_head(model_path)
+        self._folder = read_model_folder(self.settings.model_path)
         register_plugins()
-        with self._engine_errors(f"The vLLM engine did not start with the model {model_path!r}"):
+        init_info = {
+            "is_tied": self._folder.is_tied,
+            "checksum_weights": self.settings.checksum_weights,
+        }
+        with _engine_errors(f"vLLM did not start with the model {self.settings.model_path!r}"):
             self._llm = self._build()
-            init_info = {
-                "is_tied": self._is_tied,
-                "checksum_weights": self.settings.checksum_weights,
-            }
             self._rpc("init_weight_transfer_engine", init_info=init_info)
-            self._llm.set_weight_version(str(_FIRST_VERSION))
+            self._llm.set_weight_version("0")
+        self._weight_version = 0
+        self._was_updated = False
+        self._has_whole_weights = True
 
     def _build(self) -> LLMEngine:
+        arguments = engine_arguments(self.settings, self._folder, on_gpu=not self._in_process)
         variables = {
-            # vLLM reads these when it builds the engine. A process of its own must be able to say
-            # why it died; in process the exception says it, and vLLM would log the whole batch.
+            # vLLM reads these when it builds the engine. A child process must be able to say why
+            # it died; in process the exception says it, and vLLM would print the whole batch.
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0" if self._in_process else "1",
             "VLLM_LOGGING_LEVEL": os.environ.get(
                 "VLLM_LOGGING_LEVEL", "CRITICAL" if self._in_process else "ERROR"
@@ -198,22 +201,22 @@ class VllmEngine(InferenceEngine):
         }
         with ExitStack() as stack:
             stack.enter_context(process_guard.environment(variables))
+            stack.enter_context(process_guard.unchanged_random_state())
             if self._in_process:
-                stack.enter_context(process_guard.unchanged_random_state())
                 stack.enter_context(process_guard.unchanged_threads())
-                stack.enter_context(_private_process_groups())
-            return LLMEngine.from_engine_args(EngineArgs(**self._arguments))
+                stack.enter_context(process_guard.private_process_groups(parallel_state))
+            return LLMEngine.from_engine_args(EngineArgs(**arguments))
 
     def stop(self) -> None:
         """See the base class."""
         llm, self._llm = self._llm, None
         self._unfinished.clear()
-        if llm is None:
-            return
-        with _kept_process_groups():
-            llm.engine_core.shutdown()
-        del llm
-        gc.collect()
+        self._asleep = []
+        if llm is not None:
+            with process_guard.kept_process_groups(parallel_state):
+                llm.engine_core.shutdown()
+            del llm
+            gc.collect()  # the weights and the KV cache hang in cycles
 
     # Generation ----------------------------------------------------------------------------------
 
@@ -225,19 +228,25 @@ class VllmEngine(InferenceEngine):
     def submit(self, requests: Sequence[GenerationRequest]) -> None:
         """See the base class."""
         llm = self._running()
+        self._check_ready()
+        check_request_ids(requests, self._unfinished)
+        # All or none: a prompt that does not fit must not leave its neighbours in the batch.
+        all_params = [self._sampling_params(request) for request in requests]
+        if not self._unfinished:
+            self._watchdog.progressed()
+        for request, params in zip(requests, all_params, strict=True):
+            prompt = {"prompt_token_ids": list(request.prompt_token_ids)}
+            llm.add_request(request.request_id, prompt, params)
+            self._unfinished.add(request.request_id)
+
+    def _check_ready(self) -> None:
+        if self._asleep:
+            raise EngineError("The engine is asleep: call wake() before requests.")
         if not self._has_whole_weights:
             raise EngineError(
                 "The last weight update failed half-way, so the engine's weights are not usable: "
                 "call load_weights() with a complete set."
             )
-        if not self._unfinished:
-            self._watchdog.progressed()
-        for request in requests:
-            if request.request_id in self._unfinished:
-                raise ValueError(f"Request id {request.request_id!r} is in use: choose another.")
-            prompt = {"prompt_token_ids": list(request.prompt_token_ids)}
-            llm.add_request(request.request_id, prompt, self._sampling_params(request))
-            self._unfinished.add(request.request_id)
 
     def _sampling_params(self, request: GenerationRequest) -> SamplingParams:
         sampling = request.sampling
@@ -247,7 +256,7 @@ class VllmEngine(InferenceEngine):
             top_k=sampling.top_k,
             max_tokens=allowed_tokens(request, self.settings.max_model_len),
             seed=request.seed,
-            stop_token_ids=self._stop_token_ids,
+            stop_token_ids=self._folder.stop_token_ids,
             logprobs=0,  # the sampled token's only
             flat_logprobs=True,
             detokenize=False,
@@ -260,25 +269,25 @@ class VllmEngine(InferenceEngine):
         llm = self._running()
         if not self._unfinished:
             return []
-        with self._engine_errors("The vLLM engine failed while generating"):
+        with _engine_errors("vLLM failed while generating; stop() and start() the engine"):
             outputs = self._step_here(llm) if self._in_process else self._step_elsewhere(llm)
         if outputs is not None:
             self._watchdog.progressed()
         self._watchdog.check(len(self._unfinished))
-        return [self._finished(output) for output in outputs or () if output.finished]
+        return [self._take(output) for output in outputs or () if output.finished]
 
     def _step_here(self, llm: LLMEngine) -> list[RequestOutput] | None:
         """Run the model once; None if the scheduler found nothing that it could run."""
         with (
             self._random_stream.active(),
             process_guard.num_threads(self.settings.num_threads),
+            # One function of vLLM's sampler is compiled even under enforce_eager: 2 to 11 s of C++
+            # at the first token, for a rank that nobody reads.
             torch.compiler.set_stance("force_eager"),
         ):
             outputs = llm.step()
-        if outputs:
-            return outputs
         num_running, _ = llm.engine_core.engine_core.scheduler.get_request_counts()
-        return outputs if num_running else None
+        return outputs if outputs or num_running else None
 
     def _step_elsewhere(self, llm: LLMEngine) -> list[RequestOutput] | None:
         """Read what the engine's process has sent, if anything: ``step`` would wait for ever."""
@@ -287,7 +296,7 @@ class VllmEngine(InferenceEngine):
             return None
         return llm.step()
 
-    def _finished(self, output: RequestOutput) -> Generation:
+    def _take(self, output: RequestOutput) -> Generation:
         completion = output.outputs[0]
         self._unfinished.discard(output.request_id)
         if completion.finish_reason not in ("stop", "length", "abort"):
@@ -309,8 +318,9 @@ class VllmEngine(InferenceEngine):
     def abort(self, request_ids: Sequence[str]) -> None:
         """See the base class."""
         known = [request_id for request_id in request_ids if request_id in self._unfinished]
-        self._running().abort_request(known)
-        self._unfinished.difference_update(known)
+        if known:
+            self._running().abort_request(known)
+            self._unfinished.difference_update(known)
 
     # Weights -------------------------------------------------------------------------------------
 
@@ -320,24 +330,27 @@ class VllmEngine(InferenceEngine):
         return self._weight_version
 
     def load_weights(self, named_tensors: NamedTensors, version: int) -> None:
-        """See the base class."""
+        """See the base class.
+
+        A small model fits into one chunk, which is checked before anything is touched: a bad update
+        then leaves the old weights in use. Beyond that the engine refuses requests until the next
+        good update.
+        """
         llm = self._running()
-        if self._unfinished:
-            raise EngineError(
-                f"New weights need an idle engine, {len(self._unfinished)} requests are unfinished."
-            )
+        self._check_idle("New weights")
         self._wake(["weights"])
-        with self._engine_errors(f"Weight update {version} failed"):
-            self._transfer(checked(named_tensors, self._shapes, is_tied=self._is_tied))
+        with _engine_errors(f"Weight update {version} failed; send the weights again"):
+            self._transfer(named_tensors)
             llm.set_weight_version(str(version))
             llm.reset_prefix_cache()
         self._weight_version = version
         self._was_updated = True
 
     def _transfer(self, named_tensors: NamedTensors) -> None:
-        stream = with_tied_head(named_tensors) if self._is_tied else named_tensors
-        chunks = chunked(stream)
-        chunk = next(chunks, None)  # a bad first chunk is found before anything is touched
+        """Go through vLLM's four phases (the first, init, was at the start)."""
+        stream = checked(named_tensors, self._folder.tensor_shapes, is_tied=self._folder.is_tied)
+        chunks = chunked(with_tied_head(stream) if self._folder.is_tied else stream)
+        chunk = next(chunks, None)
         self._rpc("start_weight_update")
         self._has_whole_weights = False
         try:
@@ -350,7 +363,7 @@ class VllmEngine(InferenceEngine):
             raise
         self._has_whole_weights = True
 
-    def _hand_over(self, chunk: list[tuple[str, torch.Tensor]]) -> None:
+    def _hand_over(self, chunk: Chunk) -> None:
         if self._in_process:
             self._rpc("update_weights", update_info={"tensors": chunk})
             return
@@ -360,16 +373,14 @@ class VllmEngine(InferenceEngine):
     def weights_checksum(self) -> str:
         """See the base class: of the checkpoint's files, then of what each update brought.
 
-        With tensor parallelism every worker receives everything, so all must agree.
-
         Raises:
-            EngineError: If ``checksum_weights`` is off, an update failed, or workers disagree.
+            EngineError: If ``checksum_weights`` is off, the last update failed, or the workers of a
+                tensor-parallel engine, each of which receives everything, disagree.
         """
         if not (self.settings.checksum_weights and self._has_whole_weights):
             raise EngineError("No checksum: checksum_weights is off, or the last update failed.")
         if not self._was_updated:
-            tensors = checkpoint_tensors(self.settings.model_path)
-            return weights_checksum(tensors, is_tied=self._is_tied)
+            return weights_checksum(self._folder.tensors(), is_tied=self._folder.is_tied)
         checksums = set(self._rpc("received_weights_checksum"))
         if len(checksums) > 1:
             raise EngineError(f"The engine's workers received different weights: {checksums}.")
@@ -378,9 +389,10 @@ class VllmEngine(InferenceEngine):
     # Sleep ---------------------------------------------------------------------------------------
 
     def sleep(self) -> None:
-        """See the base class."""
+        """See the base class: with ``share_gpu``, weights go to host memory, the KV cache away."""
         llm = self._running()
         if self.settings.share_gpu and not self._in_process and not self._asleep:
+            self._check_idle("Sleep")
             llm.sleep(level=1)
             self._asleep = ["weights", "kv_cache"]
 
@@ -389,6 +401,7 @@ class VllmEngine(InferenceEngine):
         self._wake(["weights", "kv_cache"])
 
     def _wake(self, tags: Sequence[str]) -> None:
+        """Wake a part: the weights alone for an update, so that it fits beside the Learner."""
         tags = [tag for tag in tags if tag in self._asleep]
         if tags:
             self._running().wake_up(tags)
@@ -401,56 +414,23 @@ class VllmEngine(InferenceEngine):
             raise EngineError("The engine is not running: call start() first.")
         return self._llm
 
+    def _check_idle(self, what: str) -> None:
+        if self._unfinished:
+            raise EngineError(
+                f"{what} need an idle engine, {len(self._unfinished)} requests are unfinished: poll "
+                "them to the end or abort them."
+            )
+
     def _rpc(self, method: str, **kwargs: Any) -> list[Any]:
         return self._running().collective_rpc(method, kwargs=kwargs)
 
-    @contextmanager
-    def _engine_errors(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except EngineError:
-            raise
-        except Exception as error:
-            raise EngineError(f"{what}: {type(error).__name__}: {error}") from error
-
 
 @contextmanager
-def _private_process_groups() -> Iterator[None]:
-    """Let vLLM build its process groups of one, then take them off torch.distributed again.
-
-    With one rank vLLM never communicates, so its group objects work on without Torch's groups,
-    and the process's default group is free for a Learner.
-    """
-    had_group = torch.distributed.is_initialized()
-    if had_group and torch.distributed.get_world_size() > 1:
-        raise EngineError(
-            f"This process belongs to a process group of {torch.distributed.get_world_size()} "
-            "ranks; an engine cannot start inside it. Start the engine in another process."
-        )
-    with process_guard.default_group_hidden():
-        parallel_state.destroy_model_parallel()
-        parallel_state.destroy_distributed_environment()
+def _engine_errors(what: str) -> Iterator[None]:
+    """Turn whatever vLLM raises into an EngineError; the cause stays attached."""
     try:
         yield
-    finally:
-        for group in _vllm_groups().values():
-            group.destroy()
-        if not had_group and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
-
-@contextmanager
-def _kept_process_groups() -> Iterator[None]:
-    """Keep what vLLM's shutdown destroys for all: other engines' groups, and the Learner's."""
-    groups = _vllm_groups()
-    with process_guard.default_group_hidden():
-        yield
-    vars(parallel_state).update(groups)
-
-
-def _vllm_groups() -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in vars(parallel_state).items()
-        if isinstance(value, parallel_state.GroupCoordinator)
-    }
+    except EngineError:
+        raise
+    except Exception as error:
+        raise EngineError(f"{what}: {type(error).__name__}: {error}") from error

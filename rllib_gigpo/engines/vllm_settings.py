@@ -6,11 +6,10 @@ the ones on which the interface's promises rest.
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rllib_gigpo.engines.base import EngineSettings
-from rllib_gigpo.engines.weights import read_json
+from rllib_gigpo.engines.model_folder import ModelFolder
 from rllib_gigpo.errors import ConfigError
 
 WEIGHT_TRANSFER_BACKEND = "rllib_gigpo"
@@ -41,13 +40,10 @@ _FIXED_ON_CPU = {
 }
 
 
-def engine_arguments(settings: EngineSettings, *, on_gpu: bool) -> dict[str, Any]:
-    """Return the keyword arguments of vLLM's ``EngineArgs``.
-
-    Raises:
-        ConfigError: If ``settings.engine_kwargs`` holds an option that is fixed.
-    """
-    _check_engine_kwargs(settings.engine_kwargs, on_gpu=on_gpu)
+def engine_arguments(
+    settings: EngineSettings, folder: ModelFolder, *, on_gpu: bool
+) -> dict[str, Any]:
+    """Return the keyword arguments of vLLM's ``EngineArgs``."""
     arguments: dict[str, Any] = {
         "model": settings.model_path,
         "dtype": settings.dtype,
@@ -63,11 +59,16 @@ def engine_arguments(settings: EngineSettings, *, on_gpu: bool) -> dict[str, Any
         "weight_transfer_config": {"backend": WEIGHT_TRANSFER_BACKEND},
         "worker_extension_cls": WORKER_EXTENSION,
     }
-    arguments |= _gpu_arguments(settings) if on_gpu else _cpu_arguments(settings)
+    arguments |= _gpu_arguments(settings) if on_gpu else _cpu_arguments(settings, folder)
     return arguments | dict(settings.engine_kwargs)
 
 
-def _check_engine_kwargs(engine_kwargs: Mapping[str, Any], *, on_gpu: bool) -> None:
+def check_engine_kwargs(engine_kwargs: Mapping[str, Any], *, on_gpu: bool) -> None:
+    """Refuse the options on which the interface's promises rest.
+
+    Raises:
+        ConfigError: Names each of them, with the way to get what one may want by it.
+    """
     fixed = FIXED_OPTIONS if on_gpu else FIXED_OPTIONS | _FIXED_ON_CPU
     mistakes = [f"{name!r}: {fixed[name]}" for name in sorted(set(engine_kwargs) & set(fixed))]
     if mistakes:
@@ -87,7 +88,7 @@ def _gpu_arguments(settings: EngineSettings) -> dict[str, Any]:
     }
 
 
-def _cpu_arguments(settings: EngineSettings) -> dict[str, Any]:
+def _cpu_arguments(settings: EngineSettings, folder: ModelFolder) -> dict[str, Any]:
     max_num_seqs = int(settings.engine_kwargs.get("max_num_seqs", _CPU_MAX_NUM_SEQS))
     return {
         "distributed_executor_backend": "uni",
@@ -96,7 +97,7 @@ def _cpu_arguments(settings: EngineSettings) -> dict[str, Any]:
         "block_size": _CPU_BLOCK_TOKENS,
         "max_num_seqs": max_num_seqs,
         # With a size given, vLLM neither measures memory by a trial run nor takes most of it.
-        "kv_cache_memory_bytes": kv_cache_bytes(settings, num_sequences=max_num_seqs),
+        "kv_cache_memory_bytes": kv_cache_bytes(settings, folder, num_sequences=max_num_seqs),
         # A seeded request whose prompt is cut in chunks ends in "CPU Generator does not use
         # offset" (vLLM 0.32). Whole prompts only; so one step must be able to hold any prompt.
         "enable_chunked_prefill": False,
@@ -104,13 +105,13 @@ def _cpu_arguments(settings: EngineSettings) -> dict[str, Any]:
     }
 
 
-def kv_cache_bytes(settings: EngineSettings, *, num_sequences: int) -> int:
+def kv_cache_bytes(settings: EngineSettings, folder: ModelFolder, *, num_sequences: int) -> int:
     """Return the size of a KV cache that holds ``num_sequences`` sequences of full length.
 
     At most 40 % of the free memory, at least two sequences; 1 GiB where the model's config does not
     have the usual fields.
     """
-    per_token = _kv_bytes_per_token(settings)
+    per_token = _kv_bytes_per_token(folder.config, settings.dtype)
     if per_token is None:
         return _GIB
     blocks = -(-settings.max_model_len // _CPU_BLOCK_TOKENS) + 1
@@ -119,13 +120,11 @@ def kv_cache_bytes(settings: EngineSettings, *, num_sequences: int) -> int:
     return max(min(num_sequences * per_sequence, most), 2 * per_sequence)
 
 
-def _kv_bytes_per_token(settings: EngineSettings) -> int | None:
-    config = read_json(Path(settings.model_path) / "config.json")
-    config = config.get("text_config", config)
+def _kv_bytes_per_token(config: Any, dtype: str) -> int | None:
     try:
-        num_layers, num_heads = config["num_hidden_layers"], config["num_attention_heads"]
-        head_size = config.get("head_dim") or config["hidden_size"] // num_heads
-    except KeyError:
+        num_layers, num_heads = config.num_hidden_layers, config.num_attention_heads
+        head_size = getattr(config, "head_dim", None) or config.hidden_size // num_heads
+    except AttributeError:
         return None
-    num_kv_heads = config.get("num_key_value_heads") or num_heads
-    return 2 * num_layers * num_kv_heads * head_size * (4 if settings.dtype == "float32" else 2)
+    num_kv_heads = getattr(config, "num_key_value_heads", None) or num_heads
+    return 2 * num_layers * num_kv_heads * head_size * (4 if dtype == "float32" else 2)

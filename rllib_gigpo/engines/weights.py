@@ -1,12 +1,10 @@
-"""Weights on their way into an engine: which tensors a model has, are they all there, one checksum.
+"""Weights on their way into an engine: are they all there, is the head among them, one checksum.
 
-No engine is imported here, so the Learner's side computes the same checksum with the same code.
+No engine is imported here: the Learner's side computes the same checksum with the same code.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 import torch
 
@@ -14,9 +12,10 @@ from rllib_gigpo.errors import EngineError
 
 HEAD = "lm_head.weight"
 EMBEDDING = "model.embed_tokens.weight"
-_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 NamedTensors = Iterable[tuple[str, torch.Tensor]]
+
+_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class WeightsChecksum:
@@ -56,72 +55,44 @@ def weights_checksum(named_tensors: NamedTensors, *, is_tied: bool = False) -> s
     return checksum.hexdigest()
 
 
-def checkpoint_shapes(model_path: str) -> dict[str, tuple[int, ...]]:
-    """Read names and shapes of a checkpoint's tensors from the headers of its safetensors files.
-
-    Empty for a checkpoint in another format: nothing is known then, and nothing is checked.
-    """
-    from safetensors import safe_open
-
-    shapes: dict[str, tuple[int, ...]] = {}
-    for file in sorted(Path(model_path).glob("*.safetensors")):
-        with safe_open(file, framework="pt") as tensors:
-            for key in tensors.keys():  # noqa: SIM118
-                shapes[key] = tuple(tensors.get_slice(key).get_shape())
-    return shapes
-
-
-def checkpoint_tensors(model_path: str) -> Iterator[tuple[str, torch.Tensor]]:
-    """Read a checkpoint's tensors one by one."""
-    from safetensors import safe_open
-
-    for file in sorted(Path(model_path).glob("*.safetensors")):
-        with safe_open(file, framework="pt") as tensors:
-            for key in tensors.keys():  # noqa: SIM118
-                yield key, tensors.get_tensor(key)
-
-
-def read_json(path: Path) -> dict:
-    """Read a JSON object; an absent file is an empty one."""
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def has_tied_head(model_path: str) -> bool:
-    """Say whether the model's output head is its input embedding."""
-    return bool(read_json(Path(model_path) / "config.json").get("tie_word_embeddings", False))
-
-
 def with_tied_head(named_tensors: NamedTensors) -> Iterator[tuple[str, torch.Tensor]]:
-    """Pass a stream through; add the output head after the embedding if the stream has no head.
+    """Pass a stream through; add the output head at its end if the stream has none.
 
-    vLLM repacks the head into its own layout when it loads a model, tied or not: without this
-    tensor the head would stay that of the previous weights, silently (log-probs off by 1.3).
+    vLLM repacks the head into a layout of its own when it loads a model on a CPU, tied or not:
+    without this tensor the head would stay that of the previous weights, without a word (log-probs
+    were off by 1.3).
     """
     embedding: torch.Tensor | None = None
+    has_head = False
     for name, tensor in named_tensors:
-        if name == HEAD:
-            embedding = None
-        elif name == EMBEDDING:
+        has_head |= name == HEAD
+        if name == EMBEDDING:
             embedding = tensor
         yield name, tensor
-    if embedding is not None:
+    if embedding is not None and not has_head:
         yield HEAD, embedding
 
 
 def checked(
     named_tensors: NamedTensors, shapes: Mapping[str, tuple[int, ...]], *, is_tied: bool
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """Pass a stream of weights through and hold it against the checkpoint's names and shapes.
+    """Pass a stream of weights through and hold it against the model's names and shapes.
+
+    Args:
+        named_tensors: Pairs of checkpoint name and tensor.
+        shapes: What the model has; empty if that is not known, then only twins are found.
+        is_tied: The output head may be there or not.
 
     Raises:
         EngineError: At an unknown name, a name twice or another shape; at the end, if tensors are
-            missing. ``shapes`` empty: only twins are found.
+            missing.
     """
     seen: set[str] = set()
     for name, tensor in named_tensors:
-        _check_tensor(name, tuple(tensor.shape), shapes, is_tied=is_tied)
         if name in seen:
             raise EngineError(f"The weight update holds {name!r} twice: send each tensor once.")
+        if shapes and not (is_tied and name == HEAD):
+            _check_tensor(name, tuple(tensor.shape), shapes)
         seen.add(name)
         yield name, tensor
     missing = sorted(set(shapes) - seen - ({HEAD} if is_tied else set()))
@@ -132,15 +103,7 @@ def checked(
         )
 
 
-def _check_tensor(
-    name: str,
-    shape: tuple[int, ...],
-    shapes: Mapping[str, tuple[int, ...]],
-    *,
-    is_tied: bool,
-) -> None:
-    if not shapes or (is_tied and name == HEAD):
-        return
+def _check_tensor(name: str, shape: tuple[int, ...], shapes: Mapping[str, tuple[int, ...]]) -> None:
     if name not in shapes:
         raise EngineError(
             f"The weight update holds {name!r}, which the engine's model does not have: send the "

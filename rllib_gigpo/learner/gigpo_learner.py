@@ -1,7 +1,7 @@
 """`GiGPOLearner`: the update loop, from token rows to an optimiser step per mini-batch.
 
-The mini-batches are fixed by the credit pipeline, and so is the number by which each one's loss sum is
-divided. Therefore micro-batches, packing and the number of Learners do not change a gradient.
+The mini-batches are fixed by the credit pipeline, and so is the number by which each one's loss sum
+is divided. Therefore micro-batches, packing and the number of Learners do not change a gradient.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 
 from rllib_gigpo.learner.lr_schedule import learning_rate
+from rllib_gigpo.learner.model_folder import ModelFolder
 from rllib_gigpo.learner.optimizers import make_optimizer
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData, prepare_update
@@ -155,7 +156,7 @@ class GiGPOLearner(TorchLearner):
         )
 
     def _step(self, totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
-        """Clip and step; with a loss or gradient that is not finite, skip, on all Learners alike."""
+        """Clip and step; skip, on all Learners alike, if loss or gradient is not finite."""
         grad_norm = torch.nn.utils.clip_grad_norm_(
             self._trainable, max_norm=self.config.grad_clip or math.inf
         ).item()
@@ -196,9 +197,7 @@ class GiGPOLearner(TorchLearner):
             self.metrics.log_value(
                 (module_id, "num_module_steps_trained"), data.num_rows, reduce="sum"
             )
-            self.metrics.log_value(
-                (module_id, "num_tokens_trained"), data.num_tokens, reduce="sum"
-            )
+            self.metrics.log_value((module_id, "num_tokens_trained"), data.num_tokens, reduce="sum")
 
     @override(TorchLearner)
     def _log_trainable_parameters(self) -> None:
@@ -207,8 +206,14 @@ class GiGPOLearner(TorchLearner):
     # ------------------------------------------------------------------ weights and state
 
     def export_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield (Hugging Face name, CPU tensor) of all weights, see `CausalLMModule.export_weights`."""
+        """Yield (Hugging Face name, CPU tensor), see `CausalLMModule.export_weights`."""
         return self._causal_lm.export_weights()
+
+    @override(Learner)
+    def get_checkpointable_components(self) -> list[tuple[str, Any]]:
+        """The model alone, as a plain Hugging Face folder; the rest is this Learner's state."""
+        model = self._causal_lm.model
+        return [(COMPONENT_RL_MODULE, ModelFolder(model, self.config.model_path))]
 
     @override(Learner)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -245,7 +250,8 @@ class GiGPOLearner(TorchLearner):
 
     @property
     def _trainable(self) -> list[torch.nn.Parameter]:
-        return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+        groups = self._optimizer.param_groups
+        return [parameter for group in groups for parameter in group["params"]]
 
     @property
     def _torch_device(self) -> torch.device:

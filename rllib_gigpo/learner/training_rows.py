@@ -12,7 +12,7 @@ from rllib_gigpo.credit.token_rows import TokenRows
 
 @dataclass
 class TrainingRows(TrainingData):
-    """Training data for `GiGPOLearner`: ``LearnerGroup.update(training_data=TrainingRows(rows=...))``.
+    """Training data of `GiGPOLearner`, for ``LearnerGroup.update(training_data=...)``.
 
     Attributes:
         rows: Token rows with mini-batch ids and the mini-batches' global counts.
@@ -32,7 +32,7 @@ class TrainingRows(TrainingData):
     def shard(
         self, num_shards: int, len_lookback_buffer: int | None = None, **kwargs: Any
     ) -> list[tuple[TrainingRows, dict[str, Any]]]:
-        """Split the rows over ``num_shards`` Learners, balanced by tokens inside each mini-batch."""
+        """Share the rows out, balanced by tokens inside each mini-batch."""
         assert self.rows is not None
         return [(TrainingRows(rows=part), {}) for part in self.rows.split(num_shards)]
 

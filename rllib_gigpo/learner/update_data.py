@@ -1,4 +1,4 @@
-"""One Learner's share of an iteration, packed: micro-batches by mini-batch, and per-token columns."""
+"""One Learner's share of an iteration: packed micro-batches, and per-token columns."""
 
 from __future__ import annotations
 
@@ -112,7 +112,5 @@ def _columns(rows: TokenRows, aggregation: str, device: torch.device) -> TokenCo
         token_loss_weights(aggregation, rows.weights, lengths),
         np.repeat(rows.weights, lengths),
     )
-    tensors = [
-        torch.from_numpy(np.array(array, dtype=np.float32)).to(device) for array in arrays
-    ]
+    tensors = [torch.from_numpy(np.array(array, dtype=np.float32)).to(device) for array in arrays]
     return TokenColumns(*tensors)

@@ -63,12 +63,14 @@ class UpdateSums:
         }
 
 
-def reduce_over_learners(tensor: torch.Tensor, *, is_distributed: bool, maximum: bool = False) -> None:
+def reduce_over_learners(
+    tensor: torch.Tensor, *, is_distributed: bool, maximum: bool = False
+) -> None:
     """Sum, or take the maximum, over the Learners, in place.
 
     Args:
         tensor: On the Learner's device.
-        is_distributed: From the config: a process group may exist for other reasons (vLLM makes one).
+        is_distributed: From the config: vLLM makes a process group too, in the driver's process.
         maximum: Whether to take the maximum.
     """
     if is_distributed:

@@ -40,8 +40,8 @@ def loss_divisor(
 ) -> float:
     """Return the one number that a mini-batch's summed loss is divided by.
 
-    token_mean: Σ_r w_r·n_r. seq_mean_token_mean and seq_mean_token_sum: Σ_r w_r. seq_sum_norm: Σ_r w_r
-    times a constant number of tokens (Dr. GRPO: a token weighs the same in every row and iteration).
+    token_mean: Σ_r w_r·n_r. seq_mean_token_mean and seq_mean_token_sum: Σ_r w_r. seq_sum_norm:
+    Σ_r w_r times a constant number of tokens (Dr. GRPO: a token weighs the same in every row).
 
     Args:
         aggregation: One of `AGGREGATIONS`.

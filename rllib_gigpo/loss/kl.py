@@ -9,9 +9,9 @@ KL_BOUND = 10.0
 def kl_estimate(logp: torch.Tensor, ref_logp: torch.Tensor, kind: str = "k3") -> torch.Tensor:
     """Estimate KL(policy || reference) from one sampled token each.
 
-    With d = logp - ref_logp: ``k1`` is d (unbiased, may be negative), ``abs`` is |d|, ``k2`` is d²/2 (its
-    gradient is that of the KL), ``k3`` is exp(-d) - 1 + d (unbiased, never negative), clamped to ±10.
-    Where ``logp`` equals ``ref_logp`` each is 0.
+    With d = logp - ref_logp: ``k1`` is d (unbiased, may be negative), ``abs`` is |d|, ``k2`` is
+    d²/2 (its gradient is that of the KL), ``k3`` is exp(-d) - 1 + d (unbiased, never negative),
+    clamped to ±10. Where ``logp`` equals ``ref_logp`` each is 0.
 
     Args:
         logp: (S,) log-probabilities under the policy; carries the gradient.

@@ -1,4 +1,4 @@
-"""Log-probabilities and entropies of response tokens, a chunk of the vocabulary's matrix at a time."""
+"""Log-probabilities and entropies of response tokens, a chunk of the logits at a time."""
 
 from collections.abc import Callable
 
@@ -67,9 +67,7 @@ def _chunk(
     if not recompute:
         return chunk_log_probs(*arguments)
     # A head draws no random numbers, so there is no state of generators to bring back.
-    return checkpoint(
-        chunk_log_probs, *arguments, use_reentrant=False, preserve_rng_state=False
-    )
+    return checkpoint(chunk_log_probs, *arguments, use_reentrant=False, preserve_rng_state=False)
 
 
 def chunk_log_probs(

@@ -119,17 +119,15 @@ def objective(
             entropy,
             kl,
         )
-        weighted = torch.stack([value.double() for value in values]) * columns.metric_weights.double()
+        stacked = torch.stack([value.double() for value in values])
     return ObjectiveSums(
         loss=(token_loss * columns.loss_weights).sum(),
-        sums=weighted.sum(dim=1),
+        sums=stacked @ columns.metric_weights.double(),
         max_ratio_deviation=_max_of_counted(deviation, columns.metric_weights),
     )
 
 
-def _kl(
-    logp: torch.Tensor, columns: TokenColumns, settings: ObjectiveSettings
-) -> torch.Tensor:
+def _kl(logp: torch.Tensor, columns: TokenColumns, settings: ObjectiveSettings) -> torch.Tensor:
     if settings.kl_coeff == 0.0:
         return torch.zeros_like(logp)
     if columns.ref_logp is None:

@@ -77,8 +77,8 @@ def plan_micro_batches(
 ) -> list[np.ndarray]:
     """Split rows into micro-batches with the least padding and the fewest passes.
 
-    Over the rows sorted by length it minimises ``Σ (B·L + overhead)`` subject to ``B·L <= max_tokens``,
-    exactly, by dynamic programming: cost(j) = min_i cost(i) + (j - i)·length_j + overhead.
+    Over the rows sorted by length it minimises ``Σ (B·L + overhead)`` where ``B·L <= max_tokens``,
+    by dynamic programming: cost(j) = min_i cost(i) + (j - i)·length_j + overhead.
 
     Args:
         lengths: (K,) int, tokens of each row.

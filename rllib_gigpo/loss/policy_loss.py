@@ -13,9 +13,10 @@ def clipped_policy_loss(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Compute PPO's loss of each token and whether the clip holds it.
 
-    With ρ = exp(logp - old_logp) the loss is ``max(-ρA, -clip(ρ, 1-ε_low, 1+ε_high)·A)``; a dual clip
-    c bounds it by ``-cA`` where A < 0, so that a bad token whose ratio has exploded cannot dominate
-    (arXiv 1912.09729). A larger ε_high than ε_low is DAPO's clip-higher. A = 0 gives a loss of 0.
+    With ρ = exp(logp - old_logp) the loss is ``max(-ρA, -clip(ρ, 1-ε_low, 1+ε_high)·A)``; a dual
+    clip c bounds it by ``-cA`` where A < 0, so that a bad token whose ratio has exploded cannot
+    dominate (arXiv 1912.09729). A larger ε_high than ε_low is DAPO's clip-higher.
+    A = 0 gives a loss of 0.
 
     Args:
         log_ratio: (S,) logp - old_logp; carries the gradient.

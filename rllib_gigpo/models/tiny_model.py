@@ -119,6 +119,9 @@ def build_model(
         num_key_value_heads=num_heads,
         max_position_embeddings=max_position_embeddings,
         tie_word_embeddings=tie_word_embeddings,
+        # The usual 0.02 suits a width of thousands; here it would leave attention flat, and copying
+        # from the prompt unlearnt, for hundreds of steps.
+        initializer_range=hidden_size**-0.5,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

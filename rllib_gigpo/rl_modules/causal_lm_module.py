@@ -42,8 +42,8 @@ class CausalLMModule(TorchRLModule):
 
         Raises:
             ConfigError: If the folder does not hold a model that can be trained.
-            GiGPOError: In place of any AttributeError, because `RLModuleSpec.build()` (Ray 2.60) takes
-                that for an outdated constructor, builds again and hides the error.
+            GiGPOError: In place of any AttributeError: `RLModuleSpec.build()` (Ray 2.60) takes that
+                for an outdated constructor, builds again and hides the error.
         """
         try:
             self.model = load_causal_lm(**self.model_config)
@@ -72,8 +72,16 @@ class CausalLMModule(TorchRLModule):
         return {LOGP: logp, ENTROPY: entropy}
 
     @override(TorchRLModule)
-    def get_state(self, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
-        """Return copies of the weights, detached and on the CPU, as tensors (NumPy has no bfloat16)."""
+    def get_state(
+        self, *args: Any, inference_only: bool = False, **kwargs: Any
+    ) -> dict[str, torch.Tensor]:
+        """Return copies of the weights on the CPU, as tensors (NumPy has no bfloat16).
+
+        ``inference_only`` is how RLlib asks on behalf of EnvRunners. They get nothing here: their
+        engines take weights through `weight_sync` only, which counts versions and waits.
+        """
+        if inference_only:
+            return {}
         return {name: _cpu_copy(value) for name, value in self.state_dict().items()}
 
     @override(TorchRLModule)
@@ -82,9 +90,9 @@ class CausalLMModule(TorchRLModule):
         self.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
 
     def export_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield (Hugging Face name, copy on the CPU), one at a time, tied ``lm_head.weight`` included.
+        """Yield (Hugging Face name, copy on the CPU), a tied ``lm_head.weight`` included.
 
-        An engine that keeps its output matrix apart from its embedding goes stale without the latter.
+        Without it an engine that keeps its output matrix apart from its embedding goes stale.
         """
         for name, value in self.model.state_dict().items():
             yield name, _cpu_copy(value)
@@ -122,12 +130,13 @@ def score_responses(
 
 
 def disable_dropout(model: nn.Module) -> None:
-    """Set every dropout to 0: the ratio to the rollout's log-probs must be 1 before the first step."""
+    """Set every dropout to 0: before the first step the ratio to the rollout must be 1."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
+        # Attention layers of transformers keep their rate as a plain number.
         if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0
+            setattr(module, "attention_dropout", 0.0)  # noqa: B010 - not a declared attribute
 
 
 def _check_logits(config: Any) -> None:

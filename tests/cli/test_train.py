@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rllib_gigpo.cli.main import main
+from rllib_gigpo.cli.ray_session import RaySettings
 from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.results import read_result_file
 
@@ -85,7 +86,9 @@ def test_options_before_and_after_the_word_file_count(monkeypatch):
 
     main(["train", "--checkpoint-freq", "7", "-v", "file", EXPERIMENT, "--no-checkpoint-at-end"])
 
-    assert seen == [RunSettings(checkpoint_freq=7, verbosity=1, checkpoint_at_end=False)]
+    assert seen == [
+        RunSettings(checkpoint_freq=7, checkpoint_at_end=False, ray=RaySettings(verbosity=1))
+    ]
 
 
 @pytest.mark.parametrize(

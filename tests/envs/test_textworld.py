@@ -40,7 +40,7 @@ def play(env, actions, *, seed):
 @pytest.mark.parametrize("challenge", CHALLENGES)
 def test_the_expert_wins_and_its_rewards_add_up_to_the_full_score(make_env, challenge):
     env = make_env(challenge, **CHALLENGES[challenge])
-    rewards, (text, terminated, truncated, info) = follow_expert(env, seed=1)
+    rewards, (text, terminated, truncated, info) = follow_expert(env, seed=0)
     assert (terminated, truncated, info["won"]) == (True, False, True)
     assert sum(rewards) == info["score"] == env._game.state.max_score > 0
     assert "The End" in text
@@ -49,7 +49,7 @@ def test_the_expert_wins_and_its_rewards_add_up_to_the_full_score(make_env, chal
 
 def test_a_lost_game_terminates_without_being_won(make_env):
     env = make_env("cooking", **CHALLENGES["cooking"])
-    _, info = env.reset(seed=1)
+    _, info = env.reset(seed=0)
     food = info["expert_action"].split(" from ")[0].removeprefix("take ")
     env.step(info["expert_action"])
     _, reward, terminated, truncated, info = env.step(f"eat {food}")
@@ -105,7 +105,7 @@ def test_coming_back_restores_the_anchor(make_env):
 
 def test_the_anchor_tells_what_the_player_carries(make_env):
     env = make_env("custom", **CHALLENGES["custom"])
-    _, info = env.reset(seed=1)
+    _, info = env.reset(seed=0)
     taking = next(a for a in info["admissible_actions"] if a.startswith(("take", "drop")))
     _, _, _, _, after = env.step(taking)
     assert after["anchor"].splitlines()[-1] != info["anchor"].splitlines()[-1]
@@ -222,10 +222,9 @@ def test_several_commands_in_one_action_are_at_most_one_step(make_env, joined):
 
 
 def odd_actions():
-    words = st.sampled_from(
-        "go take drop open all everything then quit yes y no again coin north south undo me . , ; "
-        '" - [ ] <score> </description> *** The End *** tw-extra-infos'.split()
-    )
+    verbs = ["go", "take", "drop", "open", "all", "then", "quit", "yes", "y", "again", "undo", "me"]
+    marks = [".", ",", ";", '"', "-", "[", "]", "<score>", "</description>", "*** The End ***"]
+    words = st.sampled_from([*verbs, *marks, "coin", "north", "south", "tw-extra-infos"])
     sentences = st.lists(words, max_size=12).map(" ".join)
     return st.one_of(st.text(max_size=300), sentences)
 
@@ -275,10 +274,10 @@ def test_extreme_actions_are_answered_in_words_at_once(make_env, action):
 
 def test_admissible_actions_are_sorted_and_all_understood(make_env):
     env = make_env("custom", **CHALLENGES["custom"])
-    _, info = env.reset(seed=1)
+    _, info = env.reset(seed=0)
     assert info["admissible_actions"] == sorted(set(info["admissible_actions"]))
     for action in info["admissible_actions"]:
-        env.reset(seed=1)
+        env.reset(seed=0)
         text = env.step(action)[0]
         assert "recognise" not in text
         assert "can't see" not in text

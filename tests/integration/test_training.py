@@ -19,7 +19,7 @@ from rllib_gigpo.results import summarize
 def run(ray_session, corridor_config, tmp_path_factory):
     """One Algorithm after two iterations with evaluation: (algorithm, results, number of engines)."""
     starts = []
-    original = vllm_engine.VLLMEngine.start
+    original = vllm_engine.VllmEngine.start
 
     def counted(self):
         starts.append(self)
@@ -27,7 +27,7 @@ def run(ray_session, corridor_config, tmp_path_factory):
 
     config = corridor_config(format_penalty=0.1, admissible_penalty=0.1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vllm_engine.VLLMEngine, "start", counted)
+        patch.setattr(vllm_engine.VllmEngine, "start", counted)
         algorithm = config.evaluation(evaluation_interval=2).build_algo()
         results = [algorithm.train() for _ in range(2)]
         yield algorithm, results, starts

@@ -14,6 +14,7 @@ from rllib_gigpo.config import GiGPOConfig
 from rllib_gigpo.credit.token_rows import TokenRows
 from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
 from rllib_gigpo.learner.training_rows import TrainingRows
+from rllib_gigpo.models.tiny_model import build_tokenizer
 from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule
 
 
@@ -42,11 +43,12 @@ def model_path(tmp_path_factory):
         attention_dropout=0.1,
     )
     transformers.Qwen2ForCausalLM(config).save_pretrained(path)
+    build_tokenizer(["a checkpoint holds a tokenizer too"], 300).save_pretrained(path)
     return str(path)
 
 
 @pytest.fixture
-def make_config():
+def make_config(model_path):
     """A function that makes a config: SGD, no KL, no entropy bonus, no clipping of gradients."""
 
     def make(*, num_learners=0, **settings):
@@ -60,7 +62,7 @@ def make_config():
             "micro_batch_tokens": 100,
             "logp_chunk_tokens": 7,
         }
-        config = GiGPOConfig().training(**{**defaults, **settings})
+        config = GiGPOConfig().llm(model_path=model_path).training(**{**defaults, **settings})
         return config.learners(num_learners=num_learners, num_cpus_per_learner=0.5)
 
     return make

@@ -2,12 +2,23 @@ import dataclasses
 
 import numpy as np
 import pytest
+from ray.rllib.core import DEFAULT_MODULE_ID
 
 
 def weights_of(group):
     """The weights of each Learner."""
     results = group.foreach_learner(lambda learner: dict(learner.export_weights()))
     return [result.get() for result in results]
+
+
+def gradient_reader():
+    """A closure, which Ray can send to a Learner's process by value."""
+
+    def read(learner):
+        module = learner.module[DEFAULT_MODULE_ID].unwrapped()
+        return {name: parameter.grad.clone() for name, parameter in module.named_parameters()}
+
+    return read
 
 
 def assert_same(weights, others, *, tolerance):
@@ -31,6 +42,8 @@ def test_two_learners_take_the_step_of_one(
     first, second = weights_of(two)
     assert_same(first, second, tolerance=0.0)
     assert_same(first, dict(local.export_weights()), tolerance=1e-6)
+    for result in two.foreach_learner(gradient_reader()):
+        assert_same(result.get(), gradient_reader()(local), tolerance=1e-6)
     for name in ("total_loss", "grad_norm", "entropy", "approx_kl", "max_ratio_deviation"):
         assert metrics[0][name] == metrics[1][name] == pytest.approx(expected[name], rel=1e-4)
     assert metrics[0]["num_response_tokens"] == expected["num_response_tokens"]

@@ -34,7 +34,8 @@ def test_k1_and_k3_average_to_the_kl_of_two_distributions():
     q = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
     kl = (p * (p / q).log()).sum().item()
     for kind in ("k1", "k3"):
-        assert (p * kl_estimate(p.log(), q.log(), kind)).sum().item() == pytest.approx(kl, abs=1e-12)
+        mean = (p * kl_estimate(p.log(), q.log(), kind)).sum().item()
+        assert mean == pytest.approx(kl, abs=1e-12)
 
 
 def test_an_unknown_estimator_is_an_error_that_names_the_known_ones():

@@ -107,7 +107,9 @@ def test_the_plan_is_the_cheapest_of_all_splits(seed):
 
     def cost(parts):
         sizes = [len(part) * max(part) for part in parts]
-        is_allowed = all(size <= 70 or len(part) == 1 for size, part in zip(sizes, parts))
+        is_allowed = all(
+            size <= 70 or len(part) == 1 for size, part in zip(sizes, parts, strict=True)
+        )
         return sum(sizes) + 11 * len(parts) if is_allowed else float("inf")
 
     ordered = sorted(lengths.tolist())

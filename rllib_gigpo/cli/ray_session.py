@@ -1,0 +1,86 @@
+"""Ray for the length of a command, and how much of what it prints is shown. Imports Ray inside."""
+
+import argparse
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rllib_gigpo.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class RaySettings:
+    """How a command gets its Ray; the options of the group "ray"."""
+
+    address: str | None = None  # None: start one here
+    num_cpus: int | None = None  # None: all
+    num_gpus: int | None = None  # None: all
+    verbosity: int = 0  # 1: what workers print; 2: Tune's reports too
+
+
+def add_ray_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--ray-address``, ``--ray-num-cpus``, ``--ray-num-gpus`` and ``-v`` to a parser."""
+    group = parser.add_argument_group("ray")
+    group.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="running cluster to connect to (default: start one)",
+    )
+    for kind in ("cpus", "gpus"):
+        group.add_argument(
+            f"--ray-num-{kind}",
+            metavar="N",
+            type=int,
+            help=f"{kind[:-1].upper()}s that Ray may use (default: all)",
+        )
+    group.add_argument(
+        "-v", action="count", dest="verbosity", help="show what workers print; -vv: Tune's too"
+    )
+
+
+def ray_settings(args: argparse.Namespace) -> RaySettings:
+    """Collect what was given of these options."""
+    return RaySettings(
+        address=getattr(args, "ray_address", None),
+        num_cpus=getattr(args, "ray_num_cpus", None),
+        num_gpus=getattr(args, "ray_num_gpus", None),
+        verbosity=getattr(args, "verbosity", None) or 0,
+    )
+
+
+@contextlib.contextmanager
+def ray_session(settings: RaySettings) -> Iterator[None]:
+    """Start Ray, or connect to a running cluster; a session that the caller has started is used.
+
+    Raises:
+        ConfigError: An address came with numbers of CPUs or GPUs, which only a new cluster takes.
+    """
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    sizes = {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus}
+    if settings.address and any(size is not None for size in sizes.values()):
+        raise ConfigError(
+            "--ray-num-cpus and --ray-num-gpus do not go with --ray-address, a running cluster"
+        )
+    if settings.verbosity == 0:
+        _hide_advice_on_rllib()
+    ray.init(
+        address=settings.address,
+        log_to_driver=settings.verbosity > 0,
+        logging_level=logging.INFO if settings.verbosity > 0 else logging.WARNING,
+        **({} if settings.address else {**sizes, "include_dashboard": False}),
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _hide_advice_on_rllib() -> None:
+    """Hide Ray 2.60's warnings that no user of this package can act on: its API stack is fixed."""
+    for name in ("algorithms.algorithm_config", "core.rl_module.rl_module"):
+        logging.getLogger(f"ray.rllib.{name}").setLevel(logging.ERROR)

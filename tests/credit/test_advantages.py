@@ -1,0 +1,62 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rllib_gigpo.credit.advantages import clip, episode_advantages, whiten
+
+ROWS = st.lists(st.tuples(st.floats(-10, 10), st.integers(0, 9)), min_size=1, max_size=20)
+
+
+def test_whitening_counts_a_row_as_often_as_it_has_tokens():
+    # Tokens 1, 1, 1, -1: mean 0.5, biased variance 0.75.
+    found = whiten(np.array([1.0, -1.0]), np.array([3, 1]))
+    std = math.sqrt(0.75 + 1e-8)
+    np.testing.assert_allclose(found, [0.5 / std, -1.5 / std], rtol=1e-14)
+
+
+@given(ROWS)
+def test_whitening_is_that_of_the_written_out_tokens(rows):
+    advantages, lengths = (np.array(part) for part in zip(*rows, strict=True))
+    tokens = [advantage for advantage, length in rows for _ in range(length)]
+    found = whiten(advantages, lengths)
+    if not tokens:
+        assert not found.any()
+        return
+    mean = math.fsum(tokens) / len(tokens)
+    variance = math.fsum((token - mean) ** 2 for token in tokens) / len(tokens)
+    expected = (advantages - mean) / math.sqrt(variance + 1e-8)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_equal_advantages_whiten_to_exactly_zero():
+    assert whiten(np.full(7, 0.1), np.arange(1, 8)).tolist() == [0.0] * 7
+
+
+def test_whitening_refuses_lengths_that_differ():
+    with pytest.raises(ValueError, match="one entry per row"):
+        whiten(np.zeros(2), np.zeros(3))
+
+
+def test_clipping_bounds_both_sides_and_none_leaves_advantages_alone():
+    advantages = np.array([-3.0, 0.1, 2.0])
+    assert clip(advantages, 0.5).tolist() == [-0.5, 0.1, 0.5]
+    assert clip(advantages, None) is advantages
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+def test_a_bound_that_is_not_above_zero_is_refused(limit):
+    with pytest.raises(ValueError, match="advantage_clip="):
+        clip(np.zeros(1), limit)
+
+
+def test_the_trajectory_baseline_counts_each_trajectory_once():
+    # Group 5: returns 10 (one row) and 0 (three rows); group 9: one trajectory.
+    returns = np.array([10.0, 0.0, 0.0, 0.0, 4.0])
+    groups, trajectories = np.array([5, 5, 5, 5, 9]), np.array([1, 0, 0, 0, 2])
+    found = episode_advantages(returns, groups, trajectories, divide_by_std=False)
+    assert found.tolist() == [5.0, -5.0, -5.0, -5.0, 0.0]
+    by_row = episode_advantages(returns, groups, trajectories, baseline="step", divide_by_std=False)
+    assert by_row.tolist() == [7.5, -2.5, -2.5, -2.5, 0.0]

@@ -1,0 +1,109 @@
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rllib_gigpo.credit.anchors import anchor_groups, exact_anchor_groups, split_later_visits
+
+ROWS = st.lists(
+    st.tuples(
+        st.integers(-3, 3),
+        st.one_of(st.sampled_from(["a", "b", ""]), st.integers(-2, 2), st.tuples(st.booleans())),
+    ),
+    max_size=30,
+)
+
+
+def partition(labels):
+    """The groups of rows, whatever their labels are called."""
+    rows = {}
+    for row, label in enumerate(labels):
+        rows.setdefault(int(label), []).append(row)
+    return sorted(rows.values())
+
+
+@given(ROWS)
+def test_rows_share_a_label_exactly_if_group_and_anchor_are_equal(rows):
+    labels = exact_anchor_groups([anchor for _, anchor in rows], np.array([g for g, _ in rows]))
+    expected = {}
+    for row, key in enumerate(rows):
+        expected.setdefault(key, []).append(row)
+    assert partition(labels) == sorted(expected.values())
+    assert set(labels.tolist()) == set(range(len(expected)))
+
+
+def test_many_rows_of_many_groups_in_a_random_order_are_grouped_as_a_dictionary_would():
+    rng = random.Random(0)
+    rows = [(rng.randrange(2**40, 2**40 + 50), f"state {rng.randrange(30)}") for _ in range(5000)]
+    labels = exact_anchor_groups([anchor for _, anchor in rows], np.array([g for g, _ in rows]))
+    assert len(set(zip(rows, labels.tolist(), strict=True))) == len(set(rows))
+    assert len(set(labels.tolist())) == len(set(rows))
+
+
+class Clumsy:
+    """Hashes collide; equality does not."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __hash__(self):
+        return 7
+
+    def __eq__(self, other):
+        return self.value == other.value
+
+
+def test_anchors_with_equal_hashes_that_differ_are_kept_apart():
+    labels = exact_anchor_groups([Clumsy(1), Clumsy(2), Clumsy(1)], np.zeros(3, dtype=np.int64))
+    assert partition(labels) == [[0, 2], [1]]
+
+
+def test_an_array_or_tuple_of_anchors_will_do():
+    groups = np.zeros(2, dtype=np.int64)
+    assert exact_anchor_groups(("x", "x"), groups).tolist() == [0, 0]
+    assert exact_anchor_groups(np.array(["x", "x"], dtype=object), groups).tolist() == [0, 0]
+
+
+def test_labels_can_be_written_to():
+    labels = exact_anchor_groups(["x"], np.zeros(1, dtype=np.int64))
+    labels[0] = 5
+    assert labels.tolist() == [5]
+
+
+@pytest.mark.parametrize("group_ids", [[0, 0, 1, 1], [1, 0, 1, 0]])
+def test_an_anchor_that_is_not_hashable_is_refused_with_its_row(group_ids):
+    with pytest.raises(TypeError, match=r"Row 2: anchor \['x'\] of type list is not hashable"):
+        exact_anchor_groups(["a", "b", ["x"], "c"], np.array(group_ids))
+
+
+@pytest.mark.parametrize("group_ids", [[0, 0, 1, 1], [1, 0, 1, 0]])
+@pytest.mark.parametrize("anchor", [float("nan"), np.float32("nan"), ("x", (1, float("nan")))])
+def test_an_anchor_with_nan_is_refused_with_its_row(anchor, group_ids):
+    with pytest.raises(ValueError, match=r"Row 2: anchor .* holds NaN"):
+        exact_anchor_groups(["a", "b", anchor, "c"], np.array(group_ids))
+
+
+def test_lengths_that_differ_are_refused():
+    with pytest.raises(ValueError, match="2 anchors"):
+        exact_anchor_groups(["a", "b"], np.zeros(3, dtype=np.int64))
+
+
+def test_later_visits_of_one_trajectory_become_groups_of_their_own():
+    # Trajectory 0 visits "a" at steps 0, 2 and 3; trajectory 1 at step 5.
+    labels = np.array([0, 0, 0, 0, 1])
+    trajectories, steps = np.array([0, 0, 1, 0, 0]), np.array([3, 0, 5, 2, 1])
+    assert partition(split_later_visits(labels, trajectories, steps)) == [[0], [1, 2], [3], [4]]
+    assert labels.tolist() == [0, 0, 0, 0, 1]
+
+
+def test_anchor_groups_keeps_first_visits_only_on_request():
+    arguments = (["a", "b", "a"], np.zeros(3), np.zeros(3), np.arange(3))
+    assert partition(anchor_groups(*arguments)) == [[0, 2], [1]]
+    assert partition(anchor_groups(*arguments, within_trajectory=False)) == [[0], [1], [2]]
+
+
+def test_an_unknown_way_to_match_anchors_is_refused():
+    with pytest.raises(ValueError, match="anchor='fuzzy'"):
+        anchor_groups([], np.zeros(0), np.zeros(0), np.zeros(0), anchor="fuzzy")

@@ -1,0 +1,48 @@
+import gymnasium
+import pytest
+
+from rllib_gigpo.envs.corridor import CorridorEnv
+
+
+def test_the_expert_reaches_the_goal_on_every_seed():
+    env = CorridorEnv(length=6)
+    for seed in range(50):
+        _, info = env.reset(seed=seed)
+        assert not info["won"]
+        for _ in range(5):
+            _, reward, terminated, truncated, info = env.step(info["expert_action"])
+            if terminated:
+                break
+        assert (reward, terminated, truncated) == (1.0, True, False)
+        assert info["won"]
+        assert info["score"] == 1.0
+
+
+def test_seeds_cover_all_starts_and_goals():
+    env = CorridorEnv(length=3)
+    starts = {(env.reset(seed=seed)[0], env.reset(seed=seed)[1]["task"]) for seed in range(100)}
+    assert len(starts) == 6
+
+
+def test_other_words_change_nothing_and_the_limit_truncates():
+    env = CorridorEnv(max_steps=2)
+    start, _ = env.reset(seed=0)
+    assert env.step("dance")[:4] == (start, 0.0, False, False)
+    assert env.step("")[:4] == (start, 0.0, False, True)
+
+
+def test_walls_stop_the_walker():
+    env = CorridorEnv(length=2, max_steps=9)
+    seed = next(s for s in range(9) if "door 1 of 2" in env.reset(seed=s)[0])
+    start, _ = env.reset(seed=seed)
+    assert env.step("go left")[0] == start
+
+
+def test_it_is_made_by_its_id():
+    env = gymnasium.make("rllib_gigpo.envs:Corridor-v0", length=4, max_steps=5)
+    assert env.reset(seed=1)[0].endswith("of 4.")
+
+
+def test_impossible_options_are_refused():
+    with pytest.raises(ValueError, match="length=1 and max_steps=3"):
+        CorridorEnv(1, max_steps=3)

@@ -1,0 +1,66 @@
+"""`rllib` with the real algorithm: train, evaluate what was trained, try out what will be."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rllib_gigpo.cli.main import main
+
+EXPERIMENT = """
+from rllib_gigpo import GiGPOConfig
+
+config = (
+    GiGPOConfig()
+    .environment("rllib_gigpo.envs:Corridor-v0", env_config={{"length": 3, "max_steps": 6}})
+    .llm(model_path={model_path!r}, max_prompt_tokens=256, max_response_tokens=4)
+    .prompting(template="compact", action_tag=None, think_tag=None)
+    .inference(eval_temperature=0.0)
+    .tasks(num_train_tasks=8, num_test_tasks=6, max_episode_steps=6)
+    .training(group_size=4, num_groups=2, num_minibatches=2, lr=1e-3, kl_coeff=0.0)
+    .evaluation(evaluation_interval=1)
+    .transcripts(interval=1)
+    .debugging(seed=0)
+)
+stop = {{"training_iteration": 2}}
+"""
+
+pytestmark = pytest.mark.usefixtures("ray_session")
+
+
+@pytest.fixture(scope="module")
+def experiment(tiny_folder, tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("experiment") / "corridor.py"
+    file.write_text(EXPERIMENT.format(model_path=str(tiny_folder)))
+    return file
+
+
+def test_a_trained_checkpoint_is_evaluated_as_it_was_at_the_end_of_training(
+    experiment: Path, tmp_path: Path
+):
+    assert main(["train", "file", str(experiment), "--output", str(tmp_path)]) == 0
+
+    (folder,) = (file.parent for file in tmp_path.glob("*/*/result.json"))
+    assert (folder / "learning_curve.png").is_file()
+    assert (folder / "anchor_group_sizes.png").is_file()
+    assert len(list((folder / "transcripts").iterdir())) == 2
+    last = json.loads((folder / "result.json").read_text().splitlines()[-1])
+
+    report = tmp_path / "evaluation.json"
+    assert main(["evaluate", str(folder), "--output", str(report)]) == 0
+
+    # Evaluation is greedy here, so the same weights play the same episodes.
+    metrics = json.loads(report.read_text())["env_runners"]
+    trained = last["evaluation"]["env_runners"]
+    for name in ("success_rate", "num_env_steps", "format_valid_rate", "response_tokens_mean"):
+        assert metrics[name] == trained[name]
+    assert metrics["num_episodes"] == 6
+
+
+def test_a_dry_run_estimates_and_runs_one_iteration(experiment: Path, capsys):
+    assert main(["train", "file", str(experiment), "--dry-run"]) == 0
+
+    output = capsys.readouterr().out
+    assert "each of 1 Learners" in output
+    assert "asks Ray for 1 CPU" in output
+    assert "the dry run succeeded" in output

@@ -1,0 +1,100 @@
+"""Demonstrations: only training seeds, the expert's labels, and prompts as in a rollout."""
+
+from dataclasses import replace
+
+import gymnasium as gym
+import pytest
+
+from rllib_gigpo.errors import EnvContractError
+from rllib_gigpo.models.tiny_model import build_tokenizer
+from rllib_gigpo.prompting import ActionParser, PromptRenderer, PromptTemplate
+from rllib_gigpo.warm_start import DemonstrationSettings, PromptSettings
+from rllib_gigpo.warm_start.demonstrations import make_rows, play_demonstrations
+
+
+def with_demonstrations(settings, **changes):
+    return replace(settings, demonstrations=DemonstrationSettings(**changes))
+
+
+def test_only_training_seeds_are_played(settings, signs_env):
+    play_demonstrations(settings)
+    assert signs_env.seeds_of_resets == list(range(100, 132))
+
+
+def test_each_seed_is_played_as_often_as_asked(settings, signs_env):
+    settings = with_demonstrations(settings, episodes_per_seed=2)
+    play_demonstrations(replace(settings, seeds=(7, 9)))
+    assert signs_env.seeds_of_resets == [7, 7, 9, 9]
+
+
+def test_the_label_is_the_expert_s_action_also_where_a_random_one_is_executed(settings):
+    turns = play_demonstrations(with_demonstrations(settings, random_action_probability=0.5))
+    assert len(turns) == 32 * 4
+    assert all(turn.inputs.observation == f"The sign says: {turn.action[3:]}." for turn in turns)
+    later = [turn for turn in turns if turn.inputs.history]
+    last = [turn.inputs.history[-1] for turn in later]
+    wrong = [step for step in last if step.action[3:] not in step.observation]
+    # Of two directions half of the random ones are wrong: 0.5 x 0.5 of 96 turns.
+    assert 0.1 < len(wrong) / len(later) < 0.4
+
+
+def test_without_random_actions_the_expert_plays_alone(settings):
+    turns = play_demonstrations(with_demonstrations(settings, random_action_probability=0.0))
+    executed = [step for turn in turns for step in turn.inputs.history]
+    assert all(step.action[3:] in step.observation for step in executed)
+
+
+def test_inputs_are_those_of_a_rollout(settings):
+    settings = replace(settings, prompting=PromptSettings(history_length=2))
+    turn = play_demonstrations(settings)[3]
+    assert turn.inputs.task == "Follow the signs."
+    assert turn.inputs.admissible_actions == ("go left", "go right")
+    assert turn.inputs.step == 4
+    assert [step.step for step in turn.inputs.history] == [2, 3]
+
+
+def test_the_same_seed_plays_the_same_and_more_seeds_change_nothing(settings):
+    all_turns = play_demonstrations(settings)
+    assert play_demonstrations(settings) == all_turns
+    assert play_demonstrations(replace(settings, seeds=settings.seeds[:5])) == all_turns[: 5 * 4]
+    assert play_demonstrations(replace(settings, seed=1)) != all_turns
+
+
+def test_endless_episodes_are_bounded(settings):
+    settings = replace(settings, env_config={"num_steps": 1000}, seeds=(1,))
+    turns = play_demonstrations(with_demonstrations(settings, max_episode_steps=6))
+    assert len(turns) == 6
+
+
+def test_an_environment_without_an_expert_is_an_error_with_the_cure(settings):
+    with pytest.raises(EnvContractError, match=r"info\['expert_action'\]"):
+        play_demonstrations(replace(settings, env_config={"has_expert": False}))
+
+
+def test_an_environment_with_other_than_text_is_an_error(settings):
+    if "Numbers-v0" not in gym.registry:
+        gym.register("Numbers-v0", entry_point=NumbersEnv)
+    with pytest.raises(EnvContractError, match="TransformAction"):
+        play_demonstrations(replace(settings, env="Numbers-v0"))
+
+
+class NumbersEnv(gym.Env):
+    observation_space = gym.spaces.Text(10)
+    action_space = gym.spaces.Discrete(2)
+
+
+@pytest.mark.parametrize("action_tag", [None, "action"])
+def test_rows_hold_the_renderer_s_prompt_and_a_response_that_the_parser_reads(settings, action_tag):
+    turns = play_demonstrations(replace(settings, seeds=(1, 2)))
+    tokenizer = build_tokenizer([turn.inputs.observation for turn in turns], vocab_size=300)
+    template = PromptTemplate.from_name_or_source("compact")
+    renderer = PromptRenderer(tokenizer, template, max_prompt_tokens=200, action_tag=action_tag)
+    parser = ActionParser(action_tag=action_tag)
+    rows = make_rows(turns, renderer, parser, tokenizer)
+    for turn, row in zip(turns, rows, strict=True):
+        assert row.prompt_ids == renderer.render(turn.inputs).token_ids
+        assert row.response_ids[-1] == tokenizer.eos_token_id
+        text = tokenizer.decode(row.response_ids, skip_special_tokens=True)
+        parsed = parser.parse(text, turn.inputs.admissible_actions)
+        assert parsed.is_admissible
+        assert parsed.action == turn.action
