@@ -30,8 +30,7 @@ from .env_probe import (
     text_reader,
 )
 from .env_report import EnvReport
-
-EnvOrId = str | Callable[[dict[str, Any]], gymnasium.Env] | gymnasium.Env
+from .env_source import EnvOrId, EnvSource
 
 _ODD_ACTIONS = ("", "xyzzy", "go \x00\u2603\nnowhere", "very " * 500)
 _SLOW_STEPS_PER_S = 20.0
@@ -70,16 +69,15 @@ def check_env(
             f"check_env needs num_episodes >= 2 and max_steps >= 1, got {num_episodes} and "
             f"{max_steps}."
         )
-    probe = _Probe(env_or_id, dict(env_config or {}), text_reader(observation_to_text), max_steps)
-    return probe.run(num_episodes)
+    source = EnvSource(env_or_id, dict(env_config or {}))
+    return _Probe(source, text_reader(observation_to_text), max_steps).run(num_episodes)
 
 
 @dataclass(slots=True)
 class _Probe:
     """One run of ``check_env``: what was played and found so far."""
 
-    env_or_id: EnvOrId
-    env_config: dict[str, Any]
+    source: EnvSource
     to_text: ToText
     max_steps: int
     problems: list[str] = field(default_factory=list)
@@ -89,7 +87,7 @@ class _Probe:
     expert_wins: float | None = None
 
     def run(self, num_episodes: int) -> EnvReport:
-        env = self._guard("making the environment", self._make)
+        env = self._guard("making the environment", self.source.make)
         if env is not None:
             try:
                 self._check(env, num_episodes)
@@ -98,9 +96,10 @@ class _Probe:
         return self._report()
 
     def _check(self, env: gymnasium.Env, num_episodes: int) -> None:
-        self.problems += check_spaces(env)
-        self.problems += check_picklable("env_config", self.env_config)
-        if self.problems or not self._play_at_random(env, num_episodes):
+        self.problems += check_picklable("env_config", self.source.env_config)
+        space_problems = check_spaces(env)
+        self.problems += space_problems
+        if space_problems or not self._play_at_random(env, num_episodes):
             return
         self.problems += check_turns(self.episodes)
         self._check_determinism(env)
@@ -125,11 +124,16 @@ class _Probe:
             for where, other in (("the same instance", env), ("a fresh instance", fresh)):
                 if other is None:
                     continue
-                replay = self._play(other, seed, replay_policy(original.actions), "a replay")
+                replay = self._replay(other, seed, original)
                 if replay is not None:
                     self.problems += compare_episodes(original, replay, where=where, seed=seed)
         if fresh is not None:
             self._close(fresh)
+
+    def _replay(self, env: gymnasium.Env, seed: int, original: Episode) -> Episode | None:
+        num_steps = len(original.actions)
+        policy = replay_policy(original.actions)
+        return self._play(env, seed, policy, "a replay", max_steps=num_steps)
 
     def _play_expert(self, env: gymnasium.Env) -> None:
         if not any(turn.info.get(EXPERT_ACTION) for e in self.episodes for turn in e.turns):
@@ -156,12 +160,19 @@ class _Probe:
                 partial(_react, env, action),
             )
 
-    def _play(self, env: gymnasium.Env, seed: int, policy: Policy, what: str) -> Episode | None:
+    def _play(
+        self,
+        env: gymnasium.Env,
+        seed: int,
+        policy: Policy,
+        what: str,
+        *,
+        max_steps: int | None = None,
+    ) -> Episode | None:
+        limit = self.max_steps if max_steps is None else max_steps
         episode = self._guard(
             f"{what} with seed {seed}",
-            lambda: play(
-                env, seed=seed, policy=policy, to_text=self.to_text, max_steps=self.max_steps
-            ),
+            lambda: play(env, seed=seed, policy=policy, to_text=self.to_text, max_steps=limit),
         )
         if episode is not None:
             self.episodes.append(episode)
@@ -175,23 +186,14 @@ class _Probe:
             self.problems.append(f"{what} raised {type(error).__name__}: {error}")
             return None
 
-    def _make(self) -> gymnasium.Env:
-        if isinstance(self.env_or_id, str):
-            return gymnasium.make(self.env_or_id, disable_env_checker=True, **self.env_config)
-        if isinstance(self.env_or_id, gymnasium.Env):
-            return self.env_or_id
-        return self.env_or_id(dict(self.env_config))
-
     def _fresh(self, env: gymnasium.Env) -> gymnasium.Env | None:
-        if not isinstance(self.env_or_id, gymnasium.Env):
-            return self._guard("making a second instance", self._make)
-        if env.spec is not None:
-            return self._guard("making a second instance", partial(gymnasium.make, env.spec))
+        if self.source.can_make_another(env):
+            return self._guard("making a second instance", partial(self.source.make_another, env))
         self.notes.append("no fresh instance was compared: pass an id or the class instead.")
         return None
 
     def _close(self, env: gymnasium.Env) -> None:
-        if not isinstance(self.env_or_id, gymnasium.Env) or env is not self.env_or_id:
+        if env is not self.source.env_or_id:  # an instance stays its owner's
             self._guard("close()", env.close)
 
     def _report(self) -> EnvReport:
@@ -205,7 +207,7 @@ class _Probe:
                 "config.env_runners(num_env_workers=...) to step in other processes."
             )
         return EnvReport(
-            name=self._name(),
+            name=self.source.name,
             problems=tuple(dict.fromkeys(self.problems)),
             notes=tuple(dict.fromkeys(self.notes)),
             num_episodes=len(self.episodes),
@@ -219,11 +221,6 @@ class _Probe:
             steps_per_s=steps_per_s,
             reset_ms=1000 * max((episode.reset_s for episode in self.episodes), default=0.0),
         )
-
-    def _name(self) -> str:
-        if isinstance(self.env_or_id, gymnasium.Env):
-            return str(self.env_or_id)
-        return getattr(self.env_or_id, "__name__", str(self.env_or_id))
 
 
 def _react(env: gymnasium.Env, action: str) -> None:

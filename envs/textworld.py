@@ -171,7 +171,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         }
         plan = state.policy_commands
         expert_action = plan[0] if plan else self._expert.suggest()
-        if expert_action and not (state.won or state.lost):
+        if expert_action:
             info[EXPERT_ACTION] = expert_action
         return info
 

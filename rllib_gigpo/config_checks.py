@@ -7,6 +7,7 @@ every mistake at once. Nothing here imports Ray, vLLM or torch.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,6 +157,24 @@ def _model(config: Any) -> Iterator[str]:
         )
     elif not (Path(path) / "config.json").is_file():
         yield f"model_path={str(path)!r} holds no config.json, so it is not a Hugging Face model"
+    else:
+        yield from _context(config, Path(path) / "config.json")
+
+
+def _context(config: Any, config_file: Path) -> Iterator[str]:
+    """Prompt and response must fit the model's context together."""
+    try:
+        length = json.loads(config_file.read_text(encoding="utf-8")).get("max_position_embeddings")
+    except (OSError, ValueError) as error:
+        yield f"{config_file} cannot be read as JSON: {error}"
+        return
+    wanted = config.max_prompt_tokens + config.max_response_tokens
+    if isinstance(length, int) and wanted > length:
+        yield (
+            f"max_prompt_tokens={config.max_prompt_tokens} and max_response_tokens="
+            f"{config.max_response_tokens} need a context of {wanted} tokens, but the model's has"
+            f" {length}; lower them with .llm(...)"
+        )
 
 
 def _environment(config: Any) -> Iterator[str]:

@@ -74,6 +74,17 @@ def test_a_missing_and_an_unknown_model_folder_say_what_to_give(config, tmp_path
     assert "never downloaded" in mistakes(config)
 
 
+def test_prompts_longer_than_the_models_context_are_refused(config, model_folder):
+    (model_folder / "config.json").write_text('{"max_position_embeddings": 1024}')
+    assert "need a context of 2560 tokens, but the model's has 1024" in mistakes(config)
+    config.llm(max_prompt_tokens=1000, max_response_tokens=24).validate()
+
+
+def test_a_broken_model_config_is_named(config, model_folder):
+    (model_folder / "config.json").write_text("{")
+    assert "cannot be read as JSON" in mistakes(config)
+
+
 def test_a_misspelt_setting_is_found_even_when_tune_sets_it_silently(config):
     config.step_wieght = 0.5
     assert "did you mean 'step_weight'?" in mistakes(config)

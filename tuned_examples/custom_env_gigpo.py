@@ -22,7 +22,11 @@ class GuessEnv(gym.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.secret, self.low, self.high = int(self.np_random.integers(1, self.size + 1)), 1, self.size
+        self.secret, self.low, self.high = (
+            int(self.np_random.integers(1, self.size + 1)),
+            1,
+            self.size,
+        )
         return self._see()
 
     def step(self, action):

@@ -1,6 +1,6 @@
 """The main job with GRPO: the same games, model, rollouts and budget; only the credit differs.
 
-    rllib train file tuned_examples/textworld_grpo_tiny.py
+rllib train file tuned_examples/textworld_grpo_tiny.py
 """
 
 import runpy

@@ -79,7 +79,13 @@ def settings_from(args: argparse.Namespace) -> "WarmStartSettings":
             **_given(args, "template", "history_length", "max_prompt_tokens", "system_prompt"),
         ),
         demonstrations=DemonstrationSettings(
-            **_given(args, "random_action_probability", "episodes_per_seed", "max_episode_steps")
+            **_given(
+                args,
+                "random_action_probability",
+                "random_label_probability",
+                "episodes_per_seed",
+                "max_episode_steps",
+            )
         ),
         tiny_model=TinyModelSettings(
             **_given(args, "vocab_size", "hidden_size", "num_layers", "num_heads")
@@ -109,7 +115,14 @@ def _add_task_options(group: Any) -> None:
         "--random-action-probability",
         metavar="P",
         type=float,
-        help="chance of a random action in place of the expert's (default: 0.6)",
+        help="chance of playing a random action in place of the expert's (default: 0.6)",
+    )
+    group.add_argument(
+        "--random-label-probability",
+        metavar="P",
+        type=float,
+        help="chance of learning a random action in place of the expert's: higher leaves more "
+        "to learn by reinforcement (default: 0.5; base model: 0)",
     )
 
 
@@ -133,12 +146,17 @@ def _add_prompt_options(group: Any) -> None:
 
 def _add_fit_options(group: Any) -> None:
     group.add_argument(
-        "--num-epochs", metavar="N", type=int, help="passes over the demonstrations (default: 5)"
+        "--num-epochs", metavar="N", type=int, help="passes over the demonstrations (default: 3)"
     )
     group.add_argument(
         "--lr", metavar="X", type=float, help="learning rate (default: 2e-3; base model: 1e-5)"
     )
-    group.add_argument("--batch-tokens", metavar="N", type=int, help="tokens per optimiser step")
+    group.add_argument(
+        "--batch-tokens",
+        metavar="N",
+        type=int,
+        help="tokens of an optimiser step (default: 1024; base model: 16384)",
+    )
     for name, meaning in (
         ("vocab-size", "tokens of the tiny model (default: 1024)"),
         ("hidden-size", "width of the tiny model (default: 128)"),

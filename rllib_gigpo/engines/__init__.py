@@ -1,6 +1,7 @@
 """Inference engines behind one interface: ``vllm`` (fast) and ``transformers`` (slow and exact)."""
 
 import importlib
+import logging
 from types import ModuleType
 
 from rllib_gigpo.engines.base import (
@@ -52,6 +53,8 @@ def make_engine(name: str, settings: EngineSettings) -> InferenceEngine:
 
 
 def _import_engine_module(module_name: str) -> ModuleType:
+    # Importing vLLM logs before vLLM has set its log up: without any handler, that is printed.
+    logging.getLogger("vllm").addHandler(logging.NullHandler())
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:

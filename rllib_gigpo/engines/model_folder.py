@@ -23,6 +23,21 @@ class ModelFolder:
     is_tied: bool  # the output head is the input embedding
     tensor_shapes: dict[str, tuple[int, ...]]  # of the checkpoint; empty: not in safetensors format
 
+    def check_context(self, max_model_len: int) -> None:
+        """Refuse a context beyond the model's.
+
+        Raises:
+            EngineError: Says both lengths. Models that stretch their positions are not judged.
+        """
+        longest = getattr(self.config, "max_position_embeddings", None)
+        rope = getattr(self.config, "rope_parameters", None) or {}
+        is_stretched = rope.get("rope_type", "default") != "default"
+        if longest is not None and not is_stretched and max_model_len > longest:
+            raise EngineError(
+                f"max_model_len={max_model_len} exceeds the model's context of {longest} tokens: "
+                "lower llm(max_prompt_tokens=..., max_response_tokens=...)."
+            )
+
     def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Read the checkpoint's tensors one by one."""
         for file in sorted(Path(self.path).glob("*.safetensors")):
@@ -41,8 +56,8 @@ def read_model_folder(path: str) -> ModelFolder:
     folder = Path(path)
     if not (folder / "config.json").is_file():
         raise EngineError(
-            f"{path!r} is no model folder (it has no config.json): give the path of a local Hugging "
-            "Face model folder in llm(model_path=...)."
+            f"{path!r} is no model folder (it has no config.json): give the path of a local "
+            "Hugging Face model folder in llm(model_path=...)."
         )
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)

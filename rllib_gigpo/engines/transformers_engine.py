@@ -64,7 +64,7 @@ class TransformersEngine(InferenceEngine):
 
         path = self.settings.model_path
         folder = read_model_folder(path)
-        self._check_context(folder.config)
+        folder.check_context(self.settings.max_model_len)
         self._stop_token_ids = frozenset(folder.stop_token_ids)
         self._is_tied = folder.is_tied
         try:
@@ -74,14 +74,6 @@ class TransformersEngine(InferenceEngine):
         except (OSError, ValueError) as error:
             raise EngineError(f"The model {path!r} cannot be loaded: {error}") from error
         self._model = model.eval().requires_grad_(False)
-
-    def _check_context(self, config: Any) -> None:
-        longest = getattr(config, "max_position_embeddings", None)
-        if longest is not None and self.settings.max_model_len > longest:
-            raise EngineError(
-                f"max_model_len={self.settings.max_model_len} exceeds the model's context of "
-                f"{longest} tokens: lower llm(max_prompt_tokens=..., max_response_tokens=...)."
-            )
 
     @property
     def num_unfinished(self) -> int:

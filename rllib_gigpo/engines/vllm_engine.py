@@ -8,6 +8,7 @@ child-process path was run on a CPU; nothing here was run on a GPU.
 import gc
 import os
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -157,8 +158,9 @@ class VllmEngine(InferenceEngine):
 
     def __init__(self, settings: EngineSettings) -> None:
         super().__init__(settings)
-        self._in_process = not torch.cuda.is_available()
-        check_engine_kwargs(settings.engine_kwargs, on_gpu=not self._in_process)
+        self._on_gpu = torch.cuda.is_available()
+        self._in_process = not self._on_gpu
+        check_engine_kwargs(settings.engine_kwargs, on_gpu=self._on_gpu)
         self._llm: LLMEngine | None = None
         self._folder: ModelFolder
         self._unfinished: set[str] = set()
@@ -176,6 +178,7 @@ class VllmEngine(InferenceEngine):
         if self._llm is not None:
             raise EngineError("The engine is running already: stop() it before another start().")
         self._folder = read_model_folder(self.settings.model_path)
+        self._folder.check_context(self.settings.max_model_len)
         register_plugins()
         init_info = {
             "is_tied": self._folder.is_tied,
@@ -190,7 +193,7 @@ class VllmEngine(InferenceEngine):
         self._has_whole_weights = True
 
     def _build(self) -> LLMEngine:
-        arguments = engine_arguments(self.settings, self._folder, on_gpu=not self._in_process)
+        arguments = engine_arguments(self.settings, self._folder, on_gpu=self._on_gpu)
         variables = {
             # vLLM reads these when it builds the engine. A child process must be able to say why
             # it died; in process the exception says it, and vLLM would print the whole batch.
@@ -200,6 +203,8 @@ class VllmEngine(InferenceEngine):
             ),
         }
         with ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", FutureWarning)  # vLLM's own, on Torch's names
             stack.enter_context(process_guard.environment(variables))
             stack.enter_context(process_guard.unchanged_random_state())
             if self._in_process:
@@ -234,10 +239,11 @@ class VllmEngine(InferenceEngine):
         all_params = [self._sampling_params(request) for request in requests]
         if not self._unfinished:
             self._watchdog.progressed()
-        for request, params in zip(requests, all_params, strict=True):
-            prompt = {"prompt_token_ids": list(request.prompt_token_ids)}
-            llm.add_request(request.request_id, prompt, params)
-            self._unfinished.add(request.request_id)
+        with _engine_errors("vLLM took no requests"):
+            for request, params in zip(requests, all_params, strict=True):
+                prompt = {"prompt_token_ids": list(request.prompt_token_ids)}
+                llm.add_request(request.request_id, prompt, params)
+                self._unfinished.add(request.request_id)
 
     def _check_ready(self) -> None:
         if self._asleep:
@@ -417,8 +423,8 @@ class VllmEngine(InferenceEngine):
     def _check_idle(self, what: str) -> None:
         if self._unfinished:
             raise EngineError(
-                f"{what} need an idle engine, {len(self._unfinished)} requests are unfinished: poll "
-                "them to the end or abort them."
+                f"{what} need an idle engine, {len(self._unfinished)} requests are unfinished: "
+                "poll them to the end or abort them."
             )
 
     def _rpc(self, method: str, **kwargs: Any) -> list[Any]:

@@ -90,4 +90,4 @@ def _view(
     memory: torch.Tensor, dtype: torch.dtype, shape: Sequence[int], start: int
 ) -> torch.Tensor:
     num_bytes = torch.Size(shape).numel() * dtype.itemsize
-    return memory[start : start + num_bytes].view(dtype).view(*shape)
+    return memory[start : start + num_bytes].view(dtype).view(tuple(shape))

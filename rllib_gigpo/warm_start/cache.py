@@ -41,6 +41,7 @@ def cache_key(settings: WarmStartSettings) -> str:
     """
     inputs = {
         "settings": {**asdict(settings), "base_model": None},
+        "defaults": [settings.lr, settings.batch_tokens, settings.random_label_probability],
         "template": PromptTemplate.from_name_or_source(settings.prompting.template).source,
         "base_model": None if settings.base_model is None else _file_hashes(settings.base_model),
         "recipe": RECIPE_VERSION,

@@ -1,7 +1,7 @@
 """Plays an environment by its expert, and turns the played turns into rows to learn from."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
@@ -25,7 +25,7 @@ class Demonstration:
 
     Attributes:
         inputs: what the prompt may show.
-        action: the expert's action, whichever was executed.
+        action: what to learn to do: the expert's action, whichever was executed.
     """
 
     inputs: PromptInputs
@@ -66,6 +66,25 @@ def play_demonstrations(settings: WarmStartSettings) -> list[Demonstration]:
         ]
     finally:
         env.close()
+
+
+def randomize_labels(
+    demonstrations: Sequence[Demonstration], *, probability: float, seed: int
+) -> list[Demonstration]:
+    """Replaces some expert actions by admissible ones drawn at random, where these are known.
+
+    Args:
+        demonstrations: the turns.
+        probability: chance of each turn to get a random label.
+        seed: of the chance.
+    """
+    rng = np.random.default_rng(seed)
+    return [
+        replace(turn, action=_draw(turn.inputs.admissible_actions, rng))
+        if rng.random() < probability and turn.inputs.admissible_actions
+        else turn
+        for turn in demonstrations
+    ]
 
 
 def make_rows(
@@ -140,8 +159,12 @@ def _choose_action(
     """Returns the action to execute: the expert's, or a random one; None if neither is known."""
     is_random = expert_action is None or rng.random() < random_action_probability
     if is_random and admissible_actions:
-        return admissible_actions[int(rng.integers(len(admissible_actions)))]
+        return _draw(admissible_actions, rng)
     return expert_action
+
+
+def _draw(actions: Sequence[str], rng: np.random.Generator) -> str:
+    return actions[int(rng.integers(len(actions)))]
 
 
 def _encode_response(text: str, tokenizer: Any) -> list[int]:

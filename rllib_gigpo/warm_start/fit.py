@@ -52,6 +52,7 @@ def fit(
     settings: FitSettings,
     *,
     lr: float,
+    batch_tokens: int,
     seed: int,
     progress: Callable[[FitProgress], None] | None = None,
 ) -> list[FitProgress]:
@@ -60,8 +61,9 @@ def fit(
     Args:
         model: a causal language model in training mode, on the device to fit on.
         rows: what to learn.
-        settings: epochs, batches and optimiser.
+        settings: epochs, schedule and optimiser.
         lr: highest learning rate.
+        batch_tokens: upper bound of a batch's tokens.
         seed: of the order of the rows.
         progress: called after each epoch.
 
@@ -71,7 +73,7 @@ def fit(
     if not rows:
         raise ConfigError("There are no demonstrations to fit to; give more seeds.")
     rng = np.random.default_rng(seed)
-    num_steps = settings.num_epochs * len(plan_batches(rows, settings.batch_tokens, rng=rng))
+    num_steps = settings.num_epochs * len(plan_batches(rows, batch_tokens, rng=rng))
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=settings.weight_decay)
     # The number of batches differs a little from epoch to epoch; the schedule ends at zero all the
     # same.
@@ -80,7 +82,7 @@ def fit(
     )
     history = []
     for epoch in range(1, settings.num_epochs + 1):
-        batches = _make_batches(rows, settings.batch_tokens, rng=rng, device=model.device)
+        batches = _make_batches(rows, batch_tokens, rng=rng, device=model.device)
         loss, accuracy = _fit_epoch(
             model, batches, optimizer, schedule, grad_clip=settings.grad_clip
         )

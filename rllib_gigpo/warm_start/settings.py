@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +40,17 @@ class DemonstrationSettings:
 
     Attributes:
         random_action_probability: chance that an admissible action drawn at random is executed in
-            place of the expert's. Higher: more states off the expert's path, and a weaker start,
-            which leaves reinforcement learning something to do.
+            place of the expert's, so that the expert is also seen off its path.
+        random_label_probability: chance that a turn's label is an admissible action drawn at
+            random, in place of the expert's. What is learnt from such turns is to answer validly,
+            not to answer well: it sets how much there is left to learn by reinforcement. None: 0.5
+            for the tiny model, 0 for a base model.
         episodes_per_seed: number of episodes for each training seed.
         max_episode_steps: bound of an episode, for environments that do not end by themselves.
     """
 
     random_action_probability: float = 0.6
+    random_label_probability: float | None = None
     episodes_per_seed: int = 1
     max_episode_steps: int = 50
 
@@ -78,16 +84,17 @@ class FitSettings:
         lr_schedule: decay after the warm-up, to zero: ``"cosine"``, ``"linear"``, or ``"constant"``
             for none.
         warmup_fraction: part of all optimiser steps in which the learning rate rises linearly.
-        batch_tokens: upper bound of a batch's tokens, prompts and responses.
+        batch_tokens: upper bound of a batch's tokens, prompts and responses. None: 1024 for the
+            tiny model, 16384 for a base model.
         weight_decay: of AdamW.
         grad_clip: bound of the gradient's norm.
     """
 
-    num_epochs: int = 5
+    num_epochs: int = 3
     lr: float | None = None
     lr_schedule: str = "cosine"
     warmup_fraction: float = 0.05
-    batch_tokens: int = 4096
+    batch_tokens: int | None = None
     weight_decay: float = 0.01
     grad_clip: float = 1.0
 
@@ -118,3 +125,23 @@ class WarmStartSettings:
     demonstrations: DemonstrationSettings = field(default_factory=DemonstrationSettings)
     tiny_model: TinyModelSettings = field(default_factory=TinyModelSettings)
     fit: FitSettings = field(default_factory=FitSettings)
+
+    @property
+    def lr(self) -> float:
+        """Highest learning rate: as set, or the default of the kind of model."""
+        return self.fit.lr if self.fit.lr is not None else self._by_kind(tiny=2e-3, base=1e-5)
+
+    @property
+    def batch_tokens(self) -> int:
+        """Bound of a batch's tokens: as set, or the default of the kind of model."""
+        given = self.fit.batch_tokens
+        return given if given is not None else self._by_kind(tiny=1024, base=16384)
+
+    @property
+    def random_label_probability(self) -> float:
+        """Chance of a random label: as set, or the default of the kind of model."""
+        given = self.demonstrations.random_label_probability
+        return given if given is not None else self._by_kind(tiny=0.5, base=0.0)
+
+    def _by_kind(self, *, tiny: Number, base: Number) -> Number:
+        return tiny if self.base_model is None else base

@@ -22,13 +22,12 @@ from rllib_gigpo.warm_start.demonstrations import (
     DemonstrationRow,
     make_rows,
     play_demonstrations,
+    randomize_labels,
 )
 from rllib_gigpo.warm_start.fit import FitProgress, fit
 from rllib_gigpo.warm_start.settings import WarmStartSettings
 
 REPORT_FILE = "warm_start.json"
-_TINY_MODEL_LR = 2e-3
-_BASE_MODEL_LR = 1e-5
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack")
 _WRITTEN_ANEW = ("config.json", "generation_config.json", REPORT_FILE)
 
@@ -121,13 +120,17 @@ def _build(
     start = time.perf_counter()
     demonstrations = play_demonstrations(settings)
     demonstration_s = time.perf_counter() - start
+    demonstrations = randomize_labels(
+        demonstrations, probability=settings.random_label_probability, seed=settings.seed
+    )
     model, tokenizer, rows = _prepare(settings, demonstrations)
     start = time.perf_counter()
     history = fit(
         model.to(_device()),
         rows,
         settings.fit,
-        lr=settings.fit.lr or (_TINY_MODEL_LR if settings.base_model is None else _BASE_MODEL_LR),
+        lr=settings.lr,
+        batch_tokens=settings.batch_tokens,
         seed=settings.seed,
         progress=progress,
     )
@@ -241,15 +244,17 @@ def _copy(source: Path, folder: Path) -> None:
 
 
 def _check_settings(settings: WarmStartSettings) -> None:
-    probability = settings.demonstrations.random_action_probability
     if not settings.seeds:
         raise ConfigError(
             "seeds is empty: give the training tasks to demonstrate, like range(128)."
         )
-    if not 0.0 <= probability < 1.0:
-        raise ConfigError(
-            f"random_action_probability={probability} must be at least 0 and less than 1."
-        )
+    probabilities = {
+        "random_action_probability": settings.demonstrations.random_action_probability,
+        "random_label_probability": settings.random_label_probability,
+    }
+    for name, probability in probabilities.items():
+        if not 0.0 <= probability < 1.0:
+            raise ConfigError(f"{name}={probability} must be at least 0 and less than 1.")
 
 
 def _check_output(output: Path, key: str) -> None:

@@ -71,11 +71,12 @@ def test_clusters_are_those_of_brute_force_in_any_row_order(ratio, texts, thresh
     assert found(rows, ratio, threshold) == first_fit(rows, ratio, threshold)
 
 
-def test_a_ratio_of_exactly_the_threshold_is_similar():
+@pytest.mark.parametrize("ratio", ["indel", "difflib"])
+def test_a_ratio_of_exactly_the_threshold_is_similar(ratio):
     # 9 of 10 characters in common on both sides: 18 / 20 = 0.9.
     rows = [(0, 0, 0, "abcdefghij"), (0, 1, 0, "abcdefghiX")]
-    assert len(found(rows, "indel", 0.9)) == 1
-    assert len(found(rows, "indel", 0.900001)) == 2
+    assert len(found(rows, ratio, 0.9)) == 1
+    assert len(found(rows, ratio, 0.900001)) == 2
 
 
 def test_a_text_is_compared_with_the_founder_only():

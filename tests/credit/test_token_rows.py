@@ -91,6 +91,16 @@ def test_shards_hold_every_row_once_and_are_balanced_inside_each_minibatch(lengt
         assert counts == {rows.minibatch_token_counts[minibatch]}
 
 
+def test_long_rows_are_dealt_out_first_so_that_short_ones_can_make_up_for_them():
+    shards = make_rows([(1, 1)] * 10 + [(10, 10)], [0] * 11).split(2)
+    assert [int(shard.row_lengths.sum()) for shard in shards] == [20, 20]
+
+
+def test_a_minibatch_is_balanced_even_where_another_one_could_not_be():
+    shards = make_rows([(90, 10), (1, 1), (1, 1)], [0, 1, 1]).split(2)
+    assert [int((shard.minibatch_ids == 1).sum()) for shard in shards] == [1, 1]
+
+
 def test_the_odd_row_of_each_minibatch_does_not_always_go_to_the_same_shard():
     rows = make_rows([(5, 5)] * 3, [0, 1, 2])
     sizes = [shard.num_rows for shard in rows.split(3)]

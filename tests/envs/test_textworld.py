@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 import threading
 import time
 
@@ -344,6 +346,26 @@ def test_environments_play_in_threads_as_they_play_alone(make_env):
     for thread in threads:
         thread.join()
     assert together == {number: alone[number % 2] for number in range(4)}
+
+
+LOAD_IN_THREADS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from rllib_gigpo.envs.textworld import TextWorldEnv
+
+def first_text(number):
+    return TextWorldEnv(cache_dir=sys.argv[1]).reset(seed=0)[0]
+
+with ThreadPoolExecutor(4) as pool:
+    print(len(set(pool.map(first_text, range(4)))))
+"""
+
+
+def test_threads_may_load_the_first_game_of_a_process_at_once(make_env, game_cache):
+    make_env().reset(seed=0)  # the game is made; what is left is to parse its logic
+    command = [sys.executable, "-c", LOAD_IN_THREADS, str(game_cache)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.stdout == "1\n", result.stderr
 
 
 def test_many_resets_of_one_game_load_it_once(make_env):

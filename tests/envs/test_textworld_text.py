@@ -28,6 +28,7 @@ from rllib_gigpo.envs.textworld_text import (
         ("金貨", ""),
         ("\n\ngo east", "go east"),
         ("", ""),
+        ("y" * 10_000, "y" * 150),
     ],
 )
 def test_actions_become_one_plain_command(given_action, command):

@@ -12,7 +12,10 @@ from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 def played(algorithm):
     """Task seeds and response token ids of every episode so far."""
     return [
-        (episode.custom_data[columns.TASK], list(episode.get_extra_model_outputs("response_token_ids")))
+        (
+            episode.custom_data[columns.TASK],
+            list(episode.get_extra_model_outputs("response_token_ids")),
+        )
         for batch in algorithm.batches
         for episode in batch["episodes"]
     ]

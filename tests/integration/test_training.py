@@ -135,7 +135,9 @@ def test_evaluation_uses_the_training_engine_and_the_test_tasks(run):
     low, high = evaluation["success_ci_low"], evaluation["success_ci_high"]
     assert low <= evaluation["success_rate"] <= high
     assert evaluation["tags"]["corridor"]["num_episodes"] == 4
-    trained = {e.custom_data[columns.TASK] for batch in algorithm.batches for e in batch["episodes"]}
+    trained = {
+        e.custom_data[columns.TASK] for batch in algorithm.batches for e in batch["episodes"]
+    }
     assert trained <= set(range(8))
     assert algorithm.config.first_test_task not in trained
 

@@ -47,7 +47,7 @@ def model_path(tmp_path_factory):
     return str(path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_config(model_path):
     """A function that makes a config: SGD, no KL, no entropy bonus, no clipping of gradients."""
 
@@ -68,7 +68,7 @@ def make_config(model_path):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def module_spec(model_path):
     space = gymnasium.spaces.Text(10)
     return MultiRLModuleSpec(
@@ -83,7 +83,7 @@ def module_spec(model_path):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_learner(make_config, module_spec):
     """A function that builds a local Learner."""
 
@@ -95,9 +95,9 @@ def make_learner(make_config, module_spec):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_group(make_config, module_spec, ray_session):
-    """A function that starts Learners; they end with the test."""
+    """A function that starts Learners; they end with the tests."""
     groups = []
 
     def make(num_learners, **settings):
@@ -110,7 +110,7 @@ def make_group(make_config, module_spec, ray_session):
         group.shutdown()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_rows():
     """A function that draws random rows, whose rollout log-probs are near the model's."""
 
@@ -130,7 +130,7 @@ def make_rows():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def train():
     """A function that runs one update of a Learner and returns its metrics as plain numbers."""
 
@@ -141,7 +141,7 @@ def train():
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def train_group():
     """A function that runs one update of a LearnerGroup; the metrics of each Learner."""
 

@@ -3,7 +3,12 @@
 import gymnasium as gym
 import pytest
 
-from rllib_gigpo.warm_start import FitSettings, TinyModelSettings, WarmStartSettings
+from rllib_gigpo.warm_start import (
+    DemonstrationSettings,
+    FitSettings,
+    TinyModelSettings,
+    WarmStartSettings,
+)
 
 
 class SignsEnv(gym.Env):
@@ -56,6 +61,7 @@ def settings():
     return WarmStartSettings(
         env="Signs-v0",
         seeds=tuple(range(100, 132)),
+        demonstrations=DemonstrationSettings(random_label_probability=0.0),
         tiny_model=TinyModelSettings(vocab_size=300, hidden_size=32, num_layers=2, num_heads=2),
         fit=FitSettings(num_epochs=8, lr=1e-2, batch_tokens=512),
     )

@@ -9,7 +9,11 @@ from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.models.tiny_model import build_tokenizer
 from rllib_gigpo.prompting import ActionParser, PromptRenderer, PromptTemplate
 from rllib_gigpo.warm_start import DemonstrationSettings, PromptSettings
-from rllib_gigpo.warm_start.demonstrations import make_rows, play_demonstrations
+from rllib_gigpo.warm_start.demonstrations import (
+    make_rows,
+    play_demonstrations,
+    randomize_labels,
+)
 
 
 def with_demonstrations(settings, **changes):
@@ -81,6 +85,26 @@ def test_an_environment_with_other_than_text_is_an_error(settings):
 class NumbersEnv(gym.Env):
     observation_space = gym.spaces.Text(10)
     action_space = gym.spaces.Discrete(2)
+
+
+def test_random_labels_are_admissible_and_as_frequent_as_asked(settings):
+    turns = play_demonstrations(settings)
+    noisy = randomize_labels(turns, probability=0.5, seed=0)
+    assert [turn.inputs for turn in noisy] == [turn.inputs for turn in turns]
+    assert all(turn.action in turn.inputs.admissible_actions for turn in noisy)
+    # Half of the random labels of two directions are the expert's: a quarter of 128 differ.
+    num_changed = sum(a.action != b.action for a, b in zip(turns, noisy, strict=True))
+    assert 18 < num_changed < 46
+    assert randomize_labels(turns, probability=0.0, seed=0) == turns
+
+
+def test_a_tiny_model_gets_noisy_labels_and_a_base_model_none_unless_told(settings):
+    default = replace(settings, demonstrations=DemonstrationSettings())
+    assert default.random_label_probability == 0.5
+    assert replace(default, base_model="a/folder").random_label_probability == 0.0
+    told = with_demonstrations(settings, random_label_probability=0.2)
+    assert told.random_label_probability == 0.2
+    assert replace(told, base_model="a/folder").random_label_probability == 0.2
 
 
 @pytest.mark.parametrize("action_tag", [None, "action"])

@@ -40,7 +40,7 @@ def test_every_row_is_in_one_batch_within_the_budget_and_almost_without_padding(
     assert sorted(np.concatenate(batches).tolist()) == list(range(500))
     padded = [len(batch) * max(length(rows[index]) for index in batch) for batch in batches]
     assert max(padded) <= 400
-    assert sum(padded) < 1.03 * sum(length(row) for row in rows)
+    assert sum(padded) < 1.05 * sum(length(row) for row in rows)
 
 
 def test_a_row_longer_than_the_budget_stands_alone():
@@ -72,20 +72,20 @@ def test_a_batch_s_loss_is_the_sum_over_rows_one_by_one(model):
     expected_loss, expected_correct = 0.0, 0
     for row in rows:
         ids = torch.tensor([row.prompt_ids + row.response_ids])
-        logp = model(input_ids=ids).logits[0].log_softmax(dim=-1)
+        logp = model(input_ids=ids).logits[0].detach().log_softmax(dim=-1)
         for position, token in enumerate(row.response_ids, start=len(row.prompt_ids) - 1):
             expected_loss -= float(logp[position, token])
             expected_correct += int(logp[position].argmax()) == token
-    assert float(loss) == pytest.approx(expected_loss, rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(expected_loss, rel=1e-5)
     assert num_correct == expected_correct
     assert num_tokens == sum(len(row.response_ids) for row in rows)
 
 
 def test_rows_are_learnt_by_heart(model):
     rows = make_rows(8)
-    settings = FitSettings(num_epochs=60, batch_tokens=200)
-    states = fit(model, rows, settings, lr=1e-2, seed=0)
-    assert len(states) == 60
+    settings = FitSettings(num_epochs=30)
+    states = fit(model, rows, settings, lr=1e-2, batch_tokens=200, seed=0)
+    assert len(states) == 30
     assert states[-1].loss < 0.05
     assert states[-1].token_accuracy == 1.0
 
@@ -96,8 +96,16 @@ def test_the_seed_decides_the_result_and_progress_is_told_after_each_epoch(model
     def losses(seed):
         model.load_state_dict(start)
         told = []
-        settings = FitSettings(num_epochs=2, batch_tokens=200)
-        states = fit(model, make_rows(30), settings, lr=1e-3, seed=seed, progress=told.append)
+        settings = FitSettings(num_epochs=2)
+        states = fit(
+            model,
+            make_rows(30),
+            settings,
+            lr=1e-3,
+            batch_tokens=200,
+            seed=seed,
+            progress=told.append,
+        )
         assert told == states
         assert [state.epoch for state in states] == [1, 2]
         return [state.loss for state in states]
@@ -132,4 +140,4 @@ def test_an_unknown_schedule_is_an_error():
 
 def test_no_rows_are_an_error(model):
     with pytest.raises(ConfigError, match="no demonstrations"):
-        fit(model, [], FitSettings(), lr=1e-3, seed=0)
+        fit(model, [], FitSettings(), lr=1e-3, batch_tokens=200, seed=0)

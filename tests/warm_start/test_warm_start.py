@@ -84,7 +84,7 @@ def test_equal_settings_give_equal_weights(settings, tmp_path):
         {"prompting": PromptSettings(template="default")},
         {"prompting": PromptSettings(history_length=1)},
         {"prompting": PromptSettings(action_tag="action")},
-        {"demonstrations": DemonstrationSettings(random_action_probability=0.1)},
+        {"demonstrations": DemonstrationSettings(random_label_probability=0.1)},
         {"tiny_model": TinyModelSettings(hidden_size=64)},
         {"fit": FitSettings(lr=1e-4)},
     ],
@@ -173,6 +173,10 @@ def test_output_gets_a_copy_and_is_never_overwritten_by_something_else(settings,
         (
             {"demonstrations": DemonstrationSettings(random_action_probability=1.0)},
             "random_action_probability=1.0",
+        ),
+        (
+            {"demonstrations": DemonstrationSettings(random_label_probability=-0.5)},
+            "random_label_probability=-0.5",
         ),
     ],
 )

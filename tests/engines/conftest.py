@@ -1,0 +1,110 @@
+"""Tiny real models and an independent reference for the engines' log-probs."""
+
+import numpy as np
+import pytest
+import torch
+
+from rllib_gigpo.engines import GenerationRequest, SamplingSettings
+from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
+
+MAX_MODEL_LEN = 128
+
+
+def _save_model(folder, *, tied):
+    tokenizer = build_tokenizer(["go north", "take the coin"], 300)
+    model = build_model(
+        tokenizer,
+        hidden_size=64,
+        num_layers=2,
+        num_heads=2,
+        tie_word_embeddings=tied,
+        max_position_embeddings=256,
+    ).eval()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model, str(folder)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
+def model_and_path(request, tmp_path_factory):
+    """A model as transformers has it, and the folder that an engine starts from."""
+    return _save_model(tmp_path_factory.mktemp("model"), tied=request.param)
+
+
+@pytest.fixture(scope="module")
+def tied_model_and_path(tmp_path_factory):
+    return _save_model(tmp_path_factory.mktemp("tied"), tied=True)
+
+
+@pytest.fixture
+def prompts():
+    """Eight prompts of 5 to 40 tokens; no special tokens in them."""
+    rng = np.random.default_rng(0)
+    return [rng.integers(3, 250, size=5 + 5 * i).tolist() for i in range(8)]
+
+
+@pytest.fixture
+def requests_of():
+    """Builds one request per prompt, with seeds 0, 1, ..."""
+
+    def build(prompts, *, prefix="r", **sampling):
+        settings = SamplingSettings(**{"max_tokens": 12, **sampling})
+        return [
+            GenerationRequest(f"{prefix}{i}", prompt, settings, seed=i)
+            for i, prompt in enumerate(prompts)
+        ]
+
+    return build
+
+
+@pytest.fixture
+def drain():
+    """Polls an engine until nothing is unfinished; the answers by request id."""
+
+    def run(engine):
+        answers = {}
+        while engine.num_unfinished:
+            answers.update((generation.request_id, generation) for generation in engine.poll())
+        return answers
+
+    return run
+
+
+@pytest.fixture
+def reference_logits():
+    """The logits that predict each response token: one plain forward pass, no cache, no batch."""
+
+    @torch.no_grad()
+    def compute(model, prompt, response):
+        logits = model(torch.tensor([[*prompt, *response]])).logits[0]
+        return logits[len(prompt) - 1 : -1]
+
+    return compute
+
+
+@pytest.fixture
+def largest_logp_error(reference_logits):
+    """The largest difference between answers' log-probs and transformers' (temperature 1)."""
+
+    def compute(model, requests, answers):
+        errors = []
+        for request, answer in zip(requests, answers, strict=True):
+            logits = reference_logits(model, request.prompt_token_ids, answer.token_ids)
+            logp = logits.log_softmax(-1)[range(len(answer.token_ids)), answer.token_ids]
+            errors.append(np.abs(logp.numpy() - answer.logp).max())
+        return max(errors)
+
+    return compute
+
+
+@pytest.fixture
+def change_weights():
+    """Moves all weights of a model; what an optimiser step would do, only larger."""
+
+    @torch.no_grad()
+    def change(model, *, seed):
+        generator = torch.Generator().manual_seed(seed)
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+
+    return change

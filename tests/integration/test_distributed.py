@@ -1,0 +1,106 @@
+"""Remote EnvRunners, remote Learners, environment workers: the same numbers, and no hangs."""
+
+import numpy as np
+import pytest
+import ray
+
+from rllib_gigpo import columns
+from rllib_gigpo.errors import ConfigError, RolloutError, WeightSyncError
+
+
+@pytest.fixture(scope="module")
+def remote(ray_session, corridor_config):
+    """One remote EnvRunner with an environment worker, two remote Learners."""
+    config = (
+        corridor_config()
+        .env_runners(num_env_runners=1, num_env_workers=1, num_cpus_per_env_worker=0.5)
+        .learners(num_learners=2)
+    )
+    config.num_cpus_per_env_runner = 0.5
+    config.num_cpus_per_learner = 0.5
+    algorithm = config.build_algo()
+    algorithm.train()
+    yield algorithm
+    algorithm.stop()
+
+
+def test_with_remote_runners_no_engine_lives_on_the_driver(remote):
+    assert remote.env_runner is None
+    assert remote.env_runner_group.num_remote_env_runners() == 1
+
+
+def test_the_ratio_is_one_across_processes(remote):
+    result = remote.train()
+    metrics = result["learners"]["default_policy"]
+    assert metrics["max_ratio_deviation_fresh"] < 1e-4
+    assert metrics["num_skipped_steps"] == 0
+
+
+def test_all_learners_keep_the_same_weights(remote):
+    sums = remote.learner_group.foreach_learner(
+        lambda learner: sum(float(t.double().sum()) for _, t in learner.export_weights())
+    )
+    first, second = [result.get() for result in sums]
+    assert first == second
+
+
+def test_sampling_old_weights_is_refused(remote):
+    with pytest.raises(WeightSyncError, match=r"holds policy version \d+, but version 99"):
+        remote._sampler.sample(remote.task_stream.draw, 1, weight_version=99)
+
+
+def test_a_runner_that_dies_comes_back_with_the_newest_weights(remote):
+    (actor,) = remote.env_runner_group._worker_manager.actors().values()
+    ray.kill(actor, no_restart=False)
+    version = remote.policy_version
+    result = remote.train()
+    assert result["policy_version"] == version + 1
+    assert len(remote.batches[-1]["episodes"]) == 8
+    for episode in remote.batches[-1]["episodes"]:
+        assert set(episode.get_extra_model_outputs(columns.WEIGHT_VERSION)) == {version}
+    assert result["learners"]["default_policy"]["max_ratio_deviation_fresh"] < 1e-4
+
+
+def test_a_checkpoint_of_remote_learners_is_a_hugging_face_folder_too(remote, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    from rllib_gigpo.learner.model_folder import model_folder
+
+    remote.save_to_path(str(tmp_path))
+    saved = AutoModelForCausalLM.from_pretrained(model_folder(tmp_path))
+    total = sum(float(t.double().sum()) for t in saved.state_dict().values())
+    sums = remote.learner_group.foreach_learner(
+        lambda learner: sum(float(t.double().sum()) for _, t in learner.export_weights())
+    )
+    assert np.isclose(total, [result.get() for result in sums][0])
+
+
+def test_asking_for_more_than_the_cluster_has_is_an_error_at_start(build, corridor_config):
+    with pytest.raises(ConfigError, match=r"asks Ray for \d+ CPUs and the cluster has"):
+        build(corridor_config().env_runners(num_env_runners=64))
+
+
+def test_an_environment_that_always_fails_stops_the_run_with_its_error(build, corridor_config):
+    config = corridor_config().env_runners(max_group_redraws=3)
+    config.environment("rllib_gigpo.envs:Corridor-v0", env_config={"length": 3, "max_steps": 6})
+    algorithm = build(config)
+
+    class Broken:
+        def reset(self, slot, seed):
+            from rllib_gigpo.env_runner.env_pool import EnvEvent
+
+            self.events = [EnvEvent(slot=slot, error="OSError: disk", error_kind="reset")]
+
+        def poll(self):
+            events, self.events = getattr(self, "events", []), []
+            return events
+
+        def wait(self, timeout_s):
+            pass
+
+        def close(self):
+            pass
+
+    algorithm.env_runner._envs = Broken()
+    with pytest.raises(RolloutError, match=r"OSError: disk.*check_env"):
+        algorithm.train()
