@@ -47,6 +47,8 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         goal: What ``info["task"]`` says. "brief": the last command of the solution, such as
             "take coin" (in cooking games, the game's own sentence); "detailed": the game's
             objective, which in generated games spells out the way; "none": nothing.
+        expert: Whether ``info`` names an expert action. TextWorld plans anew after every step for
+            it; without, steps take about half the time.
         cache_dir: Folder for generated games; None is a folder in the user's cache.
         render_mode: None or "ansi" (``render`` returns the last observation).
         **options: Options of the challenge, see ``textworld_games.DEFAULT_OPTIONS``: ``level``,
@@ -67,6 +69,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         max_steps: int = 50,
         observation: str = "feedback",
         goal: str = "brief",
+        expert: bool = True,
         cache_dir: str | Path | None = None,
         render_mode: str | None = None,
         **options: Option,
@@ -79,6 +82,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
             max_steps=max_steps,
             observation=observation,
             goal=goal,
+            expert=expert,
             cache_dir=cache_dir,
             render_mode=render_mode,
             **options,
@@ -94,6 +98,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         self.action_space = text_space(1000)
         self._source = game_source(challenge, options, game_files, cache_dir)
         self._max_steps, self._observation, self._goal = max_steps, observation, goal
+        self._has_expert = expert
         self._game: Any = None  # the loaded game, a textworld.Environment
         self._path: Path | None = None
         self._state: Any = None  # textworld.GameState after the last command
@@ -142,7 +147,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         if path == self._path:
             return
         self.close()  # a new interpreter per game: loading into an open one leaks 0.3 MB
-        self._game, self._path = _start(path), path
+        self._game, self._path = _start(path, plans=self._has_expert), path
 
     def _execute(self, command: str) -> str:
         """Let the game answer, unless the command is none that a player may give."""
@@ -169,11 +174,14 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
             SCORE: self._score,
             TAGS: list(self._source.tags),
         }
-        plan = state.policy_commands
-        expert_action = plan[0] if plan else self._expert.suggest()
+        expert_action = self._expert_action() if self._has_expert else None
         if expert_action:
             info[EXPERT_ACTION] = expert_action
         return info
+
+    def _expert_action(self) -> str | None:
+        plan = self._state.policy_commands
+        return plan[0] if plan else self._expert.suggest()
 
     def _task(self) -> str:
         walkthrough = self._state.get("extra.walkthrough")
@@ -184,7 +192,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         return str(walkthrough[-1])
 
 
-def _start(path: Path) -> Any:
+def _start(path: Path, *, plans: bool) -> Any:
     import textworld
 
     infos = textworld.EnvInfos(
@@ -192,7 +200,7 @@ def _start(path: Path) -> Any:
         description=True,
         inventory=True,
         admissible_commands=True,
-        policy_commands=True,
+        policy_commands=plans,
         won=True,
         lost=True,
         score=True,

@@ -29,7 +29,7 @@ model_path = warm_start(
 
 config = (
     GiGPOConfig()
-    .environment(ENV, env_config=ENV_CONFIG)
+    .environment(ENV, env_config={**ENV_CONFIG, "expert": False})
     .tasks(num_train_tasks=NUM_TRAIN_TASKS, num_test_tasks=128, max_episode_steps=15)
     .llm(model_path=str(model_path), max_prompt_tokens=256, max_response_tokens=12)
     .prompting(template="compact", history_length=3, action_tag=None, think_tag=None)
@@ -44,6 +44,8 @@ config = (
         entropy_coeff=0.0,
         num_minibatches=4,
     )
+    # The games spend most of a step in the interpreter's C code, beside the engine.
+    .env_runners(num_env_threads=2)
     .debugging(seed=0)
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rllib_gigpo.cli.checkpoints import find_checkpoint
 from rllib_gigpo.cli.loading import apply_settings, assignment
 from rllib_gigpo.cli.progress import decimal, percent, thousands
 from rllib_gigpo.cli.ray_session import add_ray_options, ray_session, ray_settings
@@ -16,7 +17,6 @@ from rllib_gigpo.results import EVALUATION, lookup, number
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-_CHECKPOINT_MARK = "rllib_checkpoint.json"
 _CONSTRUCTOR_FILE = "class_and_ctor_args.pkl"
 
 
@@ -62,28 +62,6 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         write_json(result, args.output)
     return 0
-
-
-def find_checkpoint(path: Path) -> Path:
-    """Return ``path`` if it is a checkpoint, else the newest checkpoint of the trial that it holds.
-
-    Raises:
-        CheckpointError: There is none, or the folder holds several trials.
-    """
-    if (path / _CHECKPOINT_MARK).is_file():
-        return path
-    found = [
-        mark.parent for depth in ("*", "*/*") for mark in path.glob(f"{depth}/{_CHECKPOINT_MARK}")
-    ]
-    if not found:
-        raise CheckpointError(
-            f"{path}: no checkpoint here ({_CHECKPOINT_MARK}), nor in the folders below"
-        )
-    if len({checkpoint.parent for checkpoint in found}) > 1:
-        raise CheckpointError(
-            f"{path}: holds checkpoints of several trials; name one of {sorted(map(str, found))}"
-        )
-    return max(found)
 
 
 def evaluate_checkpoint(

@@ -4,6 +4,8 @@ import shlex
 from pathlib import Path
 
 from rllib_gigpo import plots
+from rllib_gigpo.callbacks.transcripts import TRANSCRIPT_FOLDER
+from rllib_gigpo.cli.checkpoints import newest_checkpoint
 from rllib_gigpo.errors import MissingExtraError
 from rllib_gigpo.results import IterationSummary, read_result_file
 
@@ -33,8 +35,14 @@ def report_trial(folder: Path, *, experiment: str, failed: bool) -> None:
         print(f"evaluate it  rllib evaluate {shlex.quote(str(checkpoint))}")
         print("continue it  the same command, a larger --stop and the option")
         print(f"             --resume {shlex.quote(str(checkpoint))}")
-    if (folder / "transcripts").is_dir():
-        print(f"transcripts  {folder / 'transcripts'}")
+    if (folder / TRANSCRIPT_FOLDER).is_dir():
+        print(f"transcripts  {folder / TRANSCRIPT_FOLDER}")
+
+
+def report_interrupt(experiment_folder: Path) -> None:
+    """Say how an interrupted run is taken up."""
+    print("interrupted  it goes on from its last checkpoint with the same command and the option")
+    print(f"             --resume {shlex.quote(str(_short(experiment_folder)))}")
 
 
 def print_error(error_file: Path) -> None:
@@ -59,11 +67,6 @@ def draw_figures(folder: Path, summaries: list[IterationSummary], *, title: str)
         print(error)
         return []
     return figures
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the last of Tune's ``checkpoint_000012`` folders; None if there is none."""
-    return max(folder.glob("checkpoint_*"), default=None)
 
 
 def _short(path: Path) -> Path:

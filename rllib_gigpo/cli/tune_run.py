@@ -15,15 +15,16 @@ from ray.tune.experiment import Trial
 from ray.tune.search.variant_generator import parse_spec_vars
 from ray.tune.tune_config import ResumeConfig
 
+from rllib_gigpo.cli.checkpoints import is_checkpoint
 from rllib_gigpo.cli.loading import Experiment
 from rllib_gigpo.cli.progress import ProgressDisplay, make_display
 from rllib_gigpo.cli.ray_session import ray_session
-from rllib_gigpo.cli.report import report_trial
+from rllib_gigpo.cli.report import report_interrupt, report_trial
 from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.errors import CheckpointError, ConfigError
 from rllib_gigpo.results import summarize
 
-_CHECKPOINT_MARK = "rllib_checkpoint.json"
+_INTERRUPTED = 130  # what a shell gives for SIGINT
 _EXPERIMENT_MARK = "experiment_state-*.json"
 
 
@@ -65,7 +66,10 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
     for trial in trials:
         failed = trial.status == Trial.ERROR
         report_trial(Path(trial.path), experiment=experiment.name, failed=failed)
-    return _exit_status(trials)
+    status = _exit_status(trials)
+    if status == _INTERRUPTED:
+        report_interrupt(Path(trials[0].path).parent)
+    return status
 
 
 def _run_trials(
@@ -123,10 +127,10 @@ def _place(experiment: Experiment, settings: RunSettings) -> dict[str, Any]:
     if resume and any(resume.glob(_EXPERIMENT_MARK)):
         again = ResumeConfig(errored=ResumeConfig.ResumeType.RESUME)
         return {"name": resume.name, "storage_path": str(resume.parent), "resume_config": again}
-    if resume and not (resume / _CHECKPOINT_MARK).is_file():
+    if resume and not is_checkpoint(resume):
         raise CheckpointError(
             f"--resume {settings.resume}: neither a run's folder ({_EXPERIMENT_MARK}) "
-            f"nor a checkpoint ({_CHECKPOINT_MARK})"
+            "nor an RLlib checkpoint"
         )
     stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     place: dict[str, Any] = {"name": settings.experiment_name or f"{experiment.name}_{stamp}"}
@@ -170,4 +174,4 @@ def _shown(display: ProgressDisplay) -> Iterator[None]:
 def _exit_status(trials: list[Trial]) -> int:
     if any(trial.status == Trial.ERROR for trial in trials):
         return 1
-    return 0 if all(trial.status == Trial.TERMINATED for trial in trials) else 130
+    return 0 if all(trial.status == Trial.TERMINATED for trial in trials) else _INTERRUPTED

@@ -298,6 +298,7 @@ class VllmEngine(InferenceEngine):
     def _step_elsewhere(self, llm: LLMEngine) -> list[RequestOutput] | None:
         """Read what the engine's process has sent, if anything: ``step`` would wait for ever."""
         if llm.engine_core.outputs_queue.empty():
+            llm.engine_core.ensure_alive()  # a killed process leaves no message
             time.sleep(0.001)
             return None
         return llm.step()

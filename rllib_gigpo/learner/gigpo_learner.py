@@ -7,7 +7,6 @@ is divided. Therefore micro-batches, packing and the number of Learners do not c
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
 import time
 from collections.abc import Iterator
@@ -23,13 +22,14 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 
-from rllib_gigpo.learner.lr_schedule import learning_rate
 from rllib_gigpo.learner.model_folder import ModelFolder
-from rllib_gigpo.learner.optimizers import make_optimizer
+from rllib_gigpo.learner.optimizers import make_optimizer, to_cpu
+from rllib_gigpo.learner.reference import Reference
+from rllib_gigpo.learner.settings import autocast, learning_rate_of, objective_settings
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData, prepare_update
 from rllib_gigpo.learner.update_sums import UpdateSums, reduce_over_learners
-from rllib_gigpo.loss.objective import METRIC_NAMES, ObjectiveSettings, ObjectiveSums, objective
+from rllib_gigpo.loss.objective import METRIC_NAMES, ObjectiveSums, objective
 from rllib_gigpo.loss.packing import MicroBatch, empty_micro_batch
 from rllib_gigpo.rl_modules import causal_lm_module as lm
 
@@ -44,9 +44,9 @@ class GiGPOLearner(TorchLearner):
         """Build model and optimiser, and keep a copy of the start weights if there is a KL term."""
         super().build()
         self._iteration = 0
-        self._reference: Any = None
+        self._reference = None
         if self.config.kl_coeff > 0:
-            self._reference = copy.deepcopy(self._causal_lm.model).eval().requires_grad_(False)
+            self._reference = Reference(self._causal_lm.model)
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
@@ -98,7 +98,9 @@ class GiGPOLearner(TorchLearner):
         self._weights_seq_no += 1
         start = time.perf_counter()
         data = prepare_update(training_data.rows, self.config, self._torch_device)
-        sums = self._train(self._with_reference(data))
+        if self._reference is not None:
+            data = self._reference.score(data, self.config, self._torch_device)
+        sums = self._train(data)
         self._log(sums, data, seconds=time.perf_counter() - start)
         self._iteration += 1
         self.after_gradient_based_update(timesteps=timesteps or {})
@@ -107,7 +109,7 @@ class GiGPOLearner(TorchLearner):
     # ------------------------------------------------------------------ the loop
 
     def _train(self, data: UpdateData) -> UpdateSums:
-        self._set_optimizer_lr(self._optimizer, self._learning_rate())
+        self._set_optimizer_lr(self._optimizer, learning_rate_of(self.config, self._iteration))
         sums = UpdateSums()
         for _ in range(self.config.num_epochs):
             for minibatch, divisor in enumerate(data.divisors):
@@ -142,7 +144,7 @@ class GiGPOLearner(TorchLearner):
 
     def _forward(self, micro_batch: MicroBatch, data: UpdateData) -> ObjectiveSums:
         config = self.config
-        with self._autocast():
+        with autocast(config, self._torch_device):
             scores = self.module[DEFAULT_MODULE_ID].forward_train(
                 {
                     lm.MICRO_BATCH: micro_batch,
@@ -152,7 +154,10 @@ class GiGPOLearner(TorchLearner):
                 }
             )
         return objective(
-            scores[lm.LOGP], scores[lm.ENTROPY], data.columns_of(micro_batch), self._settings
+            scores[lm.LOGP],
+            scores[lm.ENTROPY],
+            data.columns_of(micro_batch),
+            objective_settings(config),
         )
 
     def _step(self, totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
@@ -166,23 +171,6 @@ class GiGPOLearner(TorchLearner):
             return
         self._optimizer.step()
         sums.add_step(totals[1:], loss=loss, grad_norm=grad_norm)
-
-    def _with_reference(self, data: UpdateData) -> UpdateData:
-        """Score the response tokens under the start weights, once per update."""
-        if self._reference is None:
-            return data
-        ref_logp = torch.zeros_like(data.columns.old_logp)
-        with torch.no_grad(), self._autocast():
-            for cpu_micro_batch in data:
-                micro_batch = cpu_micro_batch.to(self._torch_device)
-                logp, _ = lm.score_responses(
-                    self._reference,
-                    micro_batch,
-                    chunk_tokens=self.config.logp_chunk_tokens,
-                    temperature=self.config.temperature,
-                )
-                ref_logp[micro_batch.token_indices] = logp
-        return data.with_ref_logp(ref_logp)
 
     def _log(self, sums: UpdateSums, data: UpdateData, *, seconds: float) -> None:
         # These are the same on all Learners, and the mean over Learners leaves them as they are.
@@ -232,7 +220,7 @@ class GiGPOLearner(TorchLearner):
     @override(TorchLearner)
     def _get_optimizer_state(self) -> dict[str, Any]:
         """Copies on the CPU, as tensors: RLlib's NumPy arrays know no bfloat16."""
-        return {"state_dict": _to_cpu(self._optimizer.state_dict())}
+        return {"state_dict": to_cpu(self._optimizer.state_dict())}
 
     @override(TorchLearner)
     def _set_optimizer_state(self, state: dict[str, Any]) -> None:
@@ -261,47 +249,8 @@ class GiGPOLearner(TorchLearner):
     def _world_size(self) -> int:
         return max(self.config.num_learners, 1)
 
-    @property
-    def _settings(self) -> ObjectiveSettings:
-        config = self.config
-        high = config.clip_param if config.clip_param_high is None else config.clip_param_high
-        return ObjectiveSettings(
-            clip_low=config.clip_param,
-            clip_high=high,
-            dual_clip=config.dual_clip,
-            kl_coeff=config.kl_coeff,
-            entropy_coeff=config.entropy_coeff,
-        )
-
-    def _learning_rate(self) -> float:
-        config = self.config
-        return learning_rate(
-            self._iteration,
-            lr=config.lr,
-            schedule=config.lr_schedule,
-            warmup_iterations=config.lr_warmup_iterations,
-            decay_iterations=config.lr_decay_iterations,
-            final_fraction=config.lr_final_fraction,
-        )
-
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        if self.config.autocast_dtype is None or self._torch_device.type != "cuda":
-            return contextlib.nullcontext()
-        return torch.autocast("cuda", dtype=getattr(torch, self.config.autocast_dtype))
-
     def _gradient_sync(self, *, is_last: bool) -> contextlib.AbstractContextManager[Any]:
         """Let DDP exchange gradients in the last backward pass of a mini-batch only."""
         if is_last or not self.distributed:
             return contextlib.nullcontext()
         return self.module[DEFAULT_MODULE_ID].no_sync()
-
-
-def _to_cpu(value: Any) -> Any:
-    """Copy all tensors of nested dicts, lists and tuples to the CPU, detached."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, dict):
-        return {key: _to_cpu(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_to_cpu(item) for item in value)
-    return value

@@ -38,3 +38,21 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: Any) -> tor
     raise ConfigError(
         f"optimizer_name={config.optimizer_name!r} is unknown; use one of {', '.join(OPTIMIZERS)}."
     )
+
+
+def to_cpu(value: Any) -> Any:
+    """Copy all tensors of nested dicts, lists and tuples to the CPU, detached.
+
+    Args:
+        value: For example an optimiser's state.
+
+    Returns:
+        The same nesting.
+    """
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: to_cpu(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(to_cpu(item) for item in value)
+    return value

@@ -12,6 +12,8 @@ from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
 
 CUT_MARKER = " ... "
 _PROBE = "probe 4711 text"
+_CUT_SLACK_TOKENS = 4
+_MAX_CUT_ATTEMPTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,54 +121,80 @@ class PromptRenderer:
         text = self._chat_text(self.messages(inputs))
         return Prompt(token_ids=self._encode(text), text=text)
 
+    def _excess(self, prompt: Prompt) -> int:
+        return len(prompt.token_ids) - self.max_prompt_tokens
+
     def _fits(self, prompt: Prompt) -> bool:
-        return len(prompt.token_ids) <= self.max_prompt_tokens
+        return self._excess(prompt) <= 0
 
     # What follows runs for over-long prompts only, so it may render a turn several times.
 
     def _shorten(self, inputs: PromptInputs) -> Prompt:
         num_turns = len(inputs.history)
+        inputs_without, prompt = self._without_history(inputs, num_turns)
+        if not self._fits(prompt):
+            return replace(self._cut(inputs_without, prompt), num_dropped_history=num_turns)
         num_dropped = _first_true(
-            num_turns, lambda num: self._fits(self._encode_inputs(_drop_history(inputs, num)))
+            num_turns, lambda num: self._fits(self._without_history(inputs, num)[1])
         )
-        inputs = _drop_history(inputs, num_dropped)
-        prompt = self._encode_inputs(inputs)
-        if self._fits(prompt):
-            return replace(prompt, num_dropped_history=num_dropped)
-        cut_inputs, prompt = self._cut_text(inputs, "observation")
+        prompt = self._without_history(inputs, num_dropped)[1]
+        return replace(prompt, num_dropped_history=num_dropped)
+
+    def _without_history(self, inputs: PromptInputs, num: int) -> tuple[PromptInputs, Prompt]:
+        shorter = replace(inputs, history=inputs.history[num:])
+        return shorter, self._encode_inputs(shorter)
+
+    def _cut(self, inputs: PromptInputs, prompt: Prompt) -> Prompt:
+        cut_inputs, prompt = self._cut_text(inputs, prompt, "observation")
         is_cut_further = not self._fits(prompt)
         if is_cut_further:
-            prompt = self._cut_further(cut_inputs)
-        return replace(
-            prompt,
-            num_dropped_history=num_dropped,
-            observation_cut=cut_inputs.observation != inputs.observation,
-            is_cut_further=is_cut_further,
-        )
+            prompt = self._cut_further(cut_inputs, prompt)
+        observation_cut = cut_inputs.observation != inputs.observation
+        return replace(prompt, observation_cut=observation_cut, is_cut_further=is_cut_further)
 
-    def _cut_further(self, inputs: PromptInputs) -> Prompt:
-        inputs, prompt = self._cut_text(inputs, "task")
+    def _cut_further(self, inputs: PromptInputs, prompt: Prompt) -> Prompt:
+        inputs, prompt = self._cut_text(inputs, prompt, "task")
         if self._fits(prompt):
             return prompt
         actions = inputs.admissible_actions
         num_dropped = _first_true(
-            len(actions), lambda num: self._fits(self._encode_inputs(_drop_actions(inputs, num)))
+            len(actions), lambda num: self._fits(self._without_actions(inputs, num))
         )
-        prompt = self._encode_inputs(_drop_actions(inputs, num_dropped))
+        prompt = self._without_actions(inputs, num_dropped)
         return prompt if self._fits(prompt) else self._cut_token_ids(prompt)
 
-    def _cut_text(self, inputs: PromptInputs, field: str) -> tuple[PromptInputs, Prompt]:
-        """Keeps as much of both ends of one field as fits; leaves it empty if nothing fits."""
-        original = getattr(inputs, field)
-        num_characters = len(original)
+    def _without_actions(self, inputs: PromptInputs, num: int) -> Prompt:
+        actions = inputs.admissible_actions[: len(inputs.admissible_actions) - num]
+        return self._encode_inputs(replace(inputs, admissible_actions=actions))
 
-        def attempt(num_removed: int) -> tuple[PromptInputs, Prompt]:
-            changes: dict[str, Any] = {field: cut_middle(original, num_characters - num_removed)}
-            shorter = replace(inputs, **changes)
-            return shorter, self._encode_inputs(shorter)
+    def _cut_text(
+        self, inputs: PromptInputs, prompt: Prompt, field: str
+    ) -> tuple[PromptInputs, Prompt]:
+        """Keeps of both ends of one field what fits, but for a few tokens; all may have to go."""
+        low, high = 0, len(getattr(inputs, field))
+        low_excess = self._excess(prompt)
+        best = self._with_cut(inputs, field, high)
+        for _ in range(_MAX_CUT_ATTEMPTS):
+            room = -self._excess(best[1])
+            if room < 0 or room <= _CUT_SLACK_TOKENS or high - low <= 1:
+                break
+            # Tokens are nearly proportional to characters, so that two or three attempts do.
+            share = (low_excess + _CUT_SLACK_TOKENS / 2) / (low_excess + room)
+            num_removed = min(max(low + round((high - low) * share), low + 1), high - 1)
+            attempt = self._with_cut(inputs, field, num_removed)
+            if self._fits(attempt[1]):
+                high, best = num_removed, attempt
+            else:
+                low, low_excess = num_removed, self._excess(attempt[1])
+        return best
 
-        num_removed = _first_true(num_characters, lambda num: self._fits(attempt(num)[1]))
-        return attempt(num_removed)
+    def _with_cut(
+        self, inputs: PromptInputs, field: str, num_removed: int
+    ) -> tuple[PromptInputs, Prompt]:
+        text = getattr(inputs, field)
+        changes: dict[str, Any] = {field: cut_middle(text, len(text) - num_removed)}
+        shorter = replace(inputs, **changes)
+        return shorter, self._encode_inputs(shorter)
 
     def _cut_token_ids(self, prompt: Prompt) -> Prompt:
         """The last resort: both ends of the ids stay, so that the chat frame survives."""
@@ -240,15 +268,6 @@ def _first_true(upper: int, condition: Callable[[int], bool]) -> int:
         else:
             low = middle + 1
     return high
-
-
-def _drop_history(inputs: PromptInputs, num: int) -> PromptInputs:
-    return replace(inputs, history=inputs.history[num:])
-
-
-def _drop_actions(inputs: PromptInputs, num: int) -> PromptInputs:
-    actions = inputs.admissible_actions
-    return replace(inputs, admissible_actions=actions[: len(actions) - num])
 
 
 def _flatten(message: dict[str, Any]) -> dict[str, Any]:

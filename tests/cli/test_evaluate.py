@@ -24,12 +24,6 @@ RESULT = {
 }
 
 
-def make_checkpoint(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "rllib_checkpoint.json").write_text("{}")
-    return folder
-
-
 def test_the_table_has_a_line_for_all_tasks_and_one_for_each_tag():
     assert evaluate.table(RESULT) == [
         "success  75.0%  95 % [50.0%, 90.0%]  128 episodes",
@@ -47,25 +41,6 @@ def test_metrics_are_written_as_plain_json(tmp_path: Path):
     evaluate.write_json(RESULT, file)
 
     assert json.loads(file.read_text())["env_runners"]["episode_return_mean"] == 1.5
-
-
-def test_a_checkpoint_is_found_as_itself_and_as_the_newest_of_its_trial(tmp_path: Path):
-    trial = tmp_path / "run" / "trial"
-    make_checkpoint(trial / "checkpoint_000000")
-    newest = make_checkpoint(trial / "checkpoint_000001")
-
-    assert evaluate.find_checkpoint(newest) == newest
-    assert evaluate.find_checkpoint(trial) == newest
-    assert evaluate.find_checkpoint(tmp_path / "run") == newest
-
-
-def test_no_checkpoint_and_a_choice_of_trials_are_errors(tmp_path: Path):
-    with pytest.raises(CheckpointError, match="no checkpoint here"):
-        evaluate.find_checkpoint(tmp_path)
-    make_checkpoint(tmp_path / "trial_1" / "checkpoint_000000")
-    make_checkpoint(tmp_path / "trial_2" / "checkpoint_000000")
-    with pytest.raises(CheckpointError, match="several trials"):
-        evaluate.find_checkpoint(tmp_path)
 
 
 def test_the_config_of_a_checkpoint_is_read_from_its_constructor_arguments(tmp_path: Path):

@@ -71,13 +71,12 @@ def test_late_requests_and_aborts_work_across_the_boundary(engine, prompts, requ
     assert sorted(drain(engine)) == ["early0", "late0", "late1"]
 
 
-def test_a_dead_engine_process_is_an_engine_error(engine, prompts, requests_of):
+def test_a_dead_engine_process_is_an_engine_error(engine, prompts, requests_of, drain):
     """Last in the file: the engine is gone afterwards."""
     engine.submit(requests_of(prompts, max_tokens=60))
     for process in engine._llm.engine_core.resources.engine_manager.processes:
         process.kill()
     with pytest.raises(EngineError, match="failed while generating"):
-        while engine.num_unfinished:
-            engine.poll()
+        drain(engine)
     with pytest.raises(EngineError, match="took no requests"):
         engine.submit(requests_of(prompts, prefix="more"))

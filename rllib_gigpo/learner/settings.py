@@ -1,0 +1,42 @@
+"""What the update loop reads from the config."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+
+from rllib_gigpo.learner.lr_schedule import learning_rate
+from rllib_gigpo.loss.objective import ObjectiveSettings
+
+
+def objective_settings(config: Any) -> ObjectiveSettings:
+    """Collect the coefficients of the loss; without ``clip_param_high`` the clip is symmetric."""
+    high = config.clip_param if config.clip_param_high is None else config.clip_param_high
+    return ObjectiveSettings(
+        clip_low=config.clip_param,
+        clip_high=high,
+        dual_clip=config.dual_clip,
+        kl_coeff=config.kl_coeff,
+        entropy_coeff=config.entropy_coeff,
+    )
+
+
+def learning_rate_of(config: Any, iteration: int) -> float:
+    """Return the learning rate of an iteration, counted from 0."""
+    return learning_rate(
+        iteration,
+        lr=config.lr,
+        schedule=config.lr_schedule,
+        warmup_iterations=config.lr_warmup_iterations,
+        decay_iterations=config.lr_decay_iterations,
+        final_fraction=config.lr_final_fraction,
+    )
+
+
+def autocast(config: Any, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Return the context of the forward passes: ``autocast_dtype`` on a GPU, else no change."""
+    if config.autocast_dtype is None or device.type != "cuda":
+        return contextlib.nullcontext()
+    return torch.autocast("cuda", dtype=getattr(torch, config.autocast_dtype))
