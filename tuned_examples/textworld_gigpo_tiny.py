@@ -44,8 +44,6 @@ config = (
         entropy_coeff=0.0,
         num_minibatches=4,
     )
-    # The games spend most of a step in the interpreter's C code, beside the engine.
-    .env_runners(num_env_threads=2)
     .debugging(seed=0)
 )
 

@@ -39,6 +39,14 @@ _TINY_RUN = {
     "evaluation_interval": None,
     "transcript_interval": 0,
 }
+# What else changes where Ray has no GPU.
+_WITHOUT_GPU = {
+    "num_gpus_per_env_runner": 0,
+    "num_gpus_per_learner": 0,
+    "tensor_parallel_size": 1,
+    "share_gpu": False,
+    "attn_implementation": "sdpa",
+}
 _MOST_STEPS = 3
 _MOST_RESPONSE_TOKENS = 16
 
@@ -90,11 +98,12 @@ def resource_lines(config: Any) -> list[str]:
     return [f"asks Ray for {total}, in {len(request.bundles)} bundles: {request.bundles}"]
 
 
-def tiny_config(config: Any, model_path: Path) -> Any:
+def tiny_config(config: Any, model_path: Path, *, has_gpu: bool) -> Any:
     """Copy a config with everything that makes an iteration long or large taken down."""
     tiny = config.copy(copy_frozen=False)
     changes: Mapping[str, Any] = {
         **_TINY_RUN,
+        **({} if has_gpu else _WITHOUT_GPU),
         "model_path": str(model_path),
         "max_episode_steps": min(_MOST_STEPS, config.max_episode_steps),
         "max_response_tokens": min(_MOST_RESPONSE_TOKENS, config.max_response_tokens),
@@ -105,16 +114,40 @@ def tiny_config(config: Any, model_path: Path) -> Any:
 
 
 def save_tiny_model(model_path: Path, folder: Path) -> None:
-    """Write a model of the same architecture with random weights, and the real tokenizer."""
+    """Write a model of the same architecture with random weights, and the real tokenizer.
+
+    A folder that holds a config only gets a byte-level tokenizer in its place.
+    """
     from transformers import AutoModelForCausalLM
 
     from rllib_gigpo.models.causal_lm import load_config
+    from rllib_gigpo.models.tiny_model import MIN_VOCAB_SIZE, build_tokenizer
     from rllib_gigpo.models.tokenizer import load_tokenizer, save_tokenizer
 
     hf_config = load_config(model_path)
     shrink(hf_config.get_text_config())
+    if has_tokenizer(model_path):
+        tokenizer = load_tokenizer(model_path)
+    else:
+        print("the model folder holds no tokenizer: a byte-level one stands in")
+        tokenizer = build_tokenizer([], MIN_VOCAB_SIZE)
+        use_tokenizer(hf_config.get_text_config(), tokenizer)
     AutoModelForCausalLM.from_config(hf_config).save_pretrained(folder)
-    save_tokenizer(load_tokenizer(model_path), folder)
+    save_tokenizer(tokenizer, folder)
+
+
+def has_tokenizer(model_path: Path) -> bool:
+    """Whether a model folder holds the files of a tokenizer."""
+    names = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
+    return any((Path(model_path) / name).is_file() for name in names)
+
+
+def use_tokenizer(text_config: Any, tokenizer: Any) -> None:
+    """Fit a Hugging Face configuration to another tokenizer, in place."""
+    text_config.vocab_size = len(tokenizer)
+    text_config.bos_token_id = None
+    text_config.eos_token_id = tokenizer.eos_token_id
+    text_config.pad_token_id = tokenizer.pad_token_id
 
 
 def shrink(text_config: Any) -> None:
@@ -129,9 +162,12 @@ def shrink(text_config: Any) -> None:
 
 
 def _tiny_iteration(config: Any, settings: RunSettings) -> Mapping[str, Any]:
+    import ray
+
     with tempfile.TemporaryDirectory() as folder, ray_session(settings.ray):
         save_tiny_model(config.model_path, Path(folder))
-        algorithm = tiny_config(config, Path(folder)).build_algo()
+        has_gpu = ray.cluster_resources().get("GPU", 0) > 0
+        algorithm = tiny_config(config, Path(folder), has_gpu=has_gpu).build_algo()
         try:
             return algorithm.train()
         finally:

@@ -174,4 +174,6 @@ def _shown(display: ProgressDisplay) -> Iterator[None]:
 def _exit_status(trials: list[Trial]) -> int:
     if any(trial.status == Trial.ERROR for trial in trials):
         return 1
-    return 0 if all(trial.status == Trial.TERMINATED for trial in trials) else _INTERRUPTED
+    # After an interrupt Tune calls every trial TERMINATED; those that it stopped itself are done.
+    done = all((trial.last_result or {}).get("done") for trial in trials)
+    return 0 if done else _INTERRUPTED

@@ -194,9 +194,9 @@ def _label_sorted(anchors: list[Hashable], group_ids: np.ndarray) -> tuple[np.nd
         known: defaultdict[Hashable, int] = defaultdict(next_label)
         found = itemgetter(*anchors[start:stop])(known)
         labels = found if stop - start > 1 else (found,)
-        packed.append(struct.Struct(f"{stop - start}q").pack(*labels))
+        packed.append(struct.Struct(f"{stop - start}n").pack(*labels))
         types.update(map(type, known))
-    return np.frombuffer(bytearray().join(packed), dtype=np.int64), types
+    return np.frombuffer(bytearray().join(packed), dtype=np.intp), types
 
 
 def _group_bounds(group_ids: np.ndarray) -> list[int]:

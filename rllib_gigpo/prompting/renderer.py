@@ -2,45 +2,23 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from jinja2 import TemplateError
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.prompting.shortener import PromptShortener
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
 
-CUT_MARKER = " ... "
 _PROBE = "probe 4711 text"
-_CUT_SLACK_TOKENS = 4
-_MAX_CUT_ATTEMPTS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A prompt as the engine gets it, with what had to be left out.
-
-    Attributes:
-        token_ids: the token ids, at most ``max_prompt_tokens`` of them.
-        text: the text that the ids stand for, special tokens included.
-        num_dropped_history: number of recalled turns that did not fit.
-        observation_cut: whether the middle of the observation was left out.
-        is_cut_further: whether even more was left out: of the task, the admissible actions or the
-            instructions.
-    """
-
-    token_ids: list[int]
-    text: str
-    num_dropped_history: int = 0
-    observation_cut: bool = False
-    is_cut_further: bool = False
 
 
 class PromptRenderer:
     """Renders prompts of at most ``max_prompt_tokens`` tokens with a model's own chat template.
 
-    What does not fit is left out in this order: the oldest turns of the history, the middle of the
-    observation, the middle of the task, the last admissible actions. The result is always a prompt.
+    What does not fit is left out, see `PromptShortener`; the result is always a prompt.
     """
 
     def __init__(
@@ -78,6 +56,7 @@ class PromptRenderer:
         self._system_prompt = system_prompt
         self._chat_template_kwargs = dict(chat_template_kwargs or {})
         self._tags = {"action_tag": action_tag, "think_tag": think_tag}
+        self._shortener = PromptShortener(self._encode_inputs, max_prompt_tokens=max_prompt_tokens)
         self._is_text_only = self._find_content_format()
         self._check_fixed_part_fits()
 
@@ -93,7 +72,8 @@ class PromptRenderer:
         prompt = self._encode_inputs(inputs)
         if self._fits(prompt):
             return prompt
-        return self._shorten(inputs)
+        prompt = self._shortener.shorten(inputs)
+        return prompt if self._fits(prompt) else self._cut_token_ids(prompt)
 
     def messages(self, inputs: PromptInputs) -> list[dict[str, Any]]:
         """Returns the chat messages of one turn; each ``content`` is a list of parts.
@@ -121,89 +101,16 @@ class PromptRenderer:
         text = self._chat_text(self.messages(inputs))
         return Prompt(token_ids=self._encode(text), text=text)
 
-    def _excess(self, prompt: Prompt) -> int:
-        return len(prompt.token_ids) - self.max_prompt_tokens
-
     def _fits(self, prompt: Prompt) -> bool:
-        return self._excess(prompt) <= 0
-
-    # What follows runs for over-long prompts only, so it may render a turn several times.
-
-    def _shorten(self, inputs: PromptInputs) -> Prompt:
-        num_turns = len(inputs.history)
-        inputs_without, prompt = self._without_history(inputs, num_turns)
-        if not self._fits(prompt):
-            return replace(self._cut(inputs_without, prompt), num_dropped_history=num_turns)
-        num_dropped = _first_true(
-            num_turns, lambda num: self._fits(self._without_history(inputs, num)[1])
-        )
-        prompt = self._without_history(inputs, num_dropped)[1]
-        return replace(prompt, num_dropped_history=num_dropped)
-
-    def _without_history(self, inputs: PromptInputs, num: int) -> tuple[PromptInputs, Prompt]:
-        shorter = replace(inputs, history=inputs.history[num:])
-        return shorter, self._encode_inputs(shorter)
-
-    def _cut(self, inputs: PromptInputs, prompt: Prompt) -> Prompt:
-        cut_inputs, prompt = self._cut_text(inputs, prompt, "observation")
-        is_cut_further = not self._fits(prompt)
-        if is_cut_further:
-            prompt = self._cut_further(cut_inputs, prompt)
-        observation_cut = cut_inputs.observation != inputs.observation
-        return replace(prompt, observation_cut=observation_cut, is_cut_further=is_cut_further)
-
-    def _cut_further(self, inputs: PromptInputs, prompt: Prompt) -> Prompt:
-        inputs, prompt = self._cut_text(inputs, prompt, "task")
-        if self._fits(prompt):
-            return prompt
-        actions = inputs.admissible_actions
-        num_dropped = _first_true(
-            len(actions), lambda num: self._fits(self._without_actions(inputs, num))
-        )
-        prompt = self._without_actions(inputs, num_dropped)
-        return prompt if self._fits(prompt) else self._cut_token_ids(prompt)
-
-    def _without_actions(self, inputs: PromptInputs, num: int) -> Prompt:
-        actions = inputs.admissible_actions[: len(inputs.admissible_actions) - num]
-        return self._encode_inputs(replace(inputs, admissible_actions=actions))
-
-    def _cut_text(
-        self, inputs: PromptInputs, prompt: Prompt, field: str
-    ) -> tuple[PromptInputs, Prompt]:
-        """Keeps of both ends of one field what fits, but for a few tokens; all may have to go."""
-        low, high = 0, len(getattr(inputs, field))
-        low_excess = self._excess(prompt)
-        best = self._with_cut(inputs, field, high)
-        for _ in range(_MAX_CUT_ATTEMPTS):
-            room = -self._excess(best[1])
-            if room < 0 or room <= _CUT_SLACK_TOKENS or high - low <= 1:
-                break
-            # Tokens are nearly proportional to characters, so that two or three attempts do.
-            share = (low_excess + _CUT_SLACK_TOKENS / 2) / (low_excess + room)
-            num_removed = min(max(low + round((high - low) * share), low + 1), high - 1)
-            attempt = self._with_cut(inputs, field, num_removed)
-            if self._fits(attempt[1]):
-                high, best = num_removed, attempt
-            else:
-                low, low_excess = num_removed, self._excess(attempt[1])
-        return best
-
-    def _with_cut(
-        self, inputs: PromptInputs, field: str, num_removed: int
-    ) -> tuple[PromptInputs, Prompt]:
-        text = getattr(inputs, field)
-        changes: dict[str, Any] = {field: cut_middle(text, len(text) - num_removed)}
-        shorter = replace(inputs, **changes)
-        return shorter, self._encode_inputs(shorter)
+        return len(prompt.token_ids) <= self.max_prompt_tokens
 
     def _cut_token_ids(self, prompt: Prompt) -> Prompt:
         """The last resort: both ends of the ids stay, so that the chat frame survives."""
         num_tail = self.max_prompt_tokens // 2
         num_head = self.max_prompt_tokens - num_tail
-        token_ids = (
-            prompt.token_ids[:num_head] + prompt.token_ids[len(prompt.token_ids) - num_tail :]
-        )
-        return Prompt(token_ids=token_ids, text=self._tokenizer.decode(token_ids))
+        ids = prompt.token_ids
+        kept = ids[:num_head] + ids[len(ids) - num_tail :]
+        return replace(prompt, token_ids=kept, text=self._tokenizer.decode(kept))
 
     def _find_content_format(self) -> bool:
         """Tells whether the chat template takes contents as strings (True) or as parts."""
@@ -236,38 +143,6 @@ class PromptRenderer:
                 f"system prompt) is {len(fixed.token_ids)} tokens long, but max_prompt_tokens="
                 f"{self.max_prompt_tokens}. Raise max_prompt_tokens or shorten the template."
             )
-
-
-def cut_middle(text: str, num_characters: int) -> str:
-    """Returns ``text`` without its middle: ``num_characters`` of it, around a marker.
-
-    Args:
-        text: the text to shorten.
-        num_characters: how many characters of ``text`` to keep, half at each end (the odd one at
-            the front); none gives an empty text, all of them the text itself.
-    """
-    if num_characters >= len(text):
-        return text
-    if num_characters <= 0:
-        return ""
-    num_tail = num_characters // 2
-    return text[: num_characters - num_tail] + CUT_MARKER + text[len(text) - num_tail :]
-
-
-def _first_true(upper: int, condition: Callable[[int], bool]) -> int:
-    """Returns the smallest number in 0..upper that meets ``condition``; ``upper`` if none does.
-
-    ``condition`` must be false before some number and true after it. Where it is not quite (a token
-    more or less at a cut), the number returned still satisfies it, or is ``upper``.
-    """
-    low, high = 0, upper
-    while low < high:
-        middle = (low + high) // 2
-        if condition(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return high
 
 
 def _flatten(message: dict[str, Any]) -> dict[str, Any]:

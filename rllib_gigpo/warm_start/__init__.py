@@ -7,6 +7,7 @@ Example:
 """
 
 from rllib_gigpo.warm_start.fit import FitProgress
+from rllib_gigpo.warm_start.report import WarmStartReport, read_report
 from rllib_gigpo.warm_start.settings import (
     DemonstrationSettings,
     FitSettings,
@@ -14,7 +15,7 @@ from rllib_gigpo.warm_start.settings import (
     TinyModelSettings,
     WarmStartSettings,
 )
-from rllib_gigpo.warm_start.warm_start import WarmStartReport, read_report, warm_start
+from rllib_gigpo.warm_start.warm_start import warm_start
 
 __all__ = [
     "DemonstrationSettings",

@@ -57,7 +57,7 @@ def cache_key(settings: WarmStartSettings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def cached_folder(folder: Path, build: Callable[[Path], None]) -> Path:
+def cached_folder(folder: Path, build: Callable[[Path], object]) -> Path:
     """Returns ``folder``, having built it if it does not exist.
 
     Processes that ask for the same folder wait for the one that builds it. The folder appears at
@@ -70,11 +70,17 @@ def cached_folder(folder: Path, build: Callable[[Path], None]) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _lock(folder.with_name(f"{folder.name}.lock")):
         if not folder.exists():
-            _build(folder, build)
+            write_folder(folder, build)
     return folder
 
 
-def _build(folder: Path, build: Callable[[Path], None]) -> None:
+def write_folder(folder: Path, build: Callable[[Path], object]) -> None:
+    """Makes a folder that appears at once and complete, or not at all.
+
+    Args:
+        folder: the folder to make; its parent exists.
+        build: fills an empty folder.
+    """
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         build(scratch)

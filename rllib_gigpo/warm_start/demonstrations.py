@@ -52,10 +52,10 @@ def play_demonstrations(settings: WarmStartSettings) -> list[Demonstration]:
         settings: says which environment, seeds and chance of random actions.
 
     Raises:
-        EnvContractError: if the environment names no ``expert_action``, or observes or acts in
-            something else than text.
+        EnvContractError: if the environment cannot be made, names no ``expert_action``, or
+            observes or acts in something else than text.
     """
-    env = gym.make(settings.env, disable_env_checker=True, **settings.env_config)
+    env = _make_env(settings)
     try:
         _check_spaces(env, settings.env)
         return [
@@ -108,6 +108,17 @@ def make_rows(
         )
         for turn in demonstrations
     ]
+
+
+def _make_env(settings: WarmStartSettings) -> gym.Env:
+    try:
+        # Gymnasium's checker refuses most characters of real text in a Text space.
+        return gym.make(settings.env, disable_env_checker=True, **settings.env_config)
+    except (gym.error.Error, ImportError, TypeError, ValueError) as error:
+        raise EnvContractError(
+            f"The environment {settings.env!r} cannot be made with env_config="
+            f"{dict(settings.env_config)}: {error}. Try gymnasium.make in a Python shell."
+        ) from error
 
 
 def _play_episode(

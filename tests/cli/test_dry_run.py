@@ -8,6 +8,7 @@ from rllib_gigpo.cli import dry_run
 from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
+from rllib_gigpo.models.tokenizer import load_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +51,41 @@ def test_the_resources_are_those_that_the_algorithm_asks_for(model_folder: Path)
 def test_a_tiny_run_keeps_environment_and_prompts_and_leaves_the_config_alone(model_folder: Path):
     config = config_for(model_folder)
 
-    tiny = dry_run.tiny_config(config, Path("elsewhere"))
+    tiny = dry_run.tiny_config(config, Path("elsewhere"), has_gpu=True)
 
     assert (tiny.env, tiny.template, tiny.max_prompt_tokens) == (config.env, "default", 100)
     assert (tiny.num_env_runners, tiny.num_groups, tiny.max_response_tokens) == (0, 1, 16)
     assert tiny.model_path == "elsewhere"
     assert (config.num_env_runners, config.model_path) == (2, str(model_folder))
+
+
+def test_without_a_gpu_the_tiny_run_asks_for_none(model_folder: Path):
+    config = config_for(model_folder).learners(num_learners=2, num_gpus_per_learner=1)
+    config.inference(tensor_parallel_size=2, share_gpu=True)
+
+    with_gpu = dry_run.tiny_config(config, Path("elsewhere"), has_gpu=True)
+    without = dry_run.tiny_config(config, Path("elsewhere"), has_gpu=False)
+
+    assert (with_gpu.num_gpus_per_learner, with_gpu.tensor_parallel_size) == (1, 2)
+    assert (without.num_gpus_per_learner, without.tensor_parallel_size) == (0, 1)
+    assert not without.share_gpu
+
+
+def test_a_folder_with_a_config_only_gets_a_tokenizer_in_place(
+    model_folder: Path, tmp_path: Path, capsys
+):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "config.json").write_text((model_folder / "config.json").read_text())
+
+    dry_run.save_tiny_model(bare, tmp_path / "tiny")
+
+    tokenizer = load_tokenizer(tmp_path / "tiny")
+    tiny = AutoModelForCausalLM.from_pretrained(tmp_path / "tiny")
+    assert tiny.config.vocab_size == len(tokenizer)
+    assert tiny.config.eos_token_id == tokenizer.eos_token_id
+    assert tokenizer.decode(tokenizer.encode("go left")) == "go left"
+    assert "a byte-level one stands in" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

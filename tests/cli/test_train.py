@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -139,3 +140,18 @@ def test_an_experiment_started_as_a_script_takes_the_same_options(tmp_path: Path
     assert seen["experiment"].name == "mine"
     assert json.dumps(seen["experiment"].stop) == '{"training_iteration": 1}'
     assert seen["settings"].settings == [("lr", 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("trials", "status"),
+    [
+        ([("TERMINATED", {"done": True})], 0),
+        ([("TERMINATED", {"done": True}), ("ERROR", {"done": False})], 1),
+        ([("TERMINATED", {"done": True}), ("TERMINATED", {"done": False})], 130),
+        ([("TERMINATED", None)], 130),
+    ],
+)
+def test_the_exit_status_tells_done_failed_and_interrupted_apart(trials, status):
+    from rllib_gigpo.cli.tune_run import _exit_status
+
+    assert _exit_status([SimpleNamespace(status=s, last_result=r) for s, r in trials]) == status

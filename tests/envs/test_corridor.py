@@ -31,6 +31,12 @@ def test_other_words_change_nothing_and_the_limit_truncates():
     assert env.step("")[:4] == (start, 0.0, False, True)
 
 
+def test_reaching_the_goal_with_the_last_step_is_no_truncation():
+    env = CorridorEnv(length=2, max_steps=1)
+    _, info = env.reset(seed=0)
+    assert env.step(info["expert_action"])[1:4] == (1.0, True, False)
+
+
 def test_walls_stop_the_walker():
     env = CorridorEnv(length=2, max_steps=9)
     seed = next(s for s in range(9) if "door 1 of 2" in env.reset(seed=s)[0])

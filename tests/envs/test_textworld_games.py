@@ -72,6 +72,20 @@ def test_a_game_does_not_depend_on_the_games_made_before():
     assert make_source("simple", options, 5) == alone
 
 
+def test_textworlds_global_generator_follows_the_seed_too(monkeypatch):
+    drawn = []
+
+    def make(settings, options):
+        drawn.append(textworld.g_rng.next().randint(10**6))
+        raise ValueError("enough")
+
+    monkeypatch.setitem(CHALLENGES, "tw-coin_collector", ("", make, None))
+    for seed in (1, 2, 1):
+        with pytest.raises(ValueError, match="enough"):
+            make_source("coin_collector", {"level": 5}, seed)
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
 def test_generation_leaves_textworld_as_it_was():
     from textworld.generator.data import KnowledgeBase
     from textworld.generator.maker import GameMaker

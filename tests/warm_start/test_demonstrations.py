@@ -75,6 +75,15 @@ def test_an_environment_without_an_expert_is_an_error_with_the_cure(settings):
         play_demonstrations(replace(settings, env_config={"has_expert": False}))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"env": "Sgns-v0"}, {"env": "no_such_module:Signs-v0"}, {"env_config": {"level": 5}}],
+)
+def test_an_environment_that_cannot_be_made_is_an_error(settings, changes):
+    with pytest.raises(EnvContractError, match="cannot be made"):
+        play_demonstrations(replace(settings, **changes))
+
+
 def test_an_environment_with_other_than_text_is_an_error(settings):
     if "Numbers-v0" not in gym.registry:
         gym.register("Numbers-v0", entry_point=NumbersEnv)

@@ -117,9 +117,13 @@ def base_model(tmp_path):
     return folder
 
 
+def start_from(settings, folder):
+    return replace(settings, base_model=str(folder), tiny_model=TinyModelSettings())
+
+
 def test_a_base_model_keeps_its_tokenizer_and_size(settings, base_model, tmp_path):
     fit = FitSettings(num_epochs=3, lr=1e-2, batch_tokens=512)
-    settings = replace(settings, base_model=str(base_model), fit=fit)
+    settings = replace(start_from(settings, base_model), fit=fit)
     folder = warm_start(settings, cache_dir=tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json", "LICENSE"):
         assert (folder / name).read_bytes() == (base_model / name).read_bytes()
@@ -131,7 +135,7 @@ def test_a_base_model_keeps_its_tokenizer_and_size(settings, base_model, tmp_pat
 
 
 def test_a_base_model_counts_by_its_files_not_by_its_place(settings, base_model, tmp_path):
-    settings = replace(settings, base_model=str(base_model))
+    settings = start_from(settings, base_model)
     before = cache_key(settings)
     moved = base_model.rename(tmp_path / "moved")
     assert cache_key(replace(settings, base_model=str(moved))) == before
@@ -140,11 +144,8 @@ def test_a_base_model_counts_by_its_files_not_by_its_place(settings, base_model,
 
 
 def test_a_base_model_with_a_short_context_is_an_error(settings, base_model, tmp_path):
-    settings = replace(
-        quick(settings),
-        base_model=str(base_model),
-        prompting=PromptSettings(max_prompt_tokens=1024),
-    )
+    prompting = PromptSettings(max_prompt_tokens=1024)
+    settings = replace(start_from(quick(settings), base_model), prompting=prompting)
     with pytest.raises(ConfigError, match="the model takes 1024"):
         warm_start(settings, cache_dir=tmp_path)
     assert not list(tmp_path.glob("*/warm_start.json"))
@@ -152,7 +153,7 @@ def test_a_base_model_with_a_short_context_is_an_error(settings, base_model, tmp
 
 def test_an_unknown_base_model_is_an_error(settings, tmp_path):
     with pytest.raises(ConfigError, match="not an existing folder"):
-        warm_start(replace(settings, base_model="no/where"), cache_dir=tmp_path)
+        warm_start(start_from(settings, "no/where"), cache_dir=tmp_path)
 
 
 def test_output_gets_a_copy_and_is_never_overwritten_by_something_else(settings, tmp_path):
@@ -178,6 +179,11 @@ def test_output_gets_a_copy_and_is_never_overwritten_by_something_else(settings,
             {"demonstrations": DemonstrationSettings(random_label_probability=-0.5)},
             "random_label_probability=-0.5",
         ),
+        (
+            {"seeds": (), "demonstrations": DemonstrationSettings(episodes_per_seed=0)},
+            "episodes_per_seed=0.*seeds is empty",
+        ),
+        ({"base_model": "a/folder"}, "tiny_model has no effect"),
     ],
 )
 def test_senseless_settings_are_an_error(settings, tmp_path, changes, message):

@@ -1,0 +1,141 @@
+"""Facts of a turn that are too long for a prompt: what is left out, and in which order."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.prompting.template import PromptInputs
+
+CUT_MARKER = " ... "
+_SLACK_TOKENS = 4
+_MAX_ATTEMPTS = 12
+
+
+class PromptShortener:
+    """Leaves out facts until a prompt fits, the most dispensable first.
+
+    The order: the oldest turns of the history, the middle of the observation, the middle of the
+    task, the last admissible actions.
+    """
+
+    def __init__(self, encode: Callable[[PromptInputs], Prompt], *, max_prompt_tokens: int) -> None:
+        """Stores how facts become a prompt.
+
+        Args:
+            encode: renders facts of any length; called several times for one prompt.
+            max_prompt_tokens: length that a prompt must not exceed, in tokens.
+        """
+        self._encode = encode
+        self._max_prompt_tokens = max_prompt_tokens
+
+    def excess(self, prompt: Prompt) -> int:
+        """Returns by how many tokens a prompt is too long; 0 or less if it fits.
+
+        Args:
+            prompt: the prompt.
+        """
+        return len(prompt.token_ids) - self._max_prompt_tokens
+
+    def shorten(self, inputs: PromptInputs) -> Prompt:
+        """Returns a prompt that fits, unless the template's own words are too long.
+
+        Args:
+            inputs: facts whose prompt is too long.
+        """
+        num_turns = len(inputs.history)
+        inputs_without, prompt = self._without_history(inputs, num_turns)
+        if self.excess(prompt) > 0:
+            return replace(self._cut(inputs_without, prompt), num_dropped_history=num_turns)
+        num_dropped = _first_true(
+            num_turns, lambda num: self.excess(self._without_history(inputs, num)[1]) <= 0
+        )
+        prompt = self._without_history(inputs, num_dropped)[1]
+        return replace(prompt, num_dropped_history=num_dropped)
+
+    def _without_history(self, inputs: PromptInputs, num: int) -> tuple[PromptInputs, Prompt]:
+        shorter = replace(inputs, history=inputs.history[num:])
+        return shorter, self._encode(shorter)
+
+    def _cut(self, inputs: PromptInputs, prompt: Prompt) -> Prompt:
+        cut_inputs, prompt = self._cut_text(inputs, prompt, "observation")
+        is_cut_further = self.excess(prompt) > 0
+        if is_cut_further:
+            prompt = self._cut_further(cut_inputs, prompt)
+        observation_cut = cut_inputs.observation != inputs.observation
+        return replace(prompt, observation_cut=observation_cut, is_cut_further=is_cut_further)
+
+    def _cut_further(self, inputs: PromptInputs, prompt: Prompt) -> Prompt:
+        inputs, prompt = self._cut_text(inputs, prompt, "task")
+        if self.excess(prompt) <= 0:
+            return prompt
+        num_dropped = _first_true(
+            len(inputs.admissible_actions),
+            lambda num: self.excess(self._without_actions(inputs, num)) <= 0,
+        )
+        return self._without_actions(inputs, num_dropped)
+
+    def _without_actions(self, inputs: PromptInputs, num: int) -> Prompt:
+        actions = inputs.admissible_actions[: len(inputs.admissible_actions) - num]
+        return self._encode(replace(inputs, admissible_actions=actions))
+
+    def _cut_text(
+        self, inputs: PromptInputs, prompt: Prompt, field: str
+    ) -> tuple[PromptInputs, Prompt]:
+        """Keeps of both ends of one field what fits, but for a few tokens; all may have to go."""
+        low, high = 0, len(getattr(inputs, field))
+        low_excess = self.excess(prompt)
+        best = self._with_cut(inputs, field, high)
+        for _ in range(_MAX_ATTEMPTS):
+            room = -self.excess(best[1])
+            if room < 0 or room <= _SLACK_TOKENS or high - low <= 1:
+                break
+            # Tokens are nearly proportional to characters, so that two or three attempts do.
+            share = (low_excess + _SLACK_TOKENS / 2) / (low_excess + room)
+            num_removed = min(max(low + round((high - low) * share), low + 1), high - 1)
+            attempt = self._with_cut(inputs, field, num_removed)
+            if self.excess(attempt[1]) <= 0:
+                high, best = num_removed, attempt
+            else:
+                low, low_excess = num_removed, self.excess(attempt[1])
+        return best
+
+    def _with_cut(
+        self, inputs: PromptInputs, field: str, num_removed: int
+    ) -> tuple[PromptInputs, Prompt]:
+        text = getattr(inputs, field)
+        changes: dict[str, Any] = {field: cut_middle(text, len(text) - num_removed)}
+        shorter = replace(inputs, **changes)
+        return shorter, self._encode(shorter)
+
+
+def cut_middle(text: str, num_characters: int) -> str:
+    """Returns ``text`` without its middle: ``num_characters`` of it, around a marker.
+
+    Args:
+        text: the text to shorten.
+        num_characters: how many characters of ``text`` to keep, half at each end (the odd one at
+            the front); none gives an empty text, all of them the text itself.
+    """
+    if num_characters >= len(text):
+        return text
+    if num_characters <= 0:
+        return ""
+    num_tail = num_characters // 2
+    return text[: num_characters - num_tail] + CUT_MARKER + text[len(text) - num_tail :]
+
+
+def _first_true(upper: int, condition: Callable[[int], bool]) -> int:
+    """Returns the smallest number in 0..upper that meets ``condition``; ``upper`` if none does.
+
+    ``condition`` must be false before some number and true after it. Where it is not quite (a token
+    more or less at a cut), the number returned still meets it, or is ``upper``.
+    """
+    low, high = 0, upper
+    while low < high:
+        middle = (low + high) // 2
+        if condition(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return high

@@ -1,0 +1,173 @@
+"""Makes a warm start: plays, fits and saves, without looking at a cache."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from shutil import copy2
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from rllib_gigpo.models.causal_lm import check_context_length, load_causal_lm
+from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
+from rllib_gigpo.models.tokenizer import existing_model_folder, load_tokenizer, save_tokenizer
+from rllib_gigpo.prompting import ActionParser, PromptRenderer, PromptTemplate
+from rllib_gigpo.warm_start.demonstrations import (
+    Demonstration,
+    DemonstrationRow,
+    make_rows,
+    play_demonstrations,
+    randomize_labels,
+)
+from rllib_gigpo.warm_start.fit import FitProgress, fit
+from rllib_gigpo.warm_start.report import REPORT_FILE, WarmStartReport, write_report
+from rllib_gigpo.warm_start.settings import WarmStartSettings
+
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack")
+_WRITTEN_ANEW = ("config.json", "generation_config.json", REPORT_FILE)
+
+
+def build(
+    settings: WarmStartSettings,
+    folder: Path,
+    *,
+    key: str,
+    progress: Callable[[FitProgress], None] | None = None,
+) -> None:
+    """Plays the expert, fits a model to it and fills ``folder`` with model, tokenizer and report.
+
+    Args:
+        settings: everything that decides about the result.
+        folder: an empty folder.
+        key: hash of everything that went in, for the report.
+        progress: called after each epoch of fitting.
+
+    Raises:
+        ConfigError: if the base model cannot be opened, or takes shorter sequences than asked for.
+        EnvContractError: if the environment cannot be demonstrated.
+    """
+    start = time.perf_counter()
+    demonstrations = play_demonstrations(settings)
+    demonstration_s = time.perf_counter() - start
+    demonstrations = randomize_labels(
+        demonstrations, probability=settings.random_label_probability, seed=settings.seed
+    )
+    model, tokenizer, rows = _prepare(settings, demonstrations)
+    start = time.perf_counter()
+    history = fit(
+        model.to(_device()),
+        rows,
+        settings.fit,
+        lr=settings.lr,
+        batch_tokens=settings.batch_tokens,
+        seed=settings.seed,
+        progress=progress,
+    )
+    report = WarmStartReport(
+        key=key,
+        num_demonstrations=len(rows),
+        num_parameters=model.num_parameters(),
+        mean_prompt_tokens=sum(len(row.prompt_ids) for row in rows) / len(rows),
+        mean_response_tokens=sum(len(row.response_ids) for row in rows) / len(rows),
+        losses=[state.loss for state in history],
+        token_accuracies=[state.token_accuracy for state in history],
+        demonstration_s=round(demonstration_s, 2),
+        fit_s=round(time.perf_counter() - start, 2),
+        settings=asdict(settings),
+    )
+    _save(model, tokenizer, report, folder)
+
+
+def _prepare(
+    settings: WarmStartSettings, demonstrations: list[Demonstration]
+) -> tuple[PreTrainedModel, Any, list[DemonstrationRow]]:
+    """Returns model and tokenizer to start from, and the demonstrations in that tokenizer's ids."""
+    template = PromptTemplate.from_name_or_source(settings.prompting.template)
+    parser = _make_parser(settings)
+    if settings.base_model is None:
+        texts = _texts_to_tokenize(settings, template, parser, demonstrations)
+        tokenizer = build_tokenizer(texts, settings.tiny_model.vocab_size)
+        model = _build_tiny_model(settings, tokenizer)
+    else:
+        tokenizer = load_tokenizer(settings.base_model)
+        model = load_causal_lm(settings.base_model)
+    rows = make_rows(
+        demonstrations, _make_renderer(settings, template, tokenizer), parser, tokenizer
+    )
+    check_context_length(
+        model.config,
+        max_prompt_tokens=settings.prompting.max_prompt_tokens,
+        max_response_tokens=max(len(row.response_ids) for row in rows),
+    )
+    return model, tokenizer, rows
+
+
+def _build_tiny_model(settings: WarmStartSettings, tokenizer: Any) -> PreTrainedModel:
+    size = settings.tiny_model
+    return build_model(
+        tokenizer,
+        hidden_size=size.hidden_size,
+        num_layers=size.num_layers,
+        num_heads=size.num_heads,
+        max_position_embeddings=size.max_position_embeddings,
+        seed=settings.seed,
+    ).train()
+
+
+def _texts_to_tokenize(
+    settings: WarmStartSettings,
+    template: PromptTemplate,
+    parser: ActionParser,
+    demonstrations: list[Demonstration],
+) -> list[str]:
+    tags = {"action_tag": settings.prompting.action_tag, "think_tag": settings.prompting.think_tag}
+    prompts = [template.render(turn.inputs, **tags) for turn in demonstrations]
+    return prompts + [parser.format(turn.action) for turn in demonstrations]
+
+
+def _make_parser(settings: WarmStartSettings) -> ActionParser:
+    prompting = settings.prompting
+    return ActionParser(
+        action_tag=prompting.action_tag,
+        think_tag=prompting.think_tag,
+        require_think=prompting.require_think,
+    )
+
+
+def _make_renderer(
+    settings: WarmStartSettings, template: PromptTemplate, tokenizer: Any
+) -> PromptRenderer:
+    prompting = settings.prompting
+    return PromptRenderer(
+        tokenizer,
+        template,
+        max_prompt_tokens=prompting.max_prompt_tokens,
+        system_prompt=prompting.system_prompt,
+        chat_template_kwargs=prompting.chat_template_kwargs,
+        action_tag=prompting.action_tag,
+        think_tag=prompting.think_tag,
+    )
+
+
+def _save(model: PreTrainedModel, tokenizer: Any, report: WarmStartReport, folder: Path) -> None:
+    model.save_pretrained(str(folder))
+    base_model = report.settings["base_model"]
+    if base_model is None:
+        save_tokenizer(tokenizer, folder)
+    else:
+        _copy_tokenizer(existing_model_folder(base_model), folder)
+    write_report(report, folder)
+
+
+def _copy_tokenizer(source: Path, folder: Path) -> None:
+    """Copies the tokenizer's files (and licences) byte for byte: saving may rewrite them."""
+    for path in source.iterdir():
+        is_weights = path.suffix in _WEIGHT_SUFFIXES or path.name.endswith(".index.json")
+        if path.is_file() and not is_weights and path.name not in _WRITTEN_ANEW:
+            copy2(path, folder / path.name)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
