@@ -1,4 +1,4 @@
-"""The exceptions that a caller may want to catch; every other mistake is a ValueError or TypeError."""
+"""The exceptions that a caller may want to catch; other mistakes are a ValueError or TypeError."""
 
 
 class GiGPOError(Exception):

@@ -21,6 +21,7 @@ class GuessEnv(gym.Env):
         self.size = size
 
     def reset(self, *, seed=None, options=None):
+        """Draw the number."""
         super().reset(seed=seed)
         self.secret, self.low, self.high = (
             int(self.np_random.integers(1, self.size + 1)),
@@ -30,6 +31,7 @@ class GuessEnv(gym.Env):
         return self._see()
 
     def step(self, action):
+        """Narrow the range down."""
         guess = int(action) if action.isdecimal() and len(action) < 9 else 0
         if guess < self.secret:
             self.low = max(self.low, guess + 1)

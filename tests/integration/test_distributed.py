@@ -72,7 +72,7 @@ def test_a_checkpoint_of_remote_learners_is_a_hugging_face_folder_too(remote, tm
     sums = remote.learner_group.foreach_learner(
         lambda learner: sum(float(t.double().sum()) for _, t in learner.export_weights())
     )
-    assert np.isclose(total, [result.get() for result in sums][0])
+    assert np.isclose(total, next(result.get() for result in sums))
 
 
 def test_asking_for_more_than_the_cluster_has_is_an_error_at_start(build, corridor_config):

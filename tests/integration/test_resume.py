@@ -65,6 +65,6 @@ def test_a_checkpoint_of_another_model_is_refused_with_both_described(
     build_model(tokenizer, hidden_size=128, num_layers=1, num_heads=2).save_pretrained(other)
     tokenizer.save_pretrained(other)
     bigger = build(corridor_config().llm(model_path=str(other)))
-    with pytest.raises(CheckpointError, match="hidden size 64.*hidden size 128"):
+    with pytest.raises(CheckpointError, match=r"hidden size 64.*hidden size 128"):
         bigger.restore_from_path(str(tmp_path / "checkpoint"))
     assert issubclass(CheckpointError, GiGPOError)

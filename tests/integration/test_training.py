@@ -17,7 +17,7 @@ from rllib_gigpo.results import summarize
 
 @pytest.fixture(scope="module")
 def run(ray_session, corridor_config, tmp_path_factory):
-    """One Algorithm after two iterations with evaluation: (algorithm, results, number of engines)."""
+    """One Algorithm after two iterations with evaluation: (algorithm, results, engines)."""
     starts = []
     original = vllm_engine.VllmEngine.start
 
