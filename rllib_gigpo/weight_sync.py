@@ -82,7 +82,7 @@ class WeightSync:
         if missing:
             raise WeightSyncError(
                 f"The Learner waited {self._timeout_s:g} s for EnvRunner(s) {missing} to load"
-                f" policy version {version}; confirmed so far: {answers}. Look at the runners' logs,"
+                f" policy version {version}; confirmed: {answers}. Look at the runners' logs,"
                 " or raise config.inference(weight_sync_timeout_s=...)."
             )
 

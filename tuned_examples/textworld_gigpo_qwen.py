@@ -3,13 +3,13 @@
     QWEN_PATH=path/to/Qwen2.5-1.5B-Instruct rllib train file tuned_examples/textworld_gigpo_qwen.py
 
 Hyper-parameters are those of verl-agent's ALFWorld run with the same model: 16 groups of 8,
-prompts of 2,048 and answers of 512 tokens, 50 steps, gamma 0.95, both levels divided by the standard
-deviation, AdamW at a constant 1e-6, KL 0.01 (k3), entropy 0.001, history 2, evaluation at
+prompts of 2,048 and answers of 512 tokens, 50 steps, gamma 0.95, both levels divided by the
+standard deviation, AdamW at a constant 1e-6, KL 0.01 (k3), entropy 0.001, history 2, evaluation at
 temperature 0.4. Its invalid answers cost 0.1 at a win of 10, so here 0.01 at a win of 1; early
 on its 6,400 rows make 25 optimiser steps of 256 rows.
 
-``--dry-run`` needs neither GPU nor weights: it estimates the memory per GPU from the model's config,
-lists what it would ask of Ray, and runs one iteration with tiny weights. Untested on GPUs.
+``--dry-run`` needs neither GPU nor weights: it estimates the memory per GPU from the model's
+config, lists what it would ask of Ray, and runs one iteration with tiny weights. Untested on GPUs.
 """
 
 import os
