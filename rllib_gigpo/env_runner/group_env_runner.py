@@ -6,7 +6,7 @@ not block, so that an asynchronous Algorithm can use the same runner.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -216,8 +216,9 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             self._env_to_module.set_state(state[COMPONENT_ENV_TO_MODULE_CONNECTOR])
         if COMPONENT_MODULE_TO_ENV_CONNECTOR in state:
             self._module_to_env.set_state(state[COMPONENT_MODULE_TO_ENV_CONNECTOR])
-        module_state = state.get(COMPONENT_RL_MODULE) or {}
-        if VERSION in module_state:
+        # RLlib's own syncs come as a reference, or without a version; only `WeightSync` counts.
+        module_state = state.get(COMPONENT_RL_MODULE)
+        if isinstance(module_state, Mapping) and VERSION in module_state:
             self.module.set_state(module_state)
 
     @override(Checkpointable)
