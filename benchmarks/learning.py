@@ -51,6 +51,8 @@ class EstimatorSummary:
     final_success_std: float
     iterations_to_goal_mean: float | None  # None: some run did not reach GOAL
     num_runs_at_goal: int
+    test_success_mean: float  # after the last iteration, on games never seen in training
+    test_success_std: float
     seconds_mean: float
 
 
@@ -112,12 +114,16 @@ def train_one(run: Run, args: argparse.Namespace) -> None:
     algorithm = experiment.config.build_algo()
     for _ in range(num_iterations):
         display.update(run.estimator, summarize(algorithm.train()))
+    seconds = time.perf_counter() - start
+    tested = algorithm.evaluate()["env_runners"]
     algorithm.stop()
     record = {
         **asdict(run),
         "experiment": args.experiment.name,
         "settings": dict(settings),
-        "seconds": time.perf_counter() - start,
+        "seconds": seconds,
+        "test_success": tested["success_rate"],
+        "num_test_tasks": experiment.config.num_test_tasks,
         "machine": machine(),
         "iterations": [asdict(summary) for summary in display.history[run.estimator]],
     }
@@ -147,18 +153,16 @@ def installed(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
 def compare(runs: Sequence[Run], folder: Path) -> None:
     """Write the summary, the table and the figure of finished runs; prints the table."""
     records = [json.loads(run.file(folder).read_text()) for run in runs]
-    curves = {
-        estimator: [success_curve(record) for record in records if record["estimator"] == estimator]
-        for estimator in dict.fromkeys(run.estimator for run in runs)
+    estimators = dict.fromkeys(run.estimator for run in runs)
+    by_estimator = {
+        estimator: [record for record in records if record["estimator"] == estimator]
+        for estimator in estimators
     }
-    seconds = {
-        estimator: [record["seconds"] for record in records if record["estimator"] == estimator]
-        for estimator in curves
-    }
-    summaries = [summarize_runs(name, curves[name], seconds=seconds[name]) for name in curves]
+    summaries = [summarize_runs(name, by_estimator[name]) for name in estimators]
     write_json({"runs": [asdict(summary) for summary in summaries]}, folder / "summary.json")
     table = "\n".join(table_lines(summaries))
     (folder / "table.md").write_text(table + "\n")
+    curves = {name: [success_curve(one) for one in by_estimator[name]] for name in estimators}
     plots.save(plots.mean_curves(curves, title=records[0]["experiment"]), folder / "learning.png")
     print(table)
 
@@ -168,22 +172,29 @@ def success_curve(record: Mapping[str, Any]) -> list[float]:
     return [iteration["success_rate"] for iteration in record["iterations"]]
 
 
-def summarize_runs(
-    estimator: str, curves: Sequence[Sequence[float]], *, seconds: Sequence[float]
-) -> EstimatorSummary:
+def summarize_runs(estimator: str, records: Sequence[Mapping[str, Any]]) -> EstimatorSummary:
     """Judge the runs of one estimator by their end and by how soon they reach `GOAL`."""
+    curves = [success_curve(record) for record in records]
     finals = [statistics.fmean(curve[-WINDOW:]) for curve in curves]
+    tests = [record["test_success"] for record in records]
     reached = [iterations_to(GOAL, curve) for curve in curves]
     there = [iteration for iteration in reached if iteration is not None]
     return EstimatorSummary(
         estimator=estimator,
         num_runs=len(curves),
         final_success_mean=statistics.fmean(finals),
-        final_success_std=statistics.stdev(finals) if len(finals) > 1 else 0.0,
+        final_success_std=spread(finals),
         iterations_to_goal_mean=statistics.fmean(there) if len(there) == len(curves) else None,
         num_runs_at_goal=len(there),
-        seconds_mean=statistics.fmean(seconds),
+        test_success_mean=statistics.fmean(tests),
+        test_success_std=spread(tests),
+        seconds_mean=statistics.fmean(record["seconds"] for record in records),
     )
+
+
+def spread(values: Sequence[float]) -> float:
+    """Return the standard deviation over seeds; 0 for a single one."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def iterations_to(goal: float, curve: Sequence[float]) -> int | None:
@@ -197,15 +208,16 @@ def iterations_to(goal: float, curve: Sequence[float]) -> int | None:
 def table_lines(summaries: Sequence[EstimatorSummary]) -> list[str]:
     """Lay the summaries out as a Markdown table."""
     lines = [
-        f"| estimator | runs | final success | iterations to {GOAL:.0%} | minutes a run |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        f"| estimator | runs | final success | iterations to {GOAL:.0%} | unseen games | minutes |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for one in summaries:
         final = f"{one.final_success_mean:.2f} ± {one.final_success_std:.2f}"
         mean = one.iterations_to_goal_mean
         goal = f"{one.num_runs_at_goal} of {one.num_runs} runs" if mean is None else f"{mean:.1f}"
-        minutes = one.seconds_mean / 60
-        lines.append(f"| {one.estimator} | {one.num_runs} | {final} | {goal} | {minutes:.1f} |")
+        tested = f"{one.test_success_mean:.2f} ± {one.test_success_std:.2f}"
+        cells = [one.estimator, str(one.num_runs), final, goal, tested]
+        lines.append("| " + " | ".join([*cells, f"{one.seconds_mean / 60:.1f}"]) + " |")
     return lines
 
 

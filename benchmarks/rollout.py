@@ -127,6 +127,11 @@ class RecordingModule:
         return getattr(self._module, name)
 
 
+def forget_prompts(engine: Any) -> None:
+    """Empty the prefix cache, which would serve the prompts of the repetition before."""
+    engine._running().reset_prefix_cache()
+
+
 def bare_engine(engine: Any, requests: list[GenerationRequest]) -> int:
     """Keep ``CONCURRENCY`` of ``requests`` in the engine until all are done; response tokens."""
     waiting, num_running, num_tokens = deque(requests), 0, 0
@@ -162,12 +167,11 @@ def _measure_length(folder: Path, max_tokens: int, arguments: argparse.Namespace
     requests = recorder.requests
     ratios, runner_rates, bare_rates = [], [], []
     for repeat in range(arguments.repeats + 1):
-        # The prefix cache would serve prompts of the repetition before.
-        engine.reset_prefix_cache()
+        forget_prompts(engine)
         start = time.perf_counter()
         result = runner.sample_groups([task])
         runner_s = time.perf_counter() - start
-        engine.reset_prefix_cache()
+        forget_prompts(engine)
         again = [
             replace(request, request_id=f"{repeat}:{request.request_id}") for request in requests
         ]
@@ -286,18 +290,21 @@ class _Held:
         self.steps.append((slot, action))
 
 
+MEASURES = {"engine": measure_engine, "barrier": measure_barrier}
+
+
 def main() -> None:
     """Measure, print, and write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("engine", "barrier"))
+    parser.add_argument("what", nargs="?", choices=tuple(MEASURES), help="default: both")
     parser.add_argument("--model", choices=tuple(SIZES), default="tiny")
-    parser.add_argument("--threads", type=int, default=0, help="threads per environment worker")
+    parser.add_argument("--threads", type=int, default=16, help="threads per environment worker")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    measure = measure_engine if arguments.what == "engine" else measure_barrier
-    rows = measure(arguments)
+    chosen = [arguments.what] if arguments.what else list(MEASURES)
+    rows = {what: MEASURES[what](arguments) for what in chosen}
     print(json.dumps(rows, indent=2))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")

@@ -17,9 +17,8 @@ from rllib_gigpo.prompting import ActionParser, PromptRenderer, PromptTemplate
 from rllib_gigpo.warm_start.demonstrations import (
     Demonstration,
     DemonstrationRow,
-    make_rows,
+    make_epochs,
     play_demonstrations,
-    randomize_labels,
 )
 from rllib_gigpo.warm_start.fit import FitProgress, fit
 from rllib_gigpo.warm_start.report import REPORT_FILE, WarmStartReport, write_report
@@ -51,23 +50,21 @@ def build(
     start = time.perf_counter()
     demonstrations = play_demonstrations(settings)
     demonstration_s = time.perf_counter() - start
-    demonstrations = randomize_labels(
-        demonstrations, probability=settings.random_label_probability, seed=settings.seed
-    )
-    model, tokenizer, rows = _prepare(settings, demonstrations)
+    model, tokenizer, epochs = _prepare(settings, demonstrations)
     start = time.perf_counter()
     history = fit(
         model.to(_device()),
-        rows,
+        epochs,
         settings.fit,
         lr=settings.lr,
         batch_tokens=settings.batch_tokens,
         seed=settings.seed,
         progress=progress,
     )
+    rows = [row for epoch in epochs for row in epoch]
     report = WarmStartReport(
         key=key,
-        num_demonstrations=len(rows),
+        num_demonstrations=len(demonstrations),
         num_parameters=model.num_parameters(),
         mean_prompt_tokens=sum(len(row.prompt_ids) for row in rows) / len(rows),
         mean_response_tokens=sum(len(row.response_ids) for row in rows) / len(rows),
@@ -82,8 +79,8 @@ def build(
 
 def _prepare(
     settings: WarmStartSettings, demonstrations: list[Demonstration]
-) -> tuple[PreTrainedModel, Any, list[DemonstrationRow]]:
-    """Returns model and tokenizer to start from, and the demonstrations in that tokenizer's ids."""
+) -> tuple[PreTrainedModel, Any, list[list[DemonstrationRow]]]:
+    """Returns model and tokenizer to start from, and the rows of each epoch in its ids."""
     template = PromptTemplate.from_name_or_source(settings.prompting.template)
     parser = _make_parser(settings)
     if settings.base_model is None:
@@ -93,15 +90,23 @@ def _prepare(
     else:
         tokenizer = load_tokenizer(settings.base_model)
         model = load_causal_lm(settings.base_model)
-    rows = make_rows(
-        demonstrations, _make_renderer(settings, template, tokenizer), parser, tokenizer
+    epochs = make_epochs(
+        demonstrations,
+        _make_renderer(settings, template, tokenizer),
+        parser,
+        tokenizer,
+        num_epochs=settings.fit.num_epochs,
+        random_label_probability=settings.random_label_probability,
+        seed=settings.seed,
     )
     check_context_length(
         model.config,
         max_prompt_tokens=settings.prompting.max_prompt_tokens,
-        max_response_tokens=max(len(row.response_ids) for row in rows),
+        max_response_tokens=max(
+            (len(row.response_ids) for epoch in epochs for row in epoch), default=0
+        ),
     )
-    return model, tokenizer, rows
+    return model, tokenizer, epochs
 
 
 def _build_tiny_model(settings: WarmStartSettings, tokenizer: Any) -> PreTrainedModel:

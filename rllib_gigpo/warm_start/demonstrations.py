@@ -69,7 +69,7 @@ def play_demonstrations(settings: WarmStartSettings) -> list[Demonstration]:
 
 
 def randomize_labels(
-    demonstrations: Sequence[Demonstration], *, probability: float, seed: int
+    demonstrations: Sequence[Demonstration], *, probability: float, seed: int | Sequence[int]
 ) -> list[Demonstration]:
     """Replaces some expert actions by admissible ones drawn at random, where these are known.
 
@@ -87,27 +87,42 @@ def randomize_labels(
     ]
 
 
-def make_rows(
+def make_epochs(
     demonstrations: Sequence[Demonstration],
     renderer: PromptRenderer,
     parser: ActionParser,
     tokenizer: Any,
-) -> list[DemonstrationRow]:
+    *,
+    num_epochs: int,
+    random_label_probability: float = 0.0,
+    seed: int = 0,
+) -> list[list[DemonstrationRow]]:
     """Turns demonstrations into token ids: prompts as in a rollout, responses to be parsed.
+
+    Random labels are drawn anew for every epoch: a model learns their distribution, where it would
+    learn one draw of them by heart.
 
     Args:
         demonstrations: the turns.
         renderer: renders the prompts of the run that follows.
         parser: its format of responses.
         tokenizer: the model's.
+        num_epochs: passes over the demonstrations.
+        random_label_probability: see ``randomize_labels``.
+        seed: of the random labels.
+
+    Returns:
+        The rows of each epoch, in the order of the demonstrations.
     """
-    return [
-        DemonstrationRow(
-            prompt_ids=renderer.render(turn.inputs).token_ids,
-            response_ids=_encode_response(parser.format(turn.action), tokenizer),
+    prompts = [renderer.render(turn.inputs).token_ids for turn in demonstrations]
+    epochs = []
+    for epoch in range(num_epochs):
+        labelled = randomize_labels(
+            demonstrations, probability=random_label_probability, seed=(seed, epoch)
         )
-        for turn in demonstrations
-    ]
+        responses = [_encode_response(parser.format(turn.action), tokenizer) for turn in labelled]
+        epochs.append([DemonstrationRow(*row) for row in zip(prompts, responses, strict=True)])
+    return epochs
 
 
 def _make_env(settings: WarmStartSettings) -> gym.Env:

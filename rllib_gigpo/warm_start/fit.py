@@ -48,7 +48,7 @@ class Batch:
 
 def fit(
     model: PreTrainedModel,
-    rows: Sequence[DemonstrationRow],
+    epochs: Sequence[Sequence[DemonstrationRow]],
     settings: FitSettings,
     *,
     lr: float,
@@ -60,20 +60,20 @@ def fit(
 
     Args:
         model: a causal language model in training mode, on the device to fit on.
-        rows: what to learn.
-        settings: epochs, schedule and optimiser.
+        epochs: what to learn, the rows of each pass.
+        settings: schedule and optimiser.
         lr: highest learning rate.
         batch_tokens: upper bound of a batch's tokens.
         seed: of the order of the rows.
         progress: called after each epoch.
 
     Raises:
-        ConfigError: if there are no rows, or ``settings.lr_schedule`` is unknown.
+        ConfigError: if an epoch has no rows, or ``settings.lr_schedule`` is unknown.
     """
-    if not rows:
+    if not epochs or not all(epochs):
         raise ConfigError("There are no demonstrations to fit to; give more seeds.")
     rng = np.random.default_rng(seed)
-    num_steps = settings.num_epochs * len(plan_batches(rows, batch_tokens, rng=rng))
+    num_steps = sum(len(plan_batches(rows, batch_tokens, rng=rng)) for rows in epochs)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=settings.weight_decay)
     # The number of batches differs a little from epoch to epoch; the schedule ends at zero all the
     # same.
@@ -81,12 +81,12 @@ def fit(
         optimizer, lambda step: lr_factor(settings, step=step, num_steps=num_steps)
     )
     history = []
-    for epoch in range(1, settings.num_epochs + 1):
+    for epoch, rows in enumerate(epochs, start=1):
         batches = _make_batches(rows, batch_tokens, rng=rng, device=model.device)
         loss, accuracy = _fit_epoch(
             model, batches, optimizer, schedule, grad_clip=settings.grad_clip
         )
-        history.append(FitProgress(epoch, settings.num_epochs, loss, accuracy))
+        history.append(FitProgress(epoch, len(epochs), loss, accuracy))
         if progress is not None:
             progress(history[-1])
     return history

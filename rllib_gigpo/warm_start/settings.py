@@ -43,8 +43,8 @@ class DemonstrationSettings:
             place of the expert's, so that the expert is also seen off its path.
         random_label_probability: chance that a turn's label is an admissible action drawn at
             random, in place of the expert's. What is learnt from such turns is to answer validly,
-            not to answer well: it sets how much there is left to learn by reinforcement. None: 0.5
-            for the tiny model, 0 for a base model.
+            not to answer well: it sets how much there is left to learn by reinforcement. Drawn anew
+            in every epoch. None: 0.5 for the tiny model, 0 for a base model.
         episodes_per_seed: number of episodes for each training seed.
         max_episode_steps: bound of an episode, for environments that do not end by themselves.
     """
@@ -68,9 +68,9 @@ class TinyModelSettings:
     """
 
     vocab_size: int = 1024
-    hidden_size: int = 128
-    num_layers: int = 3
-    num_heads: int = 4
+    hidden_size: int = 96
+    num_layers: int = 2
+    num_heads: int = 3
     max_position_embeddings: int = 1024
 
 
@@ -80,17 +80,17 @@ class FitSettings:
 
     Attributes:
         num_epochs: passes over the demonstrations.
-        lr: highest learning rate of AdamW. None: 2e-3 for the tiny model, 1e-5 for a base model.
+        lr: highest learning rate of AdamW. None: 3e-3 for the tiny model, 1e-5 for a base model.
         lr_schedule: decay after the warm-up, to zero: ``"cosine"``, ``"linear"``, or ``"constant"``
             for none.
         warmup_fraction: part of all optimiser steps in which the learning rate rises linearly.
-        batch_tokens: upper bound of a batch's tokens, prompts and responses. None: 1024 for the
+        batch_tokens: upper bound of a batch's tokens, prompts and responses. None: 2048 for the
             tiny model, 16384 for a base model.
         weight_decay: of AdamW.
         grad_clip: bound of the gradient's norm.
     """
 
-    num_epochs: int = 3
+    num_epochs: int = 4
     lr: float | None = None
     lr_schedule: str = "cosine"
     warmup_fraction: float = 0.05
@@ -129,13 +129,13 @@ class WarmStartSettings:
     @property
     def lr(self) -> float:
         """Highest learning rate: as set, or the default of the kind of model."""
-        return self.fit.lr if self.fit.lr is not None else self._by_kind(tiny=2e-3, base=1e-5)
+        return self.fit.lr if self.fit.lr is not None else self._by_kind(tiny=3e-3, base=1e-5)
 
     @property
     def batch_tokens(self) -> int:
         """Bound of a batch's tokens: as set, or the default of the kind of model."""
         given = self.fit.batch_tokens
-        return given if given is not None else self._by_kind(tiny=1024, base=16384)
+        return given if given is not None else self._by_kind(tiny=2048, base=16384)
 
     @property
     def random_label_probability(self) -> float:

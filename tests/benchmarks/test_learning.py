@@ -9,6 +9,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import learning
 
 
+def record_of(success_rates, *, test_success=0.5, seconds=60.0):
+    return {
+        "seconds": seconds,
+        "test_success": test_success,
+        "iterations": [{"success_rate": rate} for rate in success_rates],
+    }
+
+
 def test_the_goal_is_reached_where_a_window_of_five_averages_it():
     # Iterations 2 to 6 average 0.7; 1 to 5 average 0.58.
     assert learning.iterations_to(0.7, [0.2, 0.5, 0.6, 0.7, 0.9, 0.8]) == 6
@@ -18,7 +26,11 @@ def test_the_goal_is_reached_where_a_window_of_five_averages_it():
 
 def test_runs_are_summed_up_by_their_last_five_iterations():
     summary = learning.summarize_runs(
-        "gigpo", [[0.0] + [0.8] * 5, [0.0] + [1.0] * 5], seconds=[60, 120]
+        "gigpo",
+        [
+            record_of([0.0] + [0.8] * 5, test_success=0.6, seconds=60),
+            record_of([0.0] + [1.0] * 5, test_success=0.8, seconds=120),
+        ],
     )
 
     assert summary.final_success_mean == pytest.approx(0.9)
@@ -26,14 +38,17 @@ def test_runs_are_summed_up_by_their_last_five_iterations():
     assert summary.final_success_std == pytest.approx(0.02**0.5)
     # Five iterations that begin with 0: 0.64 and 0.8.
     assert summary.iterations_to_goal_mean == pytest.approx((6 + 5) / 2)
+    assert summary.test_success_mean == pytest.approx(0.7)
+    assert summary.test_success_std == pytest.approx(0.02**0.5)
     assert summary.seconds_mean == 90
 
 
 def test_an_estimator_with_a_run_below_the_goal_has_no_mean_time_to_it():
-    summary = learning.summarize_runs("grpo", [[0.9] * 5, [0.1] * 5], seconds=[60, 60])
+    summary = learning.summarize_runs("grpo", [record_of([0.9] * 5), record_of([0.1] * 5)])
 
     assert summary.iterations_to_goal_mean is None
-    assert learning.table_lines([summary])[-1] == "| grpo | 2 | 0.50 ± 0.57 | 1 of 2 runs | 1.0 |"
+    row = "| grpo | 2 | 0.50 ± 0.57 | 1 of 2 runs | 0.50 ± 0.00 | 1.0 |"
+    assert learning.table_lines([summary])[-1] == row
 
 
 def test_only_missing_runs_are_done_and_all_are_compared(tmp_path: Path, monkeypatch):
@@ -58,10 +73,9 @@ def test_only_missing_runs_are_done_and_all_are_compared(tmp_path: Path, monkeyp
 
 def write_record(folder: Path, run: learning.Run) -> None:
     record = {
+        **record_of([0.5] * 6),
         "estimator": run.estimator,
         "seed": run.seed,
         "experiment": "x.py",
-        "seconds": 60.0,
-        "iterations": [{"success_rate": 0.5}] * 6,
     }
     learning.write_json(record, run.file(folder))

@@ -10,7 +10,7 @@ from rllib_gigpo.models.tiny_model import build_tokenizer
 from rllib_gigpo.prompting import ActionParser, PromptRenderer, PromptTemplate
 from rllib_gigpo.warm_start import DemonstrationSettings, PromptSettings
 from rllib_gigpo.warm_start.demonstrations import (
-    make_rows,
+    make_epochs,
     play_demonstrations,
     randomize_labels,
 )
@@ -123,7 +123,7 @@ def test_rows_hold_the_renderer_s_prompt_and_a_response_that_the_parser_reads(se
     template = PromptTemplate.from_name_or_source("compact")
     renderer = PromptRenderer(tokenizer, template, max_prompt_tokens=200, action_tag=action_tag)
     parser = ActionParser(action_tag=action_tag)
-    rows = make_rows(turns, renderer, parser, tokenizer)
+    (rows,) = make_epochs(turns, renderer, parser, tokenizer, num_epochs=1)
     for turn, row in zip(turns, rows, strict=True):
         assert row.prompt_ids == renderer.render(turn.inputs).token_ids
         assert row.response_ids[-1] == tokenizer.eos_token_id
@@ -131,3 +131,15 @@ def test_rows_hold_the_renderer_s_prompt_and_a_response_that_the_parser_reads(se
         parsed = parser.parse(text, turn.inputs.admissible_actions)
         assert parsed.is_admissible
         assert parsed.action == turn.action
+
+
+def test_every_epoch_has_random_labels_of_its_own(settings):
+    turns = play_demonstrations(replace(settings, seeds=tuple(range(8))))
+    tokenizer = build_tokenizer([turn.inputs.observation for turn in turns], vocab_size=300)
+    template = PromptTemplate.from_name_or_source("compact")
+    renderer = PromptRenderer(tokenizer, template, max_prompt_tokens=200)
+    first, second = make_epochs(
+        turns, renderer, ActionParser(), tokenizer, num_epochs=2, random_label_probability=0.5
+    )
+    assert [row.prompt_ids for row in first] == [row.prompt_ids for row in second]
+    assert [row.response_ids for row in first] != [row.response_ids for row in second]

@@ -82,9 +82,8 @@ def test_a_batch_s_loss_is_the_sum_over_rows_one_by_one(model):
 
 
 def test_rows_are_learnt_by_heart(model):
-    rows = make_rows(8)
-    settings = FitSettings(num_epochs=30)
-    states = fit(model, rows, settings, lr=1e-2, batch_tokens=200, seed=0)
+    epochs = [make_rows(8)] * 30
+    states = fit(model, epochs, FitSettings(), lr=1e-2, batch_tokens=200, seed=0)
     assert len(states) == 30
     assert states[-1].loss < 0.05
     assert states[-1].token_accuracy == 1.0
@@ -96,11 +95,10 @@ def test_the_seed_decides_the_result_and_progress_is_told_after_each_epoch(model
     def losses(seed):
         model.load_state_dict(start)
         told = []
-        settings = FitSettings(num_epochs=2)
         states = fit(
             model,
-            make_rows(30),
-            settings,
+            [make_rows(30)] * 2,
+            FitSettings(),
             lr=1e-3,
             batch_tokens=200,
             seed=seed,
@@ -138,6 +136,7 @@ def test_an_unknown_schedule_is_an_error():
         lr_factor(FitSettings(lr_schedule="step"), step=3, num_steps=4)
 
 
-def test_no_rows_are_an_error(model):
+@pytest.mark.parametrize("epochs", [[], [[]]])
+def test_no_rows_are_an_error(model, epochs):
     with pytest.raises(ConfigError, match="no demonstrations"):
-        fit(model, [], FitSettings(), lr=1e-3, batch_tokens=200, seed=0)
+        fit(model, epochs, FitSettings(), lr=1e-3, batch_tokens=200, seed=0)
