@@ -70,6 +70,9 @@ class GiGPO(Algorithm):
             max_redraws=config.max_group_redraws,
             timeout_s=config.sample_timeout_s,
             restore=lambda: self.restore_env_runners(self.env_runner_group),
+            restore_timeout_s=(
+                config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
+            ),
         )
         self._weight_sync = WeightSync(
             self.learner_group, self.env_runner_group, timeout_s=config.weight_sync_timeout_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from rllib_gigpo.env_runner.records import LostGroup, SampleResult
 from rllib_gigpo.errors import GiGPOError, RolloutError
 from rllib_gigpo.tasks import GroupTask
+
+_PROBE_INTERVAL_S = 1.0
 
 
 class GroupSampler:
@@ -22,7 +25,8 @@ class GroupSampler:
         *,
         max_redraws: int,
         timeout_s: float | None,
-        restore: Callable[[], None],
+        restore: Callable[[], Any],
+        restore_timeout_s: float,
     ) -> None:
         """Prepare to sample.
 
@@ -30,12 +34,14 @@ class GroupSampler:
             env_runner_group: Who samples.
             max_redraws: Groups in a row that may be lost before the run stops.
             timeout_s: Longest wait for a remote EnvRunner.
-            restore: Brings dead EnvRunners back, with the newest weights.
+            restore: Brings dead EnvRunners back, with the newest weights, as far as they answer.
+            restore_timeout_s: Longest wait for an EnvRunner to come back when all are dead.
         """
         self._group = env_runner_group
         self._max_redraws = max_redraws
         self._timeout_s = timeout_s
         self._restore = restore
+        self._restore_timeout_s = restore_timeout_s
         self._lost_in_a_row = 0
 
     def sample(
@@ -55,7 +61,8 @@ class GroupSampler:
             explore: Training's sampling and group size, or evaluation's.
 
         Raises:
-            RolloutError: More than ``max_redraws`` groups in a row were lost; with the faults.
+            RolloutError: More than ``max_redraws`` groups in a row were lost, with the faults; or
+                all EnvRunners are dead for good.
         """
         result = part = SampleResult()
         while len(result.groups) < num_groups:
@@ -78,9 +85,23 @@ class GroupSampler:
         local = self._group.local_env_runner
         if local is not None:
             return local.sample_groups(tasks, explore=explore, weight_version=weight_version)
-        if not self._group.healthy_env_runner_ids():
-            self._restore()
+        self._await_healthy_runner()
         return self._sample_remote(tasks, weight_version=weight_version, explore=explore)
+
+    def _await_healthy_runner(self) -> None:
+        """With all EnvRunners dead: wait for a new one, whose engine has to start first."""
+        deadline = time.monotonic() + self._restore_timeout_s
+        while not self._group.healthy_env_runner_ids():
+            self._restore()
+            if self._group.healthy_env_runner_ids():
+                return
+            if time.monotonic() >= deadline:
+                raise RolloutError(
+                    f"All EnvRunners have died and none came back in {self._restore_timeout_s:g} s:"
+                    " see Ray's logs of these actors for the cause. A longer wait:"
+                    " config.fault_tolerance(env_runner_restore_timeout_s=...)."
+                )
+            time.sleep(_PROBE_INTERVAL_S)
 
     def _sample_remote(
         self, tasks: Sequence[GroupTask], *, weight_version: int, explore: bool

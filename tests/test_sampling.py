@@ -2,6 +2,7 @@
 
 import pytest
 
+from rllib_gigpo import sampling
 from rllib_gigpo.env_runner.records import FinishedGroup, LostGroup, SampleResult
 from rllib_gigpo.errors import EnvContractError, RolloutError
 from rllib_gigpo.sampling import GroupSampler
@@ -47,8 +48,14 @@ class FakeGroup:
         return answers
 
 
-def sampler(group, *, max_redraws=10, restore=lambda: None):
-    return GroupSampler(group, max_redraws=max_redraws, timeout_s=None, restore=restore)
+def sampler(group, *, max_redraws=10, restore=lambda: None, restore_timeout_s=60.0):
+    return GroupSampler(
+        group,
+        max_redraws=max_redraws,
+        timeout_s=None,
+        restore=restore,
+        restore_timeout_s=restore_timeout_s,
+    )
 
 
 def stream(num_tasks=None):
@@ -113,6 +120,26 @@ def test_when_all_runners_are_dead_they_are_brought_back():
     group = FakeGroup(FakeRunner(1), dead={1})
     result = sampler(group, restore=group.dead.clear).sample(stream().draw, 2, weight_version=0)
     assert len(result.groups) == 2
+
+
+def test_runners_that_take_their_time_to_come_back_are_awaited(monkeypatch):
+    monkeypatch.setattr(sampling.time, "sleep", lambda seconds: None)
+    group, probes = FakeGroup(FakeRunner(1), dead={1}), []
+
+    def restore():
+        probes.append(None)
+        if len(probes) == 3:
+            group.dead.clear()
+
+    result = sampler(group, restore=restore).sample(stream().draw, 2, weight_version=0)
+    assert len(result.groups) == 2
+    assert not result.lost
+
+
+def test_runners_that_never_come_back_are_an_error():
+    group = FakeGroup(FakeRunner(1), dead={1})
+    with pytest.raises(RolloutError, match=r"All EnvRunners have died.*0 s"):
+        sampler(group, restore_timeout_s=0.0).sample(stream().draw, 2, weight_version=0)
 
 
 def test_a_clear_error_of_a_remote_runner_is_raised_as_it_is():

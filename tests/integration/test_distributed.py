@@ -5,6 +5,7 @@ import pytest
 import ray
 
 from rllib_gigpo import columns
+from rllib_gigpo.env_runner.env_pool import EnvEvent
 from rllib_gigpo.errors import ConfigError, RolloutError, WeightSyncError
 
 
@@ -86,13 +87,14 @@ def test_an_environment_that_always_fails_stops_the_run_with_its_error(build, co
     algorithm = build(config)
 
     class Broken:
-        def reset(self, slot, seed):
-            from rllib_gigpo.env_runner.env_pool import EnvEvent
+        def __init__(self):
+            self.events = []
 
-            self.events = [EnvEvent(slot=slot, error="OSError: disk", error_kind="reset")]
+        def reset(self, slot, seed):
+            self.events.append(EnvEvent(slot=slot, error="OSError: disk", error_kind="reset"))
 
         def poll(self):
-            events, self.events = getattr(self, "events", []), []
+            events, self.events = self.events, []
             return events
 
         def wait(self, timeout_s):
