@@ -63,5 +63,5 @@ def settings():
         seeds=tuple(range(100, 132)),
         demonstrations=DemonstrationSettings(random_label_probability=0.0),
         tiny_model=TinyModelSettings(vocab_size=300, hidden_size=32, num_layers=2, num_heads=2),
-        fit=FitSettings(num_epochs=8, lr=1e-2, batch_tokens=512),
+        fit=FitSettings(num_epochs=12, lr=1e-2, batch_tokens=512),
     )
