@@ -58,14 +58,14 @@ def test_aborted_requests_are_not_returned(engine, prompts, requests_of, drain):
 
 
 def test_an_end_token_ends_the_response(engine, prompts, requests_of):
-    requests = requests_of(prompts * 6, max_tokens=60)
+    requests = requests_of(prompts * 4, max_tokens=20)
     answers = engine.generate(requests)
     stopped = [answer for answer in answers if answer.finish_reason == "stop"]
     end = engine._stop_token_ids
     assert stopped
     assert all(answer.token_ids[-1] in end for answer in stopped)
     assert not any(set(answer.token_ids[:-1]) & end for answer in answers)
-    assert all(len(a.token_ids) == 60 for a in answers if a.finish_reason == "length")
+    assert all(len(a.token_ids) == 20 for a in answers if a.finish_reason == "length")
 
 
 def test_seeds_decide_the_tokens_whatever_runs_beside_them(engine, prompts, requests_of):

@@ -1,0 +1,79 @@
+"""Ray Tune: RLlib's own idiom, with a grid, ASHA, a trial that fails, and restore."""
+
+from pathlib import Path
+
+import pytest
+from ray import tune
+from ray.rllib.callbacks.callbacks import RLlibCallback
+
+from rllib_gigpo import GiGPO
+
+NUM_ITERATIONS = 3
+
+
+def fails_once(mark: Path) -> type[RLlibCallback]:
+    """A callback that breaks the first trial with step_weight 1 after its second iteration."""
+
+    class FailsOnce(RLlibCallback):  # inside a function: travels to the trial by value
+        def on_train_result(self, *, algorithm, result, **kwargs):
+            weight, iteration = algorithm.config.step_weight, result["training_iteration"]
+            if weight == 1.0 and iteration == 2 and not mark.exists():
+                mark.touch()
+                raise RuntimeError("the trial is cut off here")
+
+    return FailsOnce
+
+
+@pytest.fixture(scope="module")
+def grids(ray_session, corridor_config, tmp_path_factory):
+    """The grid as it was after a trial failed, and after restore had gone on with it."""
+    storage = tmp_path_factory.mktemp("tune")
+    config = corridor_config(step_weight=tune.grid_search([0.0, 1.0]))
+    config.callbacks(fails_once(storage / "failed"))
+    tuner = tune.Tuner(
+        "GiGPO",
+        param_space=config,
+        tune_config=tune.TuneConfig(
+            metric="env_runners/success_rate",
+            mode="max",
+            scheduler=tune.schedulers.ASHAScheduler(
+                grace_period=NUM_ITERATIONS, max_t=NUM_ITERATIONS
+            ),
+            max_concurrent_trials=1,
+        ),
+        run_config=tune.RunConfig(
+            name="grid",
+            storage_path=str(storage),
+            stop={"training_iteration": NUM_ITERATIONS},
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
+        ),
+    )
+    cut = tuner.fit()
+    restored = tune.Tuner.restore(str(storage / "grid"), trainable=GiGPO, resume_errored=True)
+    return cut, restored.fit()
+
+
+def by_step_weight(grid):
+    return {result.config["step_weight"]: result for result in grid}
+
+
+def test_a_failed_trial_leaves_the_others_alone(grids):
+    results = by_step_weight(grids[0])
+    assert results[0.0].metrics["training_iteration"] == NUM_ITERATIONS
+    assert "the trial is cut off here" in str(results[1.0].error)
+
+
+def test_restore_goes_on_from_the_last_checkpoint(grids):
+    assert not grids[1].errors
+    result = by_step_weight(grids[1])[1.0]
+    rows = result.metrics_dataframe
+    # The first iteration had a checkpoint; the second one, which broke, is done again.
+    assert list(rows["training_iteration"]) == [1, 2, 3]
+    assert list(rows["policy_version"]) == [1, 2, 3]
+    assert (rows["learners/default_policy/max_ratio_deviation_fresh"] < 1e-4).all()
+
+
+def test_the_best_trial_is_found_by_its_success(grids):
+    best = grids[1].get_best_result()
+    rates = [result.metrics["env_runners"]["success_rate"] for result in grids[1]]
+    assert best.metrics["env_runners"]["success_rate"] == max(rates)
