@@ -1,6 +1,8 @@
 """What is printed when a run has ended: what went wrong, where things lie, what to do next."""
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from rllib_gigpo import plots
@@ -32,7 +34,7 @@ def report_trial(folder: Path, *, experiment: str, failed: bool) -> None:
         print(f"figure       {figure}")
     checkpoint = newest_checkpoint(folder)
     if checkpoint:
-        print(f"evaluate it  rllib evaluate {shlex.quote(str(checkpoint))}")
+        print(f"evaluate it  {command()} evaluate {shlex.quote(str(checkpoint))}")
         print("continue it  the same command, a larger --stop and the option")
         print(f"             --resume {shlex.quote(str(checkpoint))}")
     if (folder / TRANSCRIPT_FOLDER).is_dir():
@@ -67,6 +69,18 @@ def draw_figures(folder: Path, summaries: list[IterationSummary], *, title: str)
         print(error)
         return []
     return figures
+
+
+def command() -> str:
+    """Return how `rllib` of this environment is called: with its path if PATH does not lead to it.
+
+    ``make train`` runs it in a virtual environment that the user's shell knows nothing of.
+    """
+    script = Path(sys.executable).with_name("rllib")
+    found = shutil.which("rllib")
+    if not script.exists() or (found and Path(found).samefile(script)):
+        return "rllib"
+    return shlex.quote(str(_short(script)))
 
 
 def _short(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """`rllib train` from the command line to the files, with an algorithm that learns nothing."""
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 
 from rllib_gigpo.cli.main import main
 from rllib_gigpo.cli.ray_session import RaySettings
+from rllib_gigpo.cli.report import command
 from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.results import read_result_file
 
@@ -38,7 +40,7 @@ def test_a_run_ends_with_a_checkpoint_a_figure_and_the_next_commands(tmp_path: P
     assert (folder / "learning_curve.png").is_file()
     output = capsys.readouterr().out
     assert "iteration 3/3  success 30.0%" in output
-    assert f"rllib evaluate {folder / 'checkpoint_000000'}" in output
+    assert f"{command()} evaluate {folder / 'checkpoint_000000'}" in output
     assert f"--resume {folder / 'checkpoint_000000'}" in output
 
 
@@ -155,3 +157,12 @@ def test_the_exit_status_tells_done_failed_and_interrupted_apart(trials, status)
     from rllib_gigpo.cli.tune_run import _exit_status
 
     assert _exit_status([SimpleNamespace(status=s, last_result=r) for s, r in trials]) == status
+
+
+def test_the_next_command_can_be_pasted_with_and_without_the_environment_on_the_path(monkeypatch):
+    script = Path(sys.executable).with_name("rllib")
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert command() == "rllib"
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.chdir(script.parents[1])
+    assert command() == "bin/rllib"
