@@ -44,12 +44,12 @@ WORDS = ["north", "south", "east", "west", "door", "room", "table", "lamp", "coi
 
 
 class InstantEnv(gym.Env):
-    """Answers at once with a new text of fixed length; every episode has ``num_steps`` steps."""
+    """Answers at once with a new text of 48 words; every episode has 10 steps."""
 
-    def __init__(self, num_steps: int = 10, num_words: int = 48) -> None:
-        """Fix the length of episode and text."""
+    def __init__(self, env_config: dict[str, Any]) -> None:
+        """Fix the length of episode and text; ``env_config`` is RLlib's, with nothing to set."""
         self.observation_space = self.action_space = gym.spaces.Text(10_000)
-        self._num_steps, self._num_words = num_steps, num_words
+        self._num_steps, self._num_words = 10, 48
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict]:
         """Begin the episode of ``seed``."""

@@ -13,6 +13,7 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.annotations import override
+from ray.util.debug import log_once
 
 from rllib_gigpo.config_checks import all_mistakes
 from rllib_gigpo.errors import ConfigError
@@ -427,6 +428,8 @@ class GiGPOConfig(AlgorithmConfig):
             raise ConfigError(f"The config has {len(mistakes)} mistake(s):\n{listed}")
         # Remote EnvRunners hold the engines; one more on the driver would be a second model.
         self.create_local_env_runner = self.num_env_runners == 0
+        # RLlib would advise to switch its new API stack off; here there is no other.
+        log_once(f"{self.algo_class.__name__}_on_new_api_stack")
         super().validate()
 
     @override(AlgorithmConfig)

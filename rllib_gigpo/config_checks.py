@@ -78,6 +78,25 @@ _NUMBERS_AT_LEAST = {
     "lr": 0.0,
     "eval_temperature": 0.0,
 }
+_NUMBERS = (
+    "step_weight",
+    "episode_weight",
+    "anchor_threshold",
+    "eval_top_p",
+    "lr_final_fraction",
+    "first_train_task",
+    "first_test_task",
+)
+_NUMBERS_OR_NONE = (
+    "num_train_tasks",
+    "max_concurrent_episodes",
+    "clip_param_high",
+    "dual_clip",
+    "grad_clip",
+    "advantage_clip",
+    "loss_constant",
+    "lr_decay_iterations",
+)
 _NUMBERS_ABOVE_ZERO = (
     "clip_param",
     "engine_timeout_s",
@@ -88,7 +107,16 @@ _NUMBERS_ABOVE_ZERO = (
 
 def all_mistakes(config: Any) -> list[str]:
     """Every mistake of ``config`` as one sentence that names the values and the cure."""
-    return [mistake for check in _CHECKS for mistake in check(config)]
+    # What is no number cannot be compared with a bound.
+    return list(_types(config)) or [mistake for check in _CHECKS for mistake in check(config)]
+
+
+def _types(config: Any) -> Iterator[str]:
+    for name in _NUMBERS + _NUMBERS_OR_NONE:
+        value = getattr(config, name)
+        may_be_none = name in _NUMBERS_OR_NONE
+        if not _is_number(value) and not (value is None and may_be_none):
+            yield f"{name}={value!r} must be a number{' or None' if may_be_none else ''}"
 
 
 def _unknown_attributes(config: Any) -> Iterator[str]:
@@ -260,8 +288,9 @@ def _prompting(config: Any) -> Iterator[str]:
 
 
 def _resources(config: Any) -> Iterator[str]:
-    if config.num_env_workers and config.num_env_threads:
-        yield "num_env_workers and num_env_threads exclude each other: choose actors or threads"
+    concurrent = config.max_concurrent_episodes
+    if concurrent is not None and concurrent < 1:
+        yield f"max_concurrent_episodes={concurrent!r} must be at least 1, or None for no bound"
     if config.num_env_workers and not _is_number(config.num_cpus_per_env_worker):
         yield f"num_cpus_per_env_worker={config.num_cpus_per_env_worker!r} must be a number"
     if config.share_gpu and config.num_gpus_per_learner == 0:

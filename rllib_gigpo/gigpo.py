@@ -194,6 +194,16 @@ class GiGPO(Algorithm):
         super().restore_from_path(path, *args, **kwargs)
         self._weight_sync.push(self.policy_version)
 
+    # ------------------------------------------------------------------ environment
+
+    @staticmethod
+    @override(Algorithm)
+    def _get_env_id_and_creator(env_specifier: Any, config: Any) -> tuple[Any, Any]:
+        """As in RLlib, and also a function of ``env_config`` that makes an environment."""
+        if callable(env_specifier) and not isinstance(env_specifier, type):
+            return env_specifier, env_specifier
+        return Algorithm._get_env_id_and_creator(env_specifier, config)
+
     # ------------------------------------------------------------------ resources
 
     @classmethod
@@ -239,8 +249,10 @@ class GiGPO(Algorithm):
             yield
             return
         self.env_runner_group.foreach_env_runner(lambda runner: runner.module.engine.sleep())
-        yield
-        self.env_runner_group.foreach_env_runner(lambda runner: runner.module.engine.wake())
+        try:
+            yield
+        finally:
+            self.env_runner_group.foreach_env_runner(lambda runner: runner.module.engine.wake())
 
     def _log_counts(self, num_env_steps: int) -> None:
         self.metrics.log_value(

@@ -52,7 +52,7 @@ class GroupSampler:
         weight_version: int,
         explore: bool = True,
     ) -> SampleResult:
-        """Sample ``num_groups`` whole groups.
+        """Sample ``num_groups`` whole groups; evaluation may give fewer, see ``lost``.
 
         Args:
             draw: Gives so many tasks, told which ones were just lost.
@@ -64,20 +64,24 @@ class GroupSampler:
             RolloutError: More than ``max_redraws`` groups in a row were lost, with the faults; or
                 all EnvRunners are dead for good.
         """
+        if not explore:
+            self._lost_in_a_row = 0
         result = part = SampleResult()
         while len(result.groups) < num_groups:
             lost = [group.task for group in part.lost]
             tasks = draw(num_groups - len(result.groups), lost)
             part = self._sample_once(tasks, weight_version=weight_version, explore=explore)
             result += part
-            self._count_losses(part)
+            if self._are_too_many(part):
+                if explore or not result.groups:
+                    raise RolloutError(_describe(part.lost, self._lost_in_a_row))
+                break  # the fixed tasks of an evaluation: some cannot be played, the others were
         return _in_order(result)
 
-    def _count_losses(self, part: SampleResult) -> None:
+    def _are_too_many(self, part: SampleResult) -> bool:
         """A finished group shows that the environments work, so it ends the row of losses."""
         self._lost_in_a_row = len(part.lost) + (0 if part.groups else self._lost_in_a_row)
-        if self._lost_in_a_row > self._max_redraws and not part.groups:
-            raise RolloutError(_describe(part.lost, self._lost_in_a_row))
+        return self._lost_in_a_row > self._max_redraws and not part.groups
 
     def _sample_once(
         self, tasks: Sequence[GroupTask], *, weight_version: int, explore: bool

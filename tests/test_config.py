@@ -149,3 +149,19 @@ def test_a_frozen_config_cannot_be_changed(config):
     config.freeze()
     with pytest.raises(AttributeError, match="frozen"):
         config.training(step_weight=0.5)
+
+
+@pytest.mark.parametrize("name", ["dual_clip", "anchor_threshold", "grad_clip", "eval_top_p"])
+def test_what_is_no_number_is_a_mistake_and_no_crash(config, name):
+    setattr(config, name, "off")
+    assert f"{name}='off' must be a number" in mistakes(config)
+
+
+def test_no_episode_at_a_time_is_a_mistake(config):
+    config.inference(max_concurrent_episodes=0)
+    assert "max_concurrent_episodes=0 must be at least 1" in mistakes(config)
+
+
+def test_environment_workers_may_have_threads(config):
+    config.env_runners(num_env_workers=2, num_env_threads=4)
+    config.validate()

@@ -100,6 +100,24 @@ def test_too_many_losses_in_a_row_stop_with_the_last_fault():
         sampler(FakeGroup(local=local), max_redraws=5).sample(stream().draw, 4, weight_version=0)
 
 
+def test_an_evaluation_goes_on_without_a_task_that_cannot_be_played():
+    local = FakeRunner(0, broken={101})
+    tasks = EvaluationTasks(first_task=100, num_tasks=3)
+    one = sampler(FakeGroup(local=local), max_redraws=4)
+    result = one.sample(tasks.draw, 3, weight_version=0, explore=False)
+    assert seeds(result) == [100, 102]
+    assert {lost.task.seed for lost in result.lost} == {101}
+    # The losses of an evaluation do not count against the training that goes on.
+    assert len(one.sample(stream().draw, 2, weight_version=0).groups) == 2
+
+
+def test_an_evaluation_of_which_nothing_can_be_played_is_an_error():
+    local = FakeRunner(0, broken=range(1000))
+    tasks = EvaluationTasks(first_task=100, num_tasks=3)
+    with pytest.raises(RolloutError, match="broke"):
+        sampler(FakeGroup(local=local)).sample(tasks.draw, 3, weight_version=0, explore=False)
+
+
 def test_losses_between_finished_groups_never_add_up():
     local = FakeRunner(0, broken=range(0, 1000, 2))
     one = sampler(FakeGroup(local=local), max_redraws=5)

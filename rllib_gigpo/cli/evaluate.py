@@ -35,7 +35,10 @@ def add_parser(subparsers: Any) -> None:
         "--num-tasks", metavar="N", type=int, help="test tasks (default: the config's)"
     )
     parser.add_argument(
-        "--output", metavar="FILE", type=Path, help="write all metrics to a JSON file"
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="JSON file for all metrics (default: evaluation_NAME.json beside the checkpoint)",
     )
     parser.add_argument(
         "--set",
@@ -59,8 +62,9 @@ def run(args: argparse.Namespace) -> int:
     with ray_session(ray_settings(args)):
         result = evaluate_checkpoint(checkpoint, settings)
     print("\n".join(table(result)))
-    if args.output:
-        write_json(result, args.output)
+    output = args.output or checkpoint.parent / f"evaluation_{checkpoint.name}.json"
+    write_json(result, output)
+    print(f"metrics  {output}")
     return 0
 
 
@@ -78,7 +82,11 @@ def evaluate_checkpoint(
     """
     from ray.rllib.algorithms.algorithm import Algorithm
 
+    from rllib_gigpo.learner.model_folder import model_folder
+
     config = checkpoint_config(checkpoint)
+    # The model that training started from may be gone, and nothing here needs it.
+    apply_settings(config, [("model_path", str(model_folder(checkpoint))), ("kl_coeff", 0.0)])
     apply_settings(config, settings)
     algorithm = Algorithm.from_checkpoint(str(checkpoint.resolve()), config=config)
     try:

@@ -16,7 +16,7 @@ from rllib_gigpo.cli.loading import (
     load_experiment,
 )
 from rllib_gigpo.cli.ray_session import RaySettings, add_ray_options, ray_settings
-from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.errors import ConfigError, GiGPOError
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -96,7 +96,7 @@ def run_example(config: "AlgorithmConfig", stop: Mapping[str, Any] | None = None
     experiment = experiment_from({"config": config, "stop": stop}, Path(sys.argv[0]))
     try:
         sys.exit(train_experiment(experiment, _run_settings(args)))
-    except ConfigError as error:
+    except GiGPOError as error:
         sys.exit(f"error: {error}")
 
 

@@ -48,11 +48,14 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
         The exit status: 0 done, 1 a trial failed, 130 interrupted.
 
     Raises:
-        ConfigError: The run asks for more CPUs or GPUs than there are, or was finished before.
+        ConfigError: The config has mistakes, the run asks for more CPUs or GPUs than there are, or
+            it was finished before.
         CheckpointError: ``settings.resume`` is neither a run nor a checkpoint.
     """
     stop = dict(experiment.stop if settings.stop is None else settings.stop)
     place = _place(experiment, settings)
+    if not _is_search_space(experiment.config.to_dict()):
+        experiment.config.copy(copy_frozen=False).validate()  # here, not in a trial after a minute
     display = make_display(stop, title=experiment.name)
     with ray_session(settings.ray):
         _check_resources(experiment, settings)

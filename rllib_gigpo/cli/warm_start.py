@@ -146,22 +146,22 @@ def _add_prompt_options(group: Any) -> None:
 
 def _add_fit_options(group: Any) -> None:
     group.add_argument(
-        "--num-epochs", metavar="N", type=int, help="passes over the demonstrations (default: 3)"
+        "--num-epochs", metavar="N", type=int, help="passes over the demonstrations (default: 4)"
     )
     group.add_argument(
-        "--lr", metavar="X", type=float, help="learning rate (default: 2e-3; base model: 1e-5)"
+        "--lr", metavar="X", type=float, help="learning rate (default: 0.003; base model: 1e-05)"
     )
     group.add_argument(
         "--batch-tokens",
         metavar="N",
         type=int,
-        help="tokens of an optimiser step (default: 1024; base model: 16384)",
+        help="tokens of an optimiser step (default: 2048; base model: 16384)",
     )
     for name, meaning in (
         ("vocab-size", "tokens of the tiny model (default: 1024)"),
-        ("hidden-size", "width of the tiny model (default: 128)"),
-        ("num-layers", "blocks of the tiny model (default: 3)"),
-        ("num-heads", "attention heads of the tiny model (default: 4)"),
+        ("hidden-size", "width of the tiny model (default: 96)"),
+        ("num-layers", "blocks of the tiny model (default: 2)"),
+        ("num-heads", "attention heads of the tiny model (default: 3)"),
     ):
         group.add_argument(f"--{name}", metavar="N", type=int, help=meaning)
     group.add_argument(

@@ -1,6 +1,7 @@
 """`rllib warm-start`: its options are the settings, and its answer is the folder."""
 
 import argparse
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,31 @@ def test_without_options_the_settings_have_their_own_defaults():
 
     settings = command.settings_from(parse("--env", "Some-v0"))
     assert settings == WarmStartSettings(env="Some-v0", seeds=tuple(range(128)))
+
+
+def test_the_help_states_the_settings_own_defaults(capsys):
+    from rllib_gigpo.warm_start import WarmStartSettings
+
+    with pytest.raises(SystemExit):
+        parse("--help")
+    text = " ".join(capsys.readouterr().out.split())
+    tiny = WarmStartSettings(env="Some-v0", seeds=(0,))
+    base = replace(tiny, base_model="dir")
+    defaults = {
+        "passes over the demonstrations": tiny.fit.num_epochs,
+        "width of the tiny model": tiny.tiny_model.hidden_size,
+        "blocks of the tiny model": tiny.tiny_model.num_layers,
+        "attention heads of the tiny model": tiny.tiny_model.num_heads,
+        "tokens of the tiny model": tiny.tiny_model.vocab_size,
+        "episodes for each task": tiny.demonstrations.episodes_per_seed,
+        "bound of an episode": tiny.demonstrations.max_episode_steps,
+        "past turns shown": tiny.prompting.history_length,
+        "bound of a prompt": tiny.prompting.max_prompt_tokens,
+        "learning rate": f"{tiny.lr}; base model: {base.lr}",
+        "tokens of an optimiser step": f"{tiny.batch_tokens}; base model: {base.batch_tokens}",
+    }
+    for meaning, default in defaults.items():
+        assert f"{meaning} (default: {default})" in text
 
 
 def test_options_reach_the_settings():

@@ -11,33 +11,33 @@ from rllib_gigpo import GiGPO
 NUM_ITERATIONS = 3
 
 
-def fails_once(mark: Path) -> type[RLlibCallback]:
-    """A callback that breaks the first trial with step_weight 1 after its second iteration."""
+def scored_and_cut_off(mark: Path) -> type[RLlibCallback]:
+    """A callback that scores a trial by its step_weight, and breaks one after two iterations."""
 
-    class FailsOnce(RLlibCallback):  # inside a function: travels to the trial by value
+    class ScoredAndCutOff(RLlibCallback):  # inside a function: travels to the trial by value
         def on_train_result(self, *, algorithm, result, **kwargs):
-            weight, iteration = algorithm.config.step_weight, result["training_iteration"]
-            if weight == 1.0 and iteration == 2 and not mark.exists():
+            result["score"] = algorithm.config.step_weight
+            if result["score"] == 1.0 and result["training_iteration"] == 2 and not mark.exists():
                 mark.touch()
                 raise RuntimeError("the trial is cut off here")
 
-    return FailsOnce
+    return ScoredAndCutOff
 
 
 @pytest.fixture(scope="module")
 def grids(ray_session, corridor_config, tmp_path_factory):
     """The grid as it was after a trial failed, and after restore had gone on with it."""
     storage = tmp_path_factory.mktemp("tune")
-    config = corridor_config(step_weight=tune.grid_search([0.0, 1.0]))
-    config.callbacks(fails_once(storage / "failed"))
+    config = corridor_config(step_weight=tune.grid_search([1.0, 0.0]))
+    config.callbacks(scored_and_cut_off(storage / "failed"))
     tuner = tune.Tuner(
         "GiGPO",
         param_space=config,
         tune_config=tune.TuneConfig(
-            metric="env_runners/success_rate",
+            metric="score",
             mode="max",
             scheduler=tune.schedulers.ASHAScheduler(
-                grace_period=NUM_ITERATIONS, max_t=NUM_ITERATIONS
+                grace_period=1, reduction_factor=2, max_t=NUM_ITERATIONS
             ),
             max_concurrent_trials=1,
         ),
@@ -59,21 +59,19 @@ def by_step_weight(grid):
 
 def test_a_failed_trial_leaves_the_others_alone(grids):
     results = by_step_weight(grids[0])
-    assert results[0.0].metrics["training_iteration"] == NUM_ITERATIONS
     assert "the trial is cut off here" in str(results[1.0].error)
+    assert results[0.0].error is None
+
+
+def test_asha_stops_the_trial_that_scores_less(grids):
+    assert by_step_weight(grids[0])[0.0].metrics["training_iteration"] == 1
 
 
 def test_restore_goes_on_from_the_last_checkpoint(grids):
     assert not grids[1].errors
-    result = by_step_weight(grids[1])[1.0]
-    rows = result.metrics_dataframe
+    rows = by_step_weight(grids[1])[1.0].metrics_dataframe
     # The first iteration had a checkpoint; the second one, which broke, is done again.
     assert list(rows["training_iteration"]) == [1, 2, 3]
     assert list(rows["policy_version"]) == [1, 2, 3]
     assert (rows["learners/default_policy/max_ratio_deviation_fresh"] < 1e-4).all()
-
-
-def test_the_best_trial_is_found_by_its_success(grids):
-    best = grids[1].get_best_result()
-    rates = [result.metrics["env_runners"]["success_rate"] for result in grids[1]]
-    assert best.metrics["env_runners"]["success_rate"] == max(rates)
+    assert grids[1].get_best_result().config["step_weight"] == 1.0
