@@ -88,7 +88,7 @@ class GiGPOConfig(AlgorithmConfig):
         self.num_env_workers = 0
         self.num_cpus_per_env_worker: float = 1
         self.num_env_threads = 0
-        self.max_group_redraws = 10
+        self.max_group_redraws = 5
         self.transcript_interval = 10
         self.transcript_groups = 1
 
@@ -303,7 +303,8 @@ class GiGPOConfig(AlgorithmConfig):
             num_env_threads: Threads that step the environments in process; 0 steps them one after
                 another between two steps of the engine, which is reproducible and best for fast
                 environments. Use threads for slow ones that wait (for a service, say).
-            max_group_redraws: Groups in a row that may be lost to faults before the run stops.
+            max_group_redraws: How often in a row groups lost to faults are drawn again without one
+                that finishes, before the run stops.
             **kwargs: `AlgorithmConfig.env_runners`.
         """
         own = {name: value for name, value in locals().items() if name != "kwargs"}

@@ -265,13 +265,25 @@ def _loss(config: Any) -> Iterator[str]:
         yield f"dual_clip={config.dual_clip!r} must be above 1, or None"
     if (config.loss_aggregation == "seq_sum_norm") != (config.loss_constant is not None):
         yield "loss_constant belongs to loss_aggregation='seq_sum_norm': set both or neither"
+    if config.loss_constant is not None and config.loss_constant <= 0:
+        yield f"loss_constant={config.loss_constant!r} must be above 0"
     if config.grad_clip is not None and config.grad_clip <= 0:
         yield f"grad_clip={config.grad_clip!r} must be above 0, or None"
-    decays = config.lr_schedule != "constant"
-    if decays and config.lr_decay_iterations is None:
+
+
+def _lr_schedule(config: Any) -> Iterator[str]:
+    decays, end = config.lr_schedule != "constant", config.lr_decay_iterations
+    if decays and end is None:
         yield f"lr_schedule={config.lr_schedule!r} needs lr_decay_iterations (in iterations)"
-    if not decays and config.lr_decay_iterations is not None:
+    elif decays and end <= config.lr_warmup_iterations:
+        yield (
+            f"lr_decay_iterations={end!r} counts from the start, warm-up included, so it must be"
+            f" above lr_warmup_iterations={config.lr_warmup_iterations!r}"
+        )
+    if not decays and end is not None:
         yield "lr_decay_iterations has no effect with lr_schedule='constant'"
+    if not 0 <= config.lr_final_fraction <= 1:
+        yield f"lr_final_fraction={config.lr_final_fraction!r} must be in [0, 1]"
 
 
 def _prompting(config: Any) -> Iterator[str]:
@@ -293,6 +305,17 @@ def _resources(config: Any) -> Iterator[str]:
         yield f"max_concurrent_episodes={concurrent!r} must be at least 1, or None for no bound"
     if config.num_env_workers and not _is_number(config.num_cpus_per_env_worker):
         yield f"num_cpus_per_env_worker={config.num_cpus_per_env_worker!r} must be a number"
+    if config.num_env_runners == 0 and config.num_gpus_per_learner > 0:
+        if config.num_learners > 0:
+            yield (
+                "num_env_runners=0 puts the engine on a GPU that Ray does not know of, beside"
+                " remote Learners: set env_runners(num_env_runners=1, num_gpus_per_env_runner=1)"
+            )
+        elif not config.share_gpu:
+            yield (
+                "num_env_runners=0 and num_learners=0 put engine and Learner on one GPU: set"
+                " inference(share_gpu=True), or env_runners(num_env_runners=1)"
+            )
     if config.share_gpu and config.num_gpus_per_learner == 0:
         yield "share_gpu=True needs learners(num_gpus_per_learner=...), a fraction of one GPU"
 
@@ -312,6 +335,7 @@ _CHECKS: tuple[Callable[[Any], Iterator[str]], ...] = (
     _tasks,
     _credit,
     _loss,
+    _lr_schedule,
     _prompting,
     _resources,
 )

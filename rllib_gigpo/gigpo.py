@@ -32,6 +32,7 @@ from rllib_gigpo.credit.token_rows import TokenRows
 from rllib_gigpo.env_runner.records import SampleResult
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.learner.training_rows import TrainingRows
+from rllib_gigpo.remote_runners import RemoteRunners
 from rllib_gigpo.rollout_metrics import evaluation_metrics, rollout_metrics
 from rllib_gigpo.sampling import GroupSampler
 from rllib_gigpo.tasks import EvaluationTasks, TaskStream
@@ -65,17 +66,13 @@ class GiGPO(Algorithm):
             seed=config.seed or 0,
         )
         self._credit = config.build_learner_connector(*self.spaces[INPUT_ENV_SINGLE_SPACES])
-        self._sampler = GroupSampler(
-            self.env_runner_group,
-            max_redraws=config.max_group_redraws,
-            timeout_s=config.sample_timeout_s,
-            restore=lambda: self.restore_env_runners(self.env_runner_group),
-            restore_timeout_s=(
-                config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
-            ),
-        )
         self._weight_sync = WeightSync(
             self.learner_group, self.env_runner_group, timeout_s=config.weight_sync_timeout_s
+        )
+        local = self.env_runner_group.local_env_runner
+        self._sampler = GroupSampler(
+            self._remote_runners().sample if local is None else local.sample_groups,
+            max_redraws=config.max_group_redraws,
         )
         self._report: dict[str, dict[str, Any]] = {}
         self.last_batch: dict[str, Any] = {}
@@ -92,10 +89,11 @@ class GiGPO(Algorithm):
             result = self._sample()
         with self._phase("credit"):
             rows = self._assign_credit(result)
-        with self._engines_asleep(), self._phase("learn"):
-            self._update(rows)
-        with self._phase("sync"):
-            self._hand_out_weights()
+        with self._engines_asleep():
+            with self._phase("learn"):
+                self._update(rows)
+            with self._phase("sync"):
+                self._hand_out_weights()
 
     def _sample(self) -> SampleResult:
         """Tasks -> whole groups of whole episodes, all of one policy version."""
@@ -153,6 +151,18 @@ class GiGPO(Algorithm):
         return False
 
     # ------------------------------------------------------------------ runners that come back
+
+    def _remote_runners(self) -> RemoteRunners:
+        config = self.config
+        return RemoteRunners(
+            self.env_runner_group,
+            timeout_s=config.sample_timeout_s,
+            restore=lambda: self.restore_env_runners(self.env_runner_group),
+            restore_timeout_s=(
+                config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
+            ),
+            resync=lambda: self._weight_sync.push(self.policy_version),
+        )
 
     @override(Algorithm)
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
@@ -244,7 +254,10 @@ class GiGPO(Algorithm):
 
     @contextmanager
     def _engines_asleep(self) -> Iterator[None]:
-        """With one GPU for both sides, the engines give back their memory during the update."""
+        """With one GPU for both sides, the engines give back their memory during the update.
+
+        The sync wakes them for their weights only; the cache follows when the Learner is done.
+        """
         if not self.config.share_gpu:
             yield
             return

@@ -10,7 +10,7 @@ from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 
-from rllib_gigpo.errors import WeightSyncError
+from rllib_gigpo.errors import EngineError, WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, WEIGHTS
 
 NamedTensors = list[tuple[str, torch.Tensor]]
@@ -61,9 +61,13 @@ class WeightSync:
         reference = weights if isinstance(weights, ray.ObjectRef) else ray.put(weights)
         asked = self._env_runner_group.healthy_env_runner_ids()
 
-        def load(env_runner: Any) -> tuple[int, int]:
-            confirmed = load_weights(env_runner, ray.get(reference), version)
-            return env_runner.worker_index, confirmed
+        def load(env_runner: Any) -> tuple[int, int | str]:
+            try:
+                return env_runner.worker_index, load_weights(
+                    env_runner, ray.get(reference), version
+                )
+            except EngineError as error:  # RLlib only logs what a remote runner raises
+                return env_runner.worker_index, str(error)
 
         answers = dict(
             self._env_runner_group.foreach_env_runner(

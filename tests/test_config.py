@@ -165,3 +165,15 @@ def test_no_episode_at_a_time_is_a_mistake(config):
 def test_environment_workers_may_have_threads(config):
     config.env_runners(num_env_workers=2, num_env_threads=4)
     config.validate()
+
+
+def test_a_decay_that_ends_within_the_warm_up_is_a_mistake(config):
+    config.training(lr_schedule="cosine", lr_warmup_iterations=10, lr_decay_iterations=10)
+    assert "must be above lr_warmup_iterations=10" in mistakes(config)
+
+
+def test_an_engine_on_a_gpu_of_the_learner_that_nobody_counts_is_a_mistake(config):
+    config.learners(num_learners=0, num_gpus_per_learner=1)
+    assert "share_gpu=True" in mistakes(config)
+    config.learners(num_learners=2)
+    assert "num_env_runners=1" in mistakes(config)

@@ -6,7 +6,7 @@ import pytest
 import ray
 import torch
 
-from rllib_gigpo.errors import WeightSyncError
+from rllib_gigpo.errors import EngineError, WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, WEIGHTS
 from rllib_gigpo.weight_sync import WeightSync
 
@@ -16,12 +16,14 @@ TENSORS = [("lm_head.weight", torch.ones(2))]
 class FakeRunner:
     """Loads weights; one that is ``deaf`` keeps its old version."""
 
-    def __init__(self, worker_index, *, deaf=False):
-        self.worker_index, self.deaf = worker_index, deaf
+    def __init__(self, worker_index, *, deaf=False, error=None):
+        self.worker_index, self.deaf, self.error = worker_index, deaf, error
         self.loaded = None
         self.module = SimpleNamespace(engine=SimpleNamespace(weight_version=-1))
 
     def set_state(self, state):
+        if self.error is not None:
+            raise self.error
         self.loaded = state["rl_module"][WEIGHTS]
         if not self.deaf:
             self.module.engine.weight_version = state["rl_module"][VERSION]
@@ -95,6 +97,12 @@ def test_a_runner_that_gives_no_answer_in_time_is_named(ray_session):
 def test_a_runner_that_confirms_another_version_is_named(ray_session):
     group = FakeGroup(FakeRunner(1, deaf=True), FakeRunner(2))
     with pytest.raises(WeightSyncError, match=r"EnvRunner\(s\) \[1\].*1: -1"):
+        sync(group).push(3)
+
+
+def test_an_engine_that_refuses_the_weights_says_why(ray_session):
+    group = FakeGroup(FakeRunner(1, error=EngineError("lm_head.weight is missing")))
+    with pytest.raises(WeightSyncError, match=r"\[1\].*lm_head.weight is missing"):
         sync(group).push(3)
 
 

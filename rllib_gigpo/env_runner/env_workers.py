@@ -10,6 +10,8 @@ from ray.exceptions import RayError
 from rllib_gigpo.env_runner.env_pool import EnvEvent, EnvPool, EnvSlots
 from rllib_gigpo.env_runner.env_source import EnvSource
 
+_CLOSE_TIMEOUT_S = 5.0
+
 
 class EnvWorker:
     """The actor: the slots that it holds, one call at a time or in several threads."""
@@ -25,6 +27,10 @@ class EnvWorker:
     def step(self, slot: int, action: Any) -> EnvEvent:
         """Step the slot's environment."""
         return self._slots.step(slot, action)
+
+    def close(self) -> None:
+        """Close all environments."""
+        self._slots.close()
 
 
 class RayEnvs(EnvPool):
@@ -52,15 +58,17 @@ class RayEnvs(EnvPool):
             "max_restarts": 0,
         }
         self._workers = [self._start_worker() for _ in range(num_workers)]
-        self._pending: dict[ray.ObjectRef, int] = {}
+        self._pending: dict[ray.ObjectRef, tuple[int, Any]] = {}  # slot, and the actor that has it
 
     def reset(self, slot: int, seed: int) -> None:
         """Send the reset to the slot's actor."""
-        self._pending[self._worker_of(slot).reset.remote(slot, seed)] = slot
+        worker = self._worker_of(slot)
+        self._pending[worker.reset.remote(slot, seed)] = (slot, worker)
 
     def step(self, slot: int, action: Any) -> None:
         """Send the step to the slot's actor."""
-        self._pending[self._worker_of(slot).step.remote(slot, action)] = slot
+        worker = self._worker_of(slot)
+        self._pending[worker.step.remote(slot, action)] = (slot, worker)
 
     def poll(self) -> list[EnvEvent]:
         """The answers that have come in."""
@@ -75,7 +83,10 @@ class RayEnvs(EnvPool):
             ray.wait(list(self._pending), num_returns=1, timeout=timeout_s)
 
     def close(self) -> None:
-        """End the actors."""
+        """Let the actors close their environments, not for long, and end them."""
+        closing = [worker.close.remote() for worker in self._workers if self._is_idle(worker)]
+        if closing:
+            ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_TIMEOUT_S)
         for worker in self._workers:
             ray.kill(worker)
         self._workers = []
@@ -87,11 +98,11 @@ class RayEnvs(EnvPool):
         return list(self._workers)
 
     def _take(self, ref: ray.ObjectRef) -> EnvEvent:
-        slot = self._pending.pop(ref)
+        slot, worker = self._pending.pop(ref)
         try:
             return ray.get(ref)
         except RayError as error:
-            self._replace_worker_of(slot)
+            self._replace(worker)
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
             return EnvEvent(slot=slot, error=message, error_kind="worker")
 
@@ -101,10 +112,10 @@ class RayEnvs(EnvPool):
     def _start_worker(self) -> Any:
         return ray.remote(EnvWorker).options(**self._options).remote(self._source)
 
-    def _replace_worker_of(self, slot: int) -> None:
+    def _replace(self, dead: Any) -> None:
         """Start a new actor in the place of a dead one, once for all of its pending slots."""
-        index = slot % len(self._workers)
-        try:
-            ray.get(self._workers[index].__ray_ready__.remote(), timeout=5)
-        except RayError:
-            self._workers[index] = self._start_worker()
+        if dead in self._workers:
+            self._workers[self._workers.index(dead)] = self._start_worker()
+
+    def _is_idle(self, worker: Any) -> bool:
+        return all(busy != worker for _, busy in self._pending.values())

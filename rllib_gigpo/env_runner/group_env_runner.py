@@ -158,9 +158,10 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         if self._rollout is None:
             return SampleResult()
         self._rollout.advance()
+        result = self._rollout.take_result()
         if self._rollout.is_stalled:
             self._close_envs()
-        return self._rollout.take_result()
+        return result
 
     @property
     def is_idle(self) -> bool:

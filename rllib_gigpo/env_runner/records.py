@@ -19,10 +19,14 @@ class FinishedGroup:
 
 @dataclass(frozen=True, slots=True)
 class LostGroup:
-    """A group that a fault ended; its episodes are dropped."""
+    """A group that a fault ended; its episodes are dropped.
+
+    Kinds of faults in environments: reset, step, reward, observation, not_deterministic, worker,
+    timeout; in EnvRunners: runner, engine, weights.
+    """
 
     task: GroupTask
-    kind: str  # "reset", "step", "worker", "reward", "observation", "not_deterministic", "runner"
+    kind: str
     message: str
 
 
@@ -33,17 +37,17 @@ class RolloutStats:
     num_prompt_tokens: int = 0
     num_response_tokens: int = 0
     num_steps: int = 0
-    seconds: float = 0.0  # wall clock
+    seconds: float = 0.0  # wall clock, one poll after the other
     engine_s: float = 0.0  # inside the engine's poll
     env_s: float = 0.0  # inside environments, summed over all of them
 
     def __add__(self, other: RolloutStats) -> RolloutStats:
-        """Sums; for the wall clock the longer of the two, because runners work side by side."""
+        """Sums."""
         return RolloutStats(
             num_prompt_tokens=self.num_prompt_tokens + other.num_prompt_tokens,
             num_response_tokens=self.num_response_tokens + other.num_response_tokens,
             num_steps=self.num_steps + other.num_steps,
-            seconds=max(self.seconds, other.seconds),
+            seconds=self.seconds + other.seconds,
             engine_s=self.engine_s + other.engine_s,
             env_s=self.env_s + other.env_s,
         )

@@ -100,7 +100,9 @@ class GiGPOLearner(TorchLearner):
         data = prepare_update(training_data.rows, self.config, self._torch_device)
         if self._reference is not None:
             data = self._reference.score(data, self.config, self._torch_device)
-        sums = self._train(data)
+        with self._peers_told_of_failure():
+            sums = self._train(data)
+        self._free_memory()
         self._log(sums, data, seconds=time.perf_counter() - start)
         self._iteration += 1
         self.after_gradient_based_update(timesteps=timesteps or {})
@@ -191,6 +193,22 @@ class GiGPOLearner(TorchLearner):
     def _log_trainable_parameters(self) -> None:
         """Not at build time: RLlib logs these once, and reports NaN from the second update on."""
 
+    @contextlib.contextmanager
+    def _peers_told_of_failure(self) -> Iterator[None]:
+        """Break the process group on an error: other Learners would wait for this one for long."""
+        try:
+            yield
+        except BaseException:
+            if self.distributed:
+                torch.distributed.destroy_process_group()
+            raise
+
+    def _free_memory(self) -> None:
+        """Give an engine on the same GPU what the next update allocates anew."""
+        if self.config.share_gpu:
+            self._optimizer.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()  # without CUDA: nothing
+
     # ------------------------------------------------------------------ weights and state
 
     def export_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
@@ -224,7 +242,14 @@ class GiGPOLearner(TorchLearner):
 
     @override(TorchLearner)
     def _set_optimizer_state(self, state: dict[str, Any]) -> None:
+        """Moments and steps of the state; the options are the config's, which may have changed."""
+        options = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in self._optimizer.param_groups
+        ]
         self._optimizer.load_state_dict(state["state_dict"])
+        for group, own in zip(self._optimizer.param_groups, options, strict=True):
+            group.update(own)
 
     # ------------------------------------------------------------------ short names
 

@@ -1,9 +1,11 @@
 """A user's connector in each of the three pipelines has its effect and displaces none of ours."""
 
 import numpy as np
+import pytest
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.models.tokenizer import load_tokenizer
 
 
 class ShoutTheObservation(ConnectorV2):
@@ -32,42 +34,49 @@ class AlwaysGoLeft(ConnectorV2):
         return batch
 
 
-class NoReward(ConnectorV2):
-    """Learner: takes all rewards away, so that every advantage and the loss become 0."""
+class RewardByMember(ConnectorV2):
+    """Learner: the k-th member of a group gets the reward k for its first step."""
 
     def __call__(self, *, batch, episodes, **kwargs):
         for episode in episodes:
-            episode.set_rewards(new_data=[0.0] * len(episode))
+            rewards = [float(episode.custom_data[columns.MEMBER])] + [0.0] * (len(episode) - 1)
+            episode.set_rewards(new_data=rewards)
         return batch
 
 
-def test_a_piece_in_each_pipeline_works_and_ours_still_do(build, corridor_config, tiny_folder):
-    from rllib_gigpo.models.tokenizer import load_tokenizer
-
+@pytest.fixture
+def config(corridor_config, tiny_folder):
+    """Everybody walks left, so that all members of a group earn the same; no entropy bonus."""
     tokenizer = load_tokenizer(tiny_folder)
-    config = (
-        corridor_config()
-        .env_runners(
-            env_to_module_connector=lambda env, spaces, device: ShoutTheObservation(),
-            module_to_env_connector=lambda env, spaces, device=None: AlwaysGoLeft(tokenizer),
-        )
-        .learners(num_learners=0)
-        .training(learner_connector=lambda obs_space, act_space: NoReward())
+    return corridor_config(entropy_coeff=0.0).env_runners(
+        env_to_module_connector=lambda env, spaces, device: ShoutTheObservation(),
+        module_to_env_connector=lambda env, spaces, device=None: AlwaysGoLeft(tokenizer),
     )
+
+
+def test_pieces_in_the_runners_pipelines_change_prompts_and_actions(build, config):
     algorithm = build(config)
     result = algorithm.train()
     (batch,) = algorithm.batches
     for episode in batch["episodes"]:
         assert "YOU STAND AT DOOR" in episode.get_extra_model_outputs(columns.PROMPT_TEXT)[0]
         assert set(episode.get_extra_model_outputs(columns.ACTION_TEXT)) == {"go left"}
-    np.testing.assert_array_equal(batch[columns.ADVANTAGES], 0.0)
-    assert result["learners"]["default_policy"]["policy_loss"] == 0.0
-    # Whoever walks left all the time wins the groups whose goal lies left, so rewards were there.
     assert result["env_runners"]["format_valid_rate"] == 1.0
+    # Equal episodes: without a piece of the user in the Learner's pipeline nothing is learnt.
+    np.testing.assert_array_equal(batch[columns.ADVANTAGES], 0.0)
+    assert result["learners"]["default_policy"]["grad_norm"] == 0.0
 
 
-def test_without_the_users_piece_the_same_batch_has_a_loss(build, corridor_config):
-    algorithm = build(corridor_config(admissible_penalty=0.5))
+def test_a_piece_in_the_learners_pipeline_changes_the_loss(build, config):
+    algorithm = build(config.training(learner_connector=lambda obs, act: RewardByMember()))
     result = algorithm.train()
-    assert np.abs(algorithm.batches[0][columns.ADVANTAGES]).max() > 0
-    assert result["learners"]["default_policy"]["grad_norm"] > 0
+    (batch,) = algorithm.batches
+    members = np.repeat(
+        [episode.custom_data[columns.MEMBER] for episode in batch["episodes"]],
+        [len(episode) for episode in batch["episodes"]],
+    )
+    np.testing.assert_array_equal(batch[columns.EPISODE_RETURNS], members)
+    means = [batch[columns.EPISODE_ADVANTAGES][members == member].mean() for member in range(4)]
+    assert means == sorted(means)
+    assert means[0] < 0 < means[3]
+    assert result["learners"]["default_policy"]["grad_norm"] > 0.0

@@ -215,6 +215,18 @@ def test_an_older_state_can_be_restored_into_the_same_learner(make_learner, trai
     assert_same(weights_of(learner), expected, tolerance=0.0)
 
 
+def test_options_of_the_optimiser_are_the_configs_also_after_restoring(
+    make_learner, train, make_rows
+):
+    learner = make_learner(optimizer_name="adamw", weight_decay=0.1)
+    train(learner, make_rows())
+    other = make_learner(optimizer_name="adamw", weight_decay=0.0)
+    other.set_state(learner.get_state())
+    optimizer = other.get_optimizer("default_policy")
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0}
+    assert optimizer.state  # the moments are those of the state
+
+
 def test_a_saved_learner_is_the_same_after_restoring(make_learner, train, make_rows, tmp_path):
     learner, restored = (make_learner(optimizer_name="adamw", lr=0.01) for _ in range(2))
     train(learner, make_rows())

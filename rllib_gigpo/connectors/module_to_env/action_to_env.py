@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import gymnasium as gym
@@ -16,12 +17,12 @@ SKIP_STEP: Final = object()
 
 
 class ActionToEnv(ConnectorV2):
-    """Reads PARSED_ACTIONS, writes ENV_ACTIONS.
+    """Reads PARSED_ACTIONS, writes ENV_ACTIONS, and corrects whether an action is admissible.
 
     A `Text` space gets the action's text; an answer without valid format gives the empty text, and
     the environment says what that means. A `Discrete` space gets the number of the action: its
     place in ``action_meanings``, else in the admissible actions, else the number itself; an answer
-    that names none executes ``noop_action`` where there is one, else nothing.
+    that names none is not admissible, and executes ``noop_action`` if there is one, else nothing.
     """
 
     def __init__(
@@ -56,19 +57,26 @@ class ActionToEnv(ConnectorV2):
 
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
         """Translate every action."""
-        translate = self._number if isinstance(self._space, gym.spaces.Discrete) else self._text
+        parsed = batch[columns.PARSED_ACTIONS]
+        if isinstance(self._space, gym.spaces.Text):
+            batch[columns.ENV_ACTIONS] = [one.action for one in parsed]
+            return batch
+        numbers = [
+            self._number(one, episode) for one, episode in zip(parsed, episodes, strict=True)
+        ]
+        batch[columns.PARSED_ACTIONS] = [
+            one if number is not None else replace(one, is_admissible=False)
+            for one, number in zip(parsed, numbers, strict=True)
+        ]
         batch[columns.ENV_ACTIONS] = [
-            translate(parsed, episode)
-            for parsed, episode in zip(batch[columns.PARSED_ACTIONS], episodes, strict=True)
+            self._noop if number is None else number for number in numbers
         ]
         return batch
 
-    def _text(self, parsed: Any, episode: Any) -> str:
-        return parsed.action
-
-    def _number(self, parsed: Any, episode: Any) -> Any:
+    def _number(self, parsed: Any, episode: Any) -> int | None:
+        """The number of the action that is named, if any."""
         if not parsed.is_format_valid:
-            return self._noop
+            return None
         name = parsed.action.strip().lower()
         if name in self._meanings:
             return self._start + self._meanings[name]
@@ -77,12 +85,12 @@ class ActionToEnv(ConnectorV2):
             return self._start + admissible.index(name)
         return self._numeral(name)
 
-    def _numeral(self, name: str) -> Any:
+    def _numeral(self, name: str) -> int | None:
         try:
             number = int(name)
         except ValueError:
-            return self._noop
-        return number if self._space.contains(number) else self._noop
+            return None
+        return number if self._space.contains(number) else None
 
     @property
     def _start(self) -> int:

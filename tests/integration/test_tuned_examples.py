@@ -1,0 +1,49 @@
+"""Every tuned example can be loaded and is valid; the main job trains on real TextWorld."""
+
+from pathlib import Path
+
+import pytest
+
+from rllib_gigpo.cli.loading import load_experiment
+from rllib_gigpo.warm_start import FitSettings, WarmStartSettings, warm_start
+
+EXAMPLES = Path(__file__).parents[2] / "tuned_examples"
+# Examples import `warm_start` when they are run: this one, which plays two tasks for one epoch.
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+
+@pytest.fixture
+def quick_warm_start(monkeypatch, tmp_path):
+    """A warm start of seconds in place of minutes, with the settings of the example."""
+    from dataclasses import replace
+
+    import rllib_gigpo.warm_start as package
+
+    def quick(settings: WarmStartSettings) -> Path:
+        settings = replace(settings, seeds=settings.seeds[:2], fit=FitSettings(num_epochs=1))
+        return warm_start(settings, cache_dir=tmp_path)
+
+    monkeypatch.setattr(package, "warm_start", quick)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_defines_a_valid_config_and_an_end(name, quick_warm_start):
+    experiment = load_experiment(EXAMPLES / f"{name}.py")
+    config = experiment.config.copy(copy_frozen=False)
+    if name == "textworld_tune":
+        config.training(step_weight=1.0)  # in the place of the search
+    config.validate()
+    assert experiment.stop["training_iteration"] > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["textworld_gigpo_tiny", "textworld_grpo_tiny", "custom_env_gigpo"]
+)
+def test_an_example_trains(name, quick_warm_start, build):
+    config = load_experiment(EXAMPLES / f"{name}.py").config
+    config.training(num_groups=2, group_size=2).tasks(max_episode_steps=3)
+    algorithm = build(config)
+    result = algorithm.train()
+    assert result["env_runners"]["num_episodes"] == 4
+    assert result["env_runners"]["num_groups_lost"] == 0
+    assert result["learners"]["default_policy"]["max_ratio_deviation_fresh"] < 1e-4
