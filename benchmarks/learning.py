@@ -47,6 +47,7 @@ class EstimatorSummary:
 
     estimator: str
     num_runs: int
+    first_success_mean: float  # success of the first WINDOW iterations
     final_success_mean: float  # success of the last WINDOW iterations
     final_success_std: float
     iterations_to_goal_mean: float | None  # None: some run did not reach GOAL
@@ -54,6 +55,7 @@ class EstimatorSummary:
     test_success_mean: float  # after the last iteration, on games never seen in training
     test_success_std: float
     seconds_mean: float
+    max_ratio_deviation_fresh: float  # the largest of all iterations of all runs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -182,6 +184,7 @@ def summarize_runs(estimator: str, records: Sequence[Mapping[str, Any]]) -> Esti
     return EstimatorSummary(
         estimator=estimator,
         num_runs=len(curves),
+        first_success_mean=statistics.fmean(statistics.fmean(curve[:WINDOW]) for curve in curves),
         final_success_mean=statistics.fmean(finals),
         final_success_std=spread(finals),
         iterations_to_goal_mean=statistics.fmean(there) if len(there) == len(curves) else None,
@@ -189,6 +192,11 @@ def summarize_runs(estimator: str, records: Sequence[Mapping[str, Any]]) -> Esti
         test_success_mean=statistics.fmean(tests),
         test_success_std=spread(tests),
         seconds_mean=statistics.fmean(record["seconds"] for record in records),
+        max_ratio_deviation_fresh=max(
+            iteration["max_ratio_deviation_fresh"]
+            for record in records
+            for iteration in record["iterations"]
+        ),
     )
 
 
@@ -207,18 +215,32 @@ def iterations_to(goal: float, curve: Sequence[float]) -> int | None:
 
 def table_lines(summaries: Sequence[EstimatorSummary]) -> list[str]:
     """Lay the summaries out as a Markdown table."""
-    lines = [
-        f"| estimator | runs | final success | iterations to {GOAL:.0%} | unseen games | minutes |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    heads = ["estimator", "runs", f"first {WINDOW} iterations", f"last {WINDOW}"]
+    heads += [f"iterations to {GOAL:.0%}", "unseen games", "minutes", "largest fresh ratio - 1"]
+    lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
     for one in summaries:
-        final = f"{one.final_success_mean:.2f} ± {one.final_success_std:.2f}"
         mean = one.iterations_to_goal_mean
-        goal = f"{one.num_runs_at_goal} of {one.num_runs} runs" if mean is None else f"{mean:.1f}"
-        tested = f"{one.test_success_mean:.2f} ± {one.test_success_std:.2f}"
-        cells = [one.estimator, str(one.num_runs), final, goal, tested]
-        lines.append("| " + " | ".join([*cells, f"{one.seconds_mean / 60:.1f}"]) + " |")
+        lines.append(
+            _row(
+                [
+                    one.estimator,
+                    str(one.num_runs),
+                    f"{one.first_success_mean:.2f}",
+                    f"{one.final_success_mean:.2f} ± {one.final_success_std:.2f}",
+                    f"{one.num_runs_at_goal} of {one.num_runs} runs"
+                    if mean is None
+                    else f"{mean:.1f}",
+                    f"{one.test_success_mean:.2f} ± {one.test_success_std:.2f}",
+                    f"{one.seconds_mean / 60:.1f}",
+                    f"{one.max_ratio_deviation_fresh:.0e}",
+                ]
+            )
+        )
     return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def write_json(record: Mapping[str, Any], file: Path) -> None:

@@ -20,6 +20,7 @@ import pstats
 import statistics
 import tempfile
 import time
+import zlib
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
@@ -37,19 +38,19 @@ from rllib_gigpo.tasks import GroupTask
 
 CONCURRENCY = 64
 SIZES = {
-    "tiny": {"hidden_size": 128, "num_layers": 3, "num_heads": 4},
+    "tiny": {"hidden_size": 96, "num_layers": 2, "num_heads": 3},
     "50m": {"hidden_size": 640, "num_layers": 10, "num_heads": 10},
 }
 WORDS = ["north", "south", "east", "west", "door", "room", "table", "lamp", "coin", "key", "open"]
 
 
 class InstantEnv(gym.Env):
-    """Answers at once with a new text of 48 words; every episode has 10 steps."""
+    """Answers at once with a new text of 53 words; every episode has 10 steps."""
 
     def __init__(self, env_config: dict[str, Any]) -> None:
         """Fix the length of episode and text; ``env_config`` is RLlib's, with nothing to set."""
         self.observation_space = self.action_space = gym.spaces.Text(10_000)
-        self._num_steps, self._num_words = 10, 48
+        self._num_steps, self._num_words = 10, 53
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict]:
         """Begin the episode of ``seed``."""
@@ -68,19 +69,18 @@ class InstantEnv(gym.Env):
 
 
 class SlowEnv(InstantEnv):
-    """Sleeps for a log-normal time at each step: median 20 ms, 99th percentile 1 s."""
+    """Sleeps for a log-normal time at each step: median 20 ms, 99th percentile 1 s.
+
+    The time is drawn from the step and the action. The members of a group therefore differ
+    in their times, as they do in their answers, while the same rollout takes the same times again.
+    """
 
     _SIGMA = math.log(1.0 / 0.020) / 2.3263478740408408
 
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict]:
-        """Begin the episode of ``seed``, with step times of its own but fixed by the seed."""
-        result = super().reset(seed=seed)
-        self._delays = np.random.default_rng([seed or 0, 1])
-        return result
-
     def step(self, action: str) -> tuple[str, float, bool, bool, dict]:
         """Sleep, then count."""
-        time.sleep(float(self._delays.lognormal(math.log(0.020), self._SIGMA)))
+        drawn = np.random.default_rng([zlib.crc32(action.encode()), self._step])
+        time.sleep(float(drawn.lognormal(math.log(0.020), self._SIGMA)))
         return super().step(action)
 
 

@@ -13,6 +13,15 @@ from ray.rllib.callbacks.callbacks import RLlibCallback
 from rllib_gigpo import columns
 
 TRANSCRIPT_FOLDER = "transcripts"
+_CREDIT_COLUMNS = (
+    columns.REWARDS,
+    columns.PENALTIES,
+    columns.EPISODE_RETURNS,
+    columns.STEP_RETURNS,
+    columns.EPISODE_ADVANTAGES,
+    columns.STEP_ADVANTAGES,
+    columns.ADVANTAGES,
+)
 
 
 class TranscriptWriter(RLlibCallback):
@@ -42,7 +51,7 @@ def transcript_lines(batch: dict[str, Any], *, num_groups: int) -> Iterator[dict
         batch: What the credit pipeline returned, with the episodes that it read.
         num_groups: How many groups to write.
     """
-    group_sizes = _sizes_by_label(batch.get(columns.ANCHOR_GROUP_IDS))
+    group_sizes = _sizes_by_label(batch[columns.ANCHOR_GROUP_IDS])
     written = sorted({e.custom_data[columns.GROUP_ID] for e in batch["episodes"]})[:num_groups]
     row = 0
     for episode in batch["episodes"]:
@@ -81,27 +90,14 @@ def _what_happened(episode: Any, step: int) -> dict[str, Any]:
 def _what_it_was_worth(
     batch: dict[str, Any], row: int, group_sizes: dict[int, int]
 ) -> dict[str, Any]:
-    numbers = {
-        name: float(batch[name][row])
-        for name in (
-            columns.REWARDS,
-            columns.PENALTIES,
-            columns.EPISODE_RETURNS,
-            columns.STEP_RETURNS,
-            columns.EPISODE_ADVANTAGES,
-            columns.STEP_ADVANTAGES,
-            columns.ADVANTAGES,
-        )
-        if name in batch
+    numbers = {name: float(batch[name][row]) for name in _CREDIT_COLUMNS}
+    return {
+        **numbers,
+        "anchor": str(batch[columns.ANCHORS][row]),
+        "anchor_group_size": group_sizes[int(batch[columns.ANCHOR_GROUP_IDS][row])],
     }
-    worth: dict[str, Any] = {**numbers, "anchor": str(batch[columns.ANCHORS][row])}
-    if group_sizes:
-        worth["anchor_group_size"] = group_sizes[int(batch[columns.ANCHOR_GROUP_IDS][row])]
-    return worth
 
 
-def _sizes_by_label(labels: Any) -> dict[int, int]:
-    if labels is None:
-        return {}
+def _sizes_by_label(labels: np.ndarray) -> dict[int, int]:
     values, counts = np.unique(labels, return_counts=True)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -9,11 +9,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import learning
 
 
-def record_of(success_rates, *, test_success=0.5, seconds=60.0):
+def record_of(success_rates, *, test_success=0.5, seconds=60.0, ratio_deviation=1e-6):
     return {
         "seconds": seconds,
         "test_success": test_success,
-        "iterations": [{"success_rate": rate} for rate in success_rates],
+        "iterations": [
+            {"success_rate": rate, "max_ratio_deviation_fresh": ratio_deviation}
+            for rate in success_rates
+        ],
     }
 
 
@@ -28,11 +31,12 @@ def test_runs_are_summed_up_by_their_last_five_iterations():
     summary = learning.summarize_runs(
         "gigpo",
         [
-            record_of([0.0] + [0.8] * 5, test_success=0.6, seconds=60),
+            record_of([0.0] + [0.8] * 5, test_success=0.6, seconds=60, ratio_deviation=2e-5),
             record_of([0.0] + [1.0] * 5, test_success=0.8, seconds=120),
         ],
     )
 
+    assert summary.first_success_mean == pytest.approx((0.64 + 0.8) / 2)
     assert summary.final_success_mean == pytest.approx(0.9)
     # Unbiased: sqrt((0.1^2 + 0.1^2) / 1).
     assert summary.final_success_std == pytest.approx(0.02**0.5)
@@ -41,13 +45,14 @@ def test_runs_are_summed_up_by_their_last_five_iterations():
     assert summary.test_success_mean == pytest.approx(0.7)
     assert summary.test_success_std == pytest.approx(0.02**0.5)
     assert summary.seconds_mean == 90
+    assert summary.max_ratio_deviation_fresh == 2e-5
 
 
 def test_an_estimator_with_a_run_below_the_goal_has_no_mean_time_to_it():
     summary = learning.summarize_runs("grpo", [record_of([0.9] * 5), record_of([0.1] * 5)])
 
     assert summary.iterations_to_goal_mean is None
-    row = "| grpo | 2 | 0.50 ± 0.57 | 1 of 2 runs | 0.50 ± 0.00 | 1.0 |"
+    row = "| grpo | 2 | 0.50 | 0.50 ± 0.57 | 1 of 2 runs | 0.50 ± 0.00 | 1.0 | 1e-06 |"
     assert learning.table_lines([summary])[-1] == row
 
 

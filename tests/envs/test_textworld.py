@@ -1,3 +1,4 @@
+import importlib.util
 import pickle
 import subprocess
 import sys
@@ -377,3 +378,24 @@ def test_many_resets_of_one_game_load_it_once(make_env):
     assert env._game is game
     env.reset(seed=1)
     assert env._game is not game
+
+
+def test_without_an_expert_the_game_is_the_same_and_shows_no_way_to_win(make_env):
+    told, untold = (
+        make_env("coin_collector", level=3),
+        make_env("coin_collector", level=3, expert=False),
+    )
+    text, info = told.reset(seed=4)
+    same_text, less_info = untold.reset(seed=4)
+    assert same_text == text
+    assert "expert_action" in info
+    assert "expert_action" not in less_info
+    step = untold.step(info["expert_action"])
+    assert "expert_action" not in step[-1]
+
+
+def test_without_textworld_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    with pytest.raises(ImportError, match=r'pip install "rllib-gigpo\[textworld\]"'):
+        TextWorldEnv("coin_collector")

@@ -168,6 +168,13 @@ def test_transcripts_show_what_happened_and_what_it_was_worth(run):
     assert {line["group_id"] for line in lines} == {0}
     assert {line["member"] for line in lines} == {0, 1, 2, 3}
     line = lines[0]
+    assert set(line) == {
+        *("task_seed", "group_id", "member", "step", "prompt", "prompt_token_ids", "prompt_cut"),
+        *("response", "response_token_ids", "rollout_logp", "finish_reason", "weight_version"),
+        *("action", "is_format_valid", "is_admissible", "is_last", "is_terminated", "rewards"),
+        *("penalties", "episode_returns", "step_returns", "episode_advantages"),
+        *("step_advantages", "advantages", "anchor", "anchor_group_size"),
+    }
     assert line["weight_version"] == 0
     assert len(line["rollout_logp"]) == len(line["response_token_ids"])
     assert line["anchor"] in line["prompt"]
