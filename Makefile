@@ -46,9 +46,14 @@ typecheck: setup
 	@ln -s $(CURDIR)/rllib_gigpo/* $(CURDIR)/envs build/typecheck/rllib_gigpo/
 	MYPYPATH=build/typecheck $(BIN)/mypy -p rllib_gigpo
 
-bench: setup  ## time the parts: credit, loss, engine, one iteration
-	@set -e; for file in $(filter-out %/learning.py,$(wildcard benchmarks/*.py)); do \
-	    echo "== $$file"; $(BIN)/python $$file; done
+bench: setup  ## time the parts against plain counterparts; JSON in results/bench (half an hour)
+	@mkdir -p $(RESULTS)/bench
+	$(BIN)/python benchmarks/credit.py --json $(RESULTS)/bench/credit.json
+	$(BIN)/python benchmarks/learner.py --json $(RESULTS)/bench/learner.json
+	$(BIN)/python benchmarks/rollout.py engine --profile --json $(RESULTS)/bench/rollout_tiny.json
+	$(BIN)/python benchmarks/rollout.py engine --model 50m --steps 4 --repeats 3 \
+	    --json $(RESULTS)/bench/rollout_50m.json
+	$(BIN)/python benchmarks/rollout.py barrier --json $(RESULTS)/bench/barrier.json
 
 results: setup  ## compare GiGPO with GRPO over five seeds; goes on where it was cut off
 	$(BIN)/python benchmarks/learning.py --output $(RESULTS)/learning $(ARGS)

@@ -1,7 +1,7 @@
 """Rollout: `GroupEnvRunner` beside the bare engine, and beside a lock-step loop.
 
     python benchmarks/rollout.py engine --model tiny
-    python benchmarks/rollout.py engine --model 50m
+    python benchmarks/rollout.py engine --model 50m --steps 4 --repeats 3
     python benchmarks/rollout.py barrier
 
 "engine": tokens/s of `GroupEnvRunner.sample` with an instant environment, over the engine alone
@@ -45,12 +45,12 @@ WORDS = ["north", "south", "east", "west", "door", "room", "table", "lamp", "coi
 
 
 class InstantEnv(gym.Env):
-    """Answers at once with a new text of 53 words; every episode has 10 steps."""
+    """Answers at once with a new text of 53 words."""
 
     def __init__(self, env_config: dict[str, Any]) -> None:
-        """Fix the length of episode and text; ``env_config`` is RLlib's, with nothing to set."""
+        """``env_config["num_steps"]`` is the length of every episode."""
         self.observation_space = self.action_space = gym.spaces.Text(10_000)
-        self._num_steps, self._num_words = 10, 53
+        self._num_steps, self._num_words = env_config["num_steps"], 53
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict]:
         """Begin the episode of ``seed``."""
@@ -93,11 +93,13 @@ def make_model(folder: Path, size: str) -> None:
     print(f"model {size}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters")
 
 
-def make_runner(folder: Path, *, env: type, max_tokens: int, **env_runners: Any) -> GroupEnvRunner:
+def make_runner(
+    folder: Path, *, env: type, num_steps: int, max_tokens: int, **env_runners: Any
+) -> GroupEnvRunner:
     """A runner outside of any Algorithm."""
     config = (
         GiGPOConfig()
-        .environment(env)
+        .environment(env, env_config={"num_steps": num_steps})
         .llm(model_path=str(folder), max_prompt_tokens=512, max_response_tokens=max_tokens)
         .prompting(template="{{ observation }}", action_tag=None, think_tag=None, history_length=0)
         .training(group_size=CONCURRENCY)
@@ -157,7 +159,7 @@ def measure_engine(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _measure_length(folder: Path, max_tokens: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    runner = make_runner(folder, env=InstantEnv, max_tokens=max_tokens)
+    runner = make_runner(folder, env=InstantEnv, num_steps=arguments.steps, max_tokens=max_tokens)
     engine, task = runner.module.engine, GroupTask(group_id=0, seed=0)
     recorder = RecordingModule(runner.module)
     runner.module = recorder
@@ -214,6 +216,7 @@ def measure_barrier(arguments: argparse.Namespace) -> dict[str, Any]:
         runner = make_runner(
             Path(folder),
             env=SlowEnv,
+            num_steps=arguments.steps,
             max_tokens=5,
             num_env_workers=4,
             num_env_threads=arguments.threads,
@@ -299,6 +302,7 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=tuple(MEASURES), help="default: both")
     parser.add_argument("--model", choices=tuple(SIZES), default="tiny")
     parser.add_argument("--threads", type=int, default=16, help="threads per environment worker")
+    parser.add_argument("--steps", type=int, default=10, help="of every episode")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--json", type=Path)
