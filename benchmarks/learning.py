@@ -1,4 +1,4 @@
-"""Does GiGPO learn faster than GRPO? The same experiment, the same seeds, one estimator each.
+"""Does GiGPO learn faster than GRPO? The same experiment, the same seeds, one credit rule each.
 
     python benchmarks/learning.py --output results/learning
 
@@ -27,25 +27,33 @@ EXPERIMENT = ROOT / "tuned_examples" / "textworld_gigpo_tiny.py"
 # Success of one iteration is noisy (64 episodes): everything is judged on the mean of five.
 WINDOW = 5
 GOAL = 0.7
+# What is compared: name -> settings on top of the experiment's. GRPO reads no step returns, so that
+# penalties enter in its rows.
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "gigpo": {},
+    "grpo": {"estimator": "grpo", "penalty_mode": "row"},
+    "gigpo_without_episode_level": {"episode_weight": 0.0},
+    "gigpo_by_std": {"normalize_by_std": True},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One training run that has been or is to be done."""
 
-    estimator: str
+    variant: str
     seed: int
 
     def file(self, folder: Path) -> Path:
         """Where its result lies."""
-        return folder / f"{self.estimator}_seed{self.seed}.json"
+        return folder / f"{self.variant}_seed{self.seed}.json"
 
 
 @dataclass(frozen=True, slots=True)
-class EstimatorSummary:
-    """What the runs of one estimator show; spreads are standard deviations over seeds."""
+class VariantSummary:
+    """What the runs of one variant show; spreads are standard deviations over seeds."""
 
-    estimator: str
+    variant: str
     num_runs: int
     first_success_mean: float  # success of the first WINDOW iterations
     final_success_mean: float  # success of the last WINDOW iterations
@@ -63,13 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     args.output.mkdir(parents=True, exist_ok=True)
     if args.one:
-        estimator, seed = args.one
-        train_one(Run(estimator, int(seed)), args)
+        variant, seed = args.one
+        train_one(Run(variant, int(seed)), args)
         return 0
-    runs = [Run(estimator, seed) for seed in args.seeds for estimator in args.estimators]
+    runs = [Run(variant, seed) for seed in args.seeds for variant in args.variants]
     for run in runs:
         if not run.file(args.output).exists():
-            print(f"== {run.estimator}, seed {run.seed}", flush=True)
+            print(f"== {run.variant}, seed {run.seed}", flush=True)
             subprocess.run(one_command(run, args), check=True)
     compare(runs, args.output)
     return 0
@@ -77,20 +85,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Compare estimators over seeds.")
+    parser = argparse.ArgumentParser(description="Compare credit rules over seeds.")
     parser.add_argument("--experiment", type=Path, default=EXPERIMENT)
     parser.add_argument("--output", type=Path, default=Path("results/learning"))
-    parser.add_argument("--estimators", nargs="+", default=["gigpo", "grpo"])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--iterations", type=int, help="default: the experiment's stop")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
-    parser.add_argument("--one", nargs=2, metavar=("ESTIMATOR", "SEED"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=2, metavar=("VARIANT", "SEED"), help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
 def one_command(run: Run, args: argparse.Namespace) -> list[str]:
     """Build the command that does one run: this file again."""
-    command = [sys.executable, __file__, "--one", run.estimator, str(run.seed)]
+    command = [sys.executable, __file__, "--one", run.variant, str(run.seed)]
     command += ["--experiment", str(args.experiment), "--output", str(args.output)]
     if args.iterations:
         command += ["--iterations", str(args.iterations)]
@@ -107,7 +115,7 @@ def train_one(run: Run, args: argparse.Namespace) -> None:
 
     experiment = load_experiment(args.experiment)
     settings = [assignment(setting) for setting in args.settings]
-    settings += [("estimator", run.estimator), ("seed", run.seed)]
+    settings += [*VARIANTS[run.variant].items(), ("seed", run.seed)]
     apply_settings(experiment.config, settings)
     num_iterations = args.iterations or experiment.stop["training_iteration"]
     display = PlainProgress({"training_iteration": num_iterations})
@@ -115,7 +123,7 @@ def train_one(run: Run, args: argparse.Namespace) -> None:
     start = time.perf_counter()
     algorithm = experiment.config.build_algo()
     for _ in range(num_iterations):
-        display.update(run.estimator, summarize(algorithm.train()))
+        display.update(run.variant, summarize(algorithm.train()))
     seconds = time.perf_counter() - start
     tested = algorithm.evaluate()["env_runners"]
     algorithm.stop()
@@ -127,7 +135,7 @@ def train_one(run: Run, args: argparse.Namespace) -> None:
         "test_success": tested["success_rate"],
         "num_test_tasks": experiment.config.num_test_tasks,
         "machine": machine(),
-        "iterations": [asdict(summary) for summary in display.history[run.estimator]],
+        "iterations": [asdict(summary) for summary in display.history[run.variant]],
     }
     write_json(record, run.file(args.output))
 
@@ -155,16 +163,15 @@ def installed(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
 def compare(runs: Sequence[Run], folder: Path) -> None:
     """Write the summary, the table and the figure of finished runs; prints the table."""
     records = [json.loads(run.file(folder).read_text()) for run in runs]
-    estimators = dict.fromkeys(run.estimator for run in runs)
-    by_estimator = {
-        estimator: [record for record in records if record["estimator"] == estimator]
-        for estimator in estimators
+    by_variant = {
+        variant: [record for record in records if record["variant"] == variant]
+        for variant in dict.fromkeys(run.variant for run in runs)
     }
-    summaries = [summarize_runs(name, by_estimator[name]) for name in estimators]
+    summaries = [summarize_runs(name, of_one) for name, of_one in by_variant.items()]
     write_json({"runs": [asdict(summary) for summary in summaries]}, folder / "summary.json")
     table = "\n".join(table_lines(summaries))
     (folder / "table.md").write_text(table + "\n")
-    curves = {name: [success_curve(one) for one in by_estimator[name]] for name in estimators}
+    curves = {name: [success_curve(one) for one in of_one] for name, of_one in by_variant.items()}
     plots.save(plots.mean_curves(curves, title=records[0]["experiment"]), folder / "learning.png")
     print(table)
 
@@ -174,15 +181,15 @@ def success_curve(record: Mapping[str, Any]) -> list[float]:
     return [iteration["success_rate"] for iteration in record["iterations"]]
 
 
-def summarize_runs(estimator: str, records: Sequence[Mapping[str, Any]]) -> EstimatorSummary:
-    """Judge the runs of one estimator by their end and by how soon they reach `GOAL`."""
+def summarize_runs(variant: str, records: Sequence[Mapping[str, Any]]) -> VariantSummary:
+    """Judge the runs of one variant by their end and by how soon they reach `GOAL`."""
     curves = [success_curve(record) for record in records]
     finals = [statistics.fmean(curve[-WINDOW:]) for curve in curves]
     tests = [record["test_success"] for record in records]
     reached = [iterations_to(GOAL, curve) for curve in curves]
     there = [iteration for iteration in reached if iteration is not None]
-    return EstimatorSummary(
-        estimator=estimator,
+    return VariantSummary(
+        variant=variant,
         num_runs=len(curves),
         first_success_mean=statistics.fmean(statistics.fmean(curve[:WINDOW]) for curve in curves),
         final_success_mean=statistics.fmean(finals),
@@ -213,9 +220,9 @@ def iterations_to(goal: float, curve: Sequence[float]) -> int | None:
     return None
 
 
-def table_lines(summaries: Sequence[EstimatorSummary]) -> list[str]:
+def table_lines(summaries: Sequence[VariantSummary]) -> list[str]:
     """Lay the summaries out as a Markdown table."""
-    heads = ["estimator", "runs", f"first {WINDOW} iterations", f"last {WINDOW}"]
+    heads = ["variant", "runs", f"first {WINDOW} iterations", f"last {WINDOW}"]
     heads += [f"iterations to {GOAL:.0%}", "unseen games", "minutes", "largest fresh ratio - 1"]
     lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
     for one in summaries:
@@ -223,7 +230,7 @@ def table_lines(summaries: Sequence[EstimatorSummary]) -> list[str]:
         lines.append(
             _row(
                 [
-                    one.estimator,
+                    one.variant,
                     str(one.num_runs),
                     f"{one.first_success_mean:.2f}",
                     f"{one.final_success_mean:.2f} ± {one.final_success_std:.2f}",

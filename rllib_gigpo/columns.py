@@ -34,6 +34,7 @@ MEMBER = "member"
 
 # Credit: one row per step of the batch.
 GROUP_IDS = "group_ids"  # (R,) int64, the task group of the row
+TAG_IDS = "tag_ids"  # (R,) int64, equal for rows of tasks with the same info["tags"]
 TRAJECTORY_IDS = "trajectory_ids"  # (R,) int64, unique over the batch
 STEP_IDS = "step_ids"  # (R,) int64, from 0 in each trajectory
 REWARDS = "rewards"  # (R,) float64, the environment's
@@ -46,5 +47,6 @@ ANCHOR_GROUP_IDS = "anchor_group_ids"  # (R,) int64
 EPISODE_ADVANTAGES = "episode_advantages"  # (R,) float64, A^E
 STEP_ADVANTAGES = "step_advantages"  # (R,) float64, A^S
 ADVANTAGES = "advantages"  # (R,) float64, A
+ROW_WEIGHTS = "row_weights"  # (R,) float64, in the loss; 1 each where it is absent
 TOKEN_ROWS = "token_rows"  # credit.token_rows.TokenRows
 CREDIT_METRICS = "credit_metrics"  # dict[str, float]

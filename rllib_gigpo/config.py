@@ -16,7 +16,9 @@ from ray.rllib.utils.annotations import override
 from ray.util.debug import log_once
 
 from rllib_gigpo.config_checks import all_mistakes
+from rllib_gigpo.credit.estimators import EstimatorSpec
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.presets import preset_settings
 
 
 class GiGPOConfig(AlgorithmConfig):
@@ -45,6 +47,22 @@ class GiGPOConfig(AlgorithmConfig):
         self._set_credit_defaults()
         self._set_update_defaults()
         self._set_host_defaults()
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """Start from the settings of a publication or script; docs/algorithms.md lists them.
+
+        Args:
+            name: "gigpo-paper", "gigpo-verl-agent", "gigpo-roll", "gigpo-dapo", "grpo", "dapo",
+                "gspo", "rloo", "hgpo", ...; see `presets.PRESETS`.
+
+        Returns:
+            A config without model and environment.
+
+        Raises:
+            ConfigError: There is no preset of this name.
+        """
+        return cls()._store(preset_settings(name))
 
     def _set_llm_defaults(self) -> None:
         self.model_path: str | None = None
@@ -93,7 +111,7 @@ class GiGPOConfig(AlgorithmConfig):
         self.transcript_groups = 1
 
     def _set_credit_defaults(self) -> None:
-        self.estimator: str | type = "gigpo"
+        self.estimator: EstimatorSpec = "gigpo"
         self.group_size = 8
         self.num_groups = 16
         self.gamma = 0.95
@@ -101,6 +119,14 @@ class GiGPOConfig(AlgorithmConfig):
         self.episode_weight = 1.0
         self.normalize_by_std: bool | None = None
         self.episode_baseline = "trajectory"
+        self.lone_episode = "zero"
+        self.reward_normalization: Mapping[str, str] | None = None
+        self.return_baseline = "none"
+        self.anchor_context = 2
+        self.level_weight_alpha = 1.0
+        self.level_offset = 1
+        self.episode_term = False
+        self.gae_lambda = 0.95
         self.anchor = "exact"
         self.anchor_threshold = 0.9
         self.anchor_ratio = "indel"
@@ -110,12 +136,25 @@ class GiGPOConfig(AlgorithmConfig):
         self.format_penalty = 0.0
         self.admissible_penalty = 0.0
         self.penalty_mode = "return"
+        self.overlong_filter = False
+        self.overlong_penalty = 1.0
+        self.overlong_buffer_tokens = 0
+        self.dynamic_sampling = False
+        self.max_resamples = 10
 
     def _set_update_defaults(self) -> None:
+        self.policy_loss = "ppo"
         self.clip_param = 0.2
         self.clip_param_high: float | None = None
         self.dual_clip: float | None = 3.0
         self.kl_coeff = 0.01
+        self.kl_estimator = "k3"
+        self.kl_target: float | None = None
+        self.kl_horizon = 10_000
+        self.old_logp = "rollout"
+        self.importance_sampling: str | None = None
+        self.importance_cap = 2.0
+        self.importance_mask = False
         self.entropy_coeff = 0.001
         self.loss_aggregation = "token_mean"
         self.loss_constant: float | None = None
@@ -315,13 +354,21 @@ class GiGPOConfig(AlgorithmConfig):
     def training(
         self,
         *,
-        estimator: str | type = NotProvided,
+        estimator: EstimatorSpec = NotProvided,
         group_size: int = NotProvided,
         num_groups: int = NotProvided,
         step_weight: float = NotProvided,
         episode_weight: float = NotProvided,
         normalize_by_std: bool | None = NotProvided,
         episode_baseline: str = NotProvided,
+        lone_episode: str = NotProvided,
+        reward_normalization: Mapping[str, str] | None = NotProvided,
+        return_baseline: str = NotProvided,
+        anchor_context: int = NotProvided,
+        level_weight_alpha: float = NotProvided,
+        level_offset: int = NotProvided,
+        episode_term: bool = NotProvided,
+        gae_lambda: float = NotProvided,
         anchor: str = NotProvided,
         anchor_threshold: float = NotProvided,
         anchor_ratio: str = NotProvided,
@@ -331,10 +378,23 @@ class GiGPOConfig(AlgorithmConfig):
         format_penalty: float = NotProvided,
         admissible_penalty: float = NotProvided,
         penalty_mode: str = NotProvided,
+        overlong_filter: bool = NotProvided,
+        overlong_penalty: float = NotProvided,
+        overlong_buffer_tokens: int = NotProvided,
+        dynamic_sampling: bool = NotProvided,
+        max_resamples: int = NotProvided,
+        policy_loss: str = NotProvided,
         clip_param: float = NotProvided,
         clip_param_high: float | None = NotProvided,
         dual_clip: float | None = NotProvided,
         kl_coeff: float = NotProvided,
+        kl_estimator: str = NotProvided,
+        kl_target: float | None = NotProvided,
+        kl_horizon: int = NotProvided,
+        old_logp: str = NotProvided,
+        importance_sampling: str | None = NotProvided,
+        importance_cap: float = NotProvided,
+        importance_mask: bool = NotProvided,
         entropy_coeff: float = NotProvided,
         loss_aggregation: str = NotProvided,
         loss_constant: float | None = NotProvided,
@@ -357,7 +417,8 @@ class GiGPOConfig(AlgorithmConfig):
         discount of the step returns (the paper's gamma).
 
         Args:
-            estimator: "gigpo", "grpo", or a class by import path: how a step earns its advantage.
+            estimator: How a step earns its advantage: a name of docs/algorithms.md ("gigpo",
+                "grpo", "rloo", "hgpo", ...), or a class or function, itself or by import path.
             group_size: Episodes of one task (the paper's N).
             num_groups: Groups per iteration.
             step_weight: Weight of the step advantage A^S (the paper's omega).
@@ -365,6 +426,16 @@ class GiGPOConfig(AlgorithmConfig):
             normalize_by_std: Divide by the group's standard deviation; None for the estimator's own
                 rule (GiGPO no, GRPO yes).
             episode_baseline: "trajectory" (the paper) or "step": what the group mean runs over.
+            lone_episode: "zero", or "raw": an episode without peers keeps its return (verl-agent).
+            reward_normalization: ROLL's ``{"grouping": "batch" | "traj_group_id" | "tags",
+                "method": "identity" | "mean" | "mean_std" | "asym_clip"}`` in the place of
+                ``episode_baseline`` and ``normalize_by_std``.
+            return_baseline: reinforce_pp: "none" or "group", taken from the return first.
+            anchor_context: hgpo: how many earlier states the deepest level shares.
+            level_weight_alpha: hgpo: exponent of the levels' weights.
+            level_offset: hgpo: 1 for weights 2:3:4 (published code), 0 for 1:2:3.
+            episode_term: hgpo: whether A^E is a level too.
+            gae_lambda: anchor_gae: 1 trusts the returns, 0 the values.
             anchor: "exact" equality of states, or "similar" for text.
             anchor_threshold: Least similarity of two anchors, in (0, 1).
             anchor_ratio: "indel" (rapidfuzz) or "difflib", for ``anchor="similar"``.
@@ -374,11 +445,28 @@ class GiGPOConfig(AlgorithmConfig):
             format_penalty: Taken from the reward of a step whose answer has no valid format.
             admissible_penalty: Taken from the reward of a step whose action is not admissible.
             penalty_mode: "return": the penalty is discounted into earlier steps; "row": it counts
-                for its own step only.
+                for its own step only; "score": so too, but before the group's statistics.
+            overlong_filter: Leave steps whose answer the token limit cut off out of the loss.
+            overlong_penalty: Penalty of an answer at the token limit; see the next.
+            overlong_buffer_tokens: How many tokens before the limit that penalty begins to rise
+                from 0; 0 for no penalty.
+            dynamic_sampling: Replace groups whose episode returns are all equal by new ones.
+            max_resamples: How often per iteration; then the batch is filled up with such groups.
+            policy_loss: "ppo" (a ratio per token), "gspo" (one per answer) or "cispo" (clipped
+                weights, no lost gradients).
             clip_param: PPO's clip range below 1, and above unless ``clip_param_high`` is given.
             clip_param_high: PPO's clip range above 1 ("clip-higher").
             dual_clip: Bound on the ratio where A < 0; None for none.
-            kl_coeff: Weight of the k3 divergence from the start model; 0 keeps no reference model.
+            kl_coeff: Weight of the divergence from the start model; 0 keeps no reference model.
+            kl_estimator: Of that divergence: "k1", "abs", "k2" or "k3".
+            kl_target: Divergence per token towards which ``kl_coeff`` is steered; None for fixed.
+            kl_horizon: Rows over which an error of 20 % moves ``kl_coeff`` by 20 %.
+            old_logp: What the ratio starts from: "rollout", the engine's own log-probs, or
+                "recompute", the Learner's before its first step (one more forward pass).
+            importance_sampling: With "recompute": "token" or "sequence" weighs the policy loss by
+                the Learner's over the engine's probability; None for no correction.
+            importance_cap: Largest such weight.
+            importance_mask: Whether weights beyond the cap become 0.
             entropy_coeff: Weight of the entropy bonus; 0 computes no entropy gradient.
             loss_aggregation: "token_mean", "seq_mean_token_mean" (the paper's average over steps),
                 "seq_mean_token_sum" or "seq_sum_norm".

@@ -9,11 +9,19 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.credit.estimators import known_estimators, resolve_estimator
+from rllib_gigpo import columns
+from rllib_gigpo.credit.estimators import (
+    columns_needed,
+    estimator_settings,
+    known_estimators,
+    make_estimator,
+    settings_from,
+    settings_of_all,
+)
 from rllib_gigpo.errors import GiGPOError
 from rllib_gigpo.prompting.template import PromptTemplate
 
@@ -39,13 +47,17 @@ _CHOICES = {
     "episode_baseline": ("trajectory", "step"),
     "anchor": ("exact", "similar"),
     "anchor_ratio": ("indel", "difflib"),
-    "penalty_mode": ("return", "row"),
+    "penalty_mode": ("return", "row", "score"),
     "loss_aggregation": (
         "token_mean",
         "seq_mean_token_mean",
         "seq_mean_token_sum",
         "seq_sum_norm",
     ),
+    "policy_loss": ("ppo", "gspo", "cispo"),
+    "kl_estimator": ("k1", "abs", "k2", "k3"),
+    "old_logp": ("rollout", "recompute"),
+    "importance_sampling": (None, "token", "sequence"),
     "optimizer_name": ("adamw", "sgd"),
     "lr_schedule": ("constant", "linear", "cosine"),
 }
@@ -60,6 +72,10 @@ _INTEGERS_AT_LEAST = {
     "max_response_tokens": 1,
     "max_episode_steps": 1,
     "history_length": 0,
+    "anchor_context": 0,
+    "overlong_buffer_tokens": 0,
+    "max_resamples": 1,
+    "kl_horizon": 1,
     "num_env_workers": 0,
     "num_env_threads": 0,
     "max_group_redraws": 0,
@@ -75,6 +91,7 @@ _NUMBERS_AT_LEAST = {
     "weight_decay": 0.0,
     "format_penalty": 0.0,
     "admissible_penalty": 0.0,
+    "overlong_penalty": 0.0,
     "lr": 0.0,
     "eval_temperature": 0.0,
 }
@@ -84,6 +101,8 @@ _NUMBERS = (
     "anchor_threshold",
     "eval_top_p",
     "lr_final_fraction",
+    "level_weight_alpha",
+    "gae_lambda",
     "first_train_task",
     "first_test_task",
 )
@@ -94,11 +113,14 @@ _NUMBERS_OR_NONE = (
     "dual_clip",
     "grad_clip",
     "advantage_clip",
+    "kl_target",
     "loss_constant",
     "lr_decay_iterations",
 )
+_ANCHOR_SETTINGS = ("anchor", "anchor_threshold", "anchor_ratio", "anchor_within_trajectory")
 _NUMBERS_ABOVE_ZERO = (
     "clip_param",
+    "importance_cap",
     "engine_timeout_s",
     "weight_sync_timeout_s",
     "adam_eps",
@@ -246,15 +268,49 @@ def _tasks(config: Any) -> Iterator[str]:
 
 def _credit(config: Any) -> Iterator[str]:
     try:
-        resolve_estimator(config.estimator)
+        make_estimator(config.estimator, settings_from(config, config.estimator))
     except (GiGPOError, ValueError, TypeError, ImportError) as error:
         yield f"{error} (known estimators: {', '.join(known_estimators())})"
+        return
+    yield from _ignored_by_the_estimator(config)
     if not 0 < config.anchor_threshold < 1:
         yield f"anchor_threshold={config.anchor_threshold!r} must lie inside (0, 1)"
     if config.advantage_clip is not None and config.advantage_clip <= 0:
         yield f"advantage_clip={config.advantage_clip!r} must be above 0, or None"
+    if config.overlong_buffer_tokens > config.max_response_tokens:
+        yield (
+            f"overlong_buffer_tokens={config.overlong_buffer_tokens!r} must not be above"
+            f" max_response_tokens={config.max_response_tokens!r}"
+        )
     if config.step_weight == 0 and config.episode_weight == 0:
         yield "step_weight and episode_weight are both 0, so every advantage would be 0"
+
+
+def _ignored_by_the_estimator(config: Any) -> Iterator[str]:
+    """Settings of credit that were changed and would do nothing."""
+    defaults = type(config)(algo_class=config.algo_class)
+    chosen = f"has no effect with estimator={config.estimator!r}"
+
+    def changed(names: Iterable[str]) -> Iterator[str]:
+        return (name for name in sorted(names) if getattr(config, name) != getattr(defaults, name))
+
+    own = estimator_settings(config.estimator)
+    # gamma is RLlib's own, and every published script sets it.
+    for name in changed(settings_of_all() - {*own, "gamma"}):
+        readers = [known for known in known_estimators() if name in estimator_settings(known)]
+        yield f"{name}={getattr(config, name)!r} {chosen}; it belongs to {', '.join(readers)}"
+    needed = columns_needed(config.estimator)
+    if needed is None:
+        return
+    if columns.ANCHOR_GROUP_IDS not in needed:
+        for name in changed(_ANCHOR_SETTINGS):
+            yield f"{name}={getattr(config, name)!r} {chosen}, which compares no anchors"
+    if columns.STEP_RETURNS not in needed and config.penalty_mode == "return":
+        for name in changed(("format_penalty", "admissible_penalty", "overlong_buffer_tokens")):
+            yield (
+                f"{name}={getattr(config, name)!r} {chosen} and penalty_mode='return', because it"
+                " reads no step returns; set penalty_mode='row'"
+            )
 
 
 def _loss(config: Any) -> Iterator[str]:
@@ -263,6 +319,17 @@ def _loss(config: Any) -> Iterator[str]:
         yield f"clip_param_high={high!r} must be above 0, or None for clip_param"
     if config.dual_clip is not None and config.dual_clip <= 1:
         yield f"dual_clip={config.dual_clip!r} must be above 1, or None"
+    if config.policy_loss != "ppo" and config.dual_clip is not None:
+        yield f"dual_clip has no effect with policy_loss={config.policy_loss!r}; set it to None"
+    if config.policy_loss == "gspo" and config.loss_aggregation != "seq_mean_token_mean":
+        yield "policy_loss='gspo' weighs whole answers: set loss_aggregation='seq_mean_token_mean'"
+    if config.kl_target is not None and (config.kl_target <= 0 or config.kl_coeff == 0):
+        yield f"kl_target={config.kl_target!r} must be above 0 and needs a kl_coeff above 0"
+    if config.old_logp == "rollout" and config.importance_sampling is not None:
+        yield (
+            f"importance_sampling={config.importance_sampling!r} has no effect with"
+            " old_logp='rollout', where the ratio itself corrects; set old_logp='recompute'"
+        )
     if (config.loss_aggregation == "seq_sum_norm") != (config.loss_constant is not None):
         yield "loss_constant belongs to loss_aggregation='seq_sum_norm': set both or neither"
     if config.loss_constant is not None and config.loss_constant <= 0:

@@ -29,6 +29,7 @@ from rllib_gigpo import columns
 from rllib_gigpo.callbacks.transcripts import TranscriptWriter
 from rllib_gigpo.config import GiGPOConfig
 from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.dynamic_sampling import DynamicSampler
 from rllib_gigpo.env_runner.records import SampleResult
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.learner.training_rows import TrainingRows
@@ -74,6 +75,11 @@ class GiGPO(Algorithm):
             self._remote_runners().sample if local is None else local.sample_groups,
             max_redraws=config.max_group_redraws,
         )
+        self._training_sampler = (
+            DynamicSampler(self._sampler, max_resamples=config.max_resamples)
+            if config.dynamic_sampling
+            else self._sampler
+        )
         self._report: dict[str, dict[str, Any]] = {}
         self.last_batch: dict[str, Any] = {}
         self.callbacks.append(TranscriptWriter())
@@ -97,7 +103,7 @@ class GiGPO(Algorithm):
 
     def _sample(self) -> SampleResult:
         """Tasks -> whole groups of whole episodes, all of one policy version."""
-        result = self._sampler.sample(
+        result = self._training_sampler.sample(
             self.task_stream.draw, self.config.num_groups, weight_version=self.policy_version
         )
         metrics = rollout_metrics(result, group_size=self.config.group_size)

@@ -18,6 +18,9 @@ _Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
     """Metrics of one sampling phase; rates count every episode, or every step, once.
 
+    Everything is of all episodes that were played, before dynamic sampling filters some, except
+    what begins with ``batch_``, which is of those in the batch.
+
     Args:
         result: What was sampled.
         group_size: Episodes that each lost group would have had.
@@ -25,7 +28,8 @@ def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
     Returns:
         Nested dict under the names that `rllib_gigpo.results` reads.
     """
-    episodes = result.episodes
+    batch = result.episodes
+    episodes = batch + [episode for group in result.filtered for episode in group.episodes]
     stats = result.stats
     lengths = [len(episode) for episode in episodes]
     num_tokens = stats.num_response_tokens
@@ -47,6 +51,10 @@ def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
         "tokens_per_s": num_tokens / stats.seconds if stats.seconds else 0.0,
         "engine_s": stats.engine_s,
         "env_s": stats.env_s,
+        "batch_success_rate": _mean([has_won(episode) for episode in batch]),
+        **_spread("batch_episode_return", [episode.get_return() for episode in batch]),
+        "num_groups_filtered": len(result.filtered),
+        "filtered_share": len(result.filtered) / max(1, len(result.filtered) + len(result.groups)),
         "num_groups_lost": len(result.lost),
         "num_episodes_lost": len(result.lost) * group_size,
         "groups_lost": dict(_count_kinds(result.lost)),

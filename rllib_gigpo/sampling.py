@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from rllib_gigpo.env_runner.records import LostGroup, SampleResult
@@ -63,13 +64,13 @@ class GroupSampler:
                 if explore or not result.groups:
                     raise RolloutError(_describe(lost, num_fruitless))
                 break  # some of the fixed tasks of an evaluation cannot be played
-        return _in_order(result)
+        return in_order(result)
 
 
-def _in_order(result: SampleResult) -> SampleResult:
-    """Groups by their number, so that who finished first cannot change the batch."""
+def in_order(result: SampleResult) -> SampleResult:
+    """Sort groups by their number, so that who finished first cannot change the batch."""
     groups = sorted(result.groups, key=lambda group: group.task.group_id)
-    return SampleResult(groups=groups, lost=result.lost, stats=result.stats)
+    return replace(result, groups=groups)
 
 
 def _describe(lost: Sequence[LostGroup], num_draws: int) -> str:

@@ -1,5 +1,7 @@
 """GiGPOConfig: defaults, setters, and every mistake reported at once with its cure."""
 
+import re
+
 import pytest
 from ray import tune
 
@@ -177,3 +179,42 @@ def test_an_engine_on_a_gpu_of_the_learner_that_nobody_counts_is_a_mistake(confi
     assert "share_gpu=True" in mistakes(config)
     config.learners(num_learners=2)
     assert "num_env_runners=1" in mistakes(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"estimator": "grpo", "step_weight": 0.5}, "step_weight=0.5 has no effect.*gigpo"),
+        ({"estimator": "gigpo", "gae_lambda": 0.5}, "gae_lambda=0.5 has no effect.*anchor_gae"),
+        ({"estimator": "rloo", "normalize_by_std": True}, "normalize_by_std=True has no effect"),
+        ({"estimator": "grpo", "anchor": "similar"}, "anchor='similar' has no effect"),
+        ({"estimator": "grpo", "format_penalty": 0.1}, "set penalty_mode='row'"),
+        ({"reward_normalization": {"method": "median"}}, "method='median' is unknown"),
+        ({"penalty_mode": "score"}, 'set episode_baseline="step"'),
+        ({"estimator": "gigpoo"}, "known are anchor_gae, gigpo"),
+    ],
+)
+def test_what_the_estimator_would_ignore_or_refuse_is_a_mistake(config, settings, message):
+    assert re.search(message, mistakes(config.training(**settings)))
+
+
+def test_settings_of_the_chosen_estimator_and_the_discount_are_no_mistakes(config):
+    config.training(estimator="grpo", gamma=1.0, format_penalty=0.1, penalty_mode="row").validate()
+    config.training(estimator=len, format_penalty=0.0, penalty_mode="return").validate()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"policy_loss": "gspo"}, "dual_clip has no effect with policy_loss='gspo'"),
+        ({"policy_loss": "gspo", "dual_clip": None}, "loss_aggregation='seq_mean_token_mean'"),
+        ({"policy_loss": "a2c"}, "policy_loss='a2c' is not one of 'ppo', 'gspo', 'cispo'"),
+        ({"kl_estimator": "k4"}, "kl_estimator='k4' is not one of"),
+        ({"kl_target": 0.1, "kl_coeff": 0.0}, "needs a kl_coeff above 0"),
+        ({"importance_sampling": "token"}, "set old_logp='recompute'"),
+        ({"overlong_buffer_tokens": 600}, "must not be above max_response_tokens=512"),
+        ({"dynamic_sampling": True, "max_resamples": 0}, "max_resamples=0"),
+    ],
+)
+def test_settings_of_the_loss_that_do_not_go_together_are_mistakes(config, settings, message):
+    assert message in mistakes(config.training(**settings))

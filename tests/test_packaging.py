@@ -16,14 +16,14 @@ HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "ric
 
 # Part of the package -> its layer; a part imports its own layer and those below.
 LAYERS = {
-    **dict.fromkeys(["", "errors", "installation", "results", "plots", "columns"], 0),
+    **dict.fromkeys(["", "errors", "installation", "results", "plots", "columns", "presets"], 0),
     **dict.fromkeys(["credit", "loss", "prompting", "envs"], 1),
     **dict.fromkeys(["models", "engines"], 2),
     **dict.fromkeys(["warm_start"], 3),
     **dict.fromkeys(
         ["connectors", "rl_modules", "env_runner", "learner", "callbacks", "tasks", "sampling"], 3
     ),
-    **dict.fromkeys(["weight_sync", "rollout_metrics", "remote_runners"], 3),
+    **dict.fromkeys(["weight_sync", "rollout_metrics", "remote_runners", "dynamic_sampling"], 3),
     **dict.fromkeys(["config", "config_checks", "gigpo"], 4),
     **dict.fromkeys(["cli"], 5),
 }

@@ -8,7 +8,8 @@ from pathlib import Path
 
 main_job = runpy.run_path(str(Path(__file__).with_name("textworld_gigpo_tiny.py")))
 
-config = main_job["config"].training(estimator="grpo")
+# GRPO reads no step returns, so that penalties must enter in the rows themselves.
+config = main_job["config"].training(estimator="grpo", penalty_mode="row")
 stop = main_job["stop"]
 
 if __name__ == "__main__":

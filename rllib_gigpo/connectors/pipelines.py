@@ -10,7 +10,9 @@ from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 from rllib_gigpo.connectors.credit.assemble_token_rows import AssembleTokenRows
 from rllib_gigpo.connectors.credit.compute_returns import ComputeReturns
 from rllib_gigpo.connectors.credit.estimate_advantages import EstimateAdvantages
+from rllib_gigpo.connectors.credit.filter_overlong import FilterOverlong
 from rllib_gigpo.connectors.credit.group_anchors import GroupAnchors
+from rllib_gigpo.connectors.credit.penalize_overlong import PenalizeOverlong
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
 from rllib_gigpo.connectors.env_to_module.observation_to_text import ObservationToText
@@ -59,6 +61,16 @@ def append_credit_pieces(pipeline: Any, config: Any) -> Any:
             observation_to_text=config.observation_to_text,
         )
     )
+    if config.overlong_buffer_tokens:
+        pipeline.append(
+            PenalizeOverlong(
+                max_tokens=config.max_response_tokens,
+                buffer_tokens=config.overlong_buffer_tokens,
+                weight=config.overlong_penalty,
+            )
+        )
+    if config.overlong_filter:
+        pipeline.append(FilterOverlong())
     pipeline.append(ComputeReturns(gamma=config.gamma, penalty_mode=config.penalty_mode))
     pipeline.append(
         GroupAnchors(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rllib_gigpo.credit.group_statistics import centred
+from rllib_gigpo.credit.group_statistics import centred, group_sizes
 
 EPISODE_BASELINES = ("trajectory", "step")
+LONE_EPISODES = ("zero", "raw")
 WHITENING_EPSILON = 1e-8
 
 
@@ -44,6 +45,49 @@ def episode_advantages(
     _, rows, inverse = np.unique(trajectory_ids, return_index=True, return_inverse=True)
     per_trajectory = centred(episode_returns[rows], group_ids[rows], divide_by_std=divide_by_std)
     return per_trajectory[inverse]
+
+
+def group_members(
+    group_ids: np.ndarray, trajectory_ids: np.ndarray, *, baseline: str
+) -> np.ndarray:
+    """Count what each row's group statistics run over.
+
+    Args:
+        group_ids: (R,) the task group of each row.
+        trajectory_ids: (R,) unique over the batch.
+        baseline: "trajectory": the episodes of the group; "step": its rows.
+
+    Returns:
+        (R,) int64, at least 1.
+    """
+    if baseline == "step":
+        return group_sizes(group_ids)
+    _, rows, inverse = np.unique(trajectory_ids, return_index=True, return_inverse=True)
+    return group_sizes(group_ids[rows])[inverse]
+
+
+def raw_where_alone(
+    advantages: np.ndarray,
+    scores: np.ndarray,
+    group_ids: np.ndarray,
+    trajectory_ids: np.ndarray,
+    *,
+    baseline: str,
+) -> np.ndarray:
+    """Give a row without peers its raw score, as verl-agent does, instead of 0.
+
+    Args:
+        advantages: (R,) of `episode_advantages`.
+        scores: (R,) what was compared.
+        group_ids: (R,) the task group of each row.
+        trajectory_ids: (R,) unique over the batch.
+        baseline: What makes peers, see `group_members`.
+
+    Returns:
+        (R,) float64.
+    """
+    members = group_members(group_ids, trajectory_ids, baseline=baseline)
+    return np.where(members == 1, scores, advantages)
 
 
 def step_advantages(

@@ -11,10 +11,12 @@ import numpy as np
 STD_EPSILON = 1e-6
 
 
-def centred(values: np.ndarray, labels: np.ndarray, *, divide_by_std: bool) -> np.ndarray:
+def centred(
+    values: np.ndarray, labels: np.ndarray, *, divide_by_std: bool, unbiased: bool = True
+) -> np.ndarray:
     """Centre each value on the mean of its group: (x - mean) / F.
 
-    F is the unbiased standard deviation + 1e-6, or 1. Values are taken relative to a member of
+    F is the standard deviation + 1e-6, or 1. Values are taken relative to a member of
     their group before anything is summed: a group whose values are all equal, or of one row, has
     differences of exactly 0 and so scores exactly 0.0, with no rounding noise for F to blow up.
 
@@ -22,6 +24,7 @@ def centred(values: np.ndarray, labels: np.ndarray, *, divide_by_std: bool) -> n
         values: (R,) finite numbers.
         labels: (R,) int64, the group of each row.
         divide_by_std: Whether F is the standard deviation.
+        unbiased: Whether the variance of n values is divided by n - 1, else by n.
 
     Returns:
         (R,) float64.
@@ -36,7 +39,9 @@ def centred(values: np.ndarray, labels: np.ndarray, *, divide_by_std: bool) -> n
     means = np.bincount(labels, centred_values, num_groups) / np.maximum(counts, 1)
     centred_values -= means[labels]
     if divide_by_std:
-        centred_values /= _unbiased_std(centred_values, labels, counts)[labels] + STD_EPSILON
+        divisors = np.maximum(counts - 1, 1) if unbiased else np.maximum(counts, 1)
+        squares = np.bincount(labels, centred_values * centred_values, num_groups)
+        centred_values /= np.sqrt(squares / divisors)[labels] + STD_EPSILON
     return centred_values
 
 
@@ -56,6 +61,32 @@ def has_spread(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     spread = np.zeros(num_groups, dtype=bool)
     spread[labels[differs]] = True
     return spread[labels]
+
+
+def group_means(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Average the values of each row's group.
+
+    Args:
+        values: (R,) finite numbers.
+        labels: (R,) int64.
+
+    Returns:
+        (R,) float64; exactly the value where a group has one value only.
+    """
+    return values - centred(values, labels, divide_by_std=False)
+
+
+def group_sizes(labels: np.ndarray) -> np.ndarray:
+    """Count the rows of each row's group.
+
+    Args:
+        labels: (R,) int64.
+
+    Returns:
+        (R,) int64, at least 1.
+    """
+    labels, num_groups = numbered(labels)
+    return np.bincount(labels, minlength=num_groups)[labels]
 
 
 def numbered(labels: np.ndarray) -> tuple[np.ndarray, int]:
@@ -85,11 +116,6 @@ def _a_member(values: np.ndarray, labels: np.ndarray, num_groups: int) -> np.nda
     member = np.zeros(num_groups)
     member[labels] = values
     return member
-
-
-def _unbiased_std(deviations: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    squares = np.bincount(labels, deviations * deviations, len(counts))
-    return np.sqrt(squares / np.maximum(counts - 1, 1))
 
 
 def _checked_values(values: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -55,9 +55,10 @@ class RolloutStats:
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """What one call of `GroupEnvRunner.sample_groups` brings."""
+    """What one call of `GroupEnvRunner.sample_groups`, or a whole sampling phase, brings."""
 
     groups: list[FinishedGroup] = field(default_factory=list)
+    filtered: list[FinishedGroup] = field(default_factory=list)  # played, but not in the batch
     lost: list[LostGroup] = field(default_factory=list)
     stats: RolloutStats = field(default_factory=RolloutStats)
 
@@ -70,6 +71,7 @@ class SampleResult:
         """Both together."""
         return SampleResult(
             groups=self.groups + other.groups,
+            filtered=self.filtered + other.filtered,
             lost=self.lost + other.lost,
             stats=self.stats + other.stats,
         )

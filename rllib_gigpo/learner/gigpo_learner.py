@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -22,7 +22,9 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 
+from rllib_gigpo.learner.kl_controller import KLController
 from rllib_gigpo.learner.model_folder import ModelFolder
+from rllib_gigpo.learner.old_log_probs import RecomputedLogProbs
 from rllib_gigpo.learner.optimizers import make_optimizer, to_cpu
 from rllib_gigpo.learner.reference import Reference
 from rllib_gigpo.learner.settings import autocast, learning_rate_of, objective_settings
@@ -33,7 +35,9 @@ from rllib_gigpo.loss.objective import METRIC_NAMES, ObjectiveSums, objective
 from rllib_gigpo.loss.packing import MicroBatch, empty_micro_batch
 from rllib_gigpo.rl_modules import causal_lm_module as lm
 
-ITERATION = "iteration"  # key of the state: updates done so far
+# Keys of the state.
+ITERATION = "iteration"  # updates done so far
+KL_COEFF = "kl_coeff"
 
 
 class GiGPOLearner(TorchLearner):
@@ -44,9 +48,12 @@ class GiGPOLearner(TorchLearner):
         """Build model and optimiser, and keep a copy of the start weights if there is a KL term."""
         super().build()
         self._iteration = 0
+        config = self.config
+        self._kl = KLController(config.kl_coeff, target=config.kl_target, horizon=config.kl_horizon)
         self._reference = None
-        if self.config.kl_coeff > 0:
+        if config.kl_coeff > 0:
             self._reference = Reference(self._causal_lm.model)
+        self._old_logp = RecomputedLogProbs(config) if config.old_logp == "recompute" else None
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
@@ -101,9 +108,16 @@ class GiGPOLearner(TorchLearner):
         if self._reference is not None:
             data = self._reference.score(data, self.config, self._torch_device)
         with self._peers_told_of_failure():
+            if self._old_logp is not None:
+                data, mismatch = self._old_logp.apply(
+                    self._causal_lm.model, data, self.config, self._torch_device
+                )
+                self._log_means(mismatch)
             sums = self._train(data)
         self._free_memory()
         self._log(sums, data, seconds=time.perf_counter() - start)
+        num_rows = float(training_data.rows.minibatch_row_counts.sum())
+        self._kl.update(sums.results()["kl_to_reference"], num_rows=num_rows)
         self._iteration += 1
         self.after_gradient_based_update(timesteps=timesteps or {})
         return None if _no_metrics_reduce else self.metrics.reduce()
@@ -159,7 +173,7 @@ class GiGPOLearner(TorchLearner):
             scores[lm.LOGP],
             scores[lm.ENTROPY],
             data.columns_of(micro_batch),
-            objective_settings(config),
+            objective_settings(config, kl_coeff=self._kl.coeff),
         )
 
     def _step(self, totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
@@ -175,9 +189,7 @@ class GiGPOLearner(TorchLearner):
         sums.add_step(totals[1:], loss=loss, grad_norm=grad_norm)
 
     def _log(self, sums: UpdateSums, data: UpdateData, *, seconds: float) -> None:
-        # These are the same on all Learners, and the mean over Learners leaves them as they are.
-        for name, value in sums.results().items():
-            self.metrics.log_value((DEFAULT_MODULE_ID, name), value, reduce="mean")
+        self._log_means({**sums.results(), "kl_coeff": self._kl.coeff})
         padded = max(data.num_padded_tokens, 1)
         self.metrics.log_value(
             (DEFAULT_MODULE_ID, "padding_fraction"), 1.0 - data.num_tokens / padded, reduce="mean"
@@ -188,6 +200,11 @@ class GiGPOLearner(TorchLearner):
                 (module_id, "num_module_steps_trained"), data.num_rows, reduce="sum"
             )
             self.metrics.log_value((module_id, "num_tokens_trained"), data.num_tokens, reduce="sum")
+
+    def _log_means(self, values: Mapping[str, float]) -> None:
+        """Log what is the same on all Learners, so that the mean over them leaves it as it is."""
+        for name, value in values.items():
+            self.metrics.log_value((DEFAULT_MODULE_ID, name), value, reduce="mean")
 
     @override(TorchLearner)
     def _log_trainable_parameters(self) -> None:
@@ -223,8 +240,9 @@ class GiGPOLearner(TorchLearner):
 
     @override(Learner)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """RLlib's state and the iteration, which the learning rate depends on."""
-        return {**super().get_state(*args, **kwargs), ITERATION: self._iteration}
+        """RLlib's state, the iteration, which the learning rate depends on, and the KL's weight."""
+        state = super().get_state(*args, **kwargs)
+        return {**state, ITERATION: self._iteration, KL_COEFF: self._kl.coeff}
 
     @override(Learner)
     def set_state(self, state: dict[str, Any]) -> None:
@@ -234,6 +252,8 @@ class GiGPOLearner(TorchLearner):
             self._weights_seq_no = 0
         super().set_state(state)
         self._iteration = state.get(ITERATION, self._iteration)
+        if self.config.kl_target is not None:  # a fixed weight is the config's, which may change
+            self._kl.coeff = state.get(KL_COEFF, self._kl.coeff)
 
     @override(TorchLearner)
     def _get_optimizer_state(self) -> dict[str, Any]:

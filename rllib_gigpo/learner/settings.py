@@ -9,17 +9,22 @@ import torch
 
 from rllib_gigpo.learner.lr_schedule import learning_rate
 from rllib_gigpo.loss.objective import ObjectiveSettings
+from rllib_gigpo.loss.policy_loss import make_policy_loss
 
 
-def objective_settings(config: Any) -> ObjectiveSettings:
-    """Collect the coefficients of the loss; without ``clip_param_high`` the clip is symmetric."""
+def objective_settings(config: Any, *, kl_coeff: float) -> ObjectiveSettings:
+    """Collect what the loss is made of; without ``clip_param_high`` the clip is symmetric."""
     high = config.clip_param if config.clip_param_high is None else config.clip_param_high
     return ObjectiveSettings(
-        clip_low=config.clip_param,
-        clip_high=high,
-        dual_clip=config.dual_clip,
-        kl_coeff=config.kl_coeff,
+        policy_loss=make_policy_loss(
+            config.policy_loss,
+            clip_low=config.clip_param,
+            clip_high=high,
+            dual_clip=config.dual_clip,
+        ),
+        kl_coeff=kl_coeff,
         entropy_coeff=config.entropy_coeff,
+        kl_kind=config.kl_estimator,
     )
 
 

@@ -11,8 +11,8 @@ import torch
 
 from rllib_gigpo.credit.token_rows import TokenRows
 from rllib_gigpo.loss.aggregation import loss_divisor, token_loss_weights
-from rllib_gigpo.loss.objective import TokenColumns
 from rllib_gigpo.loss.packing import MicroBatch, pack_rows
+from rllib_gigpo.loss.token_columns import TokenColumns
 
 # Micro-batches cost a pass over all kernels: what that is worth in tokens, see plan_micro_batches.
 _OVERHEAD_TOKENS = {"cpu": 128, "cuda": 2048}
@@ -48,19 +48,11 @@ class UpdateData:
 
     def columns_of(self, micro_batch: MicroBatch) -> TokenColumns:
         """Gather the columns of a micro-batch's response tokens."""
-        indices = micro_batch.token_indices
-        columns = self.columns
-        return TokenColumns(
-            old_logp=columns.old_logp[indices],
-            advantages=columns.advantages[indices],
-            loss_weights=columns.loss_weights[indices],
-            metric_weights=columns.metric_weights[indices],
-            ref_logp=None if columns.ref_logp is None else columns.ref_logp[indices],
-        )
+        return self.columns.select(micro_batch.token_indices)
 
-    def with_ref_logp(self, ref_logp: torch.Tensor) -> UpdateData:
-        """Return the same data with the reference's log-probabilities (S,)."""
-        return replace(self, columns=replace(self.columns, ref_logp=ref_logp))
+    def with_columns(self, **columns: torch.Tensor) -> UpdateData:
+        """Return the same data with other columns, by their names in `TokenColumns`, (S,) each."""
+        return replace(self, columns=replace(self.columns, **columns))
 
 
 def prepare_update(rows: TokenRows, config: Any, device: torch.device) -> UpdateData:
@@ -106,11 +98,16 @@ def prepare_update(rows: TokenRows, config: Any, device: torch.device) -> Update
 
 def _columns(rows: TokenRows, aggregation: str, device: torch.device) -> TokenColumns:
     lengths = rows.response_lengths
-    arrays = (
-        rows.rollout_logp,
-        rows.advantages,
-        token_loss_weights(aggregation, rows.weights, lengths),
-        np.repeat(rows.weights, lengths),
+
+    def on_device(array: np.ndarray, dtype: type = np.float32) -> torch.Tensor:
+        return torch.from_numpy(np.array(array, dtype=dtype)).to(device)
+
+    rollout_logp = on_device(rows.rollout_logp)
+    return TokenColumns(
+        rollout_logp=rollout_logp,
+        old_logp=rollout_logp,
+        advantages=on_device(rows.advantages),
+        loss_weights=on_device(token_loss_weights(aggregation, rows.weights, lengths)),
+        metric_weights=on_device(np.repeat(rows.weights, lengths)),
+        row_ids=on_device(np.repeat(np.arange(rows.num_rows), lengths), np.int64),
     )
-    tensors = [torch.from_numpy(np.array(array, dtype=np.float32)).to(device) for array in arrays]
-    return TokenColumns(*tensors)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from rllib_gigpo.loss.kl import kl_estimate
-from rllib_gigpo.loss.policy_loss import clipped_policy_loss
+from rllib_gigpo.loss.policy_loss import PolicyLoss, PPOLoss
+from rllib_gigpo.loss.token_columns import TokenColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,39 +14,16 @@ class ObjectiveSettings:
     """What the loss is made of; see `objective`.
 
     Attributes:
-        clip_low: ε_low of the clip.
-        clip_high: ε_high of the clip.
-        dual_clip: c of the dual clip, or None.
+        policy_loss: The loss of a token without the other terms.
         kl_coeff: β, weight of the divergence from the reference.
         entropy_coeff: Weight of the entropy bonus.
         kl_kind: Estimator of the divergence, see `kl_estimate`.
     """
 
-    clip_low: float = 0.2
-    clip_high: float = 0.2
-    dual_clip: float | None = 3.0
+    policy_loss: PolicyLoss = PPOLoss()  # noqa: RUF009 - frozen
     kl_coeff: float = 0.0
     entropy_coeff: float = 0.0
     kl_kind: str = "k3"
-
-
-@dataclass(frozen=True, slots=True)
-class TokenColumns:
-    """Per-token inputs of the objective, over the S response tokens of a micro-batch.
-
-    Attributes:
-        old_logp: (S,) log-probabilities of the policy that sampled.
-        advantages: (S,).
-        loss_weights: (S,) v of `token_loss_weights`.
-        metric_weights: (S,) weight of the token's row, for the metrics.
-        ref_logp: (S,) under the reference, or None without a KL term.
-    """
-
-    old_logp: torch.Tensor
-    advantages: torch.Tensor
-    loss_weights: torch.Tensor
-    metric_weights: torch.Tensor
-    ref_logp: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +33,8 @@ class ObjectiveSums:
     Attributes:
         loss: Scalar with gradient, Σ v·l.
         sums: (len(METRIC_NAMES),) float64 without gradient, each weighted by the rows' weights.
-        max_ratio_deviation: Scalar, max |ρ - 1| over tokens of weight > 0; 0 without any.
+        max_ratio_deviation: Scalar, max |exp(logp - rollout_logp) - 1| over tokens of weight > 0; 0
+            without any.
     """
 
     loss: torch.Tensor
@@ -78,7 +57,7 @@ METRIC_NAMES = (
 def objective(
     logp: torch.Tensor, entropy: torch.Tensor, columns: TokenColumns, settings: ObjectiveSettings
 ) -> ObjectiveSums:
-    """Sum ``v·(L_clip + β·KL - η·H)`` over a micro-batch's response tokens.
+    """Sum ``v·(w·L_policy + β·KL - η·H)`` over a micro-batch's response tokens.
 
     Args:
         logp: (S,) log-probabilities under the policy, with gradient.
@@ -92,14 +71,9 @@ def objective(
     Raises:
         ValueError: If there is a KL term without ``ref_logp``.
     """
-    log_ratio = logp - columns.old_logp
-    policy_loss, is_clipped = clipped_policy_loss(
-        log_ratio,
-        columns.advantages,
-        clip_low=settings.clip_low,
-        clip_high=settings.clip_high,
-        dual_clip=settings.dual_clip,
-    )
+    policy_loss, is_clipped = settings.policy_loss(logp, columns)
+    if columns.importance is not None:
+        policy_loss = policy_loss * columns.importance
     kl = _kl(logp, columns, settings)
     token_loss = policy_loss
     if settings.kl_coeff != 0.0:
@@ -107,8 +81,9 @@ def objective(
     if settings.entropy_coeff != 0.0:
         token_loss = token_loss - settings.entropy_coeff * entropy
     with torch.no_grad():
-        ratio = log_ratio.exp()
+        ratio = (logp - columns.old_logp).exp()
         deviation = (ratio - 1.0).abs()
+        from_rollout = ((logp - columns.rollout_logp).exp() - 1.0).abs()
         values = (
             torch.ones_like(ratio),
             policy_loss,
@@ -123,7 +98,7 @@ def objective(
     return ObjectiveSums(
         loss=(token_loss * columns.loss_weights).sum(),
         sums=stacked @ columns.metric_weights.double(),
-        max_ratio_deviation=_max_of_counted(deviation, columns.metric_weights),
+        max_ratio_deviation=_max_of_counted(from_rollout, columns.metric_weights),
     )
 
 

@@ -48,7 +48,7 @@ def test_runs_are_summed_up_by_their_last_five_iterations():
     assert summary.max_ratio_deviation_fresh == 2e-5
 
 
-def test_an_estimator_with_a_run_below_the_goal_has_no_mean_time_to_it():
+def test_a_variant_with_a_run_below_the_goal_has_no_mean_time_to_it():
     summary = learning.summarize_runs("grpo", [record_of([0.9] * 5), record_of([0.1] * 5)])
 
     assert summary.iterations_to_goal_mean is None
@@ -60,18 +60,23 @@ def test_only_missing_runs_are_done_and_all_are_compared(tmp_path: Path, monkeyp
     done = []
 
     def fake_run(command, check):
-        estimator, seed = command[command.index("--one") + 1 :][:2]
-        done.append((estimator, seed))
-        write_record(tmp_path, learning.Run(estimator, int(seed)))
+        variant, seed = command[command.index("--one") + 1 :][:2]
+        done.append((variant, seed))
+        write_record(tmp_path, learning.Run(variant, int(seed)))
 
     monkeypatch.setattr(subprocess, "run", fake_run)
     write_record(tmp_path, learning.Run("gigpo", 1))
 
-    assert learning.main(["--output", str(tmp_path), "--seeds", "1", "2"]) == 0
+    assert (
+        learning.main(
+            ["--output", str(tmp_path), "--variants", "gigpo", "grpo", "--seeds", "1", "2"]
+        )
+        == 0
+    )
 
     assert done == [("grpo", "1"), ("gigpo", "2"), ("grpo", "2")]
     rows = json.loads((tmp_path / "summary.json").read_text())["runs"]
-    assert [(row["estimator"], row["num_runs"]) for row in rows] == [("gigpo", 2), ("grpo", 2)]
+    assert [(row["variant"], row["num_runs"]) for row in rows] == [("gigpo", 2), ("grpo", 2)]
     assert (tmp_path / "learning.png").is_file()
     assert (tmp_path / "table.md").read_text().count("\n") == 4
 
@@ -79,7 +84,7 @@ def test_only_missing_runs_are_done_and_all_are_compared(tmp_path: Path, monkeyp
 def write_record(folder: Path, run: learning.Run) -> None:
     record = {
         **record_of([0.5] * 6),
-        "estimator": run.estimator,
+        "variant": run.variant,
         "seed": run.seed,
         "experiment": "x.py",
     }

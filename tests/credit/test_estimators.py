@@ -1,13 +1,12 @@
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.rows import GAMMA, Row, columns_of, worked_example
 
 from rllib_gigpo import columns
-from rllib_gigpo.credit.anchors import exact_anchor_groups
 from rllib_gigpo.credit.estimators import (
     GRPO,
     Advantages,
@@ -18,52 +17,7 @@ from rllib_gigpo.credit.estimators import (
     make_estimator,
     resolve_estimator,
 )
-from rllib_gigpo.credit.penalties import penalised_rewards
-from rllib_gigpo.credit.returns import episode_returns, step_returns
 from rllib_gigpo.errors import ConfigError
-
-GAMMA = 0.5
-
-
-@dataclass
-class Row:
-    group: int
-    trajectory: int
-    step: int
-    reward: float
-    anchor: str
-    penalty: float = 0.0
-
-
-def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
-    groups, trajectories, steps, rewards, penalties = (
-        np.array([getattr(row, name) for row in rows])
-        for name in ("group", "trajectory", "step", "reward", "penalty")
-    )
-    penalised = penalised_rewards(rewards, penalties, mode=penalty_mode)
-    return {
-        columns.GROUP_IDS: groups,
-        columns.TRAJECTORY_IDS: trajectories,
-        columns.STEP_IDS: steps,
-        columns.REWARDS: rewards,
-        columns.PENALTIES: penalties,
-        columns.EPISODE_RETURNS: episode_returns(rewards, trajectories),
-        columns.STEP_RETURNS: step_returns(penalised, trajectories, steps, gamma=gamma),
-        columns.ANCHOR_GROUP_IDS: exact_anchor_groups([row.anchor for row in rows], groups),
-    }
-
-
-def worked_example(penalties=(0.0, 0.0, 0.0, 0.0, 0.0)):
-    rows = [
-        Row(0, 0, 0, 0.0, "a"),
-        Row(0, 0, 1, 0.0, "b"),
-        Row(0, 0, 2, 1.0, "a"),
-        Row(0, 1, 0, 0.0, "a"),
-        Row(0, 1, 1, 0.0, "c"),
-    ]
-    for row, penalty in zip(rows, penalties, strict=True):
-        row.penalty = penalty
-    return rows
 
 
 def slow_centred(value, members, divide_by_std):
@@ -253,7 +207,7 @@ class Mine(Estimator):
 
 
 def test_estimators_are_found_by_name_class_and_import_path():
-    assert known_estimators() == ["gigpo", "grpo"]
+    assert {"gigpo", "grpo", "rloo", "hgpo"} < set(known_estimators())
     assert resolve_estimator("grpo") is GRPO
     assert resolve_estimator(Mine) is Mine
     path = "rllib_gigpo.credit.estimators.gigpo:GiGPO"
@@ -266,11 +220,11 @@ def test_estimators_are_found_by_name_class_and_import_path():
 @pytest.mark.parametrize(
     ("estimator", "message"),
     [
-        ("gigpoo", r"known are gigpo, grpo, and any class by its import path"),
+        ("gigpoo", r"known are anchor_gae, gigpo, grpo, .*, and any class or function"),
         ("no_such_module:Mine", "cannot be imported"),
         ("rllib_gigpo.credit.estimators:Nothing", "cannot be imported"),
-        ("rllib_gigpo.columns:REWARDS", "not a subclass"),
-        (dict, "not a subclass"),
+        ("rllib_gigpo.columns:REWARDS", "neither a subclass"),
+        (dict, "neither a subclass"),
     ],
 )
 def test_an_estimator_that_does_not_exist_is_refused_with_a_cure(estimator, message):

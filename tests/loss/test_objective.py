@@ -1,17 +1,22 @@
+import dataclasses
 import math
 
 import pytest
 import torch
 
-from rllib_gigpo.loss.objective import METRIC_NAMES, ObjectiveSettings, TokenColumns, objective
+from rllib_gigpo.loss.objective import METRIC_NAMES, ObjectiveSettings, objective
+from rllib_gigpo.loss.token_columns import TokenColumns
 
 
 def columns(weights=(1.0, 1.0), ref_logp=(-1.0, -2.0)):
+    old_logp = torch.tensor([-1.0, -2.0])
     return TokenColumns(
-        old_logp=torch.tensor([-1.0, -2.0]),
+        rollout_logp=old_logp,
+        old_logp=old_logp,
         advantages=torch.tensor([2.0, -1.0]),
         loss_weights=torch.tensor(weights),
         metric_weights=torch.tensor(weights),
+        row_ids=torch.arange(2),
         ref_logp=None if ref_logp is None else torch.tensor(ref_logp),
     )
 
@@ -66,3 +71,18 @@ def test_parts_add_up_to_the_whole():
     ]
     assert sum(part.loss.item() for part in parts) == pytest.approx(whole.loss.item(), abs=1e-6)
     torch.testing.assert_close(parts[0].sums + parts[1].sums, whole.sums)
+
+
+def test_importance_weighs_the_policy_loss_alone():
+    weighed = dataclasses.replace(columns(), importance=torch.tensor([0.5, 2.0]))
+    settings = ObjectiveSettings(kl_coeff=0.1)
+    kl = 1 / 1.5 - 1 + math.log(1.5)
+    found = objective(LOGP, ENTROPY, weighed, settings).loss.item()
+    assert found == pytest.approx(-2.4 * 0.5 + 1.0 * 2 + 0.1 * kl, abs=1e-6)
+
+
+def test_the_deviation_is_measured_from_the_rollout_also_where_the_ratio_is_not():
+    moved = dataclasses.replace(columns(), old_logp=LOGP)
+    result = objective(LOGP, ENTROPY, moved, ObjectiveSettings())
+    assert result.max_ratio_deviation.item() == pytest.approx(0.5, abs=1e-6)
+    assert dict(zip(METRIC_NAMES, result.sums.tolist(), strict=True))["ratio_deviation"] == 0.0

@@ -13,7 +13,7 @@ from rllib_gigpo.credit.token_rows import TokenRows
 
 
 class AssembleTokenRows(ConnectorV2):
-    """Reads ADVANTAGES and the episodes' token ids, writes TOKEN_ROWS.
+    """Reads ADVANTAGES, ROW_WEIGHTS where given, and the episodes' tokens, writes TOKEN_ROWS.
 
     Mini-batches hold whole trajectories, shuffled by the seed and the iteration, so that a run that
     was resumed makes the same ones.
@@ -49,6 +49,7 @@ class AssembleTokenRows(ConnectorV2):
                 weights=batch[columns.RESPONSE_LENGTHS],
             ),
             num_minibatches=num_minibatches,
+            weights=batch.get(columns.ROW_WEIGHTS),
         )
         return batch
 

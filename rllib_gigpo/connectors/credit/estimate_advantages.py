@@ -10,7 +10,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 from rllib_gigpo import columns
 from rllib_gigpo.credit.advantages import clip, whiten
 from rllib_gigpo.credit.anchor_metrics import advantage_metrics
-from rllib_gigpo.credit.estimators import Estimator, estimator_settings, make_estimator
+from rllib_gigpo.credit.estimators import Estimator, make_estimator, settings_from
 
 
 class EstimateAdvantages(ConnectorV2):
@@ -33,10 +33,8 @@ class EstimateAdvantages(ConnectorV2):
     @classmethod
     def from_config(cls, config: Any) -> EstimateAdvantages:
         """Fill the estimator's settings from the config's attributes of the same names."""
-        names = estimator_settings(config.estimator)
-        settings = {name: getattr(config, name) for name in names if hasattr(config, name)}
         return cls(
-            make_estimator(config.estimator, settings),
+            make_estimator(config.estimator, settings_from(config, config.estimator)),
             whiten_advantages=config.whiten_advantages,
             advantage_clip=config.advantage_clip,
         )

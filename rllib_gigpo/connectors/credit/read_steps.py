@@ -13,7 +13,7 @@ from rllib_gigpo.connectors.env_to_module.observation_to_text import text_reader
 
 
 class ReadSteps(ConnectorV2):
-    """Writes GROUP_IDS, TRAJECTORY_IDS, STEP_IDS, REWARDS, PENALTIES, ANCHORS, RESPONSE_LENGTHS.
+    """Writes what episodes say of their steps, from GROUP_IDS to RESPONSE_LENGTHS.
 
     One row per step, episode after episode. The anchor of a step is the state *before* its action:
     ``info["anchor"]``, or the observation's text where the environment names none.
@@ -38,6 +38,7 @@ class ReadSteps(ConnectorV2):
         lengths = np.array([len(episode) for episode in episodes], dtype=np.int64)
         group_ids = [episode.custom_data[columns.GROUP_ID] for episode in episodes]
         batch[columns.GROUP_IDS] = np.repeat(np.array(group_ids, dtype=np.int64), lengths)
+        batch[columns.TAG_IDS] = np.repeat(_tag_ids(episodes), lengths)
         batch[columns.TRAJECTORY_IDS] = np.repeat(np.arange(len(episodes)), lengths)
         batch[columns.STEP_IDS] = _concatenate([np.arange(length) for length in lengths])
         batch[columns.REWARDS] = _concatenate([episode.get_rewards() for episode in episodes])
@@ -63,6 +64,13 @@ class ReadSteps(ConnectorV2):
             info["anchor"] if "anchor" in info else self._to_text(episode.get_observations(step))
             for step, info in enumerate(episode.get_infos(slice(0, len(episode))))
         ]
+
+
+def _tag_ids(episodes: list[Any]) -> np.ndarray:
+    """Number the distinct sets of tags of the episodes' tasks."""
+    numbers: dict[frozenset[str], int] = {}
+    tags = [frozenset(episode.get_infos(0).get("tags", ())) for episode in episodes]
+    return np.array([numbers.setdefault(one, len(numbers)) for one in tags], dtype=np.int64)
 
 
 def _outputs(episodes: list[Any], column: str) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -50,3 +50,26 @@ class Estimator(ABC):
         Returns:
             Three arrays (R,).
         """
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionEstimator(Estimator):
+    """A user's plain function as an estimator.
+
+    Attributes:
+        function: Gets all columns of the credit pipeline and returns `Advantages`, or the (R,)
+            advantages alone.
+    """
+
+    name: ClassVar[str] = "function"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    function: Callable[[Mapping[str, np.ndarray]], Advantages | np.ndarray]
+
+    def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
+        """Call the function; what it returns alone counts as the step level."""
+        result = self.function(columns)
+        if isinstance(result, Advantages):
+            return result
+        total = np.asarray(result, dtype=np.float64)
+        return Advantages(episode=np.zeros_like(total), step=total, total=total)

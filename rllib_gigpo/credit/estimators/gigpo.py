@@ -20,22 +20,16 @@ from typing import ClassVar
 import numpy as np
 
 from rllib_gigpo import columns as names
-from rllib_gigpo.credit.advantages import step_advantages
 from rllib_gigpo.credit.estimators.base import Advantages
-from rllib_gigpo.credit.estimators.grpo import EpisodeLevel
-from rllib_gigpo.credit.penalties import row_penalties
+from rllib_gigpo.credit.estimators.episode_level import EpisodeLevel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiGPO(EpisodeLevel):
-    """Episode and step level, weighted.
+    """Episode and step level, weighted; the other settings are those of the base class.
 
     Attributes:
-        episode_weight: w_E.
         step_weight: ω; results are flat between 0.4 and 1.2.
-        normalize_by_std: Whether F is the standard deviation; None for GiGPO's own, which is 1.
-        episode_baseline: "trajectory" (the paper) or "step": what mean and F of A^E run over.
-        penalty_mode: "return" (penalties are in the step returns already) or "row".
     """
 
     name: ClassVar[str] = "gigpo"
@@ -49,12 +43,6 @@ class GiGPO(EpisodeLevel):
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
         """Weigh the two levels, see the base class."""
-        episode = self.episode_level(columns)
-        penalties = row_penalties(columns[names.PENALTIES], mode=self.penalty_mode)
-        step = step_advantages(
-            columns[names.STEP_RETURNS] - penalties,
-            columns[names.ANCHOR_GROUP_IDS],
-            divide_by_std=self.divides_by_std,
-        )
+        episode, step = self.episode_level(columns), self.step_level(columns)
         total = self.episode_weight * episode + self.step_weight * step
         return Advantages(episode=episode, step=step, total=total)

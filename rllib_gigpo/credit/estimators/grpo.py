@@ -16,70 +16,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from rllib_gigpo import columns as names
-from rllib_gigpo.credit.advantages import EPISODE_BASELINES, episode_advantages
-from rllib_gigpo.credit.estimators.base import Advantages, Estimator
-from rllib_gigpo.credit.penalties import check_penalty_mode, row_penalties
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpisodeLevel(Estimator):
-    """The episode level and its settings, which GRPO is made of and GiGPO adds to."""
-
-    needs: ClassVar[frozenset[str]] = frozenset(
-        {names.GROUP_IDS, names.TRAJECTORY_IDS, names.EPISODE_RETURNS, names.PENALTIES}
-    )
-    own_normalize_by_std: ClassVar[bool]
-
-    episode_weight: float = 1.0
-    normalize_by_std: bool | None = None
-    episode_baseline: str = "trajectory"
-    penalty_mode: str = "return"
-
-    def __post_init__(self) -> None:
-        """Refuse unknown choices."""
-        if self.normalize_by_std not in (None, True, False):
-            raise ValueError(
-                f"normalize_by_std={self.normalize_by_std!r} must be True, False, or None for the"
-                " estimator's own."
-            )
-        if self.episode_baseline not in EPISODE_BASELINES:
-            raise ValueError(
-                f"episode_baseline={self.episode_baseline!r} is unknown; choose one of"
-                f" {EPISODE_BASELINES}."
-            )
-        check_penalty_mode(self.penalty_mode)
-
-    @property
-    def divides_by_std(self) -> bool:
-        """Whether F is the standard deviation: the setting, or the estimator's own choice."""
-        if self.normalize_by_std is None:
-            return self.own_normalize_by_std
-        return self.normalize_by_std
-
-    def episode_level(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """A^E (R,), less the row's penalty after centring in penalty mode "row"."""
-        advantages = episode_advantages(
-            columns[names.EPISODE_RETURNS],
-            columns[names.GROUP_IDS],
-            columns[names.TRAJECTORY_IDS],
-            baseline=self.episode_baseline,
-            divide_by_std=self.divides_by_std,
-        )
-        return advantages - row_penalties(columns[names.PENALTIES], mode=self.penalty_mode)
+from rllib_gigpo.credit.estimators.base import Advantages
+from rllib_gigpo.credit.estimators.episode_level import EpisodeLevel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GRPO(EpisodeLevel):
-    """Episode level only.
-
-    Attributes:
-        episode_weight: w_E.
-        normalize_by_std: Whether F is the standard deviation; None for GRPO's own, which is yes.
-        episode_baseline: "trajectory" or "step": what mean and F run over.
-        penalty_mode: "return" or "row". In mode "return" penalties live in step returns, which GRPO
-            does not read.
-    """
+    """Episode level only; its settings are those of the base class."""
 
     name: ClassVar[str] = "grpo"
     own_normalize_by_std: ClassVar[bool] = True

@@ -1,0 +1,33 @@
+"""Response lengths -> penalties for answers that come close to the limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.rllib.connectors.connector_v2 import ConnectorV2
+
+from rllib_gigpo import columns
+from rllib_gigpo.credit.penalties import overlong_penalties
+
+
+class PenalizeOverlong(ConnectorV2):
+    """Adds to PENALTIES, see `overlong_penalties`."""
+
+    def __init__(
+        self, *, max_tokens: int, buffer_tokens: int, weight: float, **kwargs: Any
+    ) -> None:
+        """Set the limit, where the penalty begins and how large it gets."""
+        super().__init__(**kwargs)
+        self._settings: dict[str, Any] = {
+            "max_tokens": max_tokens,
+            "buffer_tokens": buffer_tokens,
+            "weight": weight,
+        }
+
+    def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
+        """Penalise, and say how much in the mean."""
+        penalties = overlong_penalties(batch[columns.RESPONSE_LENGTHS], **self._settings)
+        batch[columns.PENALTIES] = batch[columns.PENALTIES] + penalties
+        metrics = batch.setdefault(columns.CREDIT_METRICS, {})
+        metrics["overlong_penalty_mean"] = float(penalties.mean()) if penalties.size else 0.0
+        return batch

@@ -1,0 +1,107 @@
+"""Anchor-GAE: the mean return of a state's anchor group in the place of a critic.
+
+After GAGPO, arXiv 2605.13217, which is known to us by its summary only: the exact normalisation of
+the paper may differ.
+
+    V(s_{i,t}) = mean of the step returns in the anchor group of (i, t)
+    δ_{i,t} = r_{i,t} + γ V(s_{i,t+1}) - V(s_{i,t}),  V = 0 after the last step
+    A_{i,t} = Σ_{l>=0} (γλ)^l δ_{i,t+l}, then centred over the rows of the task and divided by F
+
+F is the unbiased standard deviation + 1e-6, or 1. Degenerate cases: a task whose rows have no
+spread gives exactly 0; a state seen once has its own return as value, which γ = λ = 1 cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from rllib_gigpo import columns as names
+from rllib_gigpo.credit.estimators.base import Advantages, Estimator
+from rllib_gigpo.credit.group_statistics import centred, group_means
+from rllib_gigpo.credit.penalties import check_penalty_mode, penalised_step_returns
+from rllib_gigpo.credit.returns import step_returns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorGAE(Estimator):
+    """GAE over anchor values.
+
+    Attributes:
+        gamma: Discount per step.
+        gae_lambda: λ; 1 trusts the returns, 0 the values.
+        normalize_by_std: Whether F is the standard deviation; None for its own, which is yes.
+        penalty_mode: "return" or "row".
+    """
+
+    name: ClassVar[str] = "anchor_gae"
+    needs: ClassVar[frozenset[str]] = frozenset(
+        {
+            names.GROUP_IDS,
+            names.TRAJECTORY_IDS,
+            names.STEP_IDS,
+            names.STEP_RETURNS,
+            names.ANCHOR_GROUP_IDS,
+            names.PENALTIES,
+        }
+    )
+
+    gamma: float = 0.95
+    gae_lambda: float = 0.95
+    normalize_by_std: bool | None = None
+    penalty_mode: str = "return"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        check_penalty_mode(self.penalty_mode)
+        check_lambda(self.gae_lambda)
+
+    def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
+        """Accumulate temporal differences, see the base class."""
+        trajectory_ids, step_ids = columns[names.TRAJECTORY_IDS], columns[names.STEP_IDS]
+        returns = columns[names.STEP_RETURNS]
+        values = group_means(returns, columns[names.ANCHOR_GROUP_IDS])
+        # R_t - V_t = r_t + γ R_{t+1} - V_t, so the residual needs no rewards of its own.
+        rewards = returns - self.gamma * next_values(returns, trajectory_ids, step_ids)
+        residuals = rewards + self.gamma * next_values(values, trajectory_ids, step_ids) - values
+        advantages = step_returns(
+            residuals, trajectory_ids, step_ids, gamma=self.gamma * self.gae_lambda
+        )
+        advantages = penalised_step_returns(
+            advantages, columns[names.PENALTIES], mode=self.penalty_mode
+        )
+        advantages = centred(
+            advantages, columns[names.GROUP_IDS], divide_by_std=self.normalize_by_std is not False
+        )
+        return Advantages(episode=np.zeros_like(advantages), step=advantages, total=advantages)
+
+
+def next_values(values: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray) -> np.ndarray:
+    """Give each row the value of the step after it.
+
+    Args:
+        values: (R,).
+        trajectory_ids: (R,) unique over the batch.
+        step_ids: (R,) ascending along a trajectory.
+
+    Returns:
+        (R,) float64; 0 for the last step of a trajectory.
+    """
+    order = np.lexsort((step_ids, trajectory_ids))
+    result = np.zeros(len(values))
+    has_next = trajectory_ids[order][1:] == trajectory_ids[order][:-1]
+    result[order[:-1][has_next]] = values[order[1:][has_next]]
+    return result
+
+
+def check_lambda(gae_lambda: float) -> None:
+    """Refuse a λ outside of [0, 1].
+
+    Raises:
+        ValueError: It is.
+    """
+    if not 0.0 <= gae_lambda <= 1.0:
+        raise ValueError(f"gae_lambda={gae_lambda!r} must lie in [0, 1].")

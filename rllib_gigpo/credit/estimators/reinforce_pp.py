@@ -1,0 +1,74 @@
+"""REINFORCE++: the episode's return, whitened over the response tokens of the batch.
+
+Paper: REINFORCE++, arXiv 2501.03262.
+
+    A_{i,t} = (x - mean x) / sqrt(var x + 1e-8), over all response tokens of the batch
+    x = R(τ_i), or R(τ_i) - mean of the group's episode returns (``return_baseline="group"``)
+
+The variance is biased, and a row counts as often as it has response tokens. Degenerate cases: a
+batch without spread gives exactly 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from rllib_gigpo import columns as names
+from rllib_gigpo.credit.advantages import episode_advantages, whiten
+from rllib_gigpo.credit.estimators.base import Advantages, Estimator
+from rllib_gigpo.credit.penalties import check_penalty_mode, penalised_advantages
+
+RETURN_BASELINES = ("none", "group")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReinforcePP(Estimator):
+    """One scale for the whole batch.
+
+    Attributes:
+        return_baseline: "none", or "group": what is taken from the return before whitening.
+        penalty_mode: "row" takes penalties from the return of their row before whitening.
+    """
+
+    name: ClassVar[str] = "reinforce_pp"
+    needs: ClassVar[frozenset[str]] = frozenset(
+        {
+            names.GROUP_IDS,
+            names.TRAJECTORY_IDS,
+            names.EPISODE_RETURNS,
+            names.PENALTIES,
+            names.RESPONSE_LENGTHS,
+        }
+    )
+
+    return_baseline: str = "none"
+    penalty_mode: str = "return"
+
+    def __post_init__(self) -> None:
+        """Refuse unknown choices."""
+        if self.return_baseline not in RETURN_BASELINES:
+            raise ValueError(
+                f"return_baseline={self.return_baseline!r} is unknown; choose one of"
+                f" {RETURN_BASELINES}."
+            )
+        check_penalty_mode(self.penalty_mode)
+        if self.penalty_mode == "score":
+            raise ValueError('reinforce_pp knows penalty_mode="row" only; it has no group score.')
+
+    def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
+        """Whiten the returns, see the base class."""
+        returns = columns[names.EPISODE_RETURNS]
+        if self.return_baseline == "group":
+            returns = episode_advantages(
+                returns,
+                columns[names.GROUP_IDS],
+                columns[names.TRAJECTORY_IDS],
+                divide_by_std=False,
+            )
+        returns = penalised_advantages(returns, columns[names.PENALTIES], mode=self.penalty_mode)
+        advantages = whiten(returns, columns[names.RESPONSE_LENGTHS])
+        return Advantages(episode=advantages, step=np.zeros_like(advantages), total=advantages)

@@ -1,0 +1,80 @@
+"""ROLL's `reward_normalization`: which rows are compared, and how.
+
+Statistics run over rows, so that long episodes weigh more. Source: alibaba/ROLL, agentic pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+
+from rllib_gigpo import columns as names
+from rllib_gigpo.credit.group_statistics import centred
+
+GROUPINGS = ("batch", "traj_group_id", "tags")
+METHODS = ("identity", "mean", "mean_std", "asym_clip")
+ASYM_CLIP = (-1.0, 3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RewardNormalization:
+    """How values of rows are made comparable.
+
+    Attributes:
+        grouping: "batch": all rows; "traj_group_id": the rows of a task; "tags": the rows of tasks
+            with the same tags.
+        method: "identity": x; "mean": x - mean; "mean_std": (x - mean) / (unbiased standard
+            deviation + 1e-6); "asym_clip": the same, clamped to [-1, 3].
+    """
+
+    grouping: str = "traj_group_id"
+    method: str = "mean"
+
+    def __post_init__(self) -> None:
+        """Refuse unknown choices."""
+        for name, allowed in (("grouping", GROUPINGS), ("method", METHODS)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(
+                    f"reward_normalization: {name}={value!r} is unknown; choose one of {allowed}."
+                )
+
+    @classmethod
+    def from_setting(cls, setting: Mapping[str, Any] | Self) -> Self:
+        """Read what stands in a config, ``{"grouping": ..., "method": ...}``.
+
+        Raises:
+            ValueError: An unknown key or value.
+        """
+        if isinstance(setting, cls):
+            return setting
+        known = [field.name for field in fields(cls)]
+        if not isinstance(setting, Mapping) or set(setting) - set(known):
+            raise ValueError(
+                f"reward_normalization={setting!r} must be a dict with the keys {known}."
+            )
+        return cls(**setting)
+
+    def labels(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Label the rows that are compared with each other: (R,) int64."""
+        if self.grouping == "batch":
+            return np.zeros(len(columns[names.GROUP_IDS]), dtype=np.int64)
+        return columns[names.TAG_IDS if self.grouping == "tags" else names.GROUP_IDS]
+
+    def __call__(self, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Apply the method within groups.
+
+        Args:
+            values: (R,) finite numbers.
+            labels: (R,) int64, such as `labels`, or anchor groups.
+
+        Returns:
+            (R,) float64.
+        """
+        if self.method == "identity":
+            return np.array(values, dtype=np.float64)
+        result = centred(values, labels, divide_by_std=self.method != "mean")
+        return np.clip(result, *ASYM_CLIP) if self.method == "asym_clip" else result

@@ -1,0 +1,171 @@
+"""Presets: the settings of publications and scripts, each number with its source.
+
+`GiGPOConfig.preset(name)` starts from one. What a source leaves open stays at the defaults, and
+model, environment and tasks are always the user's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rllib_gigpo.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Settings under one name.
+
+    Attributes:
+        source: Where the numbers stand.
+        settings: Name -> value, as `GiGPOConfig` has them.
+    """
+
+    source: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Common to the published scripts of verl-agent, whose rewards are 10 for a win.
+_SCRIPT = {
+    "group_size": 8,
+    "num_groups": 16,
+    "clip_param": 0.2,
+    "dual_clip": 3.0,
+    "kl_coeff": 0.01,
+    "kl_estimator": "k3",
+    "entropy_coeff": 0.001,
+    "loss_aggregation": "token_mean",
+    "lr": 1e-6,
+    "weight_decay": 0.01,
+    "grad_clip": 1.0,
+    "num_epochs": 1,
+    "history_length": 2,
+    "max_prompt_tokens": 2048,
+    "max_response_tokens": 512,
+    "max_episode_steps": 50,
+    "eval_temperature": 0.4,
+}
+_VERL_AGENT_STATISTICS = {
+    "episode_baseline": "step",
+    "lone_episode": "raw",
+    "penalty_mode": "score",
+    "format_penalty": 0.1,
+    "old_logp": "recompute",
+}
+_GIGPO = {"estimator": "gigpo", "gamma": 0.95, "step_weight": 1.0, "episode_weight": 1.0}
+_CLIP_HIGHER = {"clip_param": 0.2, "clip_param_high": 0.28}
+_DYNAMIC_SAMPLING = {"dynamic_sampling": True, "max_resamples": 9}
+_VERL_AGENT = "verl-agent, examples/{}_trainer/run_alfworld.sh"
+
+PRESETS: Mapping[str, Preset] = {
+    "gigpo-paper": Preset(
+        "arXiv 2505.10978, section 5 and appendix; its objective averages over steps",
+        {**_SCRIPT, **_GIGPO, "loss_aggregation": "seq_mean_token_mean"},
+    ),
+    "gigpo-verl-agent": Preset(
+        _VERL_AGENT.format("gigpo") + ", statistics over rows as in its code",
+        {**_SCRIPT, **_GIGPO, **_VERL_AGENT_STATISTICS, "normalize_by_std": True},
+    ),
+    "gigpo-roll": Preset(
+        "alibaba/ROLL, defaults of its agentic GiGPO",
+        {
+            **_GIGPO,
+            "reward_normalization": {"grouping": "traj_group_id", "method": "mean"},
+            "whiten_advantages": True,
+            "advantage_clip": 0.2,
+            "kl_coeff": 0.0,
+            "entropy_coeff": 0.0,
+        },
+    ),
+    "gigpo-dapo": Preset(
+        _VERL_AGENT.format("gigpo_dynamic"),
+        {
+            **_SCRIPT,
+            **_GIGPO,
+            **_VERL_AGENT_STATISTICS,
+            **_CLIP_HIGHER,
+            **_DYNAMIC_SAMPLING,
+            "normalize_by_std": True,
+        },
+    ),
+    "grpo": Preset(
+        _VERL_AGENT.format("grpo") + ", statistics over episodes",
+        {**_SCRIPT, "estimator": "grpo", "gamma": 1.0, "penalty_mode": "row"},
+    ),
+    "dr-grpo": Preset(
+        "arXiv 2503.20783: no standard deviation, no length in the divisor, no KL",
+        {
+            "estimator": "grpo",
+            "gamma": 1.0,
+            "penalty_mode": "row",
+            "normalize_by_std": False,
+            "loss_aggregation": "seq_sum_norm",
+            "loss_constant": 512.0,
+            "kl_coeff": 0.0,
+            "entropy_coeff": 0.0,
+        },
+    ),
+    "dapo": Preset(
+        "arXiv 2503.14476: clip-higher, dynamic sampling, token mean, over-long filter, no KL",
+        {
+            **_CLIP_HIGHER,
+            **_DYNAMIC_SAMPLING,
+            "estimator": "grpo",
+            "gamma": 1.0,
+            "penalty_mode": "row",
+            "loss_aggregation": "token_mean",
+            "overlong_filter": True,
+            "kl_coeff": 0.0,
+            "entropy_coeff": 0.0,
+            "lr": 1e-6,
+        },
+    ),
+    "gspo": Preset(
+        "arXiv 2507.18071, section 5.1; GRPO's advantages",
+        {
+            "estimator": "grpo",
+            "gamma": 1.0,
+            "penalty_mode": "row",
+            "policy_loss": "gspo",
+            "clip_param": 3e-4,
+            "clip_param_high": 4e-4,
+            "dual_clip": None,
+            "loss_aggregation": "seq_mean_token_mean",
+            "kl_coeff": 0.0,
+        },
+    ),
+    "rloo": Preset(
+        "arXiv 2402.14740: leave one out",
+        {**_SCRIPT, "estimator": "rloo", "gamma": 1.0, "penalty_mode": "row"},
+    ),
+    "reinforce-pp": Preset(
+        "arXiv 2501.03262: one baseline and one scale for the whole batch",
+        {**_SCRIPT, "estimator": "reinforce_pp", "gamma": 1.0, "penalty_mode": "row"},
+    ),
+    "hgpo": Preset(
+        "arXiv 2602.22817 and its published scripts: K = 2, alpha = 1, prompts of 4096 tokens",
+        {
+            **_SCRIPT,
+            "estimator": "hgpo",
+            "gamma": 0.95,
+            "anchor_context": 2,
+            "level_weight_alpha": 1.0,
+            "normalize_by_std": True,
+            "penalty_mode": "row",
+            "format_penalty": 0.1,
+            "max_prompt_tokens": 4096,
+        },
+    ),
+}
+
+
+def preset_settings(name: str) -> dict[str, Any]:
+    """Return the settings of a preset.
+
+    Raises:
+        ConfigError: There is none of this name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset {name!r} is unknown; known are {', '.join(sorted(PRESETS))}.")
+    return dict(PRESETS[name].settings)

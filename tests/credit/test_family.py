@@ -1,0 +1,268 @@
+"""The other estimators, each with numbers worked by hand; GiGPO and GRPO are in test_estimators."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.own_rules import own_levels, own_rule
+from support.rows import GAMMA, Row, columns_of, worked_example
+
+from rllib_gigpo import columns
+from rllib_gigpo.credit.estimators import (
+    GRPO,
+    HGPO,
+    RLOO,
+    AnchorGAE,
+    GiGPO,
+    ReinforcePP,
+    StepReinforce,
+    known_estimators,
+    make_estimator,
+)
+from rllib_gigpo.credit.reward_normalization import RewardNormalization
+
+
+def close(found, expected):
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+# Step returns of the worked example: 0.25, 0.5, 1 and 0, 0; episode returns 1 and 0.
+
+
+def test_rloo_leaves_one_episode_out_or_one_row():
+    batch = columns_of(worked_example())
+    close(RLOO()(batch).total, [1, 1, 1, -1, -1])
+    # Rows 1, 1, 1, 0, 0: 5/4 of the distance from 0.6.
+    close(RLOO(episode_baseline="step")(batch).total, [0.5, 0.5, 0.5, -0.75, -0.75])
+
+
+def test_reinforce_pp_whitens_over_tokens():
+    batch = columns_of(worked_example())
+    # Mean 0.6, biased variance 0.24.
+    expected = [0.4 / 0.24**0.5] * 3 + [-0.6 / 0.24**0.5] * 2
+    close(ReinforcePP()(batch).total, expected)
+    # One row has two tokens: mean 4/6, variance 2/9.
+    batch[columns.RESPONSE_LENGTHS] = np.array([2, 1, 1, 1, 1])
+    close(ReinforcePP()(batch).total, [0.5**0.5] * 3 + [-(2**0.5)] * 2)
+
+
+def test_reinforce_pp_with_a_group_baseline_forgets_how_hard_a_task_is():
+    rewards = {0: (5.0, 3.0), 1: (1.0, 0.0)}
+    rows = [
+        Row(group, 2 * group + member, 0, reward, "s")
+        for group, pair in rewards.items()
+        for member, reward in enumerate(pair)
+    ]
+    # Centred by task: 1, -1, 0.5, -0.5; mean 0, variance 0.625.
+    expected = np.array([1, -1, 0.5, -0.5]) / 0.625**0.5
+    close(ReinforcePP(return_baseline="group")(columns_of(rows)).total, expected)
+
+
+def test_a_penalty_on_the_row_enters_reinforce_pp_before_whitening():
+    rows = worked_example(penalties=(0.0, 0.0, 0.0, 0.0, 0.5))
+    found = ReinforcePP(penalty_mode="row")(columns_of(rows, penalty_mode="row")).total
+    values = np.array([1, 1, 1, 0, -0.5])
+    close(found, (values - values.mean()) / values.std())
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("identity", [0.25, 0.5, 1.0, 0.0, 0.0]),
+        ("mean", [-0.1, 0.15, 0.65, -0.35, -0.35]),
+        # Sum of squares 0.7: unbiased variance 0.175.
+        ("mean_std", np.array([-0.1, 0.15, 0.65, -0.35, -0.35]) / (0.175**0.5 + 1e-6)),
+    ],
+)
+def test_step_reinforce_normalises_step_returns(method, expected):
+    estimator = StepReinforce(reward_normalization={"method": method})
+    close(estimator(columns_of(worked_example())).total, expected)
+
+
+def test_asym_clip_bounds_below_closer_than_above():
+    rows = [Row(0, n, 0, 0.0, "s") for n in range(19)] + [Row(0, 19, 0, 1.0, "s")]
+    estimator = StepReinforce(reward_normalization={"method": "asym_clip"})
+    # One of 20: mean 0.05, unbiased variance 0.05, so the one lies 4.25 above and is held at 3.
+    assert estimator(columns_of(rows)).total[-1] == 3.0
+    rows[-1].reward, rows[0].reward = 0.0, -1.0
+    assert estimator(columns_of(rows)).total[0] == -1.0
+
+
+def test_reward_normalization_groups_by_task_tags_or_not_at_all():
+    rows = [Row(g, g, 0, reward, "s") for g, reward in enumerate([0.0, 1.0, 2.0, 5.0])]
+    batch = columns_of(rows)
+    batch[columns.TAG_IDS] = np.array([0, 0, 1, 1])
+
+    def found(grouping):
+        return StepReinforce(reward_normalization={"grouping": grouping})(batch).total
+
+    close(found("batch"), [-2, -1, 0, 3])
+    close(found("tags"), [-0.5, 0.5, -1.5, 1.5])
+    close(found("traj_group_id"), [0, 0, 0, 0])
+
+
+def test_reward_normalization_sets_both_levels_of_gigpo_over_rows():
+    found = GiGPO(reward_normalization={"method": "mean"})(columns_of(worked_example()))
+    close(found.episode, [0.4, 0.4, 0.4, -0.6, -0.6])
+    close(found.step, [-1 / 6, 0, 7 / 12, -5 / 12, 0])
+    scaled = GiGPO(reward_normalization={"method": "asym_clip"})(columns_of(worked_example()))
+    assert scaled.step.min() == pytest.approx(-5 / 12 / (0.5416667 / 2) ** 0.5, abs=1e-5)
+
+
+def context_example():
+    """Returns 0.5, 1 | 0, 0 | 0.4, 0.8: states a b | a b | c b."""
+    return [
+        Row(0, 0, 0, 0.0, "a"),
+        Row(0, 0, 1, 1.0, "b"),
+        Row(0, 1, 0, 0.0, "a"),
+        Row(0, 1, 1, 0.0, "b"),
+        Row(0, 2, 0, 0.0, "c"),
+        Row(0, 2, 1, 0.8, "b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        # b: 1, 0, 0.8 are 0.4, -0.6, 0.2 from their mean; a b: 1, 0 are 0.5, -0.5 from theirs.
+        ({}, [0.25, (2 * 0.4 + 3 * 0.5) / 5, -0.25, (-2 * 0.6 - 3 * 0.5) / 5, 0, 0.2]),
+        ({"level_offset": 0}, [0.25, (0.4 + 2 * 0.5) / 3, -0.25, (-0.6 - 2 * 0.5) / 3, 0, 0.2]),
+        (
+            {"level_weight_alpha": 2.0},
+            [0.25, (4 * 0.4 + 9 * 0.5) / 13, -0.25, (-4 * 0.6 - 9 * 0.5) / 13, 0, 0.2],
+        ),
+        ({"anchor_context": 0}, [0.25, 0.4, -0.25, -0.6, 0, 0.2]),
+        # A^E is 0.4, -0.6, 0.2 and weighs 1.
+        (
+            {"episode_term": True},
+            [
+                (0.4 + 2 * 0.25) / 3,
+                (0.4 + 2 * 0.4 + 3 * 0.5) / 6,
+                (-0.6 - 2 * 0.25) / 3,
+                (-0.6 - 2 * 0.6 - 3 * 0.5) / 6,
+                0.2,
+                (0.2 + 2 * 0.2) / 3,
+            ],
+        ),
+    ],
+)
+def test_hgpo_weighs_deeper_contexts_more(settings, expected):
+    found = HGPO(normalize_by_std=False, **settings)(columns_of(context_example()))
+    close(found.total, expected)
+
+
+def test_hgpo_divides_by_the_biased_std():
+    found = HGPO()(columns_of(worked_example()))
+    # Group a: 0.25, 1, 0; sum of squared deviations 0.5416667, over 3.
+    close(found.total, np.array([-1 / 6, 0, 7 / 12, -5 / 12, 0]) / ((0.5416667 / 3) ** 0.5 + 1e-6))
+
+
+def test_the_context_of_hgpo_does_not_reach_into_another_episode():
+    rows = [Row(0, 0, 0, 1.0, "a"), Row(0, 1, 0, 0.0, "a"), Row(0, 2, 0, 0.5, "b")]
+    found = HGPO(normalize_by_std=False)(columns_of(rows))
+    close(found.total, [0.5, -0.5, 0])
+
+
+def test_anchor_gae_accumulates_residuals_of_anchor_values():
+    # V: a 0.416667, b 0.5, c 0; residuals -1/6, -7/24, 7/12 | -5/12, 0; γλ = 0.25.
+    raw = np.array([-0.203125, -0.1458333, 0.5833333, -0.4166667, 0.0])
+    estimator = AnchorGAE(gamma=GAMMA, gae_lambda=0.5, normalize_by_std=False)
+    close(estimator(columns_of(worked_example())).total, raw - raw.mean())
+
+
+def test_anchor_gae_with_lambda_one_is_the_return_less_the_value():
+    # Σ γ^l δ_{t+l} = R_t - V(s_t), whatever comes between.
+    raw = np.array([0.25, 0.5, 1, 0, 0]) - [5 / 12, 0.5, 5 / 12, 5 / 12, 0]
+    estimator = AnchorGAE(gamma=GAMMA, gae_lambda=1.0, normalize_by_std=False)
+    close(estimator(columns_of(worked_example())).total, raw - raw.mean())
+
+
+def test_the_score_mode_takes_penalties_before_the_statistics_over_rows():
+    rows = worked_example(penalties=(0.0, 0.0, 0.5, 0.0, 0.0))
+    estimator = GRPO(normalize_by_std=False, episode_baseline="step", penalty_mode="score")
+    # Rows 1, 1, 0.5, 0, 0: mean 0.5.
+    close(estimator(columns_of(rows, penalty_mode="score")).total, [0.5, 0.5, 0, -0.5, -0.5])
+
+
+def test_a_lone_episode_keeps_its_return_where_asked():
+    rows = [Row(0, 0, 0, 3.0, "a"), Row(1, 1, 0, 1.0, "a"), Row(1, 2, 0, 0.0, "a")]
+    close(GiGPO(lone_episode="raw")(columns_of(rows)).episode, [3.0, 0.5, -0.5])
+    close(GiGPO()(columns_of(rows)).episode, [0.0, 0.5, -0.5])
+
+
+@pytest.mark.parametrize("name", known_estimators())
+def test_no_estimator_minds_the_order_of_rows(name):
+    rows = [
+        *worked_example(),
+        *(Row(1, r.trajectory + 5, r.step, r.reward + 0.3, r.anchor) for r in context_example()),
+    ]
+    order = np.random.default_rng(0).permutation(len(rows))
+    estimator = make_estimator(name, {})
+    expected = estimator(columns_of(rows)).total[order]
+    close(estimator(columns_of([rows[row] for row in order])).total, expected)
+
+
+@pytest.mark.parametrize("name", [n for n in known_estimators() if n != "reinforce_pp"])
+def test_equal_episodes_score_zero_under_every_group_estimator(name):
+    rows = [Row(0, n, step, 0.3, f"s{step}") for n in range(4) for step in range(3)]
+    settings = {"reward_normalization": {"method": "mean"}} if name == "step_reinforce" else {}
+    total = make_estimator(name, settings)(columns_of(rows)).total
+    if name in ("step_reinforce", "anchor_gae"):  # these compare steps of different places
+        assert abs(total.mean()) < 1e-12
+    else:
+        assert not total.any()
+
+
+def test_a_function_is_an_estimator():
+    batch = columns_of(worked_example())
+    found = make_estimator(own_rule, {})(batch)
+    assert found.total.tolist() == found.step.tolist() == [0, 0, 2, 0, 0]
+    assert make_estimator("support.own_rules:own_rule", {})(batch).total.tolist() == [0, 0, 2, 0, 0]
+    assert make_estimator(own_levels, {})(batch).episode.tolist() == [1] * 5
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("hgpo", {"anchor_context": -1}, "anchor_context"),
+        ("hgpo", {"level_offset": 2}, "level_offset"),
+        ("anchor_gae", {"gae_lambda": 1.5}, "gae_lambda"),
+        ("reinforce_pp", {"return_baseline": "mean"}, "return_baseline"),
+        ("reinforce_pp", {"penalty_mode": "score"}, "penalty_mode"),
+        ("rloo", {"penalty_mode": "score"}, 'needs episode_baseline="step"'),
+        ("rloo", {"episode_baseline": "row"}, "episode_baseline"),
+        ("grpo", {"penalty_mode": "score"}, 'episode_baseline="step"'),
+        ("gigpo", {"lone_episode": "keep"}, "lone_episode"),
+        ("gigpo", {"reward_normalization": {"how": "mean"}}, "keys"),
+        ("gigpo", {"reward_normalization": {"method": "median"}}, "median"),
+        ("step_reinforce", {"reward_normalization": {"grouping": "all"}}, "grouping"),
+        (
+            "gigpo",
+            {"reward_normalization": {"method": "mean"}, "normalize_by_std": True},
+            "excludes normalize_by_std",
+        ),
+    ],
+)
+def test_a_bad_setting_is_refused_with_its_name(name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_estimator(name, settings)
+
+
+def test_the_method_identity_leaves_values_alone():
+    values = np.array([1.0, 2.0])
+    assert RewardNormalization(method="identity")(values, np.zeros(2, int)).tolist() == [1.0, 2.0]
+
+
+def test_the_rules_of_the_document_run(tmp_path, monkeypatch):
+    document = (Path(__file__).parents[2] / "docs" / "algorithms.md").read_text()
+    (code,) = re.findall(r"```python\n# my_rules.py\n(.*?)```", document, re.DOTALL)
+    (tmp_path / "my_rules.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    batch = columns_of(worked_example())
+    found = make_estimator("my_rules:last_step_only", {})(batch)
+    assert found.total.tolist() == [0, 0, 1, 0, 0]
+    scaled = make_estimator("my_rules:Scaled", {"step_weight": 2.0})(batch)
+    assert scaled.total.tolist() == [2, 2, 2, 0, 0]
+    sys.modules.pop("my_rules")

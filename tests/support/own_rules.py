@@ -1,0 +1,15 @@
+"""Estimators as a user writes them: plain functions of the columns."""
+
+import numpy as np
+
+from rllib_gigpo import columns
+from rllib_gigpo.credit.estimators import Advantages
+
+
+def own_rule(batch):
+    return batch[columns.REWARDS] * 2
+
+
+def own_levels(batch):
+    zeros = np.zeros(len(batch[columns.REWARDS]))
+    return Advantages(episode=zeros + 1, step=zeros, total=zeros + 1)

@@ -1,0 +1,55 @@
+"""Rows written by hand, and the columns that the credit pipeline makes of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rllib_gigpo import columns
+from rllib_gigpo.credit.anchors import exact_anchor_groups
+from rllib_gigpo.credit.penalties import penalised_rewards
+from rllib_gigpo.credit.returns import episode_returns, step_returns
+
+GAMMA = 0.5
+
+
+@dataclass
+class Row:
+    group: int
+    trajectory: int
+    step: int
+    reward: float
+    anchor: str
+    penalty: float = 0.0
+
+
+def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
+    groups, trajectories, steps, rewards, penalties = (
+        np.array([getattr(row, name) for row in rows])
+        for name in ("group", "trajectory", "step", "reward", "penalty")
+    )
+    penalised = penalised_rewards(rewards, penalties, mode=penalty_mode)
+    return {
+        columns.GROUP_IDS: groups,
+        columns.TAG_IDS: np.zeros_like(groups),
+        columns.TRAJECTORY_IDS: trajectories,
+        columns.STEP_IDS: steps,
+        columns.REWARDS: rewards,
+        columns.PENALTIES: penalties,
+        columns.RESPONSE_LENGTHS: np.ones_like(steps),
+        columns.EPISODE_RETURNS: episode_returns(rewards, trajectories),
+        columns.STEP_RETURNS: step_returns(penalised, trajectories, steps, gamma=gamma),
+        columns.ANCHOR_GROUP_IDS: exact_anchor_groups([row.anchor for row in rows], groups),
+    }
+
+
+def worked_example(penalties=(0.0, 0.0, 0.0, 0.0, 0.0)):
+    rows = [
+        Row(0, 0, 0, 0.0, "a"),
+        Row(0, 0, 1, 0.0, "b"),
+        Row(0, 0, 2, 1.0, "a"),
+        Row(0, 1, 0, 0.0, "a"),
+        Row(0, 1, 1, 0.0, "c"),
+    ]
+    for row, penalty in zip(rows, penalties, strict=True):
+        row.penalty = penalty
+    return rows
