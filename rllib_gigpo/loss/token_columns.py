@@ -41,7 +41,10 @@ class TokenColumns:
         Returns:
             Their columns, (K,) each.
         """
-        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+
+        def taken(column: Any) -> Any:
+            return None if column is None else column[indices]
+
         return TokenColumns(
-            **{name: None if c is None else c[indices] for name, c in columns.items()}
+            **{field.name: taken(getattr(self, field.name)) for field in fields(self)}
         )
