@@ -16,7 +16,9 @@ from ray.rllib.utils.annotations import override
 from ray.util.debug import log_once
 
 from rllib_gigpo.config_checks import all_mistakes
+from rllib_gigpo.credit.anchors import AnchorMatch
 from rllib_gigpo.credit.estimators import EstimatorSpec
+from rllib_gigpo.credit.text_similarity import Ratio
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.presets import preset_settings
 
@@ -127,9 +129,9 @@ class GiGPOConfig(AlgorithmConfig):
         self.level_offset = 1
         self.episode_term = False
         self.gae_lambda = 0.95
-        self.anchor = "exact"
+        self.anchor: AnchorMatch = "exact"
         self.anchor_threshold = 0.9
-        self.anchor_ratio = "indel"
+        self.anchor_ratio: Ratio = "indel"
         self.anchor_within_trajectory = True
         self.whiten_advantages = False
         self.advantage_clip: float | None = None
@@ -369,9 +371,9 @@ class GiGPOConfig(AlgorithmConfig):
         level_offset: int = NotProvided,
         episode_term: bool = NotProvided,
         gae_lambda: float = NotProvided,
-        anchor: str = NotProvided,
+        anchor: AnchorMatch = NotProvided,
         anchor_threshold: float = NotProvided,
-        anchor_ratio: str = NotProvided,
+        anchor_ratio: Ratio = NotProvided,
         anchor_within_trajectory: bool = NotProvided,
         whiten_advantages: bool = NotProvided,
         advantage_clip: float | None = NotProvided,
@@ -436,9 +438,12 @@ class GiGPOConfig(AlgorithmConfig):
             level_offset: hgpo: 1 for weights 2:3:4 (published code), 0 for 1:2:3.
             episode_term: hgpo: whether A^E is a level too.
             gae_lambda: anchor_gae: 1 trusts the returns, 0 the values.
-            anchor: "exact" equality of states, or "similar" for text.
+            anchor: "exact" equality of states, "similar" for text, or a function from the list of
+                all anchors to keys that are compared instead (an embedding model's clusters, say),
+                itself or by import path.
             anchor_threshold: Least similarity of two anchors, in (0, 1).
-            anchor_ratio: "indel" (rapidfuzz) or "difflib", for ``anchor="similar"``.
+            anchor_ratio: For ``anchor="similar"``: "indel" (rapidfuzz), "difflib", or a function
+                ``(founder, text) -> ratio``, itself or by import path.
             anchor_within_trajectory: Whether a state that one episode visits twice counts twice.
             whiten_advantages: Zero mean and unit variance over the response tokens of the batch.
             advantage_clip: Bound on |A| after whitening; None for none.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rllib_gigpo import columns
+from rllib_gigpo.credit.anchors import ANCHOR_MATCHES
 from rllib_gigpo.credit.estimators import (
     columns_needed,
     estimator_settings,
@@ -22,6 +23,8 @@ from rllib_gigpo.credit.estimators import (
     settings_from,
     settings_of_all,
 )
+from rllib_gigpo.credit.imported import imported
+from rllib_gigpo.credit.text_similarity import RATIOS
 from rllib_gigpo.errors import GiGPOError
 from rllib_gigpo.prompting.template import PromptTemplate
 
@@ -45,8 +48,6 @@ _CHOICES = {
     "dtype": ("float32", "bfloat16", "float16"),
     "autocast_dtype": (None, "bfloat16", "float16"),
     "episode_baseline": ("trajectory", "step"),
-    "anchor": ("exact", "similar"),
-    "anchor_ratio": ("indel", "difflib"),
     "penalty_mode": ("return", "row", "score"),
     "loss_aggregation": (
         "token_mean",
@@ -273,6 +274,12 @@ def _credit(config: Any) -> Iterator[str]:
         yield f"{error} (known estimators: {', '.join(known_estimators())})"
         return
     yield from _ignored_by_the_estimator(config)
+    for name, known in (("anchor", ANCHOR_MATCHES), ("anchor_ratio", RATIOS)):
+        if getattr(config, name) not in known:
+            try:
+                imported(getattr(config, name), setting=name, known=known)
+            except ValueError as error:
+                yield str(error)
     if not 0 < config.anchor_threshold < 1:
         yield f"anchor_threshold={config.anchor_threshold!r} must lie inside (0, 1)"
     if config.advantage_clip is not None and config.advantage_clip <= 0:

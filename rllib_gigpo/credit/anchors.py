@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import count, pairwise
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
 from rllib_gigpo.credit.anchor_checks import check_hashable, check_text
-from rllib_gigpo.credit.text_similarity import SimilarityTest, similarity_test
+from rllib_gigpo.credit.imported import imported
+from rllib_gigpo.credit.text_similarity import Founders, Ratio, founders_factory
 
+AnchorMatch = str | Callable[[list[Any]], Sequence[Hashable]]
 ANCHOR_MATCHES = ("exact", "similar")
 
 
@@ -26,9 +29,9 @@ def anchor_groups(
     trajectory_ids: np.ndarray,
     step_ids: np.ndarray,
     *,
-    anchor: str = "exact",
+    anchor: AnchorMatch = "exact",
     threshold: float = 0.9,
-    ratio: str = "indel",
+    ratio: Ratio = "indel",
     within_trajectory: bool = True,
 ) -> np.ndarray:
     """Group rows by their anchors as the settings say.
@@ -38,9 +41,10 @@ def anchor_groups(
         group_ids: (R,) the task group of each row; anchors are compared inside one only.
         trajectory_ids: (R,) unique over the batch.
         step_ids: (R,) ascending along a trajectory.
-        anchor: "exact" (equality) or "similar".
+        anchor: "exact" (equality), "similar", or a function from the list of all R anchors to R
+            hashable keys that are compared in their place, itself or by its import path.
         threshold: Least ratio of two similar anchors, inside (0, 1).
-        ratio: "indel" or "difflib", see `rllib_gigpo.credit.text_similarity`.
+        ratio: "indel", "difflib" or a function, see `rllib_gigpo.credit.text_similarity`.
         within_trajectory: Whether a state that one trajectory visits again counts again. If not,
             the first visit alone stays in the group.
 
@@ -52,14 +56,15 @@ def anchor_groups(
         TypeError: An anchor is not hashable, or not text where text is needed.
         MissingExtraError: The indel ratio is asked for and rapidfuzz is not installed.
     """
-    if anchor not in ANCHOR_MATCHES:
-        raise ValueError(f"anchor={anchor!r} is unknown; choose one of {ANCHOR_MATCHES}.")
     if anchor == "exact":
         labels = exact_anchor_groups(anchors, group_ids)
-    else:
+    elif anchor == "similar":
         labels = similar_anchor_groups(
             anchors, group_ids, trajectory_ids, step_ids, threshold=threshold, ratio=ratio
         )
+    else:
+        keys_of = imported(anchor, setting="anchor", known=ANCHOR_MATCHES)
+        labels = exact_anchor_groups(list(keys_of(list(anchors))), group_ids)
     return labels if within_trajectory else split_later_visits(labels, trajectory_ids, step_ids)
 
 
@@ -103,7 +108,7 @@ def similar_anchor_groups(
     step_ids: np.ndarray,
     *,
     threshold: float,
-    ratio: str = "indel",
+    ratio: Ratio = "indel",
 ) -> np.ndarray:
     """Group the rows of one task whose anchors are similar texts: greedy first fit.
 
@@ -116,7 +121,7 @@ def similar_anchor_groups(
         trajectory_ids: (R,) unique over the batch.
         step_ids: (R,) ascending along a trajectory.
         threshold: Inside (0, 1).
-        ratio: "indel" or "difflib".
+        ratio: "indel", "difflib" or a function.
 
     Returns:
         (R,) int64 labels.
@@ -126,21 +131,23 @@ def similar_anchor_groups(
         TypeError: An anchor is not text.
         MissingExtraError: The indel ratio is asked for and rapidfuzz is not installed.
     """
-    founded_by = similarity_test(ratio, threshold=threshold)
+    make_founders = founders_factory(ratio, threshold=threshold)
     check_text(anchors)
     # Equal texts always end in one cluster, so that each text is compared once only.
     text_ids = exact_anchor_groups(anchors, group_ids)
     order = np.lexsort((step_ids, trajectory_ids, group_ids))
     _, first_positions = np.unique(text_ids[order], return_index=True)
     cluster_of_text = np.arange(len(first_positions))
-    clusters: dict[int, list[tuple[SimilarityTest, int]]] = defaultdict(list)
+    founders: dict[int, Founders] = defaultdict(make_founders)
+    founding_texts: dict[int, list[int]] = defaultdict(list)
     for row in order[np.sort(first_positions)].tolist():
-        text, text_id, in_group = str(anchors[row]), text_ids[row], clusters[int(group_ids[row])]
-        cluster = next((label for is_similar, label in in_group if is_similar(text)), None)
-        if cluster is None:
-            in_group.append((founded_by(text), text_id))
+        group_id, text, text_id = int(group_ids[row]), str(anchors[row]), text_ids[row]
+        number = founders[group_id].first_similar(text)
+        if number is None:
+            founders[group_id].add(text)
+            founding_texts[group_id].append(text_id)
         else:
-            cluster_of_text[text_id] = cluster
+            cluster_of_text[text_id] = founding_texts[group_id][number]
     return cluster_of_text[text_ids]
 
 

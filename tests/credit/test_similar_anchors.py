@@ -4,8 +4,10 @@ from difflib import SequenceMatcher
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from rapidfuzz.distance import Indel
+from support import own_rules
 
 from rllib_gigpo.credit.anchors import anchor_groups, similar_anchor_groups
 from rllib_gigpo.errors import MissingExtraError
@@ -71,6 +73,52 @@ def test_clusters_are_those_of_brute_force_in_any_row_order(ratio, texts, thresh
     assert found(rows, ratio, threshold) == first_fit(rows, ratio, threshold)
 
 
+WORDS = [
+    "you",
+    "are",
+    "in",
+    "the",
+    "kitchen",
+    "a",
+    "table",
+    "with",
+    "apple",
+    "north",
+    "of",
+    "\ud83c",
+]
+
+
+@settings(max_examples=150)
+@given(
+    threshold=st.sampled_from([0.6, 0.75, 0.8, 0.9, 0.95]),
+    random=st.randoms(use_true_random=False),
+)
+def test_the_bounds_lose_no_match_of_long_texts(threshold, random):
+    """Long enough for every bound: lengths, histograms, and the comparison of the beginnings."""
+    bases = [" ".join(random.choices(WORDS, k=random.randint(40, 120))) for _ in range(4)]
+    texts = []
+    for _ in range(24):
+        text = list(random.choice(bases))
+        for _ in range(random.choice([0, 3, 20, 60])):
+            place = random.randrange(len(text))
+            text[place : place + random.choice([0, 1, 1, 3])] = random.choices("abc ", k=1)
+        if random.random() < 0.3:  # only the beginning differs
+            text[: random.randint(0, 60)] = []
+        texts.append("".join(text))
+    rows = [(0, 0, i, text) for i, text in enumerate(texts)]
+    expected, clusters = {}, []
+    for row in rows:
+        for cluster in clusters:
+            if Indel.normalized_similarity(cluster, row[3]) >= threshold - 1e-12:
+                expected.setdefault(cluster, set()).add(row)
+                break
+        else:
+            clusters.append(row[3])
+            expected.setdefault(row[3], set()).add(row)
+    assert found(rows, "indel", threshold) == {frozenset(rows) for rows in expected.values()}
+
+
 @pytest.mark.parametrize("ratio", ["indel", "difflib"])
 def test_a_ratio_of_exactly_the_threshold_is_similar(ratio):
     # 9 of 10 characters in common on both sides: 18 / 20 = 0.9.
@@ -129,3 +177,32 @@ def test_without_rapidfuzz_the_error_names_the_extra_and_difflib_still_works(mon
     with pytest.raises(MissingExtraError, match=r'pip install "rllib-gigpo\[similar\]"'):
         found(rows, "indel", 0.8)
     assert len(found(rows, "difflib", 0.8)) == 1
+
+
+def test_a_ratio_of_ones_own_groups_by_itself_and_by_its_path():
+    rows = [(0, 0, 0, "room one"), (0, 0, 1, "room two"), (0, 1, 0, "hall one")]
+    expected = {frozenset(rows[:2]), frozenset(rows[2:])}
+    assert found(rows, own_rules.same_first_word, 0.5) == expected
+    assert found(rows, "support.own_rules:same_first_word", 0.5) == expected
+
+
+def test_a_key_of_ones_own_stands_in_the_place_of_the_anchor():
+    ids = np.arange(3)
+    zeros = np.zeros(3, dtype=np.int64)
+    for key in (own_rules.first_words, "support.own_rules:first_words"):
+        labels = anchor_groups(["b x", "a y", "b z"], zeros, zeros, ids, anchor=key)
+        assert labels[0] == labels[2] != labels[1]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"anchor": "fuzzy"}, r"anchor='fuzzy' is unknown; choose one of \('exact', 'similar'\)"),
+        ({"anchor": "nowhere:key"}, "cannot be imported"),
+        ({"anchor": "support.own_rules:columns"}, "is a module, not a function"),
+    ],
+)
+def test_an_anchor_setting_that_names_nothing_is_refused(setting, message):
+    ids = np.zeros(1, dtype=np.int64)
+    with pytest.raises(ValueError, match=message):
+        anchor_groups(["a"], ids, ids, ids, **setting)

@@ -1,4 +1,4 @@
-"""Estimators as a user writes them: plain functions of the columns."""
+"""Estimators, similarities and keys as a user writes them: plain functions."""
 
 import numpy as np
 
@@ -13,3 +13,11 @@ def own_rule(batch):
 def own_levels(batch):
     zeros = np.zeros(len(batch[columns.REWARDS]))
     return Advantages(episode=zeros + 1, step=zeros, total=zeros + 1)
+
+
+def same_first_word(founder, text):
+    return float(founder.split()[0] == text.split()[0])
+
+
+def first_words(anchors):
+    return [anchor.split()[0] for anchor in anchors]
