@@ -131,6 +131,8 @@ def _pad(rows: TokenRows, ids: np.ndarray, longest: int) -> MicroBatch:
         logit_positions=positions // length * longest + positions % length,
         targets=batch.targets,
         token_indices=batch.token_indices,
+        state_positions=torch.arange(len(ids)) * longest + batch.state_positions % length,
+        row_indices=batch.row_indices,
     )
 
 

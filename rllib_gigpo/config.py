@@ -129,6 +129,10 @@ class GiGPOConfig(AlgorithmConfig):
         self.level_offset = 1
         self.episode_term = False
         self.gae_lambda = 0.95
+        self.critic: str | None = None
+        self.critic_lr = 1e-5
+        self.vf_loss_coeff = 1.0
+        self.vf_clip_param: float | None = 0.5
         self.anchor: AnchorMatch = "exact"
         self.anchor_threshold = 0.9
         self.anchor_ratio: Ratio = "indel"
@@ -371,6 +375,10 @@ class GiGPOConfig(AlgorithmConfig):
         level_offset: int = NotProvided,
         episode_term: bool = NotProvided,
         gae_lambda: float = NotProvided,
+        critic: str | None = NotProvided,
+        critic_lr: float = NotProvided,
+        vf_loss_coeff: float = NotProvided,
+        vf_clip_param: float | None = NotProvided,
         anchor: AnchorMatch = NotProvided,
         anchor_threshold: float = NotProvided,
         anchor_ratio: Ratio = NotProvided,
@@ -437,7 +445,13 @@ class GiGPOConfig(AlgorithmConfig):
             level_weight_alpha: hgpo: exponent of the levels' weights.
             level_offset: hgpo: 1 for weights 2:3:4 (published code), 0 for 1:2:3.
             episode_term: hgpo: whether A^E is a level too.
-            gae_lambda: anchor_gae: 1 trusts the returns, 0 the values.
+            critic: ppo: "head", a linear layer on the policy's trunk, or "model", a second model
+                that starts from the same weights.
+            critic_lr: Learning rate of the critic's own parameters, under the same schedule.
+            vf_loss_coeff: Weight of the critic's loss.
+            vf_clip_param: How far a value may move per iteration, in units of returns; None for
+                any.
+            gae_lambda: anchor_gae, ppo: 1 trusts the returns, 0 the values.
             anchor: "exact" equality of states, "similar" for text, or a function from the list of
                 all anchors to keys that are compared instead (an embedding model's clusters, say),
                 itself or by import path.
@@ -545,6 +559,7 @@ class GiGPOConfig(AlgorithmConfig):
                 "dtype": self.dtype,
                 "attn_implementation": self.attn_implementation,
                 "gradient_checkpointing": self.gradient_checkpointing,
+                "critic": self.critic,
             },
         )
 

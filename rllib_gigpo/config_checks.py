@@ -55,6 +55,7 @@ _CHOICES = {
         "seq_mean_token_sum",
         "seq_sum_norm",
     ),
+    "critic": (None, "head", "model"),
     "policy_loss": ("ppo", "gspo", "cispo"),
     "kl_estimator": ("k1", "abs", "k2", "k3"),
     "old_logp": ("rollout", "recompute"),
@@ -93,6 +94,8 @@ _NUMBERS_AT_LEAST = {
     "format_penalty": 0.0,
     "admissible_penalty": 0.0,
     "overlong_penalty": 0.0,
+    "critic_lr": 0.0,
+    "vf_loss_coeff": 0.0,
     "lr": 0.0,
     "eval_temperature": 0.0,
 }
@@ -114,6 +117,7 @@ _NUMBERS_OR_NONE = (
     "dual_clip",
     "grad_clip",
     "advantage_clip",
+    "vf_clip_param",
     "kl_target",
     "loss_constant",
     "lr_decay_iterations",
@@ -309,6 +313,7 @@ def _ignored_by_the_estimator(config: Any) -> Iterator[str]:
     needed = columns_needed(config.estimator)
     if needed is None:
         return
+    yield from _critic(config, needs_critic=columns.VALUES in needed)
     if columns.ANCHOR_GROUP_IDS not in needed:
         for name in changed(_ANCHOR_SETTINGS):
             yield f"{name}={getattr(config, name)!r} {chosen}, which compares no anchors"
@@ -318,6 +323,18 @@ def _ignored_by_the_estimator(config: Any) -> Iterator[str]:
                 f"{name}={getattr(config, name)!r} {chosen} and penalty_mode='return', because it"
                 " reads no step returns; set penalty_mode='row'"
             )
+
+
+def _critic(config: Any, *, needs_critic: bool) -> Iterator[str]:
+    if needs_critic and config.critic is None:
+        yield (
+            f"estimator={config.estimator!r} needs a critic: set critic='head' (on the policy's"
+            " trunk) or critic='model' (a second model)"
+        )
+    if not needs_critic and config.critic is not None:
+        yield f"critic={config.critic!r} has no effect with estimator={config.estimator!r}"
+    if config.vf_clip_param is not None and config.vf_clip_param <= 0:
+        yield f"vf_clip_param={config.vf_clip_param!r} must be above 0, or None"
 
 
 def _loss(config: Any) -> Iterator[str]:

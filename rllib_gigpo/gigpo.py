@@ -29,6 +29,7 @@ from rllib_gigpo import columns
 from rllib_gigpo.callbacks.transcripts import TranscriptWriter
 from rllib_gigpo.config import GiGPOConfig
 from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.critic_values import CriticValues
 from rllib_gigpo.dynamic_sampling import DynamicSampler
 from rllib_gigpo.env_runner.records import SampleResult
 from rllib_gigpo.errors import ConfigError
@@ -80,6 +81,10 @@ class GiGPO(Algorithm):
             if config.dynamic_sampling
             else self._sampler
         )
+        self._critic_values = None
+        if config.critic is not None:
+            next_prompts = config.build_env_to_module_connector(spaces=self.spaces)
+            self._critic_values = CriticValues(self.learner_group, next_prompts)
         self._report: dict[str, dict[str, Any]] = {}
         self.last_batch: dict[str, Any] = {}
         self.callbacks.append(TranscriptWriter())
@@ -113,14 +118,16 @@ class GiGPO(Algorithm):
 
     def _assign_credit(self, result: SampleResult) -> TokenRows:
         """Episodes -> returns -> anchor groups -> advantages -> rows, over the whole batch."""
+        episodes = result.episodes
+        values = {} if self._critic_values is None else self._critic_values(episodes)
         batch = self._credit(
             rl_module=None,
-            batch={},
-            episodes=result.episodes,
+            batch=values,
+            episodes=episodes,
             explore=True,
             shared_data={"iteration": self.iteration},
         )
-        self.last_batch = {**batch, "episodes": result.episodes}
+        self.last_batch = {**batch, "episodes": episodes}
         self._report[CREDIT_RESULTS] = batch[columns.CREDIT_METRICS]
         return batch[columns.TOKEN_ROWS]
 

@@ -143,6 +143,20 @@ PRESETS: Mapping[str, Preset] = {
         "arXiv 2501.03262: one baseline and one scale for the whole batch",
         {**_SCRIPT, "estimator": "reinforce_pp", "gamma": 1.0, "penalty_mode": "row"},
     ),
+    "ppo": Preset(
+        "verl-agent, examples/ppo_trainer: a second model as critic; GAE here runs over steps",
+        {
+            **_SCRIPT,
+            "estimator": "ppo",
+            "gamma": 1.0,
+            "gae_lambda": 1.0,
+            "critic": "model",
+            "critic_lr": 1e-5,
+            "vf_clip_param": 0.5,
+            "whiten_advantages": True,
+            "penalty_mode": "row",
+        },
+    ),
     "hgpo": Preset(
         "arXiv 2602.22817 and its published scripts: K = 2, alpha = 1, prompts of 4096 tokens",
         {

@@ -28,6 +28,8 @@ class TokenRows:
         minibatch_ids: (R,) int32 in [0, M).
         minibatch_token_counts: (M,) float64, weighted response tokens over all Learners.
         minibatch_row_counts: (M,) float64, weighted rows over all Learners.
+        old_values: (R,) float32, what the critic said of each row's state; None without a critic.
+        value_targets: (R,) float32, what it should have said; None without a critic.
     """
 
     token_ids: np.ndarray
@@ -39,6 +41,8 @@ class TokenRows:
     minibatch_ids: np.ndarray
     minibatch_token_counts: np.ndarray
     minibatch_row_counts: np.ndarray
+    old_values: np.ndarray | None = None
+    value_targets: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check that the lengths agree.
@@ -80,6 +84,8 @@ class TokenRows:
         minibatch_ids: np.ndarray,
         num_minibatches: int,
         weights: np.ndarray | None = None,
+        old_values: np.ndarray | None = None,
+        value_targets: np.ndarray | None = None,
     ) -> TokenRows:
         """Lay out the rows of a whole batch and count its mini-batches.
 
@@ -91,6 +97,8 @@ class TokenRows:
             minibatch_ids: (R,).
             num_minibatches: M.
             weights: (R,); None for 1 each.
+            old_values: (R,), with a critic only.
+            value_targets: (R,), with a critic only.
 
         Returns:
             The rows, with the global counts of their mini-batches.
@@ -114,6 +122,8 @@ class TokenRows:
             minibatch_ids=np.asarray(minibatch_ids).astype(np.int32),
             minibatch_token_counts=token_counts[:num_minibatches],
             minibatch_row_counts=row_counts[:num_minibatches],
+            old_values=_float32(old_values),
+            value_targets=_float32(value_targets),
         )
 
     @property
@@ -164,6 +174,8 @@ class TokenRows:
             advantages=self.advantages[responses],
             weights=self.weights[rows],
             minibatch_ids=self.minibatch_ids[rows],
+            old_values=None if self.old_values is None else self.old_values[rows],
+            value_targets=None if self.value_targets is None else self.value_targets[rows],
         )
 
     def split(self, num_shards: int) -> list[TokenRows]:
@@ -209,6 +221,10 @@ class TokenRows:
 def _joined(parts: Sequence[Sequence[float] | np.ndarray], dtype: type) -> np.ndarray:
     empty: np.ndarray = np.empty(0, dtype=dtype)
     return np.concatenate([empty, *(np.asarray(part, dtype=dtype) for part in parts)])
+
+
+def _float32(values: np.ndarray | None) -> np.ndarray | None:
+    return None if values is None else np.asarray(values).astype(np.float32)
 
 
 def _offsets(lengths: np.ndarray) -> np.ndarray:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from ray.rllib.core import (
     ALL_MODULES,
@@ -22,15 +23,21 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 
+from rllib_gigpo.credit.token_rows import TokenRows
 from rllib_gigpo.learner.kl_controller import KLController
 from rllib_gigpo.learner.model_folder import ModelFolder
 from rllib_gigpo.learner.old_log_probs import RecomputedLogProbs
-from rllib_gigpo.learner.optimizers import make_optimizer, to_cpu
+from rllib_gigpo.learner.optimizers import make_optimizer, scale_learning_rates, to_cpu
 from rllib_gigpo.learner.reference import Reference
-from rllib_gigpo.learner.settings import autocast, learning_rate_of, objective_settings
+from rllib_gigpo.learner.settings import (
+    autocast,
+    learning_rate_factor,
+    objective_settings,
+)
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData, prepare_update
 from rllib_gigpo.learner.update_sums import UpdateSums, reduce_over_learners
+from rllib_gigpo.learner.value_update import ValueUpdate, values_of
 from rllib_gigpo.loss.objective import METRIC_NAMES, ObjectiveSums, objective
 from rllib_gigpo.loss.packing import MicroBatch, empty_micro_batch
 from rllib_gigpo.rl_modules import causal_lm_module as lm
@@ -58,11 +65,13 @@ class GiGPOLearner(TorchLearner):
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Register one optimiser; its learning rate is set at the start of each update."""
-        parameters = [p for p in self._module[module_id].parameters() if p.requires_grad]
+        module = self._module[module_id].unwrapped()
+        critic = [] if module.critic is None else list(module.critic.parameters())
+        policy = list(module.model.parameters())
         self.register_optimizer(
             module_id=module_id,
-            optimizer=make_optimizer(parameters, self.config),
-            params=parameters,
+            optimizer=make_optimizer(policy, self.config, critic_parameters=critic),
+            params=[parameter for parameter in policy + critic if parameter.requires_grad],
         )
 
     @override(Learner)
@@ -125,8 +134,10 @@ class GiGPOLearner(TorchLearner):
     # ------------------------------------------------------------------ the loop
 
     def _train(self, data: UpdateData) -> UpdateSums:
-        self._set_optimizer_lr(self._optimizer, learning_rate_of(self.config, self._iteration))
+        factor = learning_rate_factor(self.config, self._iteration)
+        scale_learning_rates(self._optimizer, factor)
         sums = UpdateSums()
+        self._values = ValueUpdate(self.config, self._torch_device)
         for _ in range(self.config.num_epochs):
             for minibatch, divisor in enumerate(data.divisors):
                 # The divisor is the same on all Learners, so they skip together.
@@ -137,6 +148,8 @@ class GiGPOLearner(TorchLearner):
         )
         reduce_over_learners(deviations, is_distributed=self.distributed, maximum=True)
         sums.fresh_deviation, sums.max_deviation = deviations.tolist()
+        if self._causal_lm.critic is not None:
+            self._log_means(self._values.results())
         return sums
 
     def _train_minibatch(self, data: UpdateData, minibatch: int, sums: UpdateSums) -> None:
@@ -149,19 +162,29 @@ class GiGPOLearner(TorchLearner):
         deviation = torch.zeros((), device=self._torch_device)
         for index, micro_batch in enumerate(micro_batches):
             with self._gradient_sync(is_last=index == len(micro_batches) - 1):
-                part = self._forward(micro_batch.to(self._torch_device), data)
+                on_device = micro_batch.to(self._torch_device)
+                scores = self._forward(on_device)
+                part = self._objective(scores, on_device, data)
+                loss = part.loss / divisor
+                if lm.VALUES in scores:
+                    loss = loss + self._values.loss(
+                        scores[lm.VALUES],
+                        data.row_columns,
+                        on_device,
+                        data.row_divisors[minibatch],
+                    )
                 # DDP averages over the Learners, and the loss is a sum over them.
-                (part.loss * (self._world_size / divisor)).backward()
+                (loss * self._world_size).backward()
             totals += torch.cat([part.loss.detach().double().reshape(1), part.sums])
             deviation = torch.maximum(deviation, part.max_ratio_deviation)
         sums.add_deviation(deviation.item())
         reduce_over_learners(totals, is_distributed=self.distributed)
         self._step(totals, divisor, sums)
 
-    def _forward(self, micro_batch: MicroBatch, data: UpdateData) -> ObjectiveSums:
+    def _forward(self, micro_batch: MicroBatch) -> dict[str, torch.Tensor]:
         config = self.config
         with autocast(config, self._torch_device):
-            scores = self.module[DEFAULT_MODULE_ID].forward_train(
+            return self.module[DEFAULT_MODULE_ID].forward_train(
                 {
                     lm.MICRO_BATCH: micro_batch,
                     lm.CHUNK_TOKENS: config.logp_chunk_tokens,
@@ -169,24 +192,32 @@ class GiGPOLearner(TorchLearner):
                     lm.ENTROPY_GRADIENT: config.entropy_coeff != 0.0,
                 }
             )
+
+    def _objective(
+        self, scores: dict[str, torch.Tensor], micro_batch: MicroBatch, data: UpdateData
+    ) -> ObjectiveSums:
         return objective(
             scores[lm.LOGP],
             scores[lm.ENTROPY],
             data.columns_of(micro_batch),
-            objective_settings(config, kl_coeff=self._kl.coeff),
+            objective_settings(self.config, kl_coeff=self._kl.coeff),
         )
 
     def _step(self, totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
         """Clip and step; skip, on all Learners alike, if loss or gradient is not finite."""
-        grad_norm = torch.nn.utils.clip_grad_norm_(
-            self._trainable, max_norm=self.config.grad_clip or math.inf
-        ).item()
+        # A critic's gradient is clipped on its own, lest it scale the policy's.
+        grad_norms = [
+            torch.nn.utils.clip_grad_norm_(
+                group["params"], max_norm=self.config.grad_clip or math.inf
+            ).item()
+            for group in self._optimizer.param_groups
+        ]
         loss = totals[0].item() / divisor
-        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+        if not all(map(math.isfinite, (loss, *grad_norms))):
             sums.num_skipped += 1
             return
         self._optimizer.step()
-        sums.add_step(totals[1:], loss=loss, grad_norm=grad_norm)
+        sums.add_step(totals[1:], loss=loss, grad_norm=grad_norms[0])
 
     def _log(self, sums: UpdateSums, data: UpdateData, *, seconds: float) -> None:
         self._log_means({**sums.results(), "kl_coeff": self._kl.coeff})
@@ -226,6 +257,20 @@ class GiGPOLearner(TorchLearner):
             self._optimizer.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()  # without CUDA: nothing
 
+    # ------------------------------------------------------------------ the critic
+
+    def values_of_share(self, shares: Sequence[TokenRows]) -> np.ndarray:
+        """Value the states of this Learner's share of some rows.
+
+        Args:
+            shares: One for each Learner, by rank.
+
+        Returns:
+            (R,) float64, in the order of the rows.
+        """
+        rank = torch.distributed.get_rank() if self.distributed else 0
+        return values_of(self._causal_lm, shares[rank], self.config, self._torch_device)
+
     # ------------------------------------------------------------------ weights and state
 
     def export_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
@@ -240,8 +285,10 @@ class GiGPOLearner(TorchLearner):
 
     @override(Learner)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """RLlib's state, the iteration, which the learning rate depends on, and the KL's weight."""
+        """RLlib's state, the iteration (for the learning rate), the KL's weight, the critic."""
         state = super().get_state(*args, **kwargs)
+        if self._causal_lm.critic is not None:  # the Hugging Face folder holds the policy alone
+            state[lm.CRITIC] = to_cpu(self._causal_lm.critic.state_dict())
         return {**state, ITERATION: self._iteration, KL_COEFF: self._kl.coeff}
 
     @override(Learner)
@@ -252,6 +299,8 @@ class GiGPOLearner(TorchLearner):
             self._weights_seq_no = 0
         super().set_state(state)
         self._iteration = state.get(ITERATION, self._iteration)
+        if self._causal_lm.critic is not None and lm.CRITIC in state:
+            self._causal_lm.critic.load_state_dict(state[lm.CRITIC])
         if self.config.kl_target is not None:  # a fixed weight is the config's, which may change
             self._kl.coeff = state.get(KL_COEFF, self._kl.coeff)
 
@@ -280,11 +329,6 @@ class GiGPOLearner(TorchLearner):
     @property
     def _optimizer(self) -> torch.optim.Optimizer:
         return self.get_optimizer(DEFAULT_MODULE_ID)
-
-    @property
-    def _trainable(self) -> list[torch.nn.Parameter]:
-        groups = self._optimizer.param_groups
-        return [parameter for group in groups for parameter in group["params"]]
 
     @property
     def _torch_device(self) -> torch.device:

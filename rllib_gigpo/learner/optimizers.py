@@ -8,14 +8,22 @@ import torch
 from rllib_gigpo.errors import ConfigError
 
 OPTIMIZERS = ("adamw", "sgd")
+PEAK_LR = "peak_lr"  # key of a parameter group: its rate after the warm-up
 
 
-def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: Any) -> torch.optim.Optimizer:
-    """Build the optimiser that a config names.
+def make_optimizer(
+    parameters: Iterable[torch.nn.Parameter],
+    config: Any,
+    *,
+    critic_parameters: Iterable[torch.nn.Parameter] = (),
+) -> torch.optim.Optimizer:
+    """Build the optimiser that a config names; a critic is a group with a rate of its own.
 
     Args:
-        parameters: What to train; those without gradient are left out.
-        config: With ``optimizer_name``, ``lr``, ``weight_decay``, ``adam_betas`` and ``adam_eps``.
+        parameters: The policy's; those without gradient are left out.
+        config: With ``optimizer_name``, ``lr``, ``critic_lr``, ``weight_decay``, ``adam_betas`` and
+            ``adam_eps``.
+        critic_parameters: The critic's.
 
     Returns:
         AdamW, or SGD without momentum and without weight decay.
@@ -23,21 +31,33 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: Any) -> tor
     Raises:
         ConfigError: If the name is unknown.
     """
-    trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    groups = [
+        {"params": trainable, "lr": lr, PEAK_LR: lr}
+        for trainable, lr in (
+            ([p for p in parameters if p.requires_grad], config.lr),
+            ([p for p in critic_parameters if p.requires_grad], config.critic_lr),
+        )
+        if trainable
+    ]
     if config.optimizer_name == "adamw":
         return torch.optim.AdamW(
-            trainable,
-            lr=config.lr,
+            groups,
             betas=tuple(config.adam_betas),
             eps=config.adam_eps,
             weight_decay=config.weight_decay,
             fused=True,
         )
     if config.optimizer_name == "sgd":
-        return torch.optim.SGD(trainable, lr=config.lr)
+        return torch.optim.SGD(groups)
     raise ConfigError(
         f"optimizer_name={config.optimizer_name!r} is unknown; use one of {', '.join(OPTIMIZERS)}."
     )
+
+
+def scale_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group's rate to ``factor`` of what the config gives it."""
+    for group in optimizer.param_groups:
+        group["lr"] = factor * group[PEAK_LR]
 
 
 def to_cpu(value: Any) -> Any:

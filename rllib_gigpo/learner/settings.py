@@ -28,11 +28,11 @@ def objective_settings(config: Any, *, kl_coeff: float) -> ObjectiveSettings:
     )
 
 
-def learning_rate_of(config: Any, iteration: int) -> float:
-    """Return the learning rate of an iteration, counted from 0."""
+def learning_rate_factor(config: Any, iteration: int) -> float:
+    """Return the part of its peak that a learning rate has in an iteration, counted from 0."""
     return learning_rate(
         iteration,
-        lr=config.lr,
+        lr=1.0,
         schedule=config.lr_schedule,
         warmup_iterations=config.lr_warmup_iterations,
         decay_iterations=config.lr_decay_iterations,

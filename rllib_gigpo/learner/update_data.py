@@ -13,9 +13,15 @@ from rllib_gigpo.credit.token_rows import TokenRows
 from rllib_gigpo.loss.aggregation import loss_divisor, token_loss_weights
 from rllib_gigpo.loss.packing import MicroBatch, pack_rows
 from rllib_gigpo.loss.token_columns import TokenColumns
+from rllib_gigpo.loss.value_loss import RowColumns
 
 # Micro-batches cost a pass over all kernels: what that is worth in tokens, see plan_micro_batches.
 _OVERHEAD_TOKENS = {"cpu": 128, "cuda": 2048}
+
+
+def overhead_tokens(device: torch.device) -> int:
+    """Return what one more micro-batch costs on a device, in tokens."""
+    return _OVERHEAD_TOKENS.get(device.type, 128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +31,18 @@ class UpdateData:
     Attributes:
         micro_batches: By mini-batch id, on the CPU; empty where this Learner has no rows.
         divisors: By mini-batch id, the global divisor of the loss; 0 where nothing counts anywhere.
+        row_divisors: By mini-batch id, the global weight of its rows, for the critic's loss.
         columns: Over all S response tokens of this Learner, on its device.
+        row_columns: Over all rows of this Learner, on its device; None without a critic.
         num_rows: Rows of this Learner.
         num_tokens: Tokens of this Learner, without padding.
     """
 
     micro_batches: list[list[MicroBatch]]
     divisors: list[float]
+    row_divisors: list[float]
     columns: TokenColumns
+    row_columns: RowColumns | None
     num_rows: int
     num_tokens: int
 
@@ -72,7 +82,7 @@ def prepare_update(rows: TokenRows, config: Any, device: torch.device) -> Update
             rows,
             np.flatnonzero(rows.minibatch_ids == minibatch),
             max_tokens=config.micro_batch_tokens,
-            overhead_tokens=_OVERHEAD_TOKENS.get(device.type, 128),
+            overhead_tokens=overhead_tokens(device),
         )
         for minibatch in range(rows.num_minibatches)
     ]
@@ -90,7 +100,9 @@ def prepare_update(rows: TokenRows, config: Any, device: torch.device) -> Update
     return UpdateData(
         micro_batches=micro_batches,
         divisors=divisors,
+        row_divisors=rows.minibatch_row_counts.tolist(),
         columns=_columns(rows, config.loss_aggregation, device),
+        row_columns=_row_columns(rows, device),
         num_rows=rows.num_rows,
         num_tokens=len(rows.token_ids),
     )
@@ -111,3 +123,10 @@ def _columns(rows: TokenRows, aggregation: str, device: torch.device) -> TokenCo
         metric_weights=on_device(np.repeat(rows.weights, lengths)),
         row_ids=on_device(np.repeat(np.arange(rows.num_rows), lengths), np.int64),
     )
+
+
+def _row_columns(rows: TokenRows, device: torch.device) -> RowColumns | None:
+    if rows.old_values is None or rows.value_targets is None:
+        return None
+    arrays = (rows.old_values, rows.value_targets, rows.weights)
+    return RowColumns(*(torch.from_numpy(np.array(array)).to(device) for array in arrays))

@@ -6,7 +6,7 @@ length share a micro-batch, so that little is padded. One block-diagonal mask ov
 would cost time quadratic in the budget instead.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -24,25 +24,22 @@ class MicroBatch:
         targets: (S,) int64, the response tokens.
         token_indices: (S,) int64 into the response tokens of the rows that were packed, for
             per-token columns such as ``rollout_logp``.
+        state_positions: (B,) int64 into the B·L positions: the last token of each row's prompt,
+            where a critic reads the state.
+        row_indices: (B,) int64 into the rows that were packed, for per-row columns.
     """
 
     input_ids: torch.Tensor
     logit_positions: torch.Tensor
     targets: torch.Tensor
     token_indices: torch.Tensor
+    state_positions: torch.Tensor
+    row_indices: torch.Tensor
 
     def to(self, device: torch.device | str) -> "MicroBatch":
         """Return the same micro-batch on ``device``."""
         return MicroBatch(
-            *(
-                tensor.to(device, non_blocking=True)
-                for tensor in (
-                    self.input_ids,
-                    self.logit_positions,
-                    self.targets,
-                    self.token_indices,
-                )
-            )
+            *(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self))
         )
 
 
@@ -111,7 +108,7 @@ def plan_micro_batches(
 def empty_micro_batch() -> MicroBatch:
     """Return one token and no response: lets a rank without rows take part in a backward pass."""
     none = torch.zeros(0, dtype=torch.int64)
-    return MicroBatch(torch.zeros(1, 1, dtype=torch.int64), none, none, none)
+    return MicroBatch(torch.zeros(1, 1, dtype=torch.int64), none, none, none, none, none)
 
 
 def _walk_back(order: np.ndarray, starts: np.ndarray) -> list[np.ndarray]:
@@ -139,4 +136,8 @@ def _micro_batch(rows: TokenRows, row_ids: np.ndarray) -> MicroBatch:
         logit_positions=torch.from_numpy(np.flatnonzero(is_response) - 1),
         targets=torch.from_numpy(input_ids[is_response]),
         token_indices=torch.from_numpy(indices[is_response]),
+        state_positions=torch.from_numpy(
+            np.arange(len(row_ids)) * is_token.shape[1] + prompt_lengths[:, 0] - 1
+        ),
+        row_indices=torch.from_numpy(np.array(row_ids, dtype=np.int64)),
     )

@@ -14,7 +14,9 @@ from rllib_gigpo.errors import ConfigError, GiGPOError
 from rllib_gigpo.loss.log_probs import response_log_probs
 from rllib_gigpo.loss.packing import MicroBatch
 from rllib_gigpo.models.causal_lm import load_causal_lm
+from rllib_gigpo.rl_modules.critic import Critic, ModelCritic, make_critic
 
+CRITIC = "critic"  # key of model_config, and of the Learner's state
 # Keys of a training batch and of its result.
 MICRO_BATCH = "micro_batch"  # loss.packing.MicroBatch
 CHUNK_TOKENS = "chunk_tokens"  # int
@@ -22,6 +24,7 @@ TEMPERATURE = "temperature"  # float
 ENTROPY_GRADIENT = "entropy_gradient"  # bool
 LOGP = "logp"  # (S,) float32
 ENTROPY = "entropy"  # (S,) float32
+VALUES = "values"  # (B,) float32, with a critic only
 
 # A factor or a cap on the logits, which lies outside the output embedding and would be missed.
 _LOGIT_TRANSFORMS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
@@ -31,10 +34,12 @@ class CausalLMModule(TorchRLModule):
     """A causal LM under training.
 
     ``model_config`` holds ``model_path``, and optionally ``dtype``, ``attn_implementation`` and
-    ``gradient_checkpointing`` (see `models.causal_lm.load_causal_lm`).
+    ``gradient_checkpointing`` (see `models.causal_lm.load_causal_lm`), and ``critic`` (see
+    `rl_modules.critic.make_critic`).
     """
 
     model: nn.Module
+    critic: Critic | None
 
     @override(TorchRLModule)
     def setup(self) -> None:
@@ -46,9 +51,11 @@ class CausalLMModule(TorchRLModule):
                 for an outdated constructor, builds again and hides the error.
         """
         try:
-            self.model = load_causal_lm(**self.model_config)
+            settings = {k: v for k, v in self.model_config.items() if k != CRITIC}
+            self.model = load_causal_lm(**settings)
             _check_logits(self.model.config)
-            disable_dropout(self.model)
+            self.critic = make_critic(self.model_config.get(CRITIC), self.model, settings)
+            disable_dropout(self)
         except AttributeError as error:
             raise GiGPOError(
                 f"Building the model of {self.model_config} failed with AttributeError: {error}."
@@ -62,14 +69,29 @@ class CausalLMModule(TorchRLModule):
     @override(TorchRLModule)
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, torch.Tensor]:
         """Score the response tokens of ``batch["micro_batch"]``."""
-        logp, entropy = score_responses(
-            self.model,
-            batch[MICRO_BATCH],
+        model: Any = self.model
+        micro_batch = batch[MICRO_BATCH]
+        trunk = hidden_states(model, micro_batch)
+        logp, entropy = response_log_probs(
+            trunk[micro_batch.logit_positions],
+            micro_batch.targets,
+            model.get_output_embeddings(),
             chunk_tokens=batch[CHUNK_TOKENS],
             temperature=batch.get(TEMPERATURE, 1.0),
             entropy_gradient=batch.get(ENTROPY_GRADIENT, False),
         )
-        return {LOGP: logp, ENTROPY: entropy}
+        scores = {LOGP: logp, ENTROPY: entropy}
+        if self.critic is not None:
+            scores[VALUES] = self.critic(micro_batch, trunk)
+        return scores
+
+    @torch.no_grad()
+    def values(self, micro_batch: MicroBatch) -> torch.Tensor:
+        """Value the states of a micro-batch: (B,) float32, without log-probabilities."""
+        assert self.critic is not None
+        needs_trunk = not isinstance(self.critic, ModelCritic)
+        trunk = hidden_states(self.model, micro_batch) if needs_trunk else torch.empty(0)
+        return self.critic(micro_batch, trunk)
 
     @override(TorchRLModule)
     def get_state(
@@ -98,13 +120,14 @@ class CausalLMModule(TorchRLModule):
             yield name, _cpu_copy(value)
 
 
+def hidden_states(model: Any, micro_batch: MicroBatch) -> torch.Tensor:
+    """Run a causal LM without its output embedding: (B·L, H) last hidden states."""
+    output = model.base_model(input_ids=micro_batch.input_ids, use_cache=False)
+    return output.last_hidden_state.flatten(0, 1)
+
+
 def score_responses(
-    model: Any,
-    micro_batch: MicroBatch,
-    *,
-    chunk_tokens: int,
-    temperature: float = 1.0,
-    entropy_gradient: bool = False,
+    model: Any, micro_batch: MicroBatch, *, chunk_tokens: int, temperature: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Run a causal LM over a micro-batch and score its response tokens only.
 
@@ -113,19 +136,17 @@ def score_responses(
         micro_batch: On the model's device.
         chunk_tokens: See `response_log_probs`.
         temperature: Of the sampling.
-        entropy_gradient: Whether the entropy carries a gradient.
 
     Returns:
         logp (S,) and entropy (S,), float32.
     """
-    hidden = model.base_model(input_ids=micro_batch.input_ids, use_cache=False).last_hidden_state
     return response_log_probs(
-        hidden.flatten(0, 1)[micro_batch.logit_positions],
+        hidden_states(model, micro_batch)[micro_batch.logit_positions],
         micro_batch.targets,
         model.get_output_embeddings(),
         chunk_tokens=chunk_tokens,
         temperature=temperature,
-        entropy_gradient=entropy_gradient,
+        entropy_gradient=False,
     )
 
 

@@ -69,26 +69,32 @@ def make_config(model_path):
 
 
 @pytest.fixture(scope="session")
-def module_spec(model_path):
-    space = gymnasium.spaces.Text(10)
-    return MultiRLModuleSpec(
-        rl_module_specs={
-            DEFAULT_MODULE_ID: RLModuleSpec(
-                module_class=CausalLMModule,
-                observation_space=space,
-                action_space=space,
-                model_config={"model_path": model_path},
-            )
-        }
-    )
+def make_spec(model_path):
+    """A function that describes the module, with or without a critic."""
+
+    def make(critic=None):
+        space = gymnasium.spaces.Text(10)
+        return MultiRLModuleSpec(
+            rl_module_specs={
+                DEFAULT_MODULE_ID: RLModuleSpec(
+                    module_class=CausalLMModule,
+                    observation_space=space,
+                    action_space=space,
+                    model_config={"model_path": model_path, "critic": critic},
+                )
+            }
+        )
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def make_learner(make_config, module_spec):
+def make_learner(make_config, make_spec):
     """A function that builds a local Learner."""
 
     def make(**settings):
-        learner = GiGPOLearner(config=make_config(**settings), module_spec=module_spec)
+        spec = make_spec(settings.get("critic"))
+        learner = GiGPOLearner(config=make_config(**settings), module_spec=spec)
         learner.build()
         return learner
 
@@ -96,13 +102,14 @@ def make_learner(make_config, module_spec):
 
 
 @pytest.fixture(scope="session")
-def make_group(make_config, module_spec, ray_session):
+def make_group(make_config, make_spec, ray_session):
     """A function that starts Learners; they end with the tests."""
     groups = []
 
     def make(num_learners, **settings):
         config = make_config(num_learners=num_learners, **settings)
-        groups.append(LearnerGroup(config=config, module_spec=module_spec))
+        spec = make_spec(settings.get("critic"))
+        groups.append(LearnerGroup(config=config, module_spec=spec))
         return groups[-1]
 
     yield make
@@ -114,7 +121,7 @@ def make_group(make_config, module_spec, ray_session):
 def make_rows():
     """A function that draws random rows, whose rollout log-probs are near the model's."""
 
-    def make(num_rows=12, *, seed=0, num_minibatches=2, weights=None):
+    def make(num_rows=12, *, seed=0, num_minibatches=2, weights=None, has_values=False):
         rng = np.random.default_rng(seed)
         response_lengths = rng.integers(1, 5, num_rows)
         return TokenRows.from_rows(
@@ -125,6 +132,8 @@ def make_rows():
             minibatch_ids=np.arange(num_rows) % num_minibatches,
             num_minibatches=num_minibatches,
             weights=weights,
+            old_values=rng.normal(size=num_rows) if has_values else None,
+            value_targets=rng.normal(size=num_rows) if has_values else None,
         )
 
     return make

@@ -42,6 +42,8 @@ MICRO_BATCH = MicroBatch(
     logit_positions=torch.tensor([1, 2, 4]),
     targets=torch.tensor([3, 4, 6]),
     token_indices=torch.tensor([0, 1, 2]),
+    state_positions=torch.tensor([1, 4]),
+    row_indices=torch.tensor([0, 1]),
 )
 BATCH = {lm.MICRO_BATCH: MICRO_BATCH, lm.CHUNK_TOKENS: 2}
 

@@ -36,6 +36,8 @@ def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
         columns.REWARDS: rewards,
         columns.PENALTIES: penalties,
         columns.RESPONSE_LENGTHS: np.ones_like(steps),
+        columns.VALUES: np.zeros(len(rows)),
+        columns.BOOTSTRAP_VALUES: np.zeros(len(rows)),
         columns.EPISODE_RETURNS: episode_returns(rewards, trajectories),
         columns.STEP_RETURNS: step_returns(penalised, trajectories, steps, gamma=gamma),
         columns.ANCHOR_GROUP_IDS: exact_anchor_groups([row.anchor for row in rows], groups),

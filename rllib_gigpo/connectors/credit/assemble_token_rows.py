@@ -13,7 +13,9 @@ from rllib_gigpo.credit.token_rows import TokenRows
 
 
 class AssembleTokenRows(ConnectorV2):
-    """Reads ADVANTAGES, ROW_WEIGHTS where given, and the episodes' tokens, writes TOKEN_ROWS.
+    """Reads ADVANTAGES and the episodes' tokens, writes TOKEN_ROWS.
+
+    ROW_WEIGHTS, VALUES and VALUE_TARGETS go into the rows where they are given.
 
     Mini-batches hold whole trajectories, shuffled by the seed and the iteration, so that a run that
     was resumed makes the same ones.
@@ -50,6 +52,8 @@ class AssembleTokenRows(ConnectorV2):
             ),
             num_minibatches=num_minibatches,
             weights=batch.get(columns.ROW_WEIGHTS),
+            old_values=batch.get(columns.VALUES),
+            value_targets=batch.get(columns.VALUE_TARGETS),
         )
         return batch
 

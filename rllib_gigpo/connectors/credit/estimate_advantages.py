@@ -14,7 +14,7 @@ from rllib_gigpo.credit.estimators import Estimator, make_estimator, settings_fr
 
 
 class EstimateAdvantages(ConnectorV2):
-    """Writes EPISODE_ADVANTAGES, STEP_ADVANTAGES and ADVANTAGES (eq. 8)."""
+    """Writes EPISODE_ADVANTAGES, STEP_ADVANTAGES, ADVANTAGES (eq. 8), maybe VALUE_TARGETS."""
 
     def __init__(
         self,
@@ -49,6 +49,8 @@ class EstimateAdvantages(ConnectorV2):
         batch[columns.EPISODE_ADVANTAGES] = advantages.episode
         batch[columns.STEP_ADVANTAGES] = advantages.step
         batch[columns.ADVANTAGES] = clip(total, self._clip)
+        if advantages.value_targets is not None:
+            batch[columns.VALUE_TARGETS] = advantages.value_targets
         metrics = batch.setdefault(columns.CREDIT_METRICS, {})
         metrics.update(advantage_metrics(advantages))
         metrics["advantages_s"] = time.perf_counter() - start

@@ -13,6 +13,7 @@ from rllib_gigpo.credit.estimators.base import Advantages, Estimator, FunctionEs
 from rllib_gigpo.credit.estimators.gigpo import GiGPO
 from rllib_gigpo.credit.estimators.grpo import GRPO
 from rllib_gigpo.credit.estimators.hgpo import HGPO
+from rllib_gigpo.credit.estimators.ppo import PPO
 from rllib_gigpo.credit.estimators.reinforce_pp import ReinforcePP
 from rllib_gigpo.credit.estimators.rloo import RLOO
 from rllib_gigpo.credit.estimators.step_reinforce import StepReinforce
@@ -22,6 +23,7 @@ __all__ = [
     "ESTIMATORS",
     "GRPO",
     "HGPO",
+    "PPO",
     "RLOO",
     "Advantages",
     "AnchorGAE",
@@ -44,7 +46,7 @@ EstimatorSpec = str | type[Estimator] | Callable[..., Any]
 
 ESTIMATORS: Mapping[str, type[Estimator]] = {
     estimator.name: estimator
-    for estimator in (GiGPO, GRPO, RLOO, ReinforcePP, StepReinforce, HGPO, AnchorGAE)
+    for estimator in (GiGPO, GRPO, RLOO, ReinforcePP, StepReinforce, HGPO, AnchorGAE, PPO)
 }
 
 

@@ -21,9 +21,9 @@ import numpy as np
 
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.estimators.base import Advantages, Estimator
+from rllib_gigpo.credit.gae import accumulate, check_lambda, next_values, step_rewards
 from rllib_gigpo.credit.group_statistics import centred, group_means
 from rllib_gigpo.credit.penalties import check_penalty_mode, penalised_step_returns
-from rllib_gigpo.credit.returns import step_returns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +61,12 @@ class AnchorGAE(Estimator):
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
         """Accumulate temporal differences, see the base class."""
-        trajectory_ids, step_ids = columns[names.TRAJECTORY_IDS], columns[names.STEP_IDS]
+        order = columns[names.TRAJECTORY_IDS], columns[names.STEP_IDS]
         returns = columns[names.STEP_RETURNS]
         values = group_means(returns, columns[names.ANCHOR_GROUP_IDS])
-        # R_t - V_t = r_t + γ R_{t+1} - V_t, so the residual needs no rewards of its own.
-        rewards = returns - self.gamma * next_values(returns, trajectory_ids, step_ids)
-        residuals = rewards + self.gamma * next_values(values, trajectory_ids, step_ids) - values
-        advantages = step_returns(
-            residuals, trajectory_ids, step_ids, gamma=self.gamma * self.gae_lambda
-        )
+        rewards = step_rewards(returns, *order, gamma=self.gamma)
+        residuals = rewards + self.gamma * next_values(values, *order) - values
+        advantages = accumulate(residuals, *order, decay=self.gamma * self.gae_lambda)
         advantages = penalised_step_returns(
             advantages, columns[names.PENALTIES], mode=self.penalty_mode
         )
@@ -77,31 +74,3 @@ class AnchorGAE(Estimator):
             advantages, columns[names.GROUP_IDS], divide_by_std=self.normalize_by_std is not False
         )
         return Advantages(episode=np.zeros_like(advantages), step=advantages, total=advantages)
-
-
-def next_values(values: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray) -> np.ndarray:
-    """Give each row the value of the step after it.
-
-    Args:
-        values: (R,).
-        trajectory_ids: (R,) unique over the batch.
-        step_ids: (R,) ascending along a trajectory.
-
-    Returns:
-        (R,) float64; 0 for the last step of a trajectory.
-    """
-    order = np.lexsort((step_ids, trajectory_ids))
-    result = np.zeros(len(values))
-    has_next = trajectory_ids[order][1:] == trajectory_ids[order][:-1]
-    result[order[:-1][has_next]] = values[order[1:][has_next]]
-    return result
-
-
-def check_lambda(gae_lambda: float) -> None:
-    """Refuse a λ outside of [0, 1].
-
-    Raises:
-        ValueError: It is.
-    """
-    if not 0.0 <= gae_lambda <= 1.0:
-        raise ValueError(f"gae_lambda={gae_lambda!r} must lie in [0, 1].")

@@ -18,11 +18,13 @@ class Advantages:
         episode: (R,) float64, the episode level A^E before its weight; 0 if there is none.
         step: (R,) float64, the step level A^S before its weight; 0 if there is none.
         total: (R,) float64, what the loss uses, before whitening and clipping.
+        value_targets: (R,) float64, what a critic should learn; None without one.
     """
 
     episode: np.ndarray
     step: np.ndarray
     total: np.ndarray
+    value_targets: np.ndarray | None = None
 
 
 class Estimator(ABC):

@@ -1,0 +1,69 @@
+"""Temporal differences along trajectories, for the estimators that have values of states."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rllib_gigpo.credit.returns import step_returns
+
+
+def next_values(values: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray) -> np.ndarray:
+    """Give each row the value of the step after it.
+
+    Args:
+        values: (R,).
+        trajectory_ids: (R,) unique over the batch.
+        step_ids: (R,) ascending along a trajectory.
+
+    Returns:
+        (R,) float64; 0 for the last step of a trajectory.
+    """
+    order = np.lexsort((step_ids, trajectory_ids))
+    result = np.zeros(len(values))
+    has_next = trajectory_ids[order][1:] == trajectory_ids[order][:-1]
+    result[order[:-1][has_next]] = values[order[1:][has_next]]
+    return result
+
+
+def step_rewards(
+    returns: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray, *, gamma: float
+) -> np.ndarray:
+    """Take step returns apart again: r_t = R_t - γ R_{t+1}, penalties in them included.
+
+    Args:
+        returns: (R,) step returns at the discount ``gamma``.
+        trajectory_ids: (R,) unique over the batch.
+        step_ids: (R,) ascending along a trajectory.
+        gamma: Discount per step.
+
+    Returns:
+        (R,) float64.
+    """
+    return returns - gamma * next_values(returns, trajectory_ids, step_ids)
+
+
+def accumulate(
+    residuals: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray, *, decay: float
+) -> np.ndarray:
+    """Sum the residuals to come: A_t = δ_t + decay · A_{t+1}.
+
+    Args:
+        residuals: (R,) δ.
+        trajectory_ids: (R,) unique over the batch.
+        step_ids: (R,) ascending along a trajectory.
+        decay: γλ.
+
+    Returns:
+        (R,) float64.
+    """
+    return step_returns(residuals, trajectory_ids, step_ids, gamma=decay)
+
+
+def check_lambda(gae_lambda: float) -> None:
+    """Refuse a λ outside of [0, 1].
+
+    Raises:
+        ValueError: It is.
+    """
+    if not 0.0 <= gae_lambda <= 1.0:
+        raise ValueError(f"gae_lambda={gae_lambda!r} must lie in [0, 1].")

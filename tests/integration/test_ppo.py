@@ -1,0 +1,49 @@
+"""PPO with a critic through the whole: values before credit, bootstrap, the critic learns."""
+
+import numpy as np
+import pytest
+
+from rllib_gigpo import columns
+
+
+@pytest.fixture(scope="module")
+def trained(ray_session, corridor_config):
+    config = corridor_config(
+        estimator="ppo", critic="head", critic_lr=1e-2, gamma=0.9, format_penalty=0.1
+    )
+    # Corridor's own limit is 6 steps: here RLlib's side cuts episodes off before.
+    algorithm = config.tasks(max_episode_steps=3).build_algo()
+    results = [algorithm.train() for _ in range(2)]
+    yield algorithm, results
+    algorithm.stop()
+
+
+def test_a_critic_that_knows_nothing_gives_the_returns(trained):
+    batch = trained[0].batches[0]
+    assert not batch[columns.VALUES].any()
+    # λ is 0.95: without values, residuals are rewards.
+    rewards = batch[columns.REWARDS] - batch[columns.PENALTIES]
+    assert rewards.any()
+    last = batch[columns.STEP_IDS] == 2
+    np.testing.assert_allclose(batch[columns.ADVANTAGES][last], rewards[last])
+    np.testing.assert_allclose(batch[columns.VALUE_TARGETS], batch[columns.ADVANTAGES])
+
+
+def test_later_values_are_of_every_step_and_of_what_was_cut_off(trained):
+    batch = trained[0].batches[1]
+    assert batch[columns.VALUES].all()
+    episodes = batch["episodes"]
+    ends = np.cumsum([len(episode) for episode in episodes]) - 1
+    for end, episode in zip(ends, episodes, strict=True):
+        assert (batch[columns.BOOTSTRAP_VALUES][end] != 0) == episode.is_truncated
+    between = np.setdiff1d(np.arange(len(batch[columns.VALUES])), ends)
+    assert not batch[columns.BOOTSTRAP_VALUES][between].any()
+    assert any(episode.is_truncated for episode in episodes)
+
+
+def test_the_critic_is_reported_and_the_policy_stays_fresh(trained):
+    for result in trained[1]:
+        metrics = result["learners"]["default_policy"]
+        assert metrics["max_ratio_deviation_fresh"] < 1e-4
+        assert metrics["vf_loss"] >= 0.0
+        assert np.isfinite(metrics["vf_error"])
