@@ -9,7 +9,7 @@ from rllib_gigpo import columns
 @pytest.fixture(scope="module")
 def trained(ray_session, corridor_config):
     config = corridor_config(
-        estimator="ppo", critic="head", critic_lr=1e-2, gamma=0.9, format_penalty=0.1
+        estimator="ppo", critic="head", critic_lr=1e-2, gamma=0.9, admissible_penalty=0.1
     )
     # Corridor's own limit is 6 steps: here RLlib's side cuts episodes off before.
     algorithm = config.tasks(max_episode_steps=3).build_algo()
