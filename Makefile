@@ -56,7 +56,8 @@ bench: setup  ## time the parts against plain counterparts; JSON in results/benc
 	    --json $(RESULTS)/bench/rollout_50m.json
 	$(BIN)/python benchmarks/rollout.py barrier --json $(RESULTS)/bench/barrier.json
 
-results: setup  ## compare GiGPO with GRPO over five seeds; goes on where it was cut off
+results: setup  ## compare credit rules, on a grid world and on the main job; goes on where cut off
+	$(BIN)/python benchmarks/gridworld.py --output $(RESULTS)/gridworld
 	$(BIN)/python benchmarks/learning.py --output $(RESULTS)/learning $(ARGS)
 
 clean:  ## remove caches and build folders; results, models and .venv stay

@@ -1,0 +1,287 @@
+"""All estimators on a tabular grid world, with the project's own credit code and no neural network.
+
+    python benchmarks/gridworld.py --output results/gridworld
+
+A task is a start and a goal in a maze of 9 x 9 cells; the policy is a table of logits, one row per
+goal and cell, stepped by Adam. Reward 1 at the goal, episodes of at most 40 steps, 16 tasks of 8
+episodes an iteration. Same seed, same tasks for every variant. One JSON file per variant holds its
+finished seeds, so that the command goes on where it was cut off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rllib_gigpo import columns as names
+from rllib_gigpo import plots
+from rllib_gigpo.credit.anchors import exact_anchor_groups
+from rllib_gigpo.credit.estimators import make_estimator
+from rllib_gigpo.credit.returns import episode_returns, step_returns
+
+MAZE = (
+    "#########",
+    "#   #   #",
+    "# # # # #",
+    "# #   # #",
+    "# ##### #",
+    "#   #   #",
+    "### # ###",
+    "#       #",
+    "#########",
+)
+MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
+MAX_STEPS, GROUP_SIZE, NUM_GROUPS, GAMMA = 40, 8, 16, 0.95
+LEARNING_RATE, CRITIC_RATE = 0.03, 0.3
+LAST = 10  # iterations that the final success is averaged over
+
+VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "gigpo": ("gigpo", {}),
+    "gigpo, no A^S": ("gigpo", {"step_weight": 0.0}),
+    "gigpo, no A^E": ("gigpo", {"episode_weight": 0.0}),
+    "gigpo, F = std": ("gigpo", {"normalize_by_std": True}),
+    "gigpo, omega 0.4": ("gigpo", {"step_weight": 0.4}),
+    "gigpo, omega 1.2": ("gigpo", {"step_weight": 1.2}),
+    "grpo": ("grpo", {}),
+    "dr-grpo": ("grpo", {"normalize_by_std": False}),
+    "rloo": ("rloo", {}),
+    "reinforce_pp": ("reinforce_pp", {}),
+    "reinforce_pp, group": ("reinforce_pp", {"return_baseline": "group"}),
+    "step_reinforce": ("step_reinforce", {}),
+    "hgpo": ("hgpo", {}),
+    "hgpo + A^E": ("hgpo", {"episode_term": True}),
+    "anchor_gae": ("anchor_gae", {"gamma": GAMMA}),
+    "ppo": ("ppo", {"gamma": GAMMA}),
+}
+
+
+class GridWorld:
+    """The maze: free cells are numbered, walls leave the agent where it is."""
+
+    def __init__(self) -> None:
+        """Tabulate the moves."""
+        cells = [(y, x) for y, row in enumerate(MAZE) for x, c in enumerate(row) if c == " "]
+        number = {cell: index for index, cell in enumerate(cells)}
+        self.num_cells = len(cells)
+        self.next_cell = np.array(
+            [
+                [number.get((y + dy, x + dx), number[y, x]) for dy, dx in MOVES.tolist()]
+                for y, x in cells
+            ]
+        )
+
+    def draw_tasks(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw starts and goals, (2, NUM_GROUPS), never the same cell."""
+        starts = rng.integers(0, self.num_cells, NUM_GROUPS)
+        goals = (starts + rng.integers(1, self.num_cells, NUM_GROUPS)) % self.num_cells
+        return np.stack([starts, goals])
+
+
+class Adam:
+    """The optimiser of one table, arXiv 1412.6980."""
+
+    def __init__(self, shape: tuple[int, ...], rate: float) -> None:
+        """Start with moments of 0."""
+        self._rate, self._step = rate, 0
+        self._mean, self._square = np.zeros(shape), np.zeros(shape)
+
+    def step(self, gradient: np.ndarray) -> np.ndarray:
+        """Turn a gradient of ascent into a change."""
+        self._step += 1
+        self._mean += 0.1 * (gradient - self._mean)
+        self._square += 0.001 * (gradient**2 - self._square)
+        mean = self._mean / (1 - 0.9**self._step)
+        square = self._square / (1 - 0.999**self._step)
+        return self._rate * mean / (np.sqrt(square) + 1e-8)
+
+
+@dataclass(slots=True)
+class Learner:
+    """A table of logits, and a table of values for the estimator that has a critic."""
+
+    world: GridWorld
+    logits: np.ndarray
+    values: np.ndarray
+    optimizer: Adam
+
+    @classmethod
+    def new(cls, world: GridWorld) -> Learner:
+        """Start with the uniform policy."""
+        shape = (world.num_cells**2, len(MOVES))
+        return cls(world, np.zeros(shape), np.zeros(shape[0]), Adam(shape, LEARNING_RATE))
+
+    def probabilities(self) -> np.ndarray:
+        """The policy, (states, moves)."""
+        exponentials = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+    def play(self, tasks: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Play GROUP_SIZE episodes of each task; one row per step, in no particular order."""
+        starts, goals = np.repeat(tasks, GROUP_SIZE, axis=1)
+        cells, alive = starts.copy(), np.arange(len(starts))
+        cumulative = self.probabilities().cumsum(axis=1)
+        rows: list[np.ndarray] = []
+        for step in range(MAX_STEPS):
+            states = goals[alive] * self.world.num_cells + cells[alive]
+            draws = rng.random((len(alive), 1))
+            moves = (draws > cumulative[states]).sum(axis=1).clip(max=len(MOVES) - 1)
+            cells[alive] = self.world.next_cell[cells[alive], moves]
+            won = cells[alive] == goals[alive]
+            following = goals[alive] * self.world.num_cells + cells[alive]
+            cut = ~won & (step == MAX_STEPS - 1)
+            rows.append(
+                np.stack([alive, np.full(len(alive), step), states, moves, won, cut, following])
+            )
+            alive = alive[~won]
+        trajectories, steps, states, moves, won, cut, following = np.concatenate(rows, axis=1)
+        rewards = won.astype(np.float64)
+        groups = trajectories // GROUP_SIZE
+        return {
+            "states": states,
+            "moves": moves,
+            names.GROUP_IDS: groups,
+            names.TAG_IDS: np.zeros_like(groups),
+            names.TRAJECTORY_IDS: trajectories,
+            names.STEP_IDS: steps,
+            names.REWARDS: rewards,
+            names.PENALTIES: np.zeros_like(rewards),
+            names.RESPONSE_LENGTHS: np.ones_like(groups),
+            names.EPISODE_RETURNS: episode_returns(rewards, trajectories),
+            names.STEP_RETURNS: step_returns(rewards, trajectories, steps, gamma=GAMMA),
+            names.ANCHOR_GROUP_IDS: exact_anchor_groups(states.tolist(), groups),
+            names.VALUES: self.values[states],
+            names.BOOTSTRAP_VALUES: self.values[following] * cut,
+        }
+
+    def learn(self, batch: Mapping[str, np.ndarray], advantages: np.ndarray) -> None:
+        """One step along the policy gradient, averaged over the rows."""
+        states, moves = batch["states"], batch["moves"]
+        probabilities = self.probabilities()[states]
+        scores = -probabilities * advantages[:, None]
+        scores[np.arange(len(moves)), moves] += advantages
+        gradient = np.zeros_like(self.logits)
+        np.add.at(gradient, states, scores / len(moves))
+        self.logits += self.optimizer.step(gradient)
+
+    def learn_values(self, batch: Mapping[str, np.ndarray], targets: np.ndarray) -> None:
+        """Move each visited state's value towards its mean target."""
+        states = batch["states"]
+        counts = np.bincount(states, minlength=len(self.values))
+        errors = np.bincount(states, targets - self.values[states], len(self.values))
+        self.values += CRITIC_RATE * errors / np.maximum(counts, 1)
+
+
+def run(variant: str, seed: int, num_iterations: int) -> dict[str, Any]:
+    """Train one policy; success per iteration, seconds, and microseconds per row of credit."""
+    name, settings = VARIANTS[variant]
+    estimator = make_estimator(name, settings)
+    world = GridWorld()
+    learner = Learner.new(world)
+    task_rng, rng = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+    success, credit_s, num_rows = [], 0.0, 0
+    start = time.perf_counter()
+    for _ in range(num_iterations):
+        batch = learner.play(world.draw_tasks(task_rng), rng)
+        credit_start = time.perf_counter()
+        advantages = estimator(batch)
+        credit_s += time.perf_counter() - credit_start
+        num_rows += len(batch[names.REWARDS])
+        success.append(float(batch[names.REWARDS].sum()) / (NUM_GROUPS * GROUP_SIZE))
+        learner.learn(batch, advantages.total)
+        if advantages.value_targets is not None:
+            learner.learn_values(batch, advantages.value_targets)
+    return {
+        "seed": seed,
+        "success": success,
+        "seconds": time.perf_counter() - start,
+        "credit_us_per_row": 1e6 * credit_s / num_rows,
+    }
+
+
+def train_missing(variant: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Do the seeds that a variant's file lacks."""
+    file = args.output / f"{variant.replace(', ', '_').replace(' ', '_')}.json"
+    records = json.loads(file.read_text()) if file.exists() else []
+    done = {record["seed"] for record in records if len(record["success"]) == args.iterations}
+    records = [record for record in records if record["seed"] in done]
+    for seed in range(args.seeds):
+        if seed not in done:
+            records.append(run(variant, seed, args.iterations))
+            part = file.with_suffix(".part")
+            part.write_text(json.dumps(records))
+            part.replace(file)
+    return [record for record in records if record["seed"] < args.seeds]
+
+
+def table_lines(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Lay the variants out as a Markdown table; differences to grpo are paired by seed."""
+    lines = [
+        f"| variant | success, last {LAST} | mean over all | minus grpo, last {LAST} [95 %]"
+        " | seconds a run | credit, µs a row |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    finals = {variant: finals_of(records) for variant, records in results.items()}
+    for variant, records in results.items():
+        means = [statistics.fmean(record["success"]) for record in records]
+        cells = [
+            variant,
+            f"{statistics.fmean(finals[variant]):.3f} ± {statistics.stdev(finals[variant]):.3f}",
+            f"{statistics.fmean(means):.3f}",
+            paired_difference(finals[variant], finals.get("grpo")),
+            f"{statistics.fmean(record['seconds'] for record in records):.1f}",
+            f"{statistics.median(record['credit_us_per_row'] for record in records):.2f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def finals_of(records: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Success of the last iterations, by seed."""
+    by_seed = sorted(records, key=lambda record: record["seed"])
+    return [statistics.fmean(record["success"][-LAST:]) for record in by_seed]
+
+
+def paired_difference(values: Sequence[float], others: Sequence[float] | None) -> str:
+    """Mean difference with its 95 % interval, 1.96 standard errors of the paired differences."""
+    if others is None or values == others or len(values) < 2:
+        return ""
+    differences = [value - other for value, other in zip(values, others, strict=True)]
+    mean = statistics.fmean(differences)
+    half = 1.96 * statistics.stdev(differences) / len(differences) ** 0.5
+    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what is missing, then compare all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("results/gridworld"))
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--iterations", type=int, default=100)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    args = parser.parse_args(argv)
+    args.output.mkdir(parents=True, exist_ok=True)
+    results = {variant: train_missing(variant, args) for variant in args.variants}
+    table = "\n".join(table_lines(results))
+    (args.output / "table.md").write_text(table + "\n")
+    curves = {
+        variant: [record["success"] for record in records]
+        for variant, records in results.items()
+        if "gigpo," not in variant
+    }
+    figure = plots.mean_curves(curves, title="tabular grid world")
+    plots.save(figure, args.output / "gridworld.png")
+    print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
