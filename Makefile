@@ -51,6 +51,7 @@ bench: setup  ## time the parts against plain counterparts; JSON in results/benc
 	$(BIN)/python benchmarks/credit.py --json $(RESULTS)/bench/credit.json
 	$(BIN)/python benchmarks/similar_anchors.py --json $(RESULTS)/bench/similar_anchors.json
 	$(BIN)/python benchmarks/learner.py --json $(RESULTS)/bench/learner.json
+	$(BIN)/python benchmarks/critic.py --json $(RESULTS)/bench/critic.json
 	$(BIN)/python benchmarks/rollout.py engine --profile --json $(RESULTS)/bench/rollout_tiny.json
 	$(BIN)/python benchmarks/rollout.py engine --model 50m --steps 4 --repeats 3 \
 	    --json $(RESULTS)/bench/rollout_50m.json

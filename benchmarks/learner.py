@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -72,20 +73,25 @@ def make_rows(args: argparse.Namespace) -> TokenRows:
     )
 
 
-def make_learner(folder: str, args: argparse.Namespace) -> GiGPOLearner:
+def make_learner(folder: str, args: argparse.Namespace, **training: Any) -> GiGPOLearner:
     """Build a local Learner with default settings, but for the reference model."""
     config = GiGPOConfig().training(
         kl_coeff=0.0,
         lr=1e-5,
         num_minibatches=args.minibatches,
         micro_batch_tokens=args.micro_batch_tokens,
+        **training,
     )
     space = gymnasium.spaces.Text(1)
     spec = RLModuleSpec(
         module_class=CausalLMModule,
         observation_space=space,
         action_space=space,
-        model_config={"model_path": folder, "attn_implementation": args.attention},
+        model_config={
+            "model_path": folder,
+            "attn_implementation": args.attention,
+            "critic": config.critic,
+        },
     )
     learner = GiGPOLearner(
         config=config.learners(num_learners=0),
@@ -189,9 +195,8 @@ def report(seconds: dict[str, list[float]], num_tokens: int) -> dict[str, dict[s
     }
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_size_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides the size of model and batch."""
     for name, default in (
         ("hidden", 128),
         ("layers", 3),
@@ -208,6 +213,12 @@ def parse_args() -> argparse.Namespace:
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--attention", default="sdpa", help="transformers' name of the attention")
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_size_options(parser)
     parser.add_argument(
         "--clock",
         choices=("wall", "cpu"),

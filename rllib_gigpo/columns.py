@@ -38,6 +38,7 @@ TAG_IDS = "tag_ids"  # (R,) int64, equal for rows of tasks with the same info["t
 TRAJECTORY_IDS = "trajectory_ids"  # (R,) int64, unique over the batch
 STEP_IDS = "step_ids"  # (R,) int64, from 0 in each trajectory
 REWARDS = "rewards"  # (R,) float64, the environment's
+KL_PENALTIES = "kl_penalties"  # (R,) float64, taken from REWARDS, with kl_placement "reward" only
 PENALTIES = "penalties"  # (R,) float64 >= 0, for invalid answers
 ANCHORS = "anchors"  # list of R hashables
 RESPONSE_LENGTHS = "response_lengths"  # (R,) int64, tokens

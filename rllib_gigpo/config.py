@@ -154,6 +154,7 @@ class GiGPOConfig(AlgorithmConfig):
         self.clip_param_high: float | None = None
         self.dual_clip: float | None = 3.0
         self.kl_coeff = 0.01
+        self.kl_placement = "loss"
         self.kl_estimator = "k3"
         self.kl_target: float | None = None
         self.kl_horizon = 10_000
@@ -398,6 +399,7 @@ class GiGPOConfig(AlgorithmConfig):
         clip_param_high: float | None = NotProvided,
         dual_clip: float | None = NotProvided,
         kl_coeff: float = NotProvided,
+        kl_placement: str = NotProvided,
         kl_estimator: str = NotProvided,
         kl_target: float | None = NotProvided,
         kl_horizon: int = NotProvided,
@@ -477,6 +479,7 @@ class GiGPOConfig(AlgorithmConfig):
             clip_param_high: PPO's clip range above 1 ("clip-higher").
             dual_clip: Bound on the ratio where A < 0; None for none.
             kl_coeff: Weight of the divergence from the start model; 0 keeps no reference model.
+            kl_placement: "loss", or "reward": taken from each step's reward, before credit.
             kl_estimator: Of that divergence: "k1", "abs", "k2" or "k3".
             kl_target: Divergence per token towards which ``kl_coeff`` is steered; None for fixed.
             kl_horizon: Rows over which an error of 20 % moves ``kl_coeff`` by 20 %.

@@ -57,6 +57,7 @@ _CHOICES = {
     ),
     "critic": (None, "head", "model"),
     "policy_loss": ("ppo", "gspo", "cispo"),
+    "kl_placement": ("loss", "reward"),
     "kl_estimator": ("k1", "abs", "k2", "k3"),
     "old_logp": ("rollout", "recompute"),
     "importance_sampling": (None, "token", "sequence"),

@@ -29,11 +29,11 @@ from rllib_gigpo import columns
 from rllib_gigpo.callbacks.transcripts import TranscriptWriter
 from rllib_gigpo.config import GiGPOConfig
 from rllib_gigpo.credit.token_rows import TokenRows
-from rllib_gigpo.critic_values import CriticValues
 from rllib_gigpo.dynamic_sampling import DynamicSampler
 from rllib_gigpo.env_runner.records import SampleResult
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.learner.training_rows import TrainingRows
+from rllib_gigpo.learner_scores import make_learner_scores
 from rllib_gigpo.remote_runners import RemoteRunners
 from rllib_gigpo.rollout_metrics import evaluation_metrics, rollout_metrics
 from rllib_gigpo.sampling import GroupSampler
@@ -81,10 +81,7 @@ class GiGPO(Algorithm):
             if config.dynamic_sampling
             else self._sampler
         )
-        self._critic_values = None
-        if config.critic is not None:
-            next_prompts = config.build_env_to_module_connector(spaces=self.spaces)
-            self._critic_values = CriticValues(self.learner_group, next_prompts)
+        self._learner_scores = make_learner_scores(config, self.learner_group, self.spaces)
         self._report: dict[str, dict[str, Any]] = {}
         self.last_batch: dict[str, Any] = {}
         self.callbacks.append(TranscriptWriter())
@@ -119,10 +116,10 @@ class GiGPO(Algorithm):
     def _assign_credit(self, result: SampleResult) -> TokenRows:
         """Episodes -> returns -> anchor groups -> advantages -> rows, over the whole batch."""
         episodes = result.episodes
-        values = {} if self._critic_values is None else self._critic_values(episodes)
+        scores = [score(episodes) for score in self._learner_scores]
         batch = self._credit(
             rl_module=None,
-            batch=values,
+            batch={name: column for part in scores for name, column in part.items()},
             episodes=episodes,
             explore=True,
             shared_data={"iteration": self.iteration},

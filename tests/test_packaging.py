@@ -24,7 +24,8 @@ LAYERS = {
         ["connectors", "rl_modules", "env_runner", "learner", "callbacks", "tasks", "sampling"], 3
     ),
     **dict.fromkeys(
-        ["weight_sync", "rollout_metrics", "remote_runners", "dynamic_sampling", "critic_values"], 3
+        ["weight_sync", "rollout_metrics", "remote_runners", "dynamic_sampling", "learner_scores"],
+        3,
     ),
     **dict.fromkeys(["config", "config_checks", "gigpo"], 4),
     **dict.fromkeys(["cli"], 5),

@@ -50,13 +50,19 @@ def learner_memory(shape: ModelShape, config: Any) -> dict[str, int]:
         config: A `GiGPOConfig`, or anything with its attributes.
     """
     weights = shape.num_parameters * _BYTES[config.dtype]
+    buckets = weights if config.num_learners > 1 else 0
+    optimizer = 2 * weights if config.optimizer_name == "adamw" else 0
+    # A critic on the policy's trunk is one row of numbers; a second model costs a second of all.
+    num_models = 2 if config.critic == "model" else 1
     return {
         "weights": weights,
         "gradients": weights,
-        "gradient buckets of DDP": weights if config.num_learners > 1 else 0,
-        "optimiser": 2 * weights if config.optimizer_name == "adamw" else 0,
+        "gradient buckets of DDP": buckets,
+        "optimiser": optimizer,
+        "critic model": (num_models - 1) * (2 * weights + buckets + optimizer),
         "reference model": weights if config.kl_coeff > 0 else 0,
-        "activations": activation_bytes(
+        "activations": num_models
+        * activation_bytes(
             shape,
             num_tokens=config.micro_batch_tokens,
             bytes_per_number=_BYTES[config.autocast_dtype or config.dtype],

@@ -12,6 +12,7 @@ from rllib_gigpo.connectors.credit.compute_returns import ComputeReturns
 from rllib_gigpo.connectors.credit.estimate_advantages import EstimateAdvantages
 from rllib_gigpo.connectors.credit.filter_overlong import FilterOverlong
 from rllib_gigpo.connectors.credit.group_anchors import GroupAnchors
+from rllib_gigpo.connectors.credit.penalize_divergence import PenalizeDivergence
 from rllib_gigpo.connectors.credit.penalize_overlong import PenalizeOverlong
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
@@ -61,6 +62,8 @@ def append_credit_pieces(pipeline: Any, config: Any) -> Any:
             observation_to_text=config.observation_to_text,
         )
     )
+    if config.kl_coeff > 0 and config.kl_placement == "reward":
+        pipeline.append(PenalizeDivergence())
     if config.overlong_buffer_tokens:
         pipeline.append(
             PenalizeOverlong(

@@ -29,6 +29,7 @@ from rllib_gigpo.learner.model_folder import ModelFolder
 from rllib_gigpo.learner.old_log_probs import RecomputedLogProbs
 from rllib_gigpo.learner.optimizers import make_optimizer, scale_learning_rates, to_cpu
 from rllib_gigpo.learner.reference import Reference
+from rllib_gigpo.learner.reward_kl import row_divergences
 from rllib_gigpo.learner.settings import (
     autocast,
     learning_rate_factor,
@@ -114,7 +115,7 @@ class GiGPOLearner(TorchLearner):
         self._weights_seq_no += 1
         start = time.perf_counter()
         data = prepare_update(training_data.rows, self.config, self._torch_device)
-        if self._reference is not None:
+        if self._reference is not None and self.config.kl_placement == "loss":
             data = self._reference.score(data, self.config, self._torch_device)
         with self._peers_told_of_failure():
             if self._old_logp is not None:
@@ -125,8 +126,9 @@ class GiGPOLearner(TorchLearner):
             sums = self._train(data)
         self._free_memory()
         self._log(sums, data, seconds=time.perf_counter() - start)
-        num_rows = float(training_data.rows.minibatch_row_counts.sum())
-        self._kl.update(sums.results()["kl_to_reference"], num_rows=num_rows)
+        if self.config.kl_placement == "loss":
+            num_rows = float(training_data.rows.minibatch_row_counts.sum())
+            self._kl.update(sums.results()["kl_to_reference"], num_rows=num_rows)
         self._iteration += 1
         self.after_gradient_based_update(timesteps=timesteps or {})
         return None if _no_metrics_reduce else self.metrics.reduce()
@@ -200,7 +202,7 @@ class GiGPOLearner(TorchLearner):
             scores[lm.LOGP],
             scores[lm.ENTROPY],
             data.columns_of(micro_batch),
-            objective_settings(self.config, kl_coeff=self._kl.coeff),
+            objective_settings(self.config, kl_coeff=self._kl_coeff_of_loss),
         )
 
     def _step(self, totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
@@ -257,7 +259,27 @@ class GiGPOLearner(TorchLearner):
             self._optimizer.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()  # without CUDA: nothing
 
-    # ------------------------------------------------------------------ the critic
+    # ------------------------------------------------------------------ before credit is given
+
+    def penalties_of_share(self, shares: Sequence[TokenRows]) -> np.ndarray:
+        """Weigh the divergence from the reference of this Learner's share of some rows.
+
+        Args:
+            shares: One for each Learner, by rank.
+
+        Returns:
+            (R,) float64, β·KL in units of the reward, in the order of the rows.
+        """
+        assert self._reference is not None
+        rows = shares[self._rank]
+        divergences = row_divergences(self._reference, rows, self.config, self._torch_device)
+        coeff = self._kl.coeff
+        total = torch.tensor([divergences.sum(), rows.response_lengths.sum(), rows.num_rows])
+        total = total.double().to(self._torch_device)
+        reduce_over_learners(total, is_distributed=self.distributed)
+        divergence, num_tokens, num_rows = total.tolist()
+        self._kl.update(divergence / max(num_tokens, 1.0), num_rows=num_rows)
+        return coeff * divergences
 
     def values_of_share(self, shares: Sequence[TokenRows]) -> np.ndarray:
         """Value the states of this Learner's share of some rows.
@@ -268,8 +290,8 @@ class GiGPOLearner(TorchLearner):
         Returns:
             (R,) float64, in the order of the rows.
         """
-        rank = torch.distributed.get_rank() if self.distributed else 0
-        return values_of(self._causal_lm, shares[rank], self.config, self._torch_device)
+        rows = shares[self._rank]
+        return values_of(self._causal_lm, rows, self.config, self._torch_device)
 
     # ------------------------------------------------------------------ weights and state
 
@@ -333,6 +355,14 @@ class GiGPOLearner(TorchLearner):
     @property
     def _torch_device(self) -> torch.device:
         return torch.device(self._device)
+
+    @property
+    def _kl_coeff_of_loss(self) -> float:
+        return self._kl.coeff if self.config.kl_placement == "loss" else 0.0
+
+    @property
+    def _rank(self) -> int:
+        return torch.distributed.get_rank() if self.distributed else 0
 
     @property
     def _world_size(self) -> int:

@@ -27,6 +27,7 @@ def settings(**changes: Any) -> SimpleNamespace:
         "num_env_runners": 2,
         "optimizer_name": "adamw",
         "kl_coeff": 0.01,
+        "critic": None,
         "micro_batch_tokens": 1000,
         "gradient_checkpointing": False,
         "logp_chunk_tokens": 1024,
@@ -47,6 +48,18 @@ def test_the_parts_of_a_learner_are_multiples_of_the_parameters():
     assert parts["optimiser"] == 3_952_000_000
     assert parts["gradient buckets of DDP"] == 0
     assert parts["logits of a chunk"] == 3 * 1024 * 151_936 * 4
+
+
+def test_a_critic_of_its_own_costs_a_second_model():
+    plain = memory.learner_memory(SHAPE, settings())
+    with_critic = memory.learner_memory(SHAPE, settings(critic="model"))
+
+    assert (
+        plain["critic model"]
+        == memory.learner_memory(SHAPE, settings(critic="head"))["critic model"]
+    )
+    assert with_critic["critic model"] == 4 * plain["weights"]
+    assert with_critic["activations"] == 2 * plain["activations"]
 
 
 def test_parts_that_a_config_does_without_cost_nothing():

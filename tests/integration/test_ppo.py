@@ -1,4 +1,4 @@
-"""PPO with a critic through the whole: values before credit, bootstrap, the critic learns."""
+"""PPO with a critic and the KL in the reward, as in RLHF: what Learners say before credit."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,13 @@ from rllib_gigpo import columns
 @pytest.fixture(scope="module")
 def trained(ray_session, corridor_config):
     config = corridor_config(
-        estimator="ppo", critic="head", critic_lr=1e-2, gamma=0.9, admissible_penalty=0.1
+        estimator="ppo",
+        critic="head",
+        critic_lr=1e-2,
+        gamma=0.9,
+        admissible_penalty=0.1,
+        kl_coeff=0.1,
+        kl_placement="reward",
     )
     # Corridor's own limit is 6 steps: here RLlib's side cuts episodes off before.
     algorithm = config.tasks(max_episode_steps=3).build_algo()
@@ -47,3 +53,16 @@ def test_the_critic_is_reported_and_the_policy_stays_fresh(trained):
         assert metrics["max_ratio_deviation_fresh"] < 1e-4
         assert metrics["vf_loss"] >= 0.0
         assert np.isfinite(metrics["vf_error"])
+
+
+def test_the_divergence_is_taken_from_the_reward_and_not_from_the_loss(trained):
+    algorithm, results = trained
+    first, second = algorithm.batches
+    assert np.abs(first[columns.KL_PENALTIES]).max() < 1e-6
+    assert (second[columns.KL_PENALTIES] > 0).any()
+    earned = np.concatenate([episode.get_rewards() for episode in second["episodes"]])
+    np.testing.assert_allclose(
+        second[columns.REWARDS], earned - second[columns.KL_PENALTIES], atol=1e-12
+    )
+    assert results[1]["credit"]["kl_penalty_mean"] > 0
+    assert results[1]["learners"]["default_policy"]["kl_to_reference"] == 0.0
