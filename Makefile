@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 EXPERIMENT ?= tuned_examples/textworld_gigpo_tiny.py
 RESULTS ?= results
-EXTRAS ?= textworld,similar,plot,dev
+EXTRAS ?= textworld,similar,plot,lora,dev
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -25,6 +25,7 @@ EXTRAS = {
     "textworld": ["textworld==1.7.*"],
     "similar": ["rapidfuzz>=3.9"],
     "plot": ["matplotlib>=3.9"],
+    "lora": ["peft>=0.18"],
 }
 # Exact where a newer release can turn a clean tree red.
 DEV = ["mypy==2.4.1", "ruff==0.17.5", "hypothesis>=6.100", "pytest==9.2.*", "pytest-timeout>=2.4"]

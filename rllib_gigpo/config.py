@@ -72,6 +72,7 @@ class GiGPOConfig(AlgorithmConfig):
         self.autocast_dtype: str | None = None
         self.attn_implementation = "sdpa"
         self.gradient_checkpointing = False
+        self.lora: Mapping[str, Any] | None = None
         self.chat_template_kwargs: Mapping[str, Any] = {}
         self.system_prompt: str | None = None
         self.max_prompt_tokens = 2048
@@ -206,6 +207,7 @@ class GiGPOConfig(AlgorithmConfig):
         autocast_dtype: str | None = NotProvided,
         attn_implementation: str = NotProvided,
         gradient_checkpointing: bool = NotProvided,
+        lora: Mapping[str, Any] | None = NotProvided,
         chat_template_kwargs: Mapping[str, Any] = NotProvided,
         system_prompt: str | None = NotProvided,
         max_prompt_tokens: int = NotProvided,
@@ -223,6 +225,8 @@ class GiGPOConfig(AlgorithmConfig):
             attn_implementation: Hugging Face's name of the attention kernel.
             gradient_checkpointing: Recompute activations in the backward pass: less memory for
                 about a third more time.
+            lora: ``{"rank": 64, "alpha": 64, "target_modules": "all-linear"}`` trains adapters
+                beside frozen weights, see `models.lora.LoraSettings`; None trains all weights.
             chat_template_kwargs: Passed to the chat template, for example
                 ``{"enable_thinking": False}`` for Qwen3.
             system_prompt: Text of the system message; None for the template's own default.
@@ -563,6 +567,7 @@ class GiGPOConfig(AlgorithmConfig):
                 "attn_implementation": self.attn_implementation,
                 "gradient_checkpointing": self.gradient_checkpointing,
                 "critic": self.critic,
+                "lora": self.lora,
             },
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +233,19 @@ def _context(config: Any, config_file: Path) -> Iterator[str]:
         )
 
 
+def _lora(config: Any) -> Iterator[str]:
+    if config.lora is None:
+        return
+    known = ("rank", "alpha", "target_modules")
+    if not isinstance(config.lora, Mapping) or set(config.lora) - set(known):
+        yield f"lora={config.lora!r} must be a dict with the keys {', '.join(known)}, or None"
+        return
+    for name in ("rank", "alpha"):
+        value = config.lora.get(name, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            yield f"lora: {name}={value!r} must be a whole number of at least 1"
+
+
 def _environment(config: Any) -> Iterator[str]:
     if config.env is None:
         yield "no environment: call .environment('module:Id-v0', env_config={...})"
@@ -422,6 +435,7 @@ _CHECKS: tuple[Callable[[Any], Iterator[str]], ...] = (
     _choices,
     _numbers,
     _model,
+    _lora,
     _environment,
     _sampling,
     _tasks,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rllib_gigpo.errors import MissingExtraError
 from rllib_gigpo.results import IterationSummary
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LINES = ("-", "--", ":")  # there are ten colours
 # Bounds of the bins of anchor-group sizes: 1, 2-4, 5-7, 8-10, more.
 SIZE_BINS = ((1, 1), (2, 4), (5, 7), (8, 10), (11, None))
 
@@ -53,9 +54,11 @@ def mean_curves(
         per_iteration = list(zip(*(trailing_mean(curve, window) for curve in seeds), strict=False))
         iterations = range(1, len(per_iteration) + 1)
         means = [sum(values) / len(values) for values in per_iteration]
-        axes.plot(iterations, means, color=f"C{index}", label=f"{name} ({len(seeds)} seeds)")
+        style: dict[str, Any] = {"color": f"C{index}", "linestyle": _LINES[index // 10 % 3]}
+        axes.plot(iterations, means, label=f"{name} ({len(seeds)} seeds)", **style)
         low, high = [min(values) for values in per_iteration], [max(v) for v in per_iteration]
-        axes.fill_between(iterations, low, high, color=f"C{index}", alpha=0.2, linewidth=0)
+        alpha = 0.2 if len(curves) <= 4 else 0.04  # many bands would hide the lines
+        axes.fill_between(iterations, low, high, color=f"C{index}", alpha=alpha, linewidth=0)
     _finish_rates(axes, ylabel=f"success rate, mean of {window} iterations")
     return figure
 

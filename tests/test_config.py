@@ -218,3 +218,23 @@ def test_settings_of_the_chosen_estimator_and_the_discount_are_no_mistakes(confi
 )
 def test_settings_of_the_loss_that_do_not_go_together_are_mistakes(config, settings, message):
     assert message in mistakes(config.training(**settings))
+
+
+@pytest.mark.parametrize(
+    ("lora", "message"),
+    [
+        ({"r": 8}, "rank, alpha, target_modules"),
+        ({"rank": 0}, "lora: rank=0 must be a whole number of at least 1"),
+        (8, "lora=8 must be a dict"),
+    ],
+)
+def test_a_bad_lora_setting_is_a_mistake(config, lora, message):
+    assert message in mistakes(config.llm(lora=lora))
+
+
+def test_ppo_without_a_critic_and_a_critic_without_ppo_are_mistakes(config):
+    assert "needs a critic: set critic='head'" in mistakes(config.training(estimator="ppo"))
+    config.training(estimator="ppo", critic="model", vf_clip_param=0.0)
+    assert "vf_clip_param=0.0 must be above 0" in mistakes(config)
+    config.training(estimator="gigpo", vf_clip_param=0.5)
+    assert "critic='model' has no effect with estimator='gigpo'" in mistakes(config)

@@ -28,7 +28,7 @@ from rllib_gigpo.learner.kl_controller import KLController
 from rllib_gigpo.learner.model_folder import ModelFolder
 from rllib_gigpo.learner.old_log_probs import RecomputedLogProbs
 from rllib_gigpo.learner.optimizers import make_optimizer, scale_learning_rates, to_cpu
-from rllib_gigpo.learner.reference import Reference
+from rllib_gigpo.learner.reference import make_reference
 from rllib_gigpo.learner.reward_kl import row_divergences
 from rllib_gigpo.learner.settings import (
     autocast,
@@ -60,7 +60,7 @@ class GiGPOLearner(TorchLearner):
         self._kl = KLController(config.kl_coeff, target=config.kl_target, horizon=config.kl_horizon)
         self._reference = None
         if config.kl_coeff > 0:
-            self._reference = Reference(self._causal_lm.model)
+            self._reference = make_reference(self._causal_lm.model)
         self._old_logp = RecomputedLogProbs(config) if config.old_logp == "recompute" else None
 
     @override(TorchLearner)
@@ -303,7 +303,8 @@ class GiGPOLearner(TorchLearner):
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
         """The model alone, as a plain Hugging Face folder; the rest is this Learner's state."""
         model = self._causal_lm.model
-        return [(COMPONENT_RL_MODULE, ModelFolder(model, self.config.model_path))]
+        folder = ModelFolder(model, self.config.model_path, lora=self.config.lora)
+        return [(COMPONENT_RL_MODULE, folder)]
 
     @override(Learner)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

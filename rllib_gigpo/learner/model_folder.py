@@ -1,12 +1,13 @@
 """The Learner's model in a checkpoint: a plain Hugging Face folder, weights and tokenizer.
 
-`transformers` and ``vllm serve`` open it as it is; nothing of RLlib lies inside.
+`transformers` and ``vllm serve`` open it as it is; nothing of RLlib lies inside. With LoRA the
+weights are merged, and the adapter alone lies beside them, in peft's format.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from rllib_gigpo.errors import CheckpointError
+from rllib_gigpo.models.lora import LoraSettings, load_adapter, merged_weights, save_adapter
 from rllib_gigpo.models.tokenizer import load_tokenizer
 
 _LEARNER_GROUP = "learner_group"
+_ADAPTER_FOLDER = "adapter"
 
 
 def model_folder(checkpoint: str | Path) -> Path:
@@ -42,10 +45,13 @@ def model_folder(checkpoint: str | Path) -> Path:
 class ModelFolder(Checkpointable):
     """Saves and restores a Learner's model in the Hugging Face format."""
 
-    def __init__(self, model: PreTrainedModel, model_path: str) -> None:
+    def __init__(
+        self, model: PreTrainedModel, model_path: str, *, lora: Mapping[str, Any] | None = None
+    ) -> None:
         """Look after ``model``; the tokenizer comes from ``model_path``."""
         self._model = model
         self._model_path = model_path
+        self._lora = lora
 
     @override(Checkpointable)
     def save_to_path(
@@ -60,7 +66,7 @@ class ModelFolder(Checkpointable):
         with tempfile.TemporaryDirectory() as temporary, _no_progress_bar():
             is_local = filesystem is None or isinstance(filesystem, pyarrow.fs.LocalFileSystem)
             folder = str(path) if is_local else temporary
-            self._model.save_pretrained(folder)
+            self._save_model(Path(folder))
             load_tokenizer(self._model_path).save_pretrained(folder)
             if not is_local:
                 pyarrow.fs.copy_files(folder, str(path), destination_filesystem=filesystem)
@@ -85,6 +91,9 @@ class ModelFolder(Checkpointable):
             if filesystem and not isinstance(filesystem, pyarrow.fs.LocalFileSystem):
                 pyarrow.fs.copy_files(folder, temporary, source_filesystem=filesystem)
                 folder = temporary
+            if self._lora is not None:
+                self._restore_adapter(Path(folder))
+                return
             saved = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=self._model.dtype, local_files_only=True
             )
@@ -96,6 +105,24 @@ class ModelFolder(Checkpointable):
                 f" ({_describe(self._model)}, {self._model_path}): restore with the config that"
                 f" made the checkpoint. First difference: {str(error).splitlines()[1].strip()}"
             ) from error
+
+    def _restore_adapter(self, folder: Path) -> None:
+        """Load the adapter; the base is the start model and stays what it is.
+
+        Where the base was read from this very folder, as `rllib evaluate` does, it is merged
+        already, and the adapters stay at 0.
+        """
+        if Path(self._model_path).resolve() != folder.resolve():
+            load_adapter(self._model, folder / _ADAPTER_FOLDER)
+
+    def _save_model(self, folder: Path) -> None:
+        if self._lora is None:
+            self._model.save_pretrained(folder)
+            return
+        merged = {name: value.contiguous() for name, value in merged_weights(self._model)}
+        self._model.save_pretrained(folder, state_dict=merged)
+        settings = LoraSettings.from_setting(self._lora)
+        save_adapter(self._model, settings, folder / _ADAPTER_FOLDER)
 
     @override(Checkpointable)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -109,7 +136,7 @@ class ModelFolder(Checkpointable):
     @override(Checkpointable)
     def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
         """What builds an object like this one."""
-        return (self._model, self._model_path), {}
+        return (self._model, self._model_path), {"lora": self._lora}
 
 
 def _describe(model: PreTrainedModel) -> str:

@@ -1,4 +1,4 @@
-"""The reference policy of the KL term: the start weights, frozen."""
+"""The reference policy of the KL term: the start weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 
 from rllib_gigpo.learner.scoring import score_all
 from rllib_gigpo.learner.update_data import UpdateData
+from rllib_gigpo.models.lora import has_lora, lora_disabled
 
 
 class Reference:
@@ -25,3 +26,21 @@ class Reference:
             The data with ``ref_logp``.
         """
         return data.with_columns(ref_logp=score_all(self._model, data, config, device))
+
+
+class AdapterFreeReference(Reference):
+    """The policy itself with its adapters switched off: no second copy."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        """Look at ``model``, a policy with LoRA."""
+        self._model = model
+
+    def score(self, data: UpdateData, config: Any, device: torch.device) -> UpdateData:
+        """Score without the adapters, see the base class."""
+        with lora_disabled(self._model):
+            return super().score(data, config, device)
+
+
+def make_reference(model: torch.nn.Module) -> Reference:
+    """Choose how the start weights are kept."""
+    return AdapterFreeReference(model) if has_lora(model) else Reference(model)

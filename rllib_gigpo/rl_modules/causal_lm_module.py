@@ -14,9 +14,12 @@ from rllib_gigpo.errors import ConfigError, GiGPOError
 from rllib_gigpo.loss.log_probs import response_log_probs
 from rllib_gigpo.loss.packing import MicroBatch
 from rllib_gigpo.models.causal_lm import load_causal_lm
+from rllib_gigpo.models.lora import LoraSettings, add_lora, merged_weights
 from rllib_gigpo.rl_modules.critic import Critic, ModelCritic, make_critic
 
-CRITIC = "critic"  # key of model_config, and of the Learner's state
+# Keys of model_config.
+CRITIC = "critic"  # of the Learner's state too
+LORA = "lora"
 # Keys of a training batch and of its result.
 MICRO_BATCH = "micro_batch"  # loss.packing.MicroBatch
 CHUNK_TOKENS = "chunk_tokens"  # int
@@ -34,8 +37,8 @@ class CausalLMModule(TorchRLModule):
     """A causal LM under training.
 
     ``model_config`` holds ``model_path``, and optionally ``dtype``, ``attn_implementation`` and
-    ``gradient_checkpointing`` (see `models.causal_lm.load_causal_lm`), and ``critic`` (see
-    `rl_modules.critic.make_critic`).
+    ``gradient_checkpointing`` (see `models.causal_lm.load_causal_lm`), ``critic`` (see
+    `rl_modules.critic.make_critic`) and ``lora`` (see `models.lora.LoraSettings`).
     """
 
     model: nn.Module
@@ -51,10 +54,13 @@ class CausalLMModule(TorchRLModule):
                 for an outdated constructor, builds again and hides the error.
         """
         try:
-            settings = {k: v for k, v in self.model_config.items() if k != CRITIC}
+            own = (CRITIC, LORA)
+            settings = {k: v for k, v in self.model_config.items() if k not in own}
             self.model = load_causal_lm(**settings)
             _check_logits(self.model.config)
             self.critic = make_critic(self.model_config.get(CRITIC), self.model, settings)
+            if self.model_config.get(LORA) is not None:
+                add_lora(self.model, LoraSettings.from_setting(self.model_config[LORA]))
             disable_dropout(self)
         except AttributeError as error:
             raise GiGPOError(
@@ -115,8 +121,9 @@ class CausalLMModule(TorchRLModule):
         """Yield (Hugging Face name, copy on the CPU), a tied ``lm_head.weight`` included.
 
         Without it an engine that keeps its output matrix apart from its embedding goes stale.
+        Adapters are merged, so that an engine knows nothing of them.
         """
-        for name, value in self.model.state_dict().items():
+        for name, value in merged_weights(self.model):
             yield name, _cpu_copy(value)
 
 

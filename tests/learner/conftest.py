@@ -62,7 +62,9 @@ def make_config(model_path):
             "micro_batch_tokens": 100,
             "logp_chunk_tokens": 7,
         }
-        config = GiGPOConfig().llm(model_path=model_path).training(**{**defaults, **settings})
+        lora = settings.pop("lora", None)
+        config = GiGPOConfig().llm(model_path=model_path, lora=lora)
+        config.training(**{**defaults, **settings})
         return config.learners(num_learners=num_learners, num_cpus_per_learner=0.5)
 
     return make
@@ -70,9 +72,9 @@ def make_config(model_path):
 
 @pytest.fixture(scope="session")
 def make_spec(model_path):
-    """A function that describes the module, with or without a critic."""
+    """A function that describes the module, with or without critic and adapters."""
 
-    def make(critic=None):
+    def make(critic=None, *, lora=None, path=model_path):
         space = gymnasium.spaces.Text(10)
         return MultiRLModuleSpec(
             rl_module_specs={
@@ -80,7 +82,7 @@ def make_spec(model_path):
                     module_class=CausalLMModule,
                     observation_space=space,
                     action_space=space,
-                    model_config={"model_path": model_path, "critic": critic},
+                    model_config={"model_path": path, "critic": critic, "lora": lora},
                 )
             }
         )
@@ -93,7 +95,7 @@ def make_learner(make_config, make_spec):
     """A function that builds a local Learner."""
 
     def make(**settings):
-        spec = make_spec(settings.get("critic"))
+        spec = make_spec(settings.get("critic"), lora=settings.get("lora"))
         learner = GiGPOLearner(config=make_config(**settings), module_spec=spec)
         learner.build()
         return learner
@@ -108,7 +110,7 @@ def make_group(make_config, make_spec, ray_session):
 
     def make(num_learners, **settings):
         config = make_config(num_learners=num_learners, **settings)
-        spec = make_spec(settings.get("critic"))
+        spec = make_spec(settings.get("critic"), lora=settings.get("lora"))
         groups.append(LearnerGroup(config=config, module_spec=spec))
         return groups[-1]
 

@@ -1,0 +1,178 @@
+"""LoRA: small trainable matrices beside frozen weights (arXiv 2106.09685), with peft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from rllib_gigpo.errors import CheckpointError, ConfigError, MissingExtraError
+
+ADAPTER = "default"  # peft's name of the one adapter
+_ADAPTER_FILE = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """The size and the place of the adapters.
+
+    Attributes:
+        rank: r of A (r, in) and B (out, r).
+        alpha: The adapter's output is scaled by alpha / rank.
+        target_modules: Names, or ends of names, of the linear layers; "all-linear" for all but the
+            output embedding.
+    """
+
+    rank: int = 64
+    alpha: int = 64
+    target_modules: str | Sequence[str] = "all-linear"
+
+    @classmethod
+    def from_setting(cls, setting: Mapping[str, Any]) -> Self:
+        """Read what stands in a config.
+
+        Raises:
+            ConfigError: An unknown key, or a rank below 1.
+        """
+        known = [field.name for field in fields(cls)]
+        if not isinstance(setting, Mapping) or set(setting) - set(known):
+            raise ConfigError(f"lora={setting!r} must be a dict with the keys {', '.join(known)}")
+        settings = cls(**setting)
+        if not isinstance(settings.rank, int) or settings.rank < 1:
+            raise ConfigError(f"lora: rank={settings.rank!r} must be a whole number of at least 1")
+        return settings
+
+
+def add_lora(model: nn.Module, settings: LoraSettings) -> None:
+    """Put adapters into a model, in place; its own weights are frozen, B begins at 0.
+
+    Raises:
+        ConfigError: No layer of the model has one of the names.
+        MissingExtraError: peft is not installed.
+    """
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise MissingExtraError(
+            'llm(lora=...) needs peft: pip install "rllib-gigpo[lora]"'
+        ) from error
+    targets = settings.target_modules
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        lora_dropout=0.0,  # the ratio to the rollout must be 1 before the first step
+    )
+    try:
+        inject_adapter_in_model(config, model, adapter_name=ADAPTER)
+    except ValueError as error:
+        names = sorted({n.rpartition(".")[2] for n, m in model.named_modules() if _is_linear(m)})
+        raise ConfigError(
+            f"lora: target_modules={targets!r} match no layer of the model; its linear layers are"
+            f" {', '.join(names)}"
+        ) from error
+
+
+def has_lora(model: nn.Module) -> bool:
+    """Whether a model has adapters."""
+    return any(True for _ in _lora_layers(model))
+
+
+@contextmanager
+def lora_disabled(model: nn.Module) -> Iterator[None]:
+    """Make a model what it was before `add_lora`, for a while."""
+    layers = [layer for _, layer in _lora_layers(model)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
+
+
+@torch.no_grad()
+def merged_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the weights under their Hugging Face names, W + (alpha / r)·B·A in one matrix.
+
+    Args:
+        model: With or without adapters.
+
+    Yields:
+        (name, tensor) on the model's device; without adapters the weights themselves.
+    """
+    layers = dict(_lora_layers(model))
+    for name, value in model.state_dict().items():
+        if ".lora_" in name:
+            continue
+        owner, _, leaf = name.rpartition(".base_layer.")
+        if not owner:
+            yield name, value
+        elif leaf == "weight":
+            yield f"{owner}.weight", value + layers[owner].get_delta_weight(ADAPTER)
+        else:
+            yield f"{owner}.{leaf}", value
+
+
+def save_adapter(model: nn.Module, settings: LoraSettings, folder: Path) -> None:
+    """Write the adapters alone, in peft's format."""
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    targets = sorted({name.rpartition(".")[2] for name, _ in _lora_layers(model)})
+    LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    ).save_pretrained(str(folder))
+    state = get_peft_model_state_dict(model, adapter_name=ADAPTER)
+    tensors = {
+        f"base_model.model.{name}": value.detach().cpu().contiguous()
+        for name, value in state.items()
+    }
+    save_file(tensors, str(folder / _ADAPTER_FILE), metadata={"format": "pt"})
+
+
+def load_adapter(model: nn.Module, folder: Path) -> None:
+    """Read what `save_adapter` has written.
+
+    Raises:
+        CheckpointError: There is none, or it has another rank or other layers.
+    """
+    from peft.utils import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    file = folder / _ADAPTER_FILE
+    if not file.is_file():
+        raise CheckpointError(
+            f"{folder} holds no adapter: the checkpoint was made without lora; restore it so"
+        )
+    state = {
+        name.removeprefix("base_model.model."): value for name, value in load_file(file).items()
+    }
+    own = sum(value.numel() for name, value in model.state_dict().items() if ".lora_" in name)
+    saved = sum(value.numel() for value in state.values())
+    if own != saved:
+        raise CheckpointError(
+            f"{folder}: the adapter has {saved:,} numbers and the config's lora asks for {own:,};"
+            " restore with the config that made the checkpoint"
+        )
+    set_peft_model_state_dict(model, state, adapter_name=ADAPTER)
+
+
+def _lora_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
+    for name, module in model.named_modules():
+        if hasattr(module, "lora_A") and hasattr(module, "base_layer"):
+            yield name, module
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear)
