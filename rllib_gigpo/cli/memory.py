@@ -50,17 +50,21 @@ def learner_memory(shape: ModelShape, config: Any) -> dict[str, int]:
         config: A `GiGPOConfig`, or anything with its attributes.
     """
     weights = shape.num_parameters * _BYTES[config.dtype]
-    buckets = weights if config.num_learners > 1 else 0
-    optimizer = 2 * weights if config.optimizer_name == "adamw" else 0
+    trained = weights
+    if config.lora is not None:
+        trained = adapter_parameters(shape, config.lora.get("rank", 64)) * _BYTES[config.dtype]
+    buckets = trained if config.num_learners > 1 else 0
+    optimizer = 2 * trained if config.optimizer_name == "adamw" else 0
     # A critic on the policy's trunk is one row of numbers; a second model costs a second of all.
     num_models = 2 if config.critic == "model" else 1
     return {
-        "weights": weights,
-        "gradients": weights,
+        "weights": weights + (trained if config.lora is not None else 0),
+        "gradients": trained,
         "gradient buckets of DDP": buckets,
         "optimiser": optimizer,
-        "critic model": (num_models - 1) * (2 * weights + buckets + optimizer),
-        "reference model": weights if config.kl_coeff > 0 else 0,
+        "critic model": (num_models - 1) * _model_under_training(weights, config),
+        # With LoRA the reference is the model without its adapters.
+        "reference model": weights if config.kl_coeff > 0 and config.lora is None else 0,
         "activations": num_models
         * activation_bytes(
             shape,
@@ -70,6 +74,20 @@ def learner_memory(shape: ModelShape, config: Any) -> dict[str, int]:
         ),
         "logits of a chunk": _LOGIT_COPIES * config.logp_chunk_tokens * shape.vocab_size * 4,
     }
+
+
+def adapter_parameters(shape: ModelShape, rank: int) -> int:
+    """Count the numbers of LoRA adapters on all linear layers but the output embedding."""
+    heads, kv_heads = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
+    attention = 2 * (shape.hidden_size + heads) + 2 * (shape.hidden_size + kv_heads)
+    mlp = 3 * (shape.hidden_size + shape.intermediate_size)
+    return rank * shape.num_layers * (attention + mlp)
+
+
+def _model_under_training(weights: int, config: Any) -> int:
+    """Weights, gradients, buckets and moments of a second model, all of it trained."""
+    copies = 2 + (config.num_learners > 1) + 2 * (config.optimizer_name == "adamw")
+    return copies * weights
 
 
 def engine_memory(shape: ModelShape, config: Any) -> dict[str, int]:

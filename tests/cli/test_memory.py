@@ -28,6 +28,7 @@ def settings(**changes: Any) -> SimpleNamespace:
         "optimizer_name": "adamw",
         "kl_coeff": 0.01,
         "critic": None,
+        "lora": None,
         "micro_batch_tokens": 1000,
         "gradient_checkpointing": False,
         "logp_chunk_tokens": 1024,
@@ -48,6 +49,18 @@ def test_the_parts_of_a_learner_are_multiples_of_the_parameters():
     assert parts["optimiser"] == 3_952_000_000
     assert parts["gradient buckets of DDP"] == 0
     assert parts["logits of a chunk"] == 3 * 1024 * 151_936 * 4
+
+
+def test_adapters_cost_what_is_trained_and_no_reference():
+    parts = memory.learner_memory(SHAPE, settings(lora={"rank": 8}))
+
+    # Per layer and rank: q and o 896 + 896, k and v 896 + 128, three of 896 + 4864.
+    numbers = 8 * 24 * (2 * 1792 + 2 * 1024 + 3 * 5760)
+    assert memory.adapter_parameters(SHAPE, 8) == numbers
+    assert parts["gradients"] == 4 * numbers
+    assert parts["optimiser"] == 8 * numbers
+    assert parts["weights"] == 4 * (494_000_000 + numbers)
+    assert parts["reference model"] == 0
 
 
 def test_a_critic_of_its_own_costs_a_second_model():
