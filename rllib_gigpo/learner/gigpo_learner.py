@@ -114,26 +114,35 @@ class GiGPOLearner(TorchLearner):
         self.before_gradient_based_update(timesteps=timesteps or {})
         self._weights_seq_no += 1
         start = time.perf_counter()
-        data = prepare_update(training_data.rows, self.config, self._torch_device)
-        if self._reference is not None and self.config.kl_placement == "loss":
-            data = self._reference.score(data, self.config, self._torch_device)
         with self._peers_told_of_failure():
-            if self._old_logp is not None:
-                data, mismatch = self._old_logp.apply(
-                    self._causal_lm.model, data, self.config, self._torch_device
-                )
-                self._log_means(mismatch)
+            data = self._prepare(training_data.rows)
             sums = self._train(data)
         self._free_memory()
         self._log(sums, data, seconds=time.perf_counter() - start)
-        if self.config.kl_placement == "loss":
-            num_rows = float(training_data.rows.minibatch_row_counts.sum())
-            self._kl.update(sums.results()["kl_to_reference"], num_rows=num_rows)
+        self._steer_kl(sums, training_data.rows)
         self._iteration += 1
         self.after_gradient_based_update(timesteps=timesteps or {})
         return None if _no_metrics_reduce else self.metrics.reduce()
 
     # ------------------------------------------------------------------ the loop
+
+    def _prepare(self, rows: TokenRows) -> UpdateData:
+        """Pack the rows, and score them with the weights that the update starts from."""
+        data = prepare_update(rows, self.config, self._torch_device)
+        if self._reference is not None and self.config.kl_placement == "loss":
+            data = self._reference.score(data, self.config, self._torch_device)
+        if self._old_logp is not None:
+            data, mismatch = self._old_logp.apply(
+                self._causal_lm.model, data, self.config, self._torch_device
+            )
+            self._log_means(mismatch)
+        return data
+
+    def _steer_kl(self, sums: UpdateSums, rows: TokenRows) -> None:
+        """Let the weight of the KL in the loss follow its target; that in the reward did before."""
+        if self.config.kl_placement == "loss":
+            num_rows = float(rows.minibatch_row_counts.sum())
+            self._kl.update(sums.results()["kl_to_reference"], num_rows=num_rows)
 
     def _train(self, data: UpdateData) -> UpdateSums:
         factor = learning_rate_factor(self.config, self._iteration)
