@@ -10,6 +10,7 @@ import numpy as np
 
 from rllib_gigpo import columns
 from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.env_runner.records import step_outputs
 
 
 class LearnerScores(ABC):
@@ -60,7 +61,7 @@ class CriticValues(LearnerScores):
 
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
         """Value all states, see the base class."""
-        prompts = _outputs(episodes, columns.PROMPT_TOKEN_IDS)
+        prompts = step_outputs(episodes, columns.PROMPT_TOKEN_IDS)
         truncated = [episode for episode in episodes if episode.is_truncated]
         all_prompts = prompts + self._next_prompts(truncated)
         rows = _rows(all_prompts, [[]] * len(all_prompts), [np.zeros(0)] * len(all_prompts))
@@ -86,9 +87,9 @@ class RewardDivergences(LearnerScores):
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
         """Weigh the divergence of all answers, see the base class."""
         rows = _rows(
-            _outputs(episodes, columns.PROMPT_TOKEN_IDS),
-            _outputs(episodes, columns.RESPONSE_TOKEN_IDS),
-            _outputs(episodes, columns.ROLLOUT_LOGP),
+            step_outputs(episodes, columns.PROMPT_TOKEN_IDS),
+            step_outputs(episodes, columns.RESPONSE_TOKEN_IDS),
+            step_outputs(episodes, columns.ROLLOUT_LOGP),
         )
         penalties = self._ask(rows, lambda learner, shares: learner.penalties_of_share(shares))
         return {columns.KL_PENALTIES: penalties}
@@ -103,10 +104,6 @@ def make_learner_scores(config: Any, learner_group: Any, spaces: Any) -> list[Le
     if config.kl_coeff > 0 and config.kl_placement == "reward":
         scores.append(RewardDivergences(learner_group))
     return scores
-
-
-def _outputs(episodes: list[Any], column: str) -> list[Any]:
-    return [value for episode in episodes for value in episode.get_extra_model_outputs(column)]
 
 
 def _rows(prompts: list[Any], responses: list[Any], logp: list[Any]) -> TokenRows:

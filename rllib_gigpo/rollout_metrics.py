@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rllib_gigpo import columns
-from rllib_gigpo.env_runner.records import LostGroup, SampleResult
+from rllib_gigpo.env_runner.records import LostGroup, SampleResult, step_outputs
 
 _Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -39,11 +39,11 @@ def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
         "success_rate": _mean([has_won(episode) for episode in episodes]),
         **_spread("episode_return", [episode.get_return() for episode in episodes]),
         **_spread("episode_len", lengths),
-        "format_valid_rate": _mean(_outputs(episodes, columns.IS_FORMAT_VALID)),
-        "admissible_rate": _mean(_outputs(episodes, columns.IS_ADMISSIBLE)),
-        "prompt_cut_rate": _mean(_outputs(episodes, columns.PROMPT_CUT)),
+        "format_valid_rate": _mean(step_outputs(episodes, columns.IS_FORMAT_VALID)),
+        "admissible_rate": _mean(step_outputs(episodes, columns.IS_ADMISSIBLE)),
+        "prompt_cut_rate": _mean(step_outputs(episodes, columns.PROMPT_CUT)),
         "response_cut_rate": _mean(
-            reason == "length" for reason in _outputs(episodes, columns.FINISH_REASON)
+            reason == "length" for reason in step_outputs(episodes, columns.FINISH_REASON)
         ),
         "truncated_rate": _mean([episode.is_truncated for episode in episodes]),
         "prompt_tokens_mean": stats.num_prompt_tokens / max(1, stats.num_steps),
@@ -114,10 +114,6 @@ def wilson_interval(num_won: int, num_episodes: int) -> tuple[float, float]:
 def _interval(won: Sequence[bool]) -> dict[str, float]:
     low, high = wilson_interval(sum(won), len(won))
     return {"success_ci_low": low, "success_ci_high": high}
-
-
-def _outputs(episodes: Iterable[Any], column: str) -> list[Any]:
-    return [value for episode in episodes for value in episode.get_extra_model_outputs(column)]
 
 
 def _mean(values: Iterable[Any]) -> float:

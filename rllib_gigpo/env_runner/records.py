@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
@@ -75,3 +77,16 @@ class SampleResult:
             lost=self.lost + other.lost,
             stats=self.stats + other.stats,
         )
+
+
+def step_outputs(episodes: Iterable[Any], column: str) -> list[Any]:
+    """Read what the episodes keep of their steps.
+
+    Args:
+        episodes: Whole episodes, R steps in all.
+        column: Name of an extra model output, see `rllib_gigpo.columns`.
+
+    Returns:
+        R items, episode after episode.
+    """
+    return [value for episode in episodes for value in episode.get_extra_model_outputs(column)]

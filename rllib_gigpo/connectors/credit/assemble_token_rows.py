@@ -10,6 +10,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 from rllib_gigpo import columns
 from rllib_gigpo.credit.minibatches import assign_minibatches
 from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.env_runner.records import step_outputs
 
 
 class AssembleTokenRows(ConnectorV2):
@@ -40,9 +41,9 @@ class AssembleTokenRows(ConnectorV2):
         trajectory_ids = batch[columns.TRAJECTORY_IDS]
         num_minibatches = min(self._num_minibatches, len(episodes))
         batch[columns.TOKEN_ROWS] = TokenRows.from_rows(
-            _outputs(episodes, columns.PROMPT_TOKEN_IDS),
-            _outputs(episodes, columns.RESPONSE_TOKEN_IDS),
-            rollout_logp=_outputs(episodes, columns.ROLLOUT_LOGP),
+            step_outputs(episodes, columns.PROMPT_TOKEN_IDS),
+            step_outputs(episodes, columns.RESPONSE_TOKEN_IDS),
+            rollout_logp=step_outputs(episodes, columns.ROLLOUT_LOGP),
             advantages=batch[columns.ADVANTAGES],
             minibatch_ids=assign_minibatches(
                 trajectory_ids,
@@ -56,7 +57,3 @@ class AssembleTokenRows(ConnectorV2):
             value_targets=batch.get(columns.VALUE_TARGETS),
         )
         return batch
-
-
-def _outputs(episodes: list[Any], column: str) -> list[Any]:
-    return [value for episode in episodes for value in episode.get_extra_model_outputs(column)]

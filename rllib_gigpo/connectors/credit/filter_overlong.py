@@ -8,6 +8,7 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.env_runner.records import step_outputs
 
 
 class FilterOverlong(ConnectorV2):
@@ -19,11 +20,7 @@ class FilterOverlong(ConnectorV2):
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
         """Weigh the rows, and say how many were filtered."""
         is_cut = np.array(
-            [
-                reason == "length"
-                for episode in episodes
-                for reason in episode.get_extra_model_outputs(columns.FINISH_REASON)
-            ],
+            [reason == "length" for reason in step_outputs(episodes, columns.FINISH_REASON)],
             dtype=bool,
         )
         batch[columns.ROW_WEIGHTS] = np.where(is_cut, 0.0, 1.0)

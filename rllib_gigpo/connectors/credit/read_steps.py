@@ -10,6 +10,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.connectors.env_to_module.observation_to_text import text_reader
+from rllib_gigpo.env_runner.records import step_outputs
 
 
 class ReadSteps(ConnectorV2):
@@ -45,14 +46,14 @@ class ReadSteps(ConnectorV2):
         batch[columns.PENALTIES] = self._penalties(episodes)
         batch[columns.ANCHORS] = [a for episode in episodes for a in self._anchors(episode)]
         batch[columns.RESPONSE_LENGTHS] = np.array(
-            [len(ids) for ids in _outputs(episodes, columns.RESPONSE_TOKEN_IDS)], dtype=np.int64
+            [len(ids) for ids in step_outputs(episodes, columns.RESPONSE_TOKEN_IDS)], dtype=np.int64
         )
         return batch
 
     def _penalties(self, episodes: list[Any]) -> np.ndarray:
         """An answer without valid format names no action, so it pays for its format only."""
-        is_valid = np.array(_outputs(episodes, columns.IS_FORMAT_VALID), dtype=bool)
-        is_admissible = np.array(_outputs(episodes, columns.IS_ADMISSIBLE), dtype=bool)
+        is_valid = np.array(step_outputs(episodes, columns.IS_FORMAT_VALID), dtype=bool)
+        is_admissible = np.array(step_outputs(episodes, columns.IS_ADMISSIBLE), dtype=bool)
         return np.where(
             is_valid,
             np.where(is_admissible, 0.0, self._admissible_penalty),
@@ -71,10 +72,6 @@ def _tag_ids(episodes: list[Any]) -> np.ndarray:
     numbers: dict[frozenset[str], int] = {}
     tags = [frozenset(episode.get_infos(0).get("tags", ())) for episode in episodes]
     return np.array([numbers.setdefault(one, len(numbers)) for one in tags], dtype=np.int64)
-
-
-def _outputs(episodes: list[Any], column: str) -> list[Any]:
-    return [value for episode in episodes for value in episode.get_extra_model_outputs(column)]
 
 
 def _concatenate(parts: list[Any]) -> np.ndarray:
