@@ -10,7 +10,7 @@ from rllib_gigpo.credit.token_rows import TokenRows
 NUM_MINIBATCHES = 3
 
 
-def make_rows(lengths, minibatch_ids, weights=None):
+def make_rows(lengths, minibatch_ids, weights=None, **values):
     """Row r has the prompt tokens 1000 r + 0, 1, ..., and the response tokens 1000 r + 500, ..."""
     return TokenRows.from_rows(
         [[1000 * r + i for i in range(prompt)] for r, (prompt, _) in enumerate(lengths)],
@@ -22,6 +22,7 @@ def make_rows(lengths, minibatch_ids, weights=None):
         minibatch_ids=np.array(minibatch_ids, dtype=np.int64),
         num_minibatches=NUM_MINIBATCHES,
         weights=weights,
+        **values,
     )
 
 
@@ -56,8 +57,19 @@ def test_rows_are_laid_out_one_after_the_other_and_counted_by_minibatch():
     assert rows.advantages.tolist() == [-0.5, 0.5, 0.5, 0.5]
     assert rows.minibatch_token_counts.tolist() == [1.5, 0.0, 1.0]
     assert rows.minibatch_row_counts.tolist() == [0.5, 0.0, 1.0]
-    dtypes = [getattr(rows, name).dtype.name for name in TokenRows.__slots__]
+    assert rows.old_values is rows.value_targets is None
+    numbers = [name for name in TokenRows.__slots__ if getattr(rows, name) is not None]
+    dtypes = [getattr(rows, name).dtype.name for name in numbers]
     assert dtypes == ["int32"] * 3 + ["float32"] * 3 + ["int32"] + ["float64"] * 2
+
+
+def test_what_a_critic_needs_travels_with_its_row():
+    values = {"old_values": np.array([0.5, 1.5, 2.5]), "value_targets": np.array([3.0, 4.0, 5.0])}
+    rows = make_rows([(1, 1), (2, 2), (3, 3)], [0, 1, 2], **values)
+    part = rows.select(np.array([2, 0]))
+    assert part.old_values.tolist() == [2.5, 0.5]
+    assert part.value_targets.tolist() == [5.0, 3.0]
+    assert part.old_values.dtype == part.value_targets.dtype == np.float32
 
 
 @given(LENGTHS, st.data())
