@@ -95,9 +95,9 @@ class GiGPO(Algorithm):
         self._report = {TIMERS: {}}
         with self._phase("sample"):
             result = self._sample()
-        with self._phase("credit"):
-            rows = self._assign_credit(result)
-        with self._engines_asleep():
+        with self._engines_asleep():  # credit may ask the Learners for values
+            with self._phase("credit"):
+                rows = self._assign_credit(result)
             with self._phase("learn"):
                 self._update(rows)
             with self._phase("sync"):

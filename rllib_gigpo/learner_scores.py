@@ -40,10 +40,12 @@ class LearnerScores(ABC):
             rows.select(np.arange(rank, rows.num_rows, num_learners))
             for rank in range(num_learners)
         ]
-        parts = self._learner_group.foreach_learner(lambda learner: question(learner, shares))
+        answers = self._learner_group.foreach_learner(
+            lambda learner: (learner.rank, question(learner, shares))
+        )
         result = np.zeros(rows.num_rows)
-        for rank, part in enumerate(parts):
-            result[rank::num_learners] = part.get()
+        for rank, values in (answer.get() for answer in answers):
+            result[rank::num_learners] = values
         return result
 
 

@@ -280,7 +280,7 @@ class GiGPOLearner(TorchLearner):
             (R,) float64, β·KL in units of the reward, in the order of the rows.
         """
         assert self._reference is not None
-        rows = shares[self._rank]
+        rows = shares[self.rank]
         divergences = row_divergences(self._reference, rows, self.config, self._torch_device)
         coeff = self._kl.coeff
         total = torch.tensor([divergences.sum(), rows.response_lengths.sum(), rows.num_rows])
@@ -299,7 +299,7 @@ class GiGPOLearner(TorchLearner):
         Returns:
             (R,) float64, in the order of the rows.
         """
-        rows = shares[self._rank]
+        rows = shares[self.rank]
         return values_of(self._causal_lm, rows, self.config, self._torch_device)
 
     # ------------------------------------------------------------------ weights and state
@@ -371,7 +371,8 @@ class GiGPOLearner(TorchLearner):
         return self._kl.coeff if self.config.kl_placement == "loss" else 0.0
 
     @property
-    def _rank(self) -> int:
+    def rank(self) -> int:
+        """Number of this Learner among all, from 0."""
         return torch.distributed.get_rank() if self.distributed else 0
 
     @property
