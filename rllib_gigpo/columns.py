@@ -47,10 +47,8 @@ STEP_RETURNS = "step_returns"  # (R,) float64, R_{i,t}
 ANCHOR_GROUP_IDS = "anchor_group_ids"  # (R,) int64
 EPISODE_ADVANTAGES = "episode_advantages"  # (R,) float64, A^E
 STEP_ADVANTAGES = "step_advantages"  # (R,) float64, A^S
-VALUES = "values"  # (R,) float64, the critic's, of the state before the step; estimator "ppo" only
-BOOTSTRAP_VALUES = (
-    "bootstrap_values"  # (R,) float64, of the state after a truncated episode, else 0
-)
+VALUES = "values"  # (R,) float64, the critic's, of the state before the step; with a critic only
+BOOTSTRAP_VALUES = "bootstrap_values"  # (R,) float64, of the state after a truncated episode or 0
 VALUE_TARGETS = "value_targets"  # (R,) float64, what the critic should have said
 ADVANTAGES = "advantages"  # (R,) float64, A
 ROW_WEIGHTS = "row_weights"  # (R,) float64, in the loss; 1 each where it is absent

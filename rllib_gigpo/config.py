@@ -226,7 +226,7 @@ class GiGPOConfig(AlgorithmConfig):
             gradient_checkpointing: Recompute activations in the backward pass: less memory for
                 about a third more time.
             lora: ``{"rank": 64, "alpha": 64, "target_modules": "all-linear"}`` trains adapters
-                beside frozen weights, see `models.lora.LoraSettings`; None trains all weights.
+                beside frozen weights, see `models.lora_settings`; None trains all weights.
             chat_template_kwargs: Passed to the chat template, for example
                 ``{"enable_thinking": False}`` for Qwen3.
             system_prompt: Text of the system message; None for the template's own default.

@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.errors import GiGPOError
+from rllib_gigpo.errors import ConfigError, GiGPOError
+from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.prompting.template import PromptTemplate
 from rllib_gigpo.training_checks import TRAINING_CHECKS, is_number
 
@@ -224,14 +225,10 @@ def _context(config: Any, config_file: Path) -> Iterator[str]:
 def _lora(config: Any) -> Iterator[str]:
     if config.lora is None:
         return
-    known = ("rank", "alpha", "target_modules")
-    if not isinstance(config.lora, Mapping) or set(config.lora) - set(known):
-        yield f"lora={config.lora!r} must be a dict with the keys {', '.join(known)}, or None"
-        return
-    for name in ("rank", "alpha"):
-        value = config.lora.get(name, 1)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            yield f"lora: {name}={value!r} must be a whole number of at least 1"
+    try:
+        LoraSettings.from_setting(config.lora)
+    except ConfigError as error:
+        yield str(error)
 
 
 def _environment(config: Any) -> Iterator[str]:

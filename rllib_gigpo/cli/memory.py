@@ -7,6 +7,8 @@ activations are an estimate. What CUDA, NCCL and the allocator take for themselv
 from dataclasses import dataclass
 from typing import Any
 
+from rllib_gigpo.models.lora_settings import LoraSettings
+
 # Copies of a chunk's logits that live at once in the backward pass: logits, log-softmax, gradient.
 _LOGIT_COPIES = 3
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -52,7 +54,8 @@ def learner_memory(shape: ModelShape, config: Any) -> dict[str, int]:
     weights = shape.num_parameters * _BYTES[config.dtype]
     trained = weights
     if config.lora is not None:
-        trained = adapter_parameters(shape, config.lora.get("rank", 64)) * _BYTES[config.dtype]
+        rank = LoraSettings.from_setting(config.lora).rank
+        trained = adapter_parameters(shape, rank) * _BYTES[config.dtype]
     buckets = trained if config.num_learners > 1 else 0
     optimizer = 2 * trained if config.optimizer_name == "adamw" else 0
     # A critic on the policy's trunk is one row of numbers; a second model costs a second of all.

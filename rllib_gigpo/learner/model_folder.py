@@ -20,7 +20,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from rllib_gigpo.errors import CheckpointError
-from rllib_gigpo.models.lora import LoraSettings, load_adapter, merged_weights, save_adapter
+from rllib_gigpo.models.lora import load_adapter, merged_weights, save_adapter
+from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.models.tokenizer import load_tokenizer
 
 _LEARNER_GROUP = "learner_group"

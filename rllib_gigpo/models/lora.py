@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import nn
 
 from rllib_gigpo.errors import CheckpointError, ConfigError, MissingExtraError
+from rllib_gigpo.models.lora_settings import LoraSettings
 
 ADAPTER = "default"  # peft's name of the one adapter
 _ADAPTER_FILE = "adapter_model.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class LoraSettings:
-    """The size and the place of the adapters.
-
-    Attributes:
-        rank: r of A (r, in) and B (out, r).
-        alpha: The adapter's output is scaled by alpha / rank.
-        target_modules: Names, or ends of names, of the linear layers; "all-linear" for all but the
-            output embedding.
-    """
-
-    rank: int = 64
-    alpha: int = 64
-    target_modules: str | Sequence[str] = "all-linear"
-
-    @classmethod
-    def from_setting(cls, setting: Mapping[str, Any]) -> Self:
-        """Read what stands in a config.
-
-        Raises:
-            ConfigError: An unknown key, or a rank below 1.
-        """
-        known = [field.name for field in fields(cls)]
-        if not isinstance(setting, Mapping) or set(setting) - set(known):
-            raise ConfigError(f"lora={setting!r} must be a dict with the keys {', '.join(known)}")
-        settings = cls(**setting)
-        if not isinstance(settings.rank, int) or settings.rank < 1:
-            raise ConfigError(f"lora: rank={settings.rank!r} must be a whole number of at least 1")
-        return settings
 
 
 def add_lora(model: nn.Module, settings: LoraSettings) -> None:

@@ -14,7 +14,8 @@ from rllib_gigpo.errors import ConfigError, GiGPOError
 from rllib_gigpo.loss.log_probs import response_log_probs
 from rllib_gigpo.loss.packing import MicroBatch
 from rllib_gigpo.models.causal_lm import load_causal_lm
-from rllib_gigpo.models.lora import LoraSettings, add_lora, merged_weights
+from rllib_gigpo.models.lora import add_lora, merged_weights
+from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.rl_modules.critic import Critic, ModelCritic, make_critic
 
 # Keys of model_config.
@@ -38,7 +39,7 @@ class CausalLMModule(TorchRLModule):
 
     ``model_config`` holds ``model_path``, and optionally ``dtype``, ``attn_implementation`` and
     ``gradient_checkpointing`` (see `models.causal_lm.load_causal_lm`), ``critic`` (see
-    `rl_modules.critic.make_critic`) and ``lora`` (see `models.lora.LoraSettings`).
+    `rl_modules.critic.make_critic`) and ``lora`` (see `models.lora_settings.LoraSettings`).
     """
 
     model: nn.Module

@@ -11,8 +11,6 @@ from torch import nn
 from rllib_gigpo.loss.packing import MicroBatch
 from rllib_gigpo.models.causal_lm import load_causal_lm
 
-CRITICS = (None, "head", "model")
-
 
 class Critic(nn.Module, ABC):
     """Values of the states at the last tokens of a micro-batch's prompts; at first 0 everywhere."""

@@ -8,7 +8,6 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from rllib_gigpo.errors import CheckpointError, ConfigError, MissingExtraError
 from rllib_gigpo.models.lora import (
-    LoraSettings,
     add_lora,
     has_lora,
     load_adapter,
@@ -16,6 +15,7 @@ from rllib_gigpo.models.lora import (
     merged_weights,
     save_adapter,
 )
+from rllib_gigpo.models.lora_settings import LoraSettings
 
 IDS = torch.tensor([[1, 2, 3, 4, 5]])
 
