@@ -86,7 +86,8 @@ def evaluate_checkpoint(
 
     config = checkpoint_config(checkpoint)
     # The model that training started from may be gone, and nothing here needs it.
-    apply_settings(config, [("model_path", str(model_folder(checkpoint))), ("kl_coeff", 0.0)])
+    unneeded = [("kl_coeff", 0.0), ("kl_target", None)]
+    apply_settings(config, [("model_path", str(model_folder(checkpoint))), *unneeded])
     apply_settings(config, settings)
     algorithm = Algorithm.from_checkpoint(str(checkpoint.resolve()), config=config)
     try:

@@ -8,7 +8,7 @@ from rllib_gigpo.cli.evaluate import evaluate_checkpoint
 
 @pytest.fixture(scope="module")
 def trained(ray_session, corridor_config, tmp_path_factory):
-    config = corridor_config(kl_coeff=0.01, admissible_penalty=0.1)
+    config = corridor_config(kl_coeff=0.01, kl_target=0.1, admissible_penalty=0.1)
     algorithm = config.llm(lora={"rank": 8, "alpha": 16}).build_algo()
     results = [algorithm.train() for _ in range(2)]
     folder = tmp_path_factory.mktemp("checkpoint")
