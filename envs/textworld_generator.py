@@ -22,6 +22,11 @@ from typing import Any
 TEXTWORLD_LOCK = threading.RLock()
 """TextWorld's parsers are module globals: making and loading games takes turns in a process."""
 
+_NUM_SUBSTITUTES = 16
+_SEED_STRIDE = (
+    0x9E3779B1  # a prime near 2**32 over the golden ratio: neighbours' substitutes differ
+)
+
 
 def check_installed() -> None:
     """Raise an ImportError with the cure if TextWorld is missing."""
@@ -41,27 +46,42 @@ def textworld_version() -> str:
 def make_source(challenge: str, options: Mapping[str, Any], seed: int) -> tuple[str, str]:
     """Make a game's Inform 7 source and its JSON description.
 
+    Some seeds of some challenges make a map on which no quest of the length fits, and TextWorld
+    asks for another seed: then the next of `substitute_seeds` is taken.
+
     Args:
         challenge: A key of ``textworld_games.DEFAULT_OPTIONS``.
         options: All options of that challenge.
         seed: TextWorld's seed, 0 to 2**32 - 1.
 
     Raises:
-        ValueError: If TextWorld refuses the values of the options.
+        ValueError: If TextWorld refuses the values of the options, or no seed makes a quest.
     """
-    import textworld
     from textworld.generator import generate_inform7_source
+    from textworld.generator.chaining import QuestGenerationError
 
-    make = {"custom": _make_custom}.get(challenge, _make_challenge)
     with TEXTWORLD_LOCK, _quick_generation():
-        textworld.g_rng.set_seed(seed)  # its global generator, for what the four seeds leave open
-        game_options = textworld.GameOptions()
-        game_options.seeds = int(seed)
-        game = make(challenge, options, game_options)
+        for attempt in substitute_seeds(seed):
+            try:
+                game = _make_game(challenge, options, attempt)
+                break
+            except QuestGenerationError as error:
+                reason = error
+        else:
+            raise ValueError(
+                f"TextWorld makes no {challenge!r} game of {dict(options)} from seed {seed} nor"
+                f" from {_NUM_SUBSTITUTES} others: {reason}. Ask for a shorter quest or more rooms."
+            )
         source = generate_inform7_source(game)
         with tempfile.TemporaryDirectory() as folder:
             game.save(f"{folder}/game.json")
             return source, Path(folder, "game.json").read_text()
+
+
+def substitute_seeds(seed: int) -> Iterator[int]:
+    """Yield a seed and, far from it and from its neighbours' own, those that take its place."""
+    for attempt in range(_NUM_SUBSTITUTES + 1):
+        yield (seed + attempt * _SEED_STRIDE) % 2**32
 
 
 def compile_source(source: str, output: Path, *, project: Path) -> None:
@@ -104,6 +124,17 @@ def _run(command: list[str | Path]) -> None:
             f"a game of fewer rooms or objects may compile. Its output: "
             f"{result.stdout[-2000:]}{result.stderr[-2000:]}"
         )
+
+
+def _make_game(challenge: str, options: Mapping[str, Any], seed: int) -> Any:
+    import textworld
+
+    textworld.g_rng.set_seed(seed)  # its global generator, for what the four seeds leave open
+    game_options = textworld.GameOptions()
+    game_options.seeds = int(seed)
+    return {"custom": _make_custom}.get(challenge, _make_challenge)(
+        challenge, options, game_options
+    )
 
 
 def _make_challenge(challenge: str, options: Mapping[str, Any], game_options: Any) -> Any:

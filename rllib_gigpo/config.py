@@ -7,7 +7,7 @@ reports all mistakes at once (`config_checks.py`). Defaults are those of the pub
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core import DEFAULT_MODULE_ID
@@ -21,6 +21,9 @@ from rllib_gigpo.credit.estimators import EstimatorSpec
 from rllib_gigpo.credit.text_similarity import Ratio
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.presets import preset_settings
+
+if TYPE_CHECKING:
+    from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings, TinyModelSettings
 
 
 class GiGPOConfig(AlgorithmConfig):
@@ -235,6 +238,46 @@ class GiGPOConfig(AlgorithmConfig):
             max_response_tokens: The engine stops an answer after so many tokens.
         """
         return self._store(locals())
+
+    def warm_start(
+        self,
+        *,
+        env: str | None = None,
+        env_config: Mapping[str, Any] | None = None,
+        base_model: str | None = None,
+        demonstrations: DemonstrationSettings | None = None,
+        tiny_model: TinyModelSettings | None = None,
+        fit: FitSettings | None = None,
+    ) -> Self:
+        """Set ``model_path`` to a model that was fitted to the environment's expert, once.
+
+        Call it last: environment, training tasks and prompts are those of the config. The first
+        call plays and fits, which takes a minute; later ones find the model in the cache.
+
+        Args:
+            env: Gymnasium id, where `environment` was given a class or a function.
+            env_config: Keywords of the environment that differ for demonstrations.
+            base_model: Hugging Face folder to fit; None for a new model of 0.3M parameters.
+            demonstrations: How the expert plays; None for the defaults.
+            tiny_model: Size of the new model; None for the defaults.
+            fit: How the model is fitted; None for the defaults.
+
+        Raises:
+            ConfigError: If demonstrations cannot be played as the config says.
+            EnvContractError: If the environment names no expert actions.
+        """
+        from rllib_gigpo.warm_start import settings_for, warm_start
+
+        settings = settings_for(
+            self,
+            env=env,
+            env_config=env_config,
+            base_model=base_model,
+            demonstrations=demonstrations,
+            tiny_model=tiny_model,
+            fit=fit,
+        )
+        return self.llm(model_path=str(warm_start(settings)))
 
     def inference(
         self,

@@ -59,6 +59,29 @@ _DYNAMIC_SAMPLING = {"dynamic_sampling": True, "max_resamples": 9}
 _VERL_AGENT = "verl-agent, examples/{}_trainer/run_alfworld.sh"
 
 PRESETS: Mapping[str, Preset] = {
+    "gigpo-tiny": Preset(
+        "the main job of this project: 0.3M parameters on two CPU cores, docs/results.md",
+        {
+            **_GIGPO,
+            "group_size": 8,
+            "num_groups": 8,
+            "format_penalty": 0.05,
+            "admissible_penalty": 0.05,
+            "lr": 5e-4,
+            "lr_warmup_iterations": 2,
+            "kl_coeff": 0.0,
+            "entropy_coeff": 0.0,
+            "num_minibatches": 4,
+            # A small model needs short prompts and answers with the bare action.
+            "template": "compact",
+            "history_length": 3,
+            "action_tag": None,
+            "think_tag": None,
+            "max_prompt_tokens": 256,
+            "max_response_tokens": 12,
+            "eval_temperature": 1.0,
+        },
+    ),
     "gigpo-paper": Preset(
         "arXiv 2505.10978, section 5 and appendix; its objective averages over steps",
         {**_SCRIPT, **_GIGPO, "loss_aggregation": "seq_mean_token_mean"},

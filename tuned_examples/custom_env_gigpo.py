@@ -9,7 +9,6 @@ warm start halves the interval.
 import gymnasium as gym
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.warm_start import PromptSettings, WarmStartSettings, warm_start
 
 
 class GuessEnv(gym.Env):
@@ -50,18 +49,12 @@ class GuessEnv(gym.Env):
 
 gym.register("Guess-v0", entry_point=GuessEnv)
 
-model_path = warm_start(
-    WarmStartSettings(env="Guess-v0", seeds=tuple(range(64)), prompting=PromptSettings())
-)
-
 config = (
-    GiGPOConfig()
+    GiGPOConfig.preset("gigpo-tiny")
     .environment(lambda env_config: GuessEnv(**env_config))
     .tasks(num_train_tasks=64, num_test_tasks=64, max_episode_steps=4)
-    .llm(model_path=str(model_path), max_prompt_tokens=256, max_response_tokens=6)
-    .prompting(template="compact", history_length=3, action_tag=None, think_tag=None)
-    .inference(eval_temperature=1.0)
-    .training(group_size=8, num_groups=8, lr=1e-3, kl_coeff=0.0, entropy_coeff=0.0)
+    .training(lr=1e-3)
+    .warm_start(env="Guess-v0")
     .debugging(seed=0)
 )
 

@@ -8,53 +8,25 @@ which lets it succeed in less than half of its episodes. GiGPO takes it from the
 """
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.warm_start import (
-    DemonstrationSettings,
-    FitSettings,
-    PromptSettings,
-    WarmStartSettings,
-    warm_start,
-)
-
-NUM_TRAIN_TASKS = 128
-ENV = "rllib_gigpo.envs:TextWorld-v0"
-ENV_CONFIG = {
-    "challenge": "coin_collector",
-    "level": 5,
-    "max_steps": 15,
-    "observation": "description",
-}
-
-# A small model needs short prompts: what it sees, its last three actions, and what it may do.
-prompting = PromptSettings(template="compact", history_length=3, max_prompt_tokens=256)
-model_path = warm_start(
-    WarmStartSettings(
-        env=ENV,
-        env_config=ENV_CONFIG,
-        seeds=tuple(range(NUM_TRAIN_TASKS)),
-        prompting=prompting,
-        demonstrations=DemonstrationSettings(episodes_per_seed=3, random_label_probability=0.8),
-        fit=FitSettings(num_epochs=5),
-    )
-)
+from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings
 
 config = (
-    GiGPOConfig()
-    .environment(ENV, env_config={**ENV_CONFIG, "expert": False})
-    .tasks(num_train_tasks=NUM_TRAIN_TASKS, num_test_tasks=128, max_episode_steps=15)
-    .llm(model_path=str(model_path), max_prompt_tokens=256, max_response_tokens=12)
-    .prompting(template="compact", history_length=3, action_tag=None, think_tag=None)
-    .inference(eval_temperature=1.0)
-    .training(
-        group_size=8,
-        num_groups=8,
-        format_penalty=0.05,
-        admissible_penalty=0.05,
-        lr=5e-4,
-        lr_warmup_iterations=2,
-        kl_coeff=0.0,
-        entropy_coeff=0.0,
-        num_minibatches=4,
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    .environment(
+        "rllib_gigpo.envs:TextWorld-v0",
+        env_config={
+            "challenge": "coin_collector",
+            "level": 5,
+            "max_steps": 15,
+            "observation": "description",
+            "expert": False,
+        },
+    )
+    .tasks(num_train_tasks=128, num_test_tasks=128, max_episode_steps=15)
+    .warm_start(
+        env_config={"expert": True},
+        demonstrations=DemonstrationSettings(episodes_per_seed=3, random_label_probability=0.8),
+        fit=FitSettings(num_epochs=5),
     )
     .debugging(seed=0)
 )

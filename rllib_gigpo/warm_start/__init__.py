@@ -7,6 +7,7 @@ Example:
 """
 
 from rllib_gigpo.warm_start.fit import FitProgress
+from rllib_gigpo.warm_start.from_config import settings_for
 from rllib_gigpo.warm_start.report import WarmStartReport, read_report
 from rllib_gigpo.warm_start.settings import (
     DemonstrationSettings,
@@ -26,5 +27,6 @@ __all__ = [
     "WarmStartReport",
     "WarmStartSettings",
     "read_report",
+    "settings_for",
     "warm_start",
 ]

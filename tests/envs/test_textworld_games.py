@@ -8,8 +8,9 @@ import pytest
 import textworld
 from textworld.challenges import CHALLENGES
 from textworld.generator import compile_game, generate_inform7_source, make_game
+from textworld.generator.chaining import QuestGenerationError
 
-from rllib_gigpo.envs import textworld_games
+from rllib_gigpo.envs import textworld_games, textworld_generator
 from rllib_gigpo.envs.textworld_games import (
     GameSpec,
     default_cache_dir,
@@ -17,7 +18,7 @@ from rllib_gigpo.envs.textworld_games import (
     game_fingerprint,
     generate_games,
 )
-from rllib_gigpo.envs.textworld_generator import make_source
+from rllib_gigpo.envs.textworld_generator import make_source, substitute_seeds
 
 SMALL = GameSpec.create("coin_collector", {"level": 2})
 
@@ -84,6 +85,33 @@ def test_textworlds_global_generator_follows_the_seed_too(monkeypatch):
         with pytest.raises(ValueError, match="enough"):
             make_source("coin_collector", {"level": 5}, seed)
     assert drawn[0] == drawn[2] != drawn[1]
+
+
+def test_a_seed_without_a_quest_gets_the_same_substitute_each_time():
+    options = {"level": 10}
+    first, second = list(substitute_seeds(8))[:2]
+    game = make_source("treasure_hunter", options, 8)  # TextWorld finds no quest from seed 8
+    assert game == make_source("treasure_hunter", options, 8)
+    assert game == make_source("treasure_hunter", options, second)
+    assert first == 8
+
+
+def test_substitutes_of_neighbours_never_meet():
+    taken = [seed for task in range(2000) for seed in substitute_seeds(task)]
+    assert len(set(taken)) == len(taken)
+
+
+def test_options_from_which_no_seed_makes_a_quest_are_an_error(monkeypatch):
+    tried = []
+
+    def no_quest(challenge, options, seed):
+        tried.append(seed)
+        raise QuestGenerationError("no quest of length 5")
+
+    monkeypatch.setattr(textworld_generator, "_make_game", no_quest)
+    with pytest.raises(ValueError, match=r"no quest of length 5\. Ask for a shorter quest or more"):
+        make_source("treasure_hunter", {"level": 10}, 1)
+    assert tried == list(substitute_seeds(1))
 
 
 def test_generation_leaves_textworld_as_it_was():

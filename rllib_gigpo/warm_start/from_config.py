@@ -1,0 +1,71 @@
+"""The warm start that suits a config: its environment, its training tasks, its prompts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.warm_start.settings import (
+    DemonstrationSettings,
+    FitSettings,
+    PromptSettings,
+    TinyModelSettings,
+    WarmStartSettings,
+)
+
+_OWN_PIECES = ("memory", "action_parser", "observation_to_text")
+
+
+def settings_for(
+    config: Any,
+    *,
+    env: str | None = None,
+    env_config: Mapping[str, Any] | None = None,
+    base_model: str | None = None,
+    demonstrations: DemonstrationSettings | None = None,
+    tiny_model: TinyModelSettings | None = None,
+    fit: FitSettings | None = None,
+) -> WarmStartSettings:
+    """Returns the settings of a warm start; see `GiGPOConfig.warm_start`.
+
+    Raises:
+        ConfigError: if demonstrations cannot be played as the config says.
+    """
+    played_env = env if env is not None else config.env
+    mistakes = []
+    if not isinstance(played_env, str):
+        mistakes.append(
+            "the environment is no Gymnasium id: call environment(id) first, or pass env=id"
+        )
+    if config.num_train_tasks is None:
+        mistakes.append("num_train_tasks is not set: call tasks(num_train_tasks=...) first")
+    for name in _OWN_PIECES:
+        if getattr(config, name) is not None:
+            mistakes.append(f"{name} is set, and a warm start takes none: fit the model yourself")
+    if mistakes:
+        raise ConfigError(f"The warm start cannot work: {'; '.join(mistakes)}.")
+    first, number = config.first_train_task, config.num_train_tasks
+    return WarmStartSettings(
+        env=str(played_env),
+        env_config=dict(config.env_config) | dict(env_config or {}),
+        seeds=tuple(range(first, first + number)),
+        base_model=base_model,
+        prompting=prompting_of(config),
+        demonstrations=demonstrations
+        or DemonstrationSettings(max_episode_steps=config.max_episode_steps),
+        tiny_model=tiny_model or TinyModelSettings(),
+        fit=fit or FitSettings(),
+    )
+
+
+def prompting_of(config: Any) -> PromptSettings:
+    """Returns how prompts and responses look in the runs of a config."""
+    return PromptSettings(
+        template=config.template,
+        history_length=config.history_length,
+        max_prompt_tokens=config.max_prompt_tokens,
+        action_tag=config.action_tag,
+        think_tag=config.think_tag,
+        require_think=config.require_think,
+        system_prompt=config.system_prompt,
+        chat_template_kwargs=config.chat_template_kwargs,
+    )
