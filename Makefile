@@ -52,14 +52,19 @@ bench: setup  ## time the parts against plain counterparts; JSON in results/benc
 	$(BIN)/python benchmarks/similar_anchors.py --json $(RESULTS)/bench/similar_anchors.json
 	$(BIN)/python benchmarks/learner.py --json $(RESULTS)/bench/learner.json
 	$(BIN)/python benchmarks/critic.py --json $(RESULTS)/bench/critic.json
+	$(BIN)/python benchmarks/lora.py --json $(RESULTS)/bench/lora_tiny.json
+	$(BIN)/python benchmarks/lora.py --model 50m --repeats 3 --json $(RESULTS)/bench/lora_50m.json
 	$(BIN)/python benchmarks/rollout.py engine --profile --json $(RESULTS)/bench/rollout_tiny.json
 	$(BIN)/python benchmarks/rollout.py engine --model 50m --steps 4 --repeats 3 \
 	    --json $(RESULTS)/bench/rollout_50m.json
 	$(BIN)/python benchmarks/rollout.py barrier --json $(RESULTS)/bench/barrier.json
 
-results: setup  ## compare credit rules, on a grid world and on the main job; goes on where cut off
+results: setup  ## compare credit rules on a grid world and three tasks; goes on where it was cut off
 	$(BIN)/python benchmarks/gridworld.py --output $(RESULTS)/gridworld
 	$(BIN)/python benchmarks/learning.py --output $(RESULTS)/learning $(ARGS)
+	for task in coin10 treasure10; do \
+	    $(BIN)/python benchmarks/learning.py --variants gigpo grpo --output $(RESULTS)/$$task \
+	        --experiment tuned_examples/textworld_$${task}_gigpo_tiny.py $(ARGS) || exit; done
 
 clean:  ## remove caches and build folders; results, models and .venv stay
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -63,7 +63,7 @@ setup(
     },
     entry_points={
         "console_scripts": ["rllib = rllib_gigpo.cli.main:main"],
-        "vllm.general_plugins": ["rllib_gigpo = rllib_gigpo.engines.vllm_engine:register_plugins"],
+        "vllm.general_plugins": ["rllib_gigpo = rllib_gigpo.engines.vllm_weights:register_plugins"],
     },
     classifiers=[
         "Intended Audience :: Science/Research",

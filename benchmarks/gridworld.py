@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from paired import paired_difference
 
 from rllib_gigpo import columns as names
 from rllib_gigpo import plots
@@ -236,7 +237,7 @@ def table_lines(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]
             variant,
             f"{statistics.fmean(finals[variant]):.3f} ± {statistics.stdev(finals[variant]):.3f}",
             f"{statistics.fmean(means):.3f}",
-            paired_difference(finals[variant], finals.get("grpo")),
+            difference_cell(finals[variant], finals.get("grpo")),
             f"{statistics.fmean(record['seconds'] for record in records):.1f}",
             f"{statistics.median(record['credit_us_per_row'] for record in records):.2f}",
         ]
@@ -250,14 +251,12 @@ def finals_of(records: Sequence[Mapping[str, Any]]) -> list[float]:
     return [statistics.fmean(record["success"][-LAST:]) for record in by_seed]
 
 
-def paired_difference(values: Sequence[float], others: Sequence[float] | None) -> str:
-    """Mean difference with its 95 % interval, 1.96 standard errors of the paired differences."""
+def difference_cell(values: Sequence[float], others: Sequence[float] | None) -> str:
+    """A paired difference with its interval; nothing for a variant beside itself."""
     if others is None or values == others or len(values) < 2:
         return ""
-    differences = [value - other for value, other in zip(values, others, strict=True)]
-    mean = statistics.fmean(differences)
-    half = 1.96 * statistics.stdev(differences) / len(differences) ** 0.5
-    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+    found = paired_difference(values, others)
+    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,9 +1,11 @@
 """Does GiGPO learn faster than GRPO? The same experiment, the same seeds, one credit rule each.
 
     python benchmarks/learning.py --output results/learning
+    python benchmarks/learning.py --variants gigpo grpo --output results/coin10 --experiment FILE
 
 Each run is a process of its own and leaves one JSON file; a run with a file is not done again, so
-that the command goes on where it was cut off. At the end: a table, a figure and a summary.
+that the command goes on where it was cut off. At the end: a table, the gains over GRPO paired by
+seed, a figure and a summary.
 """
 
 import argparse
@@ -14,11 +16,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from paired import PairedDifference, paired_difference
 
 from rllib_gigpo import plots
 
@@ -35,6 +39,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "gigpo_without_episode_level": {"episode_weight": 0.0},
     "gigpo_by_std": {"normalize_by_std": True},
 }
+BASELINE = "grpo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +173,18 @@ def compare(runs: Sequence[Run], folder: Path) -> None:
         for variant in dict.fromkeys(run.variant for run in runs)
     }
     summaries = [summarize_runs(name, of_one) for name, of_one in by_variant.items()]
-    write_json({"runs": [asdict(summary) for summary in summaries]}, folder / "summary.json")
-    table = "\n".join(table_lines(summaries))
+    gains = gains_over(BASELINE, by_variant)
+    write_json(
+        {
+            "runs": [asdict(summary) for summary in summaries],
+            "gains": {
+                variant: {measure: asdict(gain) for measure, gain in of_one.items()}
+                for variant, of_one in gains.items()
+            },
+        },
+        folder / "summary.json",
+    )
+    table = "\n".join([*table_lines(summaries), *gain_lines(gains)])
     (folder / "table.md").write_text(table + "\n")
     curves = {name: [success_curve(one) for one in of_one] for name, of_one in by_variant.items()}
     plots.save(plots.mean_curves(curves, title=records[0]["experiment"]), folder / "learning.png")
@@ -184,8 +199,8 @@ def success_curve(record: Mapping[str, Any]) -> list[float]:
 def summarize_runs(variant: str, records: Sequence[Mapping[str, Any]]) -> VariantSummary:
     """Judge the runs of one variant by their end and by how soon they reach `GOAL`."""
     curves = [success_curve(record) for record in records]
-    finals = [statistics.fmean(curve[-WINDOW:]) for curve in curves]
-    tests = [record["test_success"] for record in records]
+    finals = [final_success(record) for record in records]
+    tests = [test_success(record) for record in records]
     reached = [iterations_to(GOAL, curve) for curve in curves]
     there = [iteration for iteration in reached if iteration is not None]
     return VariantSummary(
@@ -205,6 +220,55 @@ def summarize_runs(variant: str, records: Sequence[Mapping[str, Any]]) -> Varian
             for iteration in record["iterations"]
         ),
     )
+
+
+def gains_over(
+    baseline: str, by_variant: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, dict[str, PairedDifference]]:
+    """How far each variant is ahead of the baseline, by measure, over the seeds of both."""
+    others = {record["seed"]: record for record in by_variant.get(baseline, ())}
+    gains = {}
+    for variant, records in by_variant.items():
+        pairs = [(one, others[one["seed"]]) for one in records if one["seed"] in others]
+        if variant != baseline and len(pairs) >= 2:
+            gains[variant] = {
+                name: paired_difference(*zip(*[map(measure, pair) for pair in pairs], strict=True))
+                for name, measure in MEASURES.items()
+            }
+    return gains
+
+
+def gain_lines(gains: Mapping[str, Mapping[str, PairedDifference]]) -> list[str]:
+    """Say each gain in points, with its interval, and whether it is one."""
+    return [
+        f"\n{variant} over {BASELINE}, {name}: {100 * gain.mean:+.1f} points"
+        f" [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+        + ("" if gain.is_shown else ": none shown")
+        for variant, of_one in gains.items()
+        for name, gain in of_one.items()
+    ]
+
+
+def final_success(record: Mapping[str, Any]) -> float:
+    """Success of a run's last `WINDOW` iterations."""
+    return statistics.fmean(success_curve(record)[-WINDOW:])
+
+
+def mean_success(record: Mapping[str, Any]) -> float:
+    """Success over a whole run: higher for one that learns sooner."""
+    return statistics.fmean(success_curve(record))
+
+
+def test_success(record: Mapping[str, Any]) -> float:
+    """Success on unseen games after the last iteration."""
+    return float(record["test_success"])
+
+
+MEASURES: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
+    f"last {WINDOW} iterations": final_success,
+    "all iterations": mean_success,
+    "unseen games": test_success,
+}
 
 
 def spread(values: Sequence[float]) -> float:

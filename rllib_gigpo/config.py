@@ -611,6 +611,7 @@ class GiGPOConfig(AlgorithmConfig):
                 "gradient_checkpointing": self.gradient_checkpointing,
                 "critic": self.critic,
                 "lora": self.lora,
+                "seed": self.seed,
             },
         )
 

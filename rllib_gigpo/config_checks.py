@@ -226,9 +226,12 @@ def _lora(config: Any) -> Iterator[str]:
     if config.lora is None:
         return
     try:
-        LoraSettings.from_setting(config.lora)
+        settings = LoraSettings.from_setting(config.lora)
     except ConfigError as error:
         yield str(error)
+        return
+    if settings.is_hot and config.engine == "transformers":
+        yield "lora: sync='adapter' is vLLM's; use sync='merged' with engine=\"transformers\""
 
 
 def _environment(config: Any) -> Iterator[str]:

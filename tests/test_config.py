@@ -225,6 +225,8 @@ def test_settings_of_the_loss_that_do_not_go_together_are_mistakes(config, setti
     [
         ({"r": 8}, "rank, alpha, target_modules"),
         ({"rank": 0}, "lora: rank=0 must be a whole number of at least 1"),
+        ({"sync": "disk"}, "lora: sync='disk' must be one of merged, adapter"),
+        ({"sync": "adapter", "rank": 513}, "lora: rank=513 is too much for sync='adapter'"),
         (8, "lora=8 must be a dict"),
     ],
 )

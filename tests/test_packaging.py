@@ -119,14 +119,16 @@ def test_environments_import_nothing_of_the_package_but_themselves():
     assert wrong == []
 
 
-def test_vllm_is_imported_in_one_file():
+def test_vllm_is_imported_by_its_engine_only():
     importing = {
         name
         for name, file in modules()
         for target in imports(name, file)
         if target.split(".")[0] == "vllm"
     }
-    assert importing == {"rllib_gigpo.engines.vllm_engine"}
+    assert importing == {
+        f"rllib_gigpo.engines.{name}" for name in ("vllm_engine", "vllm_weights", "vllm_adapter")
+    }
 
 
 @pytest.mark.parametrize(

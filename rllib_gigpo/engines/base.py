@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rllib_gigpo.errors import EngineError
+from rllib_gigpo.models.lora_settings import LoraSettings
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +75,7 @@ class EngineSettings:
     share_gpu: bool = False  # a Learner uses the same GPU: sleep between rollouts, take less memory
     num_threads: int | None = None  # of the engine's CPU kernels; None: as the process has it
     timeout_s: float = 600.0  # without any progress for this long, poll raises
+    lora: LoraSettings | None = None  # weight updates bring this adapter alone, not the weights
     checksum_weights: bool = True  # hash what load_weights received (one pass over the weights)
     engine_kwargs: Mapping[str, Any] = field(default_factory=dict)  # the engine's own options
 
@@ -152,6 +154,9 @@ class InferenceEngine(ABC):
         self, named_tensors: Iterable[tuple[str, "torch.Tensor"]], version: int
     ) -> None:
         """Replace all weights by ``(checkpoint name, tensor)`` pairs.
+
+        With ``settings.lora`` the pairs are an adapter's, under peft's names; the model's own
+        weights stay.
 
         Raises:
             EngineError: If requests are unfinished, tensors are missing or do not fit. The engine

@@ -53,6 +53,10 @@ class TransformersEngine(InferenceEngine):
                 "The transformers engine takes no engine_kwargs, got "
                 f"{dict(settings.engine_kwargs)}."
             )
+        if settings.lora is not None:
+            raise ConfigError(
+                "The transformers engine takes no adapters: use lora's sync='merged'."
+            )
         self._model: Any = None
         self._sequences: dict[str, _Sequence] = {}
         self._weight_version = 0

@@ -1,4 +1,4 @@
-"""The vLLM engine (vLLM 0.32). The only file of the project that imports vllm.
+"""The vLLM engine (vLLM 0.32); with `vllm_weights` and `vllm_adapter` all that imports vllm.
 
 Without CUDA the engine lives in the caller's process, which ``process_guard`` keeps as it was; with
 CUDA it runs in child processes of its own, which new weights reach through shared memory. The
@@ -11,22 +11,12 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 import vllm.distributed.parallel_state as parallel_state
 from vllm import SamplingParams
-from vllm.config import set_current_vllm_config
-from vllm.distributed.weight_transfer import WeightTransferEngine, WeightTransferEngineFactory
-from vllm.distributed.weight_transfer.base import WeightTransferInitInfo, WeightTransferUpdateInfo
 from vllm.engine.arg_utils import EngineArgs
-from vllm.model_executor.model_loader.reload.layerwise import (
-    finalize_layerwise_reload,
-    get_layerwise_info,
-    initialize_layerwise_reload,
-)
 from vllm.outputs import RequestOutput
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
@@ -43,111 +33,11 @@ from rllib_gigpo.engines.base import (
     check_request_ids,
 )
 from rllib_gigpo.engines.model_folder import ModelFolder, read_model_folder
-from rllib_gigpo.engines.vllm_settings import (
-    WEIGHT_TRANSFER_BACKEND,
-    check_engine_kwargs,
-    engine_arguments,
-)
-from rllib_gigpo.engines.weight_chunks import Chunk, SharedChunk, chunked, read_shared_chunk
-from rllib_gigpo.engines.weights import (
-    NamedTensors,
-    WeightsChecksum,
-    checked,
-    weights_checksum,
-    with_tied_head,
-)
+from rllib_gigpo.engines.vllm_adapter import HotAdapter
+from rllib_gigpo.engines.vllm_settings import check_engine_kwargs, engine_arguments
+from rllib_gigpo.engines.vllm_weights import AllWeights, WeightChannel, register_plugins
+from rllib_gigpo.engines.weights import NamedTensors, weights_checksum
 from rllib_gigpo.errors import EngineError
-
-
-def register_plugins() -> None:
-    """Make the weight transfer backend known to vLLM in this process.
-
-    The entry point of group ``vllm.general_plugins``: vLLM calls it in each of its processes.
-    """
-    # A second registration of a name raises; vLLM offers no query besides the registry itself.
-    if WEIGHT_TRANSFER_BACKEND not in WeightTransferEngineFactory._registry:
-        WeightTransferEngineFactory.register_engine(WEIGHT_TRANSFER_BACKEND, HandedOverWeights)
-
-
-@dataclass
-class _InitInfo(WeightTransferInitInfo):
-    """What the receiving end has to know; there is no rendezvous."""
-
-    is_tied: bool
-    checksum_weights: bool
-
-
-@dataclass
-class _UpdateInfo(WeightTransferUpdateInfo):
-    """A chunk: the tensors themselves (same process), or where they lie in shared memory."""
-
-    tensors: Chunk | None = None
-    shared: dict[str, Any] | None = None
-
-
-class HandedOverWeights(WeightTransferEngine[_InitInfo, _UpdateInfo]):
-    """vLLM's receiving end: checkpoint tensors, handed over chunk by chunk."""
-
-    init_info_cls = _InitInfo
-    update_info_cls = _UpdateInfo
-    supports_draft_weight_update = False
-
-    def init_transfer_engine(self, init_info: _InitInfo) -> None:
-        """Remember the settings."""
-        self._init_info = init_info
-
-    def start_weight_update(self) -> None:
-        """Give every layer its checkpoint layout back (CPU layers are repacked after loading)."""
-        self._checksum = WeightsChecksum(is_tied=self._init_info.is_tied)
-        initialize_layerwise_reload(self.model)
-
-    def receive_weights(self, update_info: _UpdateInfo) -> None:
-        """Load one chunk."""
-        pairs = update_info.tensors or []
-        if update_info.shared is not None:
-            pairs = read_shared_chunk(update_info.shared, self.device)
-        if self._init_info.checksum_weights:
-            for name, tensor in pairs:
-                self._checksum.add(name, tensor)
-        self.model.load_weights(pairs)
-
-    def finish_weight_update(self) -> None:
-        """Repack the layers."""
-        finalize_layerwise_reload(self.model, self.model_config)
-
-    def abandon(self) -> None:
-        """Forget a half-received update: without this the next one would mix with its rest."""
-        for layer in self.model.modules():
-            info = get_layerwise_info(layer)
-            info.loaded_weights.clear()
-            info.load_numel = 0
-        finalize_layerwise_reload(self.model, self.model_config)
-        self.reset_weight_update_target()
-
-    def received_checksum(self) -> str:
-        """Return the checksum of the tensors of the last update, as they arrived here.
-
-        Not of vLLM's parameters: those are fused (q, k and v; gate and up), padded and repacked, so
-        that no sum over them can be compared with the Learner's.
-        """
-        return self._checksum.hexdigest()
-
-    def shutdown(self) -> None:
-        """Nothing to release."""
-
-
-class WorkerExtension:
-    """Methods added to vLLM's workers, callable by name from any process."""
-
-    def abandon_weight_update(self: Any) -> None:
-        """Close a weight update that failed (vLLM 0.32 keeps it open, and refuses the next)."""
-        with set_current_vllm_config(self.vllm_config):
-            self.weight_transfer_engine.abandon()
-        self._weight_update_active = False
-
-    def received_weights_checksum(self: Any) -> str:
-        """Return the checksum of what the last update brought."""
-        return self.weight_transfer_engine.received_checksum()
 
 
 class VllmEngine(InferenceEngine):
@@ -164,11 +54,11 @@ class VllmEngine(InferenceEngine):
         check_engine_kwargs(settings.engine_kwargs, on_gpu=self._on_gpu)
         self._llm: LLMEngine | None = None
         self._folder: ModelFolder
+        self._weights: WeightChannel
         self._unfinished: set[str] = set()
         self._asleep: list[str] = []
         self._weight_version = 0
         self._was_updated = False
-        self._has_whole_weights = True
         self._random_stream = process_guard.RandomStream(settings.seed)
         self._watchdog = Watchdog(settings.timeout_s)
 
@@ -188,18 +78,19 @@ class VllmEngine(InferenceEngine):
         register_plugins()
         with _engine_errors(f"vLLM did not start with the model {self.settings.model_path!r}"):
             self._llm = self._build()
-            self._init_weight_transfer(self._llm)
+            self._open_channel(self._llm)
         self._weight_version = 0
         self._was_updated = False
-        self._has_whole_weights = True
 
-    def _init_weight_transfer(self, llm: LLMEngine) -> None:
-        init_info = {
-            "is_tied": self._folder.is_tied,
-            "checksum_weights": self.settings.checksum_weights,
-        }
+    def _open_channel(self, llm: LLMEngine) -> None:
+        settings, with_checksum = self.settings, self.settings.checksum_weights
         try:
-            self._rpc("init_weight_transfer_engine", init_info=init_info)
+            if settings.lora is not None:
+                self._weights = HotAdapter(llm, settings.lora, checksum_weights=with_checksum)
+            else:
+                self._weights = AllWeights(
+                    llm, self._folder, in_process=self._in_process, checksum_weights=with_checksum
+                )
             llm.set_weight_version("0")
         except BaseException:
             self.stop()
@@ -231,6 +122,7 @@ class VllmEngine(InferenceEngine):
         self._unfinished.clear()
         self._asleep = []
         if llm is not None:
+            self._weights.close()
             with process_guard.kept_process_groups(parallel_state):
                 llm.engine_core.shutdown()
             del llm
@@ -255,13 +147,15 @@ class VllmEngine(InferenceEngine):
         with _engine_errors("vLLM took no requests"):
             for request, params in zip(requests, all_params, strict=True):
                 prompt = {"prompt_token_ids": list(request.prompt_token_ids)}
-                llm.add_request(request.request_id, prompt, params)
+                llm.add_request(
+                    request.request_id, prompt, params, lora_request=self._weights.lora_request
+                )
                 self._unfinished.add(request.request_id)
 
     def _check_ready(self) -> None:
         if self._asleep:
             raise EngineError("The engine is asleep: call wake() before requests.")
-        if not self._has_whole_weights:
+        if not self._weights.is_whole:
             raise EngineError(
                 "The last weight update failed half-way, so the engine's weights are not usable: "
                 "call load_weights() with a complete set."
@@ -352,43 +246,19 @@ class VllmEngine(InferenceEngine):
     def load_weights(self, named_tensors: NamedTensors, version: int) -> None:
         """See the base class.
 
-        A small model fits into one chunk, which is checked before anything is touched: a bad update
-        then leaves the old weights in use. Beyond that the engine refuses requests until the next
-        good update.
+        A small model, and an adapter, are checked before anything is touched: a bad update then
+        leaves the old weights in use. Beyond that the engine refuses requests until the next good
+        update.
         """
         llm = self._running()
         self._check_idle("New weights")
         self._wake(["weights"])
         with _engine_errors(f"Weight update {version} failed; send the weights again"):
-            self._transfer(named_tensors)
+            self._weights.load(named_tensors)
             llm.set_weight_version(str(version))
             llm.reset_prefix_cache()
         self._weight_version = version
         self._was_updated = True
-
-    def _transfer(self, named_tensors: NamedTensors) -> None:
-        """Go through vLLM's four phases (the first, init, was at the start)."""
-        stream = checked(named_tensors, self._folder.tensor_shapes, is_tied=self._folder.is_tied)
-        chunks = chunked(with_tied_head(stream) if self._folder.is_tied else stream)
-        chunk = next(chunks, None)
-        self._rpc("start_weight_update")
-        self._has_whole_weights = False
-        try:
-            while chunk is not None:
-                self._hand_over(chunk)
-                chunk = next(chunks, None)
-            self._rpc("finish_weight_update")
-        except BaseException:
-            self._rpc("abandon_weight_update")
-            raise
-        self._has_whole_weights = True
-
-    def _hand_over(self, chunk: Chunk) -> None:
-        if self._in_process:
-            self._rpc("update_weights", update_info={"tensors": chunk})
-            return
-        with SharedChunk(chunk) as shared:
-            self._rpc("update_weights", update_info={"shared": shared.description})
 
     def weights_checksum(self) -> str:
         """See the base class: of the checkpoint's files, then of what each update brought.
@@ -397,11 +267,11 @@ class VllmEngine(InferenceEngine):
             EngineError: If ``checksum_weights`` is off, the last update failed, or the workers of a
                 tensor-parallel engine, each of which receives everything, disagree.
         """
-        if not (self.settings.checksum_weights and self._has_whole_weights):
+        if not (self.settings.checksum_weights and self._weights.is_whole):
             raise EngineError("No checksum: checksum_weights is off, or the last update failed.")
         if not self._was_updated:
             return weights_checksum(self._folder.tensors(), is_tied=self._folder.is_tied)
-        checksums = set(self._rpc("received_weights_checksum"))
+        checksums = set(self._weights.received_checksums())
         if len(checksums) > 1:
             raise EngineError(f"The engine's workers received different weights: {checksums}.")
         return checksums.pop()
@@ -440,9 +310,6 @@ class VllmEngine(InferenceEngine):
                 f"{what} need an idle engine, {len(self._unfinished)} requests are unfinished: "
                 "poll them to the end or abort them."
             )
-
-    def _rpc(self, method: str, **kwargs: Any) -> list[Any]:
-        return self._running().collective_rpc(method, kwargs=kwargs)
 
 
 @contextmanager

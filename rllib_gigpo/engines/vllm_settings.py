@@ -11,9 +11,10 @@ from typing import Any
 from rllib_gigpo.engines.base import EngineSettings
 from rllib_gigpo.engines.model_folder import ModelFolder
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.models.lora_settings import ADAPTER_RANKS, LoraSettings
 
 WEIGHT_TRANSFER_BACKEND = "rllib_gigpo"
-WORKER_EXTENSION = "rllib_gigpo.engines.vllm_engine.WorkerExtension"
+WORKER_EXTENSION = "rllib_gigpo.engines.vllm_weights.WorkerExtension"
 
 _GIB = 2**30
 _CPU_BLOCK_TOKENS = 32
@@ -32,6 +33,8 @@ FIXED_OPTIONS = {
     "worker_extension_cls": "the package needs its own extension",
     "generation_config": "the model's own sampling defaults would change the distribution unseen",
     "skip_tokenizer_init": "the engine reads and writes token ids only",
+    "enable_lora": 'llm(lora={"sync": "adapter"}) sets it',
+    "max_lora_rank": "llm(lora=...) sets it",
     "speculative_config": "log-probs of speculative tokens are not those of the policy",
 }
 _FIXED_ON_CPU = {
@@ -60,6 +63,8 @@ def engine_arguments(
         "worker_extension_cls": WORKER_EXTENSION,
     }
     arguments |= _gpu_arguments(settings) if on_gpu else _cpu_arguments(settings, folder)
+    if settings.lora is not None:
+        arguments |= _lora_arguments(settings.lora)
     return arguments | dict(settings.engine_kwargs)
 
 
@@ -75,6 +80,15 @@ def check_engine_kwargs(engine_kwargs: Mapping[str, Any], *, on_gpu: bool) -> No
         raise ConfigError(
             "engine_kwargs holds options that are not free. Remove " + "; ".join(mistakes) + "."
         )
+
+
+def _lora_arguments(lora: LoraSettings) -> dict[str, Any]:
+    """One adapter, in vLLM's smallest slot that its rank fits into."""
+    return {
+        "enable_lora": True,
+        "max_loras": 1,
+        "max_lora_rank": min(rank for rank in ADAPTER_RANKS if rank >= lora.rank),
+    }
 
 
 def _gpu_arguments(settings: EngineSettings) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from rllib_gigpo.env_runner.env_workers import RayEnvs
 from rllib_gigpo.env_runner.records import SampleResult
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.errors import WeightSyncError
+from rllib_gigpo.models.lora_settings import hot_adapter
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
 from rllib_gigpo.tasks import GroupTask
 
@@ -86,6 +87,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             seed=int(config.seed or 0) + int(self.worker_index or 0),
             tensor_parallel_size=config.tensor_parallel_size,
             share_gpu=config.share_gpu,
+            lora=hot_adapter(config.lora),
             engine_kwargs=dict(config.engine_kwargs),
             timeout_s=config.engine_timeout_s,
         )

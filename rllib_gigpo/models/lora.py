@@ -15,10 +15,16 @@ from rllib_gigpo.models.lora_settings import LoraSettings
 
 ADAPTER = "default"  # peft's name of the one adapter
 _ADAPTER_FILE = "adapter_model.safetensors"
+_FILE_PREFIX = "base_model.model."
 
 
-def add_lora(model: nn.Module, settings: LoraSettings) -> None:
+def add_lora(model: nn.Module, settings: LoraSettings, *, seed: int = 0) -> None:
     """Put adapters into a model, in place; its own weights are frozen, B begins at 0.
+
+    Args:
+        model: With linear layers of its own only.
+        settings: Size and place.
+        seed: Of A's random start, so that it is the same in every Learner and run.
 
     Raises:
         ConfigError: No layer of the model has one of the names.
@@ -38,7 +44,9 @@ def add_lora(model: nn.Module, settings: LoraSettings) -> None:
         lora_dropout=0.0,  # the ratio to the rollout must be 1 before the first step
     )
     try:
-        inject_adapter_in_model(config, model, adapter_name=ADAPTER)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            inject_adapter_in_model(config, model, adapter_name=ADAPTER)
     except ValueError as error:
         names = sorted({n.rpartition(".")[2] for n, m in model.named_modules() if _is_linear(m)})
         raise ConfigError(
@@ -88,10 +96,17 @@ def merged_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
             yield f"{owner}.{leaf}", value
 
 
+def adapter_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the adapters' matrices under the names that peft writes to files."""
+    from peft.utils import get_peft_model_state_dict
+
+    for name, value in get_peft_model_state_dict(model, adapter_name=ADAPTER).items():
+        yield f"{_FILE_PREFIX}{name}", value
+
+
 def save_adapter(model: nn.Module, settings: LoraSettings, folder: Path) -> None:
     """Write the adapters alone, in peft's format."""
     from peft import LoraConfig
-    from peft.utils import get_peft_model_state_dict
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,11 +117,7 @@ def save_adapter(model: nn.Module, settings: LoraSettings, folder: Path) -> None
         target_modules=targets,
         task_type="CAUSAL_LM",
     ).save_pretrained(str(folder))
-    state = get_peft_model_state_dict(model, adapter_name=ADAPTER)
-    tensors = {
-        f"base_model.model.{name}": value.detach().cpu().contiguous()
-        for name, value in state.items()
-    }
+    tensors = {name: value.detach().cpu().contiguous() for name, value in adapter_weights(model)}
     save_file(tensors, str(folder / _ADAPTER_FILE), metadata={"format": "pt"})
 
 
@@ -124,9 +135,7 @@ def load_adapter(model: nn.Module, folder: Path) -> None:
         raise CheckpointError(
             f"{folder} holds no adapter: the checkpoint was made without lora; restore it so"
         )
-    state = {
-        name.removeprefix("base_model.model."): value for name, value in load_file(file).items()
-    }
+    state = {name.removeprefix(_FILE_PREFIX): value for name, value in load_file(file).items()}
     own = sum(value.numel() for name, value in model.state_dict().items() if ".lora_" in name)
     saved = sum(value.numel() for value in state.values())
     if own != saved:

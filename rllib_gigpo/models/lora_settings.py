@@ -8,6 +8,11 @@ from typing import Any, Self
 
 from rllib_gigpo.errors import ConfigError
 
+ADAPTER_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""The sizes of a slot for an adapter in vLLM 0.32."""
+
+_SYNCS = ("merged", "adapter")
+
 
 @dataclass(frozen=True, slots=True)
 class LoraSettings:
@@ -18,18 +23,22 @@ class LoraSettings:
         alpha: The adapter's output is scaled by alpha / rank.
         target_modules: Names, or ends of names, of the linear layers; "all-linear" for all but the
             output embedding.
+        sync: How the engine gets new weights. "merged": W + (alpha / rank)·B·A in the place of W,
+            for any engine; generation costs nothing more. "adapter": A and B alone, which vLLM adds
+            to its activations; less to send, for large models.
     """
 
     rank: int = 64
     alpha: int = 64
     target_modules: str | Sequence[str] = "all-linear"
+    sync: str = "merged"
 
     @classmethod
     def from_setting(cls, setting: Mapping[str, Any]) -> Self:
         """Read what stands in a config.
 
         Raises:
-            ConfigError: An unknown key, or a rank or an alpha below 1.
+            ConfigError: An unknown key, a rank or an alpha below 1, an unknown way to the engine.
         """
         known = [field.name for field in fields(cls)]
         if not isinstance(setting, Mapping) or set(setting) - set(known):
@@ -39,4 +48,22 @@ class LoraSettings:
             value = getattr(settings, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigError(f"lora: {name}={value!r} must be a whole number of at least 1")
+        if settings.sync not in _SYNCS:
+            raise ConfigError(f"lora: sync={settings.sync!r} must be one of {', '.join(_SYNCS)}")
+        if settings.is_hot and settings.rank > ADAPTER_RANKS[-1]:
+            raise ConfigError(
+                f"lora: rank={settings.rank} is too much for sync='adapter' in vLLM, which takes"
+                f" {ADAPTER_RANKS[-1]}; use sync='merged'"
+            )
         return settings
+
+    @property
+    def is_hot(self) -> bool:
+        """Whether the engine gets the adapter alone."""
+        return self.sync == "adapter"
+
+
+def hot_adapter(setting: Mapping[str, Any] | None) -> LoraSettings | None:
+    """The adapter that an engine loads by itself; None where it gets whole weights."""
+    settings = None if setting is None else LoraSettings.from_setting(setting)
+    return settings if settings is not None and settings.is_hot else None

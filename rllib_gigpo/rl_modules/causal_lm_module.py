@@ -14,13 +14,14 @@ from rllib_gigpo.errors import ConfigError, GiGPOError
 from rllib_gigpo.loss.log_probs import response_log_probs
 from rllib_gigpo.loss.packing import MicroBatch
 from rllib_gigpo.models.causal_lm import load_causal_lm
-from rllib_gigpo.models.lora import add_lora, merged_weights
+from rllib_gigpo.models.lora import adapter_weights, add_lora, merged_weights
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.rl_modules.critic import Critic, ModelCritic, make_critic
 
 # Keys of model_config.
 CRITIC = "critic"  # of the Learner's state too
 LORA = "lora"
+SEED = "seed"  # of new weights
 # Keys of a training batch and of its result.
 MICRO_BATCH = "micro_batch"  # loss.packing.MicroBatch
 CHUNK_TOKENS = "chunk_tokens"  # int
@@ -39,11 +40,13 @@ class CausalLMModule(TorchRLModule):
 
     ``model_config`` holds ``model_path``, and optionally ``dtype``, ``attn_implementation`` and
     ``gradient_checkpointing`` (see `models.causal_lm.load_causal_lm`), ``critic`` (see
-    `rl_modules.critic.make_critic`) and ``lora`` (see `models.lora_settings.LoraSettings`).
+    `rl_modules.critic.make_critic`), ``lora`` (see `models.lora_settings.LoraSettings`) and
+    ``seed``.
     """
 
     model: nn.Module
     critic: Critic | None
+    lora: LoraSettings | None
 
     @override(TorchRLModule)
     def setup(self) -> None:
@@ -55,13 +58,15 @@ class CausalLMModule(TorchRLModule):
                 for an outdated constructor, builds again and hides the error.
         """
         try:
-            own = (CRITIC, LORA)
+            own = (CRITIC, LORA, SEED)
             settings = {k: v for k, v in self.model_config.items() if k not in own}
             self.model = load_causal_lm(**settings)
             _check_logits(self.model.config)
             self.critic = make_critic(self.model_config.get(CRITIC), self.model, settings)
+            self.lora = None
             if self.model_config.get(LORA) is not None:
-                add_lora(self.model, LoraSettings.from_setting(self.model_config[LORA]))
+                self.lora = LoraSettings.from_setting(self.model_config[LORA])
+                add_lora(self.model, self.lora, seed=self.model_config.get(SEED) or 0)
             disable_dropout(self)
         except AttributeError as error:
             raise GiGPOError(
@@ -122,9 +127,10 @@ class CausalLMModule(TorchRLModule):
         """Yield (Hugging Face name, copy on the CPU), a tied ``lm_head.weight`` included.
 
         Without it an engine that keeps its output matrix apart from its embedding goes stale.
-        Adapters are merged, so that an engine knows nothing of them.
+        Adapters are merged, so that an engine knows nothing of them, or are all that is sent.
         """
-        for name, value in merged_weights(self.model):
+        is_hot = self.lora is not None and self.lora.is_hot
+        for name, value in (adapter_weights if is_hot else merged_weights)(self.model):
             yield name, _cpu_copy(value)
 
 

@@ -78,7 +78,8 @@ def test_only_missing_runs_are_done_and_all_are_compared(tmp_path: Path, monkeyp
     rows = json.loads((tmp_path / "summary.json").read_text())["runs"]
     assert [(row["variant"], row["num_runs"]) for row in rows] == [("gigpo", 2), ("grpo", 2)]
     assert (tmp_path / "learning.png").is_file()
-    assert (tmp_path / "table.md").read_text().count("\n") == 4
+    table = (tmp_path / "table.md").read_text().splitlines()
+    assert [line for line in table if line.startswith("| g")] == table[2:4]
 
 
 def write_record(folder: Path, run: learning.Run) -> None:
@@ -89,3 +90,24 @@ def write_record(folder: Path, run: learning.Run) -> None:
         "experiment": "x.py",
     }
     learning.write_json(record, run.file(folder))
+
+
+def test_gains_are_paired_by_seed():
+    by_variant = {
+        "grpo": [seeded(0, 0.2, 0.5), seeded(1, 0.6, 0.5), seeded(2, 0.9, 0.5)],
+        "gigpo": [seeded(1, 0.8, 0.5), seeded(0, 0.3, 0.5)],
+    }
+    gains = learning.gains_over("grpo", by_variant)
+    final = gains["gigpo"]["last 5 iterations"]
+    # 0.1 and 0.2: mean 0.15, standard error 0.05, Student's 97.5 % point of 1 degree: 12.706.
+    assert final.mean == pytest.approx(0.15)
+    assert final.high - final.mean == pytest.approx(12.706 * 0.05, rel=1e-4)
+    assert not final.is_shown
+    assert gains["gigpo"]["unseen games"].mean == 0.0
+    assert set(gains) == {"gigpo"}
+    line = learning.gain_lines(gains)[0]
+    assert line == "\ngigpo over grpo, last 5 iterations: +15.0 points [-48.5, +78.5]: none shown"
+
+
+def seeded(seed, rate, test_success):
+    return {**record_of([rate] * 6, test_success=test_success), "seed": seed}

@@ -10,6 +10,7 @@ from rllib_gigpo.engines.weights import weights_checksum
 from rllib_gigpo.errors import EngineError
 
 vllm_engine = pytest.importorskip("rllib_gigpo.engines.vllm_engine")
+vllm_weights = pytest.importorskip("rllib_gigpo.engines.vllm_weights")
 
 pytestmark = [
     pytest.mark.slow,  # the child imports vLLM and transformers again
@@ -40,7 +41,7 @@ def test_weights_log_probs_and_versions_cross_the_process_boundary(
     requests = requests_of(prompts)
     assert largest_logp_error(model, requests, engine.generate(requests)) < 1e-5
     # Chunks smaller than a layer: parts of a fused projection arrive apart.
-    monkeypatch.setattr(vllm_engine, "chunked", partial(vllm_engine.chunked, max_bytes=20_000))
+    monkeypatch.setattr(vllm_weights, "chunked", partial(vllm_weights.chunked, max_bytes=20_000))
     for version in (1, 2):
         change_weights(model, seed=version)
         engine.load_weights(model.named_parameters(), version)
@@ -54,7 +55,7 @@ def test_the_next_update_works_after_one_that_broke_half_way(
     engine, tied_model_and_path, prompts, requests_of, largest_logp_error, monkeypatch
 ):
     model = tied_model_and_path[0]
-    monkeypatch.setattr(vllm_engine, "chunked", partial(vllm_engine.chunked, max_bytes=1))
+    monkeypatch.setattr(vllm_weights, "chunked", partial(vllm_weights.chunked, max_bytes=1))
     with pytest.raises(EngineError, match="lacks 3 of"):
         engine.load_weights(list(model.named_parameters())[:-3], 3)
     requests = requests_of(prompts)

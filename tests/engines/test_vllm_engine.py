@@ -13,6 +13,7 @@ from rllib_gigpo.engines.weights import HEAD, weights_checksum
 from rllib_gigpo.errors import ConfigError, EngineError
 
 vllm_engine = pytest.importorskip("rllib_gigpo.engines.vllm_engine")
+vllm_weights = pytest.importorskip("rllib_gigpo.engines.vllm_weights")
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="the engine in this process")
 
@@ -286,7 +287,7 @@ def test_an_update_that_breaks_half_way_is_refused_for_use_and_the_next_one_work
 ):
     # One tensor per chunk: the stream then breaks when half of the model is overwritten, within the
     # last part of a fused projection, which waits for its rest.
-    monkeypatch.setattr(vllm_engine, "chunked", partial(vllm_engine.chunked, max_bytes=1))
+    monkeypatch.setattr(vllm_weights, "chunked", partial(vllm_weights.chunked, max_bytes=1))
 
     def breaking():
         for name, tensor in model.named_parameters():

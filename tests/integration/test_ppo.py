@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rllib_gigpo import columns
+from rllib_gigpo.cli.evaluate import evaluate_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +67,17 @@ def test_the_divergence_is_taken_from_the_reward_and_not_from_the_loss(trained):
     )
     assert results[1]["credit"]["kl_penalty_mean"] > 0
     assert results[1]["learners"]["default_policy"]["kl_to_reference"] == 0.0
+
+
+def test_a_checkpoint_with_a_critic_is_evaluated_and_gone_on_with(trained, tmp_path):
+    algorithm = trained[0]
+    algorithm.save_to_path(str(tmp_path))
+    assert evaluate_checkpoint(tmp_path)["env_runners"]["num_episodes"] == 4
+    learner = algorithm.learner_group._learner
+    restored = type(learner)(config=learner.config, module_spec=learner._module_spec)
+    restored.build()
+    restored.restore_from_path(str(tmp_path / "learner_group" / "learner"))
+    weights = learner.module["default_policy"].critic.state_dict()
+    for name, value in restored.module["default_policy"].critic.state_dict().items():
+        assert value.abs().sum() > 0
+        np.testing.assert_array_equal(value, weights[name])

@@ -122,3 +122,31 @@ def test_a_base_read_from_the_checkpoint_itself_is_merged_only_once(
     exported = weights_of(learner)
     for name, value in weights_of(evaluating).items():
         np.testing.assert_allclose(value, exported[name], atol=1e-7)
+
+
+def test_two_learners_train_the_adapters_of_one(
+    make_learner, make_group, train, train_group, make_rows
+):
+    learner, group, rows = make_learner(**SETTINGS), make_group(2, **SETTINGS), make_rows()
+    before = weights_of(learner)
+    train(learner, rows)
+    train_group(group, rows)
+    expected = weights_of(learner)
+    moved = max((expected[name] - before[name]).abs().max().item() for name in expected)
+    assert moved > 1e-4
+    first, second = (
+        result.get()
+        for result in group.foreach_learner(lambda learner: dict(learner.export_weights()))
+    )
+    for name, value in first.items():
+        assert torch.equal(value, second[name])
+        assert (value - expected[name]).abs().max().item() <= 1e-3 * moved, name
+
+
+def test_hot_adapters_are_all_that_is_exported(make_learner, train, make_rows):
+    learner = make_learner(**{**SETTINGS, "lora": {**LORA, "sync": "adapter"}})
+    train(learner, make_rows())
+    exported = weights_of(learner)
+    layers = model_of(learner).config.num_hidden_layers
+    assert len(exported) == 2 * 3 * layers
+    assert all(name.startswith("base_model.model.model.layers.") for name in exported)

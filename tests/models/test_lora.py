@@ -56,6 +56,23 @@ def test_fresh_adapters_change_nothing_and_are_all_that_is_trained():
     assert not any("lm_head" in name or "embed" in name for name in trained)
 
 
+def test_a_seed_decides_about_the_start_and_the_global_generator_is_left_alone():
+    models = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(len(models))
+        before = torch.random.get_rng_state()
+        models.append(make_model())
+        torch.random.set_rng_state(before)
+        add_lora(models[-1], LoraSettings(rank=4), seed=seed)
+        assert torch.equal(torch.random.get_rng_state(), before)
+    first, again, other = (
+        torch.cat([p.flatten() for n, p in model.named_parameters() if ".lora_A" in n])
+        for model in models
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_merged_weights_are_a_plain_model_that_does_the_same(tied):
     model = with_lora(make_model(tied=tied))

@@ -1,0 +1,38 @@
+"""Differences paired by seed, with their 95 % interval."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy import stats  # comes with ray[rllib]
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """Mean of paired differences and the bounds of Student's 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return self.low > 0 or self.high < 0
+
+
+def paired_difference(values: Sequence[float], others: Sequence[float]) -> PairedDifference:
+    """Compare runs of equal seeds, ``values`` less ``others``.
+
+    Raises:
+        ValueError: Fewer than two pairs, or unequal numbers.
+    """
+    differences = [value - other for value, other in zip(values, others, strict=True)]
+    if len(differences) < 2:
+        raise ValueError(f"an interval needs two pairs of runs or more, got {len(differences)}")
+    mean = statistics.fmean(differences)
+    error = statistics.stdev(differences) / len(differences) ** 0.5
+    half = float(stats.t.ppf(0.975, len(differences) - 1)) * error
+    return PairedDifference(mean, mean - half, mean + half)
