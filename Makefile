@@ -49,6 +49,7 @@ typecheck: setup
 bench: setup  ## time the parts against plain counterparts; JSON in results/bench (half an hour)
 	@mkdir -p $(RESULTS)/bench
 	$(BIN)/python benchmarks/credit.py --json $(RESULTS)/bench/credit.json
+	$(BIN)/python benchmarks/estimators.py --json $(RESULTS)/bench/estimators.json
 	$(BIN)/python benchmarks/similar_anchors.py --json $(RESULTS)/bench/similar_anchors.json
 	$(BIN)/python benchmarks/learner.py --json $(RESULTS)/bench/learner.json
 	$(BIN)/python benchmarks/critic.py --json $(RESULTS)/bench/critic.json

@@ -37,7 +37,15 @@ def test_an_example_defines_a_valid_config_and_an_end(name, quick_warm_start):
 
 
 @pytest.mark.parametrize(
-    "name", ["textworld_gigpo_tiny", "textworld_grpo_tiny", "custom_env_gigpo"]
+    "name",
+    [
+        "textworld_gigpo_tiny",
+        "textworld_grpo_tiny",
+        "textworld_ppo_tiny",
+        "textworld_lora_tiny",
+        "textworld_own_rule_tiny",
+        "custom_env_gigpo",
+    ],
 )
 def test_an_example_trains(name, quick_warm_start, build):
     config = load_experiment(EXAMPLES / f"{name}.py").config

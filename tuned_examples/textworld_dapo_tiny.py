@@ -1,0 +1,23 @@
+"""The main job with GiGPO and DAPO's tricks: clip-higher and dynamic sampling.
+
+rllib train file tuned_examples/textworld_dapo_tiny.py
+"""
+
+import runpy
+from pathlib import Path
+
+main_job = runpy.run_path(str(Path(__file__).with_name("textworld_gigpo_tiny.py")))
+
+# Groups that all win or all lose teach nothing: they are drawn again, at most twice an iteration.
+config = main_job["config"].training(
+    clip_param=0.2,
+    clip_param_high=0.28,
+    dynamic_sampling=True,
+    max_resamples=2,
+)
+stop = main_job["stop"]
+
+if __name__ == "__main__":
+    from rllib_gigpo.cli.train import run_example
+
+    run_example(config, stop)

@@ -1,0 +1,24 @@
+"""The main job with PPO: the values of a critic and GAE over steps instead of groups of states.
+
+rllib train file tuned_examples/textworld_ppo_tiny.py
+"""
+
+import runpy
+from pathlib import Path
+
+main_job = runpy.run_path(str(Path(__file__).with_name("textworld_gigpo_tiny.py")))
+
+# "head" is a linear layer on the policy's trunk; "model" would train a second model.
+config = main_job["config"].training(
+    estimator="ppo",
+    critic="head",
+    critic_lr=1e-3,
+    gae_lambda=0.95,
+    whiten_advantages=True,
+)
+stop = main_job["stop"]
+
+if __name__ == "__main__":
+    from rllib_gigpo.cli.train import run_example
+
+    run_example(config, stop)
