@@ -1,8 +1,8 @@
 """The text environments of rllib-gigpo, registered with Gymnasium when this package is imported.
 
 ``gymnasium.make("rllib_gigpo.envs:TextWorld-v0", ...)`` imports this file, which registers the ids
-below, and then the module of the one environment asked for: neither its backend nor Ray, torch or
-vLLM is loaded before.
+of ``catalogue.py``, and then the module of the one environment asked for: neither its backend nor
+Ray, torch or vLLM is loaded before.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
+from .catalogue import CATALOGUE
+
 if TYPE_CHECKING:
     from .conformance import check_env
     from .env_report import EnvReport
 
-__all__ = ["EnvReport", "check_env"]
+__all__ = ["CATALOGUE", "EnvReport", "check_env"]
 
-_ENTRY_POINTS = {
-    "Corridor-v0": ".corridor:CorridorEnv",
-    "TextWorld-v0": ".textworld:TextWorldEnv",
-}
 _EXPORTS = {"check_env": ".conformance", "EnvReport": ".env_report"}
 
-for _id, _entry_point in _ENTRY_POINTS.items():
-    if _id not in gymnasium.registry:
+for _entry in CATALOGUE:
+    if _entry.name not in gymnasium.registry:
         # Gymnasium's passive checker compares strings with the charset of spaces.Text, which no
         # text environment keeps; check_env checks what matters instead.
-        gymnasium.register(_id, entry_point=__name__ + _entry_point, disable_env_checker=True)
+        gymnasium.register(
+            _entry.name, entry_point=__name__ + _entry.entry_point, disable_env_checker=True
+        )
 
 
 def __getattr__(name: str) -> Any:

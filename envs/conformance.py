@@ -24,6 +24,7 @@ from .env_probe import (
     Policy,
     ToText,
     expert_policy,
+    memory_per_copy,
     play,
     random_policy,
     replay_policy,
@@ -34,6 +35,7 @@ from .env_source import EnvOrId, EnvSource
 
 _ODD_ACTIONS = ("", "xyzzy", "go \x00\u2603\nnowhere", "very " * 500)
 _SLOW_STEPS_PER_S = 20.0
+_NUM_COPIES = 4
 
 
 def check_env(
@@ -48,8 +50,8 @@ def check_env(
 
     It checks the spaces, that ``reset`` and ``step`` are deterministic in the seed (in the same
     instance and in a fresh one), the types of rewards, flags and ``info`` keys, that odd actions do
-    not raise, and that the environment can be sent to other processes. It measures the speed and
-    how often anchors recur.
+    not raise, and that the environment can be sent to other processes. It measures the speed, how
+    often anchors recur, and the memory of a copy.
 
     Args:
         env_or_id: A Gymnasium id ("my_module:MyEnv-v0"), a class or function that takes the
@@ -85,6 +87,9 @@ class _Probe:
     episodes: list[Episode] = field(default_factory=list)
     groups: dict[int, list[Episode]] = field(default_factory=dict)
     expert_wins: float | None = None
+    spaces: tuple[str, str] = ("", "")
+    is_deterministic: bool | None = None
+    copy_mb: float | None = None
 
     def run(self, num_episodes: int) -> EnvReport:
         env = self._guard("making the environment", self.source.make)
@@ -99,12 +104,14 @@ class _Probe:
         self.problems += check_picklable("env_config", self.source.env_config)
         space_problems = check_spaces(env)
         self.problems += space_problems
+        self.spaces = (_describe(env.observation_space), _describe(env.action_space))
         if space_problems or not self._play_at_random(env, num_episodes):
             return
         self.problems += check_turns(self.episodes)
         self._check_determinism(env)
         self._play_expert(env)
         self._try_odd_actions(env)
+        self._measure_memory(env)
         self.notes += remarks(self.groups)
 
     def _play_at_random(self, env: gymnasium.Env, num_episodes: int) -> bool:
@@ -126,7 +133,9 @@ class _Probe:
                     continue
                 replay = self._replay(other, seed, original)
                 if replay is not None:
-                    self.problems += compare_episodes(original, replay, where=where, seed=seed)
+                    found = compare_episodes(original, replay, where=where, seed=seed)
+                    self.problems += found
+                    self.is_deterministic = self.is_deterministic is not False and not found
         if fresh is not None:
             self._close(fresh)
 
@@ -186,6 +195,12 @@ class _Probe:
             self.problems.append(f"{what} raised {type(error).__name__}: {error}")
             return None
 
+    def _measure_memory(self, env: gymnasium.Env) -> None:
+        if self.source.can_make_another(env):
+            make = partial(self.source.make_another, env)
+            size = self._guard("making copies", lambda: memory_per_copy(make, _NUM_COPIES))
+            self.copy_mb = None if size is None else size / 1e6
+
     def _fresh(self, env: gymnasium.Env) -> gymnasium.Env | None:
         if self.source.can_make_another(env):
             return self._guard("making a second instance", partial(self.source.make_another, env))
@@ -220,7 +235,17 @@ class _Probe:
             expert_wins=self.expert_wins,
             steps_per_s=steps_per_s,
             reset_ms=1000 * max((episode.reset_s for episode in self.episodes), default=0.0),
+            spaces=self.spaces,
+            is_deterministic=self.is_deterministic,
+            copy_mb=self.copy_mb,
         )
+
+
+def _describe(space: gymnasium.Space) -> str:
+    """A space in one or two words; a Text's charset alone would fill a page."""
+    if isinstance(space, spaces.Text):
+        return f"text of up to {space.max_length} characters"
+    return str(space)
 
 
 def _react(env: gymnasium.Env, action: str) -> None:

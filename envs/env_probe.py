@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -74,6 +76,31 @@ def play(
         steps_s += time.perf_counter() - start
         turns.append(Turn(action, to_text(observation), reward, terminated, truncated, dict(info)))
     return Episode(tuple(turns), reset_s, steps_s)
+
+
+def memory_per_copy(make: Callable[[], gymnasium.Env], num_copies: int) -> float | None:
+    """Return by how many bytes the process grows with each reset copy; None where it cannot tell.
+
+    An average over ``num_copies``; small environments may vanish in what the process has spare.
+    """
+    before = _resident_bytes()
+    if before is None:
+        return None
+    copies = [make() for _ in range(num_copies)]
+    for copy in copies:
+        copy.reset(seed=0)
+    after = _resident_bytes() or before
+    for copy in copies:
+        copy.close()
+    return max(0.0, (after - before) / num_copies)
+
+
+def _resident_bytes() -> int | None:
+    """The memory that this process holds, on systems with a /proc."""
+    statm = Path("/proc/self/statm")
+    if not statm.is_file():
+        return None
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def random_policy(action_space: gymnasium.Space, seed: int) -> Policy:

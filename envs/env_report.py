@@ -22,6 +22,9 @@ class EnvReport:
         expert_wins: Share of the tasks that ``expert_action`` wins; None without an expert.
         steps_per_s: Steps a second, without an LLM.
         reset_ms: Milliseconds of the slowest reset.
+        spaces: The observation space and the action space, in words.
+        is_deterministic: Whether a seed gave the same episode again; None if nothing was replayed.
+        copy_mb: Megabytes that each further copy adds to a process; None where that is unknown.
     """
 
     name: str
@@ -34,6 +37,9 @@ class EnvReport:
     expert_wins: float | None
     steps_per_s: float
     reset_ms: float
+    spaces: tuple[str, str] = ("", "")
+    is_deterministic: bool | None = None
+    copy_mb: float | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -58,12 +64,17 @@ class EnvReport:
             return []
         keys = ", ".join(f"{key} {share:.0%}" for key, share in self.info_shares.items() if share)
         absent = ", ".join(key for key, share in self.info_shares.items() if not share)
+        replayed = {True: "the same episode", False: "ANOTHER episode", None: "not replayed"}
         lines = [
+            f"  observations {self.spaces[0]}; actions {self.spaces[1]}",
+            f"  the same seed and actions: {replayed[self.is_deterministic]}",
             f"  played {self.num_episodes} episodes, {self.num_steps} steps: "
             f"{self.steps_per_s:.0f} steps/s, slowest reset {self.reset_ms:.0f} ms",
             f"  info keys: {keys or 'none'}" + (f"; absent: {absent}" if absent else ""),
             f"  steps with a recurring anchor: {self.recurring_anchors:.0%}",
         ]
+        if self.copy_mb is not None:
+            lines.append(f"  memory of each further copy: {self.copy_mb:.1f} MB")
         if self.expert_wins is not None:
             lines.append(f"  tasks won by the expert: {self.expert_wins:.0%}")
         return lines

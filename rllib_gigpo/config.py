@@ -106,6 +106,7 @@ class GiGPOConfig(AlgorithmConfig):
         self.observation_to_text: Callable[[Any], str] | str | None = None
         self.num_train_tasks: int | None = None
         self.first_train_task = 0
+        self.task_period = 1
         self.num_test_tasks = 128
         self.first_test_task = 2**20
         self.max_episode_steps = 50
@@ -353,6 +354,7 @@ class GiGPOConfig(AlgorithmConfig):
         *,
         num_train_tasks: int | None = NotProvided,
         first_train_task: int = NotProvided,
+        task_period: int = NotProvided,
         num_test_tasks: int = NotProvided,
         first_test_task: int = NotProvided,
         max_episode_steps: int = NotProvided,
@@ -362,6 +364,8 @@ class GiGPOConfig(AlgorithmConfig):
         Args:
             num_train_tasks: Consecutive seeds to train on, each once per pass; None for no bound.
             first_train_task: The lowest training seed.
+            task_period: With k, seeds that leave the same remainder by k are tasks of one kind, and
+                every k consecutive groups hold one of each: the sum of a mixture's shares.
             num_test_tasks: Consecutive seeds to evaluate on, one episode each.
             first_test_task: The lowest test seed; the two ranges must not meet.
             max_episode_steps: Longer episodes are truncated.

@@ -75,6 +75,7 @@ _INTEGERS_AT_LEAST = {
     "tensor_parallel_size": 1,
     "lr_warmup_iterations": 0,
     "num_test_tasks": 1,
+    "task_period": 1,
     "transcript_interval": 0,
     "transcript_groups": 1,
 }
@@ -257,6 +258,13 @@ def _tasks(config: Any) -> Iterator[str]:
     if num_train is not None and num_train < 1:
         yield f"num_train_tasks={num_train!r} must be at least 1, or None for no bound"
         return
+    period = config.task_period
+    if num_train is not None and isinstance(period, int) and period > 0 and num_train % period:
+        multiple = num_train - num_train % period or period
+        yield (
+            f"num_train_tasks={num_train} must be a multiple of task_period={period}, so that each"
+            f" pass holds as many tasks of every kind; take {multiple}"
+        )
     if not isinstance(num_test, int):
         return
     test = range(config.first_test_task, config.first_test_task + num_test)

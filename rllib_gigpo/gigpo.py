@@ -65,6 +65,7 @@ class GiGPO(Algorithm):
         self.task_stream = TaskStream(
             first_task=config.first_train_task,
             num_tasks=config.num_train_tasks,
+            period=config.task_period,
             seed=config.seed or 0,
         )
         self._credit = config.build_learner_connector(*self.spaces[INPUT_ENV_SINGLE_SPACES])

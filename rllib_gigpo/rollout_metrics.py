@@ -83,14 +83,21 @@ def has_won(episode: Any) -> bool:
 
 
 def tag_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, float]]:
-    """Success per tag of ``info["tags"]``; an episode with several tags counts for each."""
-    by_tag: dict[str, list[bool]] = defaultdict(list)
+    """Success and return per tag of ``info["tags"]``; several tags count for each."""
+    by_tag: dict[str, list[Any]] = defaultdict(list)
     for episode in episodes:
         for tag in episode.get_infos(0).get("tags", ()):
-            by_tag[str(tag)].append(has_won(episode))
+            by_tag[str(tag)].append(episode)
+    return {tag: _of_one_tag(tagged) for tag, tagged in sorted(by_tag.items())}
+
+
+def _of_one_tag(episodes: Sequence[Any]) -> dict[str, float]:
+    won = [has_won(episode) for episode in episodes]
     return {
-        tag: {"success_rate": _mean(won), "num_episodes": len(won), **_interval(won)}
-        for tag, won in sorted(by_tag.items())
+        "success_rate": _mean(won),
+        "episode_return_mean": _mean(episode.get_return() for episode in episodes),
+        "num_episodes": len(won),
+        **_interval(won),
     }
 
 

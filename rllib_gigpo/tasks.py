@@ -21,21 +21,27 @@ class TaskStream:
     """The endless, reproducible sequence of training tasks.
 
     With ``num_tasks`` tasks, every pass plays each task once, in an order that depends on the seed
-    and the number of the pass only. With ``num_tasks=None`` the seeds count upwards without end.
+    and the number of the pass only. With a ``period`` of k, tasks whose seeds leave the same
+    remainder by k are of one kind (those of a mixture's environments, say), and every k consecutive
+    draws hold one of each. With ``num_tasks=None`` the seeds count upwards without end.
     The position is the whole state, so that a run cut in two draws what an uncut one draws.
     """
 
-    def __init__(self, *, first_task: int, num_tasks: int | None, seed: int) -> None:
+    def __init__(
+        self, *, first_task: int, num_tasks: int | None, seed: int, period: int = 1
+    ) -> None:
         """Start at the first task.
 
         Args:
             first_task: The lowest environment seed.
             num_tasks: How many consecutive seeds there are; None for no bound.
             seed: Decides the order of each pass.
+            period: Number of kinds; ``num_tasks`` is a multiple of it.
         """
         self._first_task = first_task
         self._num_tasks = num_tasks
         self._seed = seed
+        self._period = period
         self._position = 0
         self._order: tuple[int, np.ndarray] | None = None
 
@@ -61,9 +67,14 @@ class TaskStream:
             return self._first_task + position
         lap, offset = divmod(position, self._num_tasks)
         if self._order is None or self._order[0] != lap:
-            rng = np.random.default_rng([self._seed, lap])
-            self._order = (lap, rng.permutation(self._num_tasks))
+            self._order = (lap, self._new_order(lap, self._num_tasks))
         return self._first_task + int(self._order[1][offset])
+
+    def _new_order(self, lap: int, num_tasks: int) -> np.ndarray:
+        """A permutation of 0 ... num_tasks - 1 that keeps the remainder by the period in place."""
+        rng = np.random.default_rng([self._seed, lap])
+        columns = [rng.permutation(num_tasks // self._period) for _ in range(self._period)]
+        return (np.stack(columns, axis=1) * self._period + np.arange(self._period)).ravel()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,15 @@ def test_every_pass_plays_each_task_once_in_an_order_of_its_own():
     assert first != second
 
 
+def test_with_a_period_every_so_many_draws_hold_a_task_of_each_kind():
+    stream = TaskStream(first_task=10, num_tasks=12, seed=3, period=3)
+    drawn = seeds(stream, 24)
+    assert sorted(drawn[:12]) == sorted(drawn[12:]) == list(range(10, 22))
+    assert drawn[:12] != drawn[12:]
+    assert drawn[:12] != list(range(10, 22))
+    assert [(seed - 10) % 3 for seed in drawn] == [0, 1, 2] * 8
+
+
 def test_the_same_seed_gives_the_same_tasks_and_another_seed_others():
     draws = [seeds(TaskStream(first_task=0, num_tasks=32, seed=seed), 32) for seed in (7, 7, 8)]
     assert draws[0] == draws[1]

@@ -1,0 +1,48 @@
+"""What environments there are, and what each of them needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+
+@dataclass(frozen=True, slots=True)
+class EnvEntry:
+    """One environment of the package.
+
+    Attributes:
+        name: The id within ``rllib_gigpo.envs``.
+        entry_point: Where its class stands, relative to this package.
+        summary: What the agent does, in a few words.
+        extra: The extra of the package that installs its backend; None if it needs none.
+        modules: The modules of that backend, by which one sees whether it is installed.
+    """
+
+    name: str
+    entry_point: str
+    summary: str
+    extra: str | None = None
+    modules: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """What ``config.environment`` and ``gymnasium.make`` take."""
+        return f"rllib_gigpo.envs:{self.name}"
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its backend is there; nothing is imported."""
+        return all(find_spec(module) is not None for module in self.modules)
+
+
+CATALOGUE: tuple[EnvEntry, ...] = (
+    EnvEntry("Corridor-v0", ".corridor:CorridorEnv", "walks to a door; instant, for tests"),
+    EnvEntry("Mixture-v0", ".mixture:MixtureEnv", "plays several environments in fixed shares"),
+    EnvEntry(
+        "TextWorld-v0",
+        ".textworld:TextWorldEnv",
+        "plays text adventures, made by seed",
+        "textworld",
+        ("textworld",),
+    ),
+)

@@ -1,0 +1,106 @@
+"""`rllib play` and `rllib envs`: what is shown, who plays, and what is refused."""
+
+import pytest
+
+from rllib_gigpo.cli.main import main
+from rllib_gigpo.cli.players import Chance, Expert, Person, Quit
+from rllib_gigpo.envs import CATALOGUE
+from rllib_gigpo.errors import EnvContractError
+
+CORRIDOR = "rllib_gigpo.envs:Corridor-v0"
+INFO = {"admissible_actions": ["go left", "go right"], "expert_action": "go right"}
+
+
+def typed(*lines):
+    """A terminal at which these lines are typed; then it is closed."""
+    remaining = iter(lines)
+
+    def ask(prompt):
+        try:
+            return next(remaining)
+        except StopIteration:
+            raise EOFError from None
+
+    return ask
+
+
+def test_a_person_types_a_number_or_a_text():
+    person = Person(typed("2", " jump ", "3", "9" * 400))
+    assert person.choose(INFO) == "go right"
+    assert person.choose(INFO) == "jump"
+    assert person.choose(INFO) == "3"
+    assert person.choose(INFO) == "9" * 400
+
+
+@pytest.mark.parametrize("lines", [["quit"], []])
+def test_a_person_may_stop(lines):
+    with pytest.raises(Quit):
+        Person(typed(*lines)).choose(INFO)
+
+
+def test_the_expert_and_chance_play_by_what_the_environment_says():
+    assert Expert().choose(INFO) == "go right"
+    drawn = [[Chance(seed).choose(INFO) for seed in range(8)] for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert set(drawn[0]) == set(INFO["admissible_actions"])
+    for player in (Expert(), Chance(0)):
+        with pytest.raises(EnvContractError, match="--as person"):
+            player.choose({})
+
+
+def test_each_turn_shows_prompt_anchor_actions_and_reward(capsys):
+    assert main(["play", CORRIDOR, "--as", "expert", "--seed", "3", "--template", "compact"]) == 0
+    shown = capsys.readouterr().out
+    for part in (
+        "--- 1 ---",
+        "Go to door",
+        "anchor     You stand at door",
+        "admissible 1:go left  2:go right",
+        "action     go ",
+        "reward     1   so far 1",
+        "won True, return 1",
+    ):
+        assert part in shown
+
+
+def test_a_person_plays_until_quitting(monkeypatch, capsys):
+    monkeypatch.setattr("builtins.input", typed("go nowhere", "1", "quit"))
+    options = ["--env-config", '{"length": 9, "max_steps": 20}', "--seed", "1"]
+    assert main(["play", CORRIDOR, *options]) == 0
+    shown = capsys.readouterr().out
+    assert "action     go nowhere" in shown
+    assert "action     go left" in shown
+    assert "--- 3 ---" in shown
+    assert "won False, return 0" in shown
+
+
+def test_an_episode_ends_at_the_bound(capsys):
+    options = ["--env-config", '{"length": 50, "max_steps": 99}', "--as", "random"]
+    assert main(["play", CORRIDOR, *options, "--max-steps", "2"]) == 0
+    assert "--- 3 ---" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], [CORRIDOR, "--checkpoint", "there"]])
+def test_it_plays_an_environment_or_a_checkpoint(arguments, capsys):
+    assert main(["play", *arguments]) == 2
+    assert "either the ID of an environment or --checkpoint" in capsys.readouterr().err
+
+
+def test_an_unknown_environment_is_an_error(capsys):
+    assert main(["play", "rllib_gigpo.envs:Nowhere-v0", "--as", "random"]) == 2
+    assert "Nowhere" in capsys.readouterr().err
+
+
+def test_all_environments_are_listed_with_what_they_need(capsys):
+    assert main(["envs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [entry.id for entry in CATALOGUE]
+    for entry, line in zip(CATALOGUE, lines, strict=True):
+        assert (entry.extra or "-") in line
+        assert ("(installed)" in line) is entry.is_installed
+
+
+def test_a_missing_backend_is_seen_without_importing_anything():
+    entry = CATALOGUE[0]
+    missing = type(entry)("X-v0", ".x:X", "does nothing", "x", ("no_such_module_anywhere",))
+    assert not missing.is_installed

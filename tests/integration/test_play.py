@@ -1,0 +1,29 @@
+"""`rllib play --checkpoint`: the model of a checkpoint plays in the terminal."""
+
+import pytest
+
+from rllib_gigpo.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def checkpoint(ray_session, corridor_config, tmp_path_factory):
+    algorithm = corridor_config().build_algo()
+    folder = tmp_path_factory.mktemp("checkpoint")
+    algorithm.save_to_path(str(folder))
+    algorithm.stop()
+    return folder
+
+
+def test_a_checkpoint_plays_with_the_prompts_of_its_config(checkpoint, capsys):
+    assert main(["play", "--checkpoint", str(checkpoint), "--seed", "5"]) == 0
+    shown = capsys.readouterr().out
+    assert "--- 1 ---" in shown
+    assert "anchor     You stand at door" in shown
+    assert "admissible 1:go left  2:go right" in shown
+    assert "response   " in shown
+    assert "<think>" not in shown  # the config's template and tags, not the command's defaults
+
+
+def test_a_folder_without_a_checkpoint_is_an_error(tmp_path, capsys):
+    assert main(["play", "--checkpoint", str(tmp_path)]) == 2
+    assert "no checkpoint here" in capsys.readouterr().err
