@@ -1,0 +1,1 @@
+"""Thin adapters to environments of other packages, one small file each."""

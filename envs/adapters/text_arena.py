@@ -1,0 +1,67 @@
+"""TextArena: its games for one player."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import gymnasium
+
+from ..backends import import_backend
+from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, TAGS, TASK, WON, text_space
+from .global_random import OwnRandomState
+
+_BOARD = 5  # textarena.ObservationType.GAME_BOARD
+
+
+class TextArenaEnv(gymnasium.Env[str, str]):
+    """One game of TextArena; the first message is the task, the board is the anchor.
+
+    Args:
+        name: Its TextArena id, such as "FrozenLake-v0-raw".
+    """
+
+    def __init__(self, name: str = "FrozenLake-v0-raw") -> None:
+        self._arena, self._name = import_backend("textarena", extra="textarena"), name
+        self._game: Any = None
+        self.observation_space, self.action_space = text_space(10_000), text_space(10_000)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """Begin the game of ``seed``."""
+        super().reset(seed=seed)
+        number = int(self.np_random.integers(2**31))
+        self._random = OwnRandomState(number)
+        with self._random:
+            self._game = self._arena.make(self._name)
+            self._game.reset(num_players=1, seed=number)
+            messages = self._messages()
+        self._task = messages[0][0] if len(messages) > 1 else f"Play {self._name}."
+        return self._answer(messages[1:] or messages, won=False)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Play one move; the reward comes when the game is over."""
+        with self._random:
+            try:
+                done, _ = self._game.step(action)
+                messages = [] if done else self._messages()
+            except Exception as error:  # games read moves with little care
+                done, messages = False, [(f"The game could not read this: {error}", _BOARD)]
+            rewards, ends = self._game.close() if done else ({}, {})
+        reward = float((rewards or {}).get(0, 0.0))
+        messages += [(str(end["reason"]), 0) for end in ends.values() if "reason" in end]
+        text, info = self._answer(messages, won=done and reward >= 1.0)
+        return text, reward, bool(done), False, info
+
+    def _messages(self) -> list[tuple[str, int]]:
+        _, told = self._game.get_observation()
+        if not isinstance(told, list):
+            return [(str(told), _BOARD)]
+        return [(str(text), kind.value) for sender, text, kind in told if sender == -1]
+
+    def _answer(self, messages: list[tuple[str, int]], *, won: bool) -> Any:
+        text = "\n".join(text for text, _ in messages)
+        board = "\n".join(text for text, kind in messages if kind == _BOARD) or text
+        info = {TASK: self._task, WON: won, ANCHOR: board, TAGS: [self._name]}
+        actions = re.search(r"available actions: (.+)", text, re.IGNORECASE)
+        named = list(dict.fromkeys(re.findall(r"\[[^\]]+\]", actions[1]))) if actions else []
+        return text, info | ({ADMISSIBLE_ACTIONS: named} if named else {})
