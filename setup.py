@@ -26,6 +26,11 @@ EXTRAS = {
     "similar": ["rapidfuzz>=3.9"],
     "plot": ["matplotlib>=3.9"],
     "lora": ["peft>=0.18"],
+    "minigrid": ["minigrid>=3.0"],
+    "textarena": ["textarena>=0.7"],
+    "gem": ["gem-llm>=0.1"],
+    "scienceworld": ["scienceworld>=1.2"],
+    "textworld-express": ["textworld-express>=1.1"],
 }
 # Exact where a newer release can turn a clean tree red.
 DEV = ["mypy==2.4.1", "ruff==0.17.5", "hypothesis>=6.100", "pytest==9.2.*", "pytest-timeout>=2.4"]

@@ -1,0 +1,121 @@
+"""Every environment without an LLM: steps/s, reset time, memory, and how often anchors recur.
+
+    python benchmarks/environments.py
+    python benchmarks/environments.py --only Corridor-v0 TextWorld-v0 --json environments.json
+
+Groups of episodes of one task are played at random and by the expert: what recurs within a group is
+what GiGPO can compare. Environments whose backend is missing, or which need a file, are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+
+from rllib_gigpo.envs import CATALOGUE
+from rllib_gigpo.envs.catalogue import EnvEntry
+from rllib_gigpo.envs.contract_checks import recurring_anchors
+from rllib_gigpo.envs.env_probe import (
+    Episode,
+    Policy,
+    expert_policy,
+    memory_per_copy,
+    play,
+    random_policy,
+)
+
+NEED_A_FILE = ("Jericho-v0",)
+CONFIGS: dict[str, dict[str, Any]] = {
+    "Mixture-v0": {"parts": [{"env": "rllib_gigpo.envs:Corridor-v0"}]},
+}
+NUM_COPIES = 8
+
+
+def measure(entry: EnvEntry, args: argparse.Namespace) -> dict[str, float | None]:
+    """Play one environment."""
+
+    def make() -> gymnasium.Env:
+        return gymnasium.make(entry.id, disable_env_checker=True, **CONFIGS.get(entry.name, {}))
+
+    env = make()
+    env.reset(seed=0)  # what the first use generates or loads is not counted
+    at_random = groups(env, random_policy, args)
+    episodes = [episode for group in at_random.values() for episode in group]
+    num_steps = sum(len(episode.actions) for episode in episodes)
+    has_expert = "expert_action" in env.reset(seed=0)[1]
+    by_expert = groups(env, expert_policy, args) if has_expert else None
+    env.close()
+    copy_bytes = memory_per_copy(make, NUM_COPIES)
+    return {
+        "steps_per_s": num_steps / sum(episode.steps_s for episode in episodes),
+        "reset_ms": 1000 * statistics.median(episode.reset_s for episode in episodes),
+        "copy_mb": None if copy_bytes is None else copy_bytes / 1e6,
+        "recurring_random": recurring_anchors(at_random),
+        "recurring_expert": recurring_anchors(by_expert) if by_expert else None,
+    }
+
+
+def groups(
+    env: gymnasium.Env,
+    policy_of: Callable[[gymnasium.Space, int], Policy],
+    args: argparse.Namespace,
+) -> dict[int, Sequence[Episode]]:
+    """Play ``--group-size`` episodes of each of ``--num-tasks`` tasks."""
+    return {
+        seed: [
+            play(
+                env,
+                seed=seed,
+                policy=policy_of(env.action_space, 1000 * seed + member),
+                to_text=lambda observation: observation,
+                max_steps=args.max_steps,
+            )
+            for member in range(args.group_size)
+        ]
+        for seed in range(args.num_tasks)
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=[entry.name for entry in CATALOGUE])
+    parser.add_argument("--num-tasks", type=int, default=4)
+    parser.add_argument("--group-size", type=int, default=8)
+    parser.add_argument("--max-steps", type=int, default=50)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    print("| environment | steps/s | reset, ms | MB a copy | recurring: random | expert |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    results = {}
+    for entry in CATALOGUE:
+        wanted = entry.name in args.only if args.only else entry.name not in NEED_A_FILE
+        if not wanted or not entry.is_installed:
+            continue
+        row = results[entry.name] = measure(entry, args)
+        print(f"| `{entry.name}` | " + " | ".join(cells(row)) + " |", flush=True)
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def cells(row: dict[str, float | None]) -> list[str]:
+    """Lay out one row of the table."""
+    formats = {
+        "steps_per_s": "{:,.0f}",
+        "reset_ms": "{:.1f}",
+        "copy_mb": "{:.1f}",
+        "recurring_random": "{:.0%}",
+        "recurring_expert": "{:.0%}",
+    }
+    return ["-" if row[key] is None else text.format(row[key]) for key, text in formats.items()]
+
+
+if __name__ == "__main__":
+    main()
