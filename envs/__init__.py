@@ -7,6 +7,7 @@ vLLM is loaded before.
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,14 @@ __all__ = ["EnvReport", "check_env"]
 
 _ENTRY_POINTS = {
     "Corridor-v0": ".corridor:CorridorEnv",
+    "FrozenLake-v0": ".frozen_lake:FrozenLakeTextEnv",
     "Sokoban-v0": ".sokoban:SokobanEnv",
     "TextWorld-v0": ".textworld:TextWorldEnv",
 }
 _EXPORTS = {"check_env": ".conformance", "EnvReport": ".env_report"}
+
+# Gymnasium's own games of the same names are at version 1, and it would advise to take those.
+warnings.filterwarnings("ignore", message=r".*(FrozenLake|Blackjack)-v0 is out of date")
 
 for _id, _entry_point in _ENTRY_POINTS.items():
     if _id not in gymnasium.registry:
