@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["EnvReport", "check_env"]
 
 _ENTRY_POINTS = {
+    "Blackjack-v0": ".gym_cards.blackjack:BlackjackTextEnv",
     "Corridor-v0": ".corridor:CorridorEnv",
+    "EZPoints-v0": ".gym_cards.points_game:EZPointsEnv",
     "FrozenLake-v0": ".frozen_lake:FrozenLakeTextEnv",
+    "NumberLine-v0": ".gym_cards.number_line:NumberLineEnv",
+    "Points24-v0": ".gym_cards.points_game:Points24Env",
     "Sokoban-v0": ".sokoban:SokobanEnv",
     "TextWorld-v0": ".textworld:TextWorldEnv",
 }

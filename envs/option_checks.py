@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
@@ -12,7 +13,7 @@ def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
         raise ValueError(f"{name} must be one of {known}; got {value!r}: mend it in env_config.")
 
 
-def check_whole(name: str, value: object, *, low: int, high: int | None = None) -> None:
+def check_whole(name: str, value: Any, *, low: int, high: int | None = None) -> None:
     """Raise a ValueError unless ``value`` is a whole number from ``low`` to ``high``."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if not is_whole or value < low or (high is not None and value > high):
