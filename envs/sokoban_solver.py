@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from functools import lru_cache
 
 from .sokoban_board import Board, State
 
@@ -40,6 +41,7 @@ class SokobanExpert:
             state = self._board.after(state, move)
 
 
+@lru_cache(maxsize=4096)  # the episodes of a group meet the same states
 def solve(
     board: Board, start: State, *, max_expansions: int = MAX_EXPANSIONS
 ) -> tuple[str, ...] | None:
