@@ -36,7 +36,11 @@ config = (
         max_response_tokens=512,
     )
     .inference(engine_dtype="bfloat16", eval_temperature=0.4)
-    .prompting(history_length=2, require_think=True)
+    .prompting(
+        template=str(Path(__file__).with_name("grid.jinja")),
+        history_length=2,
+        require_think=True,
+    )
     .training(
         group_size=8,
         num_groups=32,
