@@ -10,7 +10,7 @@ from .contract import ANCHOR, SCORE, TAGS, TASK
 from .frozen_lake_maps import FROZEN, GOAL, HOLE, START, draw_lake
 from .frozen_lake_planner import best_actions
 from .grid_text import LAYOUTS, grid_text
-from .option_checks import check_choice, check_whole
+from .option_checks import check_choice, check_number, check_whole
 from .word_game import WordGameEnv
 
 ACTIONS = ("left", "down", "right", "up")  # in the order of Gymnasium's numbers
@@ -70,8 +70,7 @@ class FrozenLakeTextEnv(WordGameEnv):
         check_whole("size", size, low=2, high=_MAX_SIZE)
         check_choice("rules", rules, RULES)
         check_choice("layout", layout, LAYOUTS)
-        if not 0 <= p <= 1:
-            raise ValueError(f"p must lie between 0 and 1; got {p!r}: mend it in env_config.")
+        check_number("p", p, low=0, high=1)
         if max_steps is None:
             max_steps = 20 if rules == "roll" else 100 if size <= 4 else 200
         check_whole("max_steps", max_steps, low=2 * (size - 1))

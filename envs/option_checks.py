@@ -21,3 +21,12 @@ def check_whole(name: str, value: Any, *, low: int, high: int | None = None) -> 
         raise ValueError(
             f"{name} must be a whole number {bounds}; got {value!r}: mend it in env_config."
         )
+
+
+def check_number(name: str, value: Any, *, low: float, high: float) -> None:
+    """Raise a ValueError unless ``value`` is a number from ``low`` to ``high``."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
+        raise ValueError(
+            f"{name} must be a number from {low} to {high}; got {value!r}: mend it in env_config."
+        )

@@ -65,7 +65,7 @@ class SokobanEnv(WordGameEnv):
         expert: bool = True,
     ) -> None:
         """Check the options, and that a level of this kind can be found."""
-        if len(dim) != 2:
+        if not isinstance(dim, Sequence) or len(dim) != 2:
             raise ValueError(f"dim must be (rows, columns), got {dim!r}: mend it in env_config.")
         height, width = dim
         for name, side in (("dim[0]", height), ("dim[1]", width)):

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.envs.toy_text.blackjack import BlackjackEnv, sum_hand, usable_ace
 
 from ..contract import ANCHOR, SCORE, TAGS, TASK
+from ..option_checks import check_number
 from ..word_game import WordGameEnv
 from .drawing import IMAGE_SHAPE, blank, draw_hand, draw_text
 
@@ -36,6 +37,7 @@ class BlackjackTextEnv(WordGameEnv):
         self, *, max_steps: int = 15, observation: str = "text", loss_reward: float = 0.0
     ) -> None:
         """Check the options."""
+        check_number("loss_reward", loss_reward, low=-100, high=0)
         super().__init__(
             words=ACTIONS, max_steps=max_steps, observation=observation, image_shape=IMAGE_SHAPE
         )

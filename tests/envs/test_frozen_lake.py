@@ -224,7 +224,9 @@ def test_other_words_change_nothing_not_even_later_slips():
     [
         ({"size": 1}, "size.*from 2 to 20; got 1"),
         ({"size": 21}, "size.*got 21"),
-        ({"p": 1.5}, "p must lie between 0 and 1; got 1.5"),
+        ({"p": 1.5}, "p must be a number from 0 to 1; got 1.5"),
+        ({"p": float("nan")}, "p must be a number from 0 to 1; got nan"),
+        ({"p": "0.8"}, "p must be a number from 0 to 1; got '0.8'"),
         ({"rules": "atari"}, "rules.*'gymnasium', 'roll'.*'atari'"),
         ({"size": 8, "max_steps": 13}, "max_steps.*at least 14; got 13"),
         ({"layout": "ansi"}, "layout"),

@@ -300,6 +300,7 @@ def test_a_picture_shows_each_symbol_in_its_own_way_and_in_its_place():
     ("options", "message"),
     [
         ({"dim": (6,)}, r"dim must be \(rows, columns\)"),
+        ({"dim": 6}, r"dim must be \(rows, columns\)"),
         ({"dim": (4, 6)}, r"dim\[0\].*from 5 to 20; got 4"),
         ({"dim": (6, "6")}, r"dim\[1\].*'6'"),
         ({"num_boxes": 4}, "num_boxes.*from 1 to 3; got 4"),
