@@ -35,7 +35,10 @@ def best_actions(rows: tuple[str, ...], *, is_slippery: bool) -> tuple[int | Non
 
 
 def action_values(model: Mapping[int, Mapping[int, Sequence[Outcome]]]) -> np.ndarray:
-    """Return the discounted values of all actions, (cells, 4), by value iteration."""
+    """Return the discounted values of all actions, (cells, 4), by value iteration.
+
+    In Gymnasium's model an end leads to itself at reward 0, so that it needs no care here.
+    """
     shape = (len(model), 4, _MAX_OUTCOMES)
     probabilities, following = (
         np.zeros(shape),
@@ -44,9 +47,9 @@ def action_values(model: Mapping[int, Mapping[int, Sequence[Outcome]]]) -> np.nd
     rewards = np.zeros(shape[:2])
     for cell, actions in model.items():
         for action, outcomes in actions.items():
-            for number, (probability, next_cell, reward, is_end) in enumerate(outcomes):
+            for number, (probability, next_cell, reward, _) in enumerate(outcomes):
                 rewards[cell, action] += probability * reward
-                probabilities[cell, action, number] = 0.0 if is_end else probability
+                probabilities[cell, action, number] = probability
                 following[cell, action, number] = next_cell
     values = rewards
     for _ in range(_MAX_SWEEPS):

@@ -65,6 +65,13 @@ def test_number_line_is_truncated_after_ten_steps():
     assert ends == [(-1.0, False, False)] * 9 + [(-1.0, False, True)]
 
 
+def test_winning_with_the_last_step_is_no_truncation_and_leaves_the_expert_silent():
+    env = number_line(target=2, current=1, max_steps=1)
+    _, reward, terminated, truncated, info = env.step("+")
+    assert (reward, terminated, truncated) == (1.0, True, False)
+    assert "expert_action" not in info
+
+
 def test_number_line_draws_all_thirty_tasks():
     env = NumberLineEnv()
     assert len({env.reset(seed=seed)[0] for seed in range(500)}) == 30

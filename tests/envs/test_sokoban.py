@@ -13,7 +13,7 @@ from rllib_gigpo.envs.sokoban import SokobanEnv
 from rllib_gigpo.envs.sokoban_board import MOVES, Board, State
 from rllib_gigpo.envs.sokoban_image import CELL
 from rllib_gigpo.envs.sokoban_levels import Level, make_level
-from rllib_gigpo.envs.sokoban_solver import SokobanExpert, solve
+from rllib_gigpo.envs.sokoban_solver import SokobanExpert, _pushes_to_target, solve
 
 ID = "rllib_gigpo.envs:Sokoban-v0"
 KINDS = {  # (rows, columns, boxes, moves): number of levels to look at
@@ -189,6 +189,13 @@ def test_a_dead_level_has_no_solution_and_no_expert():
     board, state = read(dead)
     assert solve(board, state) is None
     assert "expert_action" not in env_on(dead).step("up")[-1]
+
+
+def test_a_box_at_a_wall_without_target_is_known_to_be_lost_before_any_search():
+    board, state = read(["#######", "#P____#", "#_____#", "#__O__#", "#_____#", "#######"])
+    target = 24  # in the third row of the floor: nothing can be pushed up from the last one
+    assert _pushes_to_target(board) == {target: 0, 23: 1, 25: 1, 17: 1, 16: 2, 18: 2}
+    assert solve(board, State(state.player, frozenset({31})), max_expansions=0) is None
 
 
 def test_boxes_that_block_each_other_have_no_solution():
