@@ -45,6 +45,12 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         "textworld",
         ("textworld",),
     ),
+    EnvEntry("Sokoban-v0", ".sokoban:SokobanEnv", "pushes boxes onto targets"),
+    EnvEntry("FrozenLake-v0", ".frozen_lake:FrozenLakeTextEnv", "crosses a frozen lake"),
+    EnvEntry("NumberLine-v0", ".gym_cards.number_line:NumberLineEnv", "moves to a number"),
+    EnvEntry("EZPoints-v0", ".gym_cards.points_game:EZPointsEnv", "makes 12 of two cards"),
+    EnvEntry("Points24-v0", ".gym_cards.points_game:Points24Env", "makes 24 of four cards"),
+    EnvEntry("Blackjack-v0", ".gym_cards.blackjack:BlackjackTextEnv", "takes cards or stands"),
     EnvEntry(
         "MiniGrid-v0",
         ".adapters.minigrid:MiniGridEnv",

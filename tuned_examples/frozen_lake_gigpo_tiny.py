@@ -1,0 +1,32 @@
+"""FrozenLake on a plain CPU: firm ice of 4x4, start and goal anywhere, at most 20 steps.
+
+    rllib train file tuned_examples/frozen_lake_gigpo_tiny.py
+
+The agent reads the grid, one token a cell. As in the main job (textworld_gigpo_tiny.py) a model of
+0.3M parameters is first fitted to noisy demonstrations, here of shortest ways, on the training
+lakes.
+"""
+
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings
+
+config = (
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    .environment(
+        "rllib_gigpo.envs:FrozenLake-v0",
+        env_config={"size": 4, "is_slippery": False, "rules": "roll", "max_steps": 20},
+    )
+    .tasks(num_train_tasks=256, num_test_tasks=128, max_episode_steps=20)
+    .warm_start(
+        demonstrations=DemonstrationSettings(episodes_per_seed=3, max_episode_steps=20),
+        fit=FitSettings(num_epochs=5),
+    )
+    .debugging(seed=0)
+)
+
+stop = {"training_iteration": 35}
+
+if __name__ == "__main__":
+    from rllib_gigpo.cli.train import run_example
+
+    run_example(config, stop)
