@@ -20,6 +20,7 @@ __all__ = ["EnvReport", "check_env"]
 
 _ENTRY_POINTS = {
     "Corridor-v0": ".corridor:CorridorEnv",
+    "SearchQA-v0": ".search_qa:SearchQAEnv",
     "TextWorld-v0": ".textworld:TextWorldEnv",
 }
 _EXPORTS = {"check_env": ".conformance", "EnvReport": ".env_report"}
