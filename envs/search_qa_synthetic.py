@@ -83,14 +83,15 @@ def knowledge_base(spec: KnowledgeSpec) -> KnowledgeBase:
     """Make up a world, once in a process."""
     rng = np.random.default_rng([spec.seed, spec.num_people])
     facts = _Facts.draw(rng, spec.num_people)
+    passages, mentions = facts.passages()
+    made = [make(facts, person) for make in _QUESTIONS[spec.num_hops] for person in facts.people]
     questions = [
         Question(f"{DATASET}-{number}", text, (answer,), DATASET, hops)
-        for number, (text, answer, hops) in enumerate(
-            make(facts, person) for make in _QUESTIONS[spec.num_hops] for person in facts.people
-        )
+        for number, (text, answer, hops) in enumerate(made)
+        # Some work where they were born: no answer may stand in a passage before the last.
+        if not any(answer in mentions[title] for title in hops[:-1])
     ]
     shuffled = [questions[index] for index in rng.permutation(len(questions))]
-    passages, mentions = facts.passages()
     return KnowledgeBase(passages, QuestionSplit.hold_out(shuffled), mentions)
 
 
