@@ -218,6 +218,4 @@ def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
 
 def _check_range(name: str, value: object, lowest: int, highest: int) -> None:
     if type(value) is not int or not lowest <= value <= highest:
-        raise ValueError(
-            f"{name} must be a whole number, {lowest} to {highest}; got {value!r}."
-        )
+        raise ValueError(f"{name} must be a whole number, {lowest} to {highest}; got {value!r}.")

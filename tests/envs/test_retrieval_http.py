@@ -184,7 +184,7 @@ def test_at_the_start_a_service_that_is_down_is_an_error_with_the_cure():
 
 def test_a_wrong_shape_is_noticed_at_the_start(serve):
     service = serve(fake.answer_json({"detail": "query: field required"}, status=422))
-    with pytest.raises(RetrieverError, match="request_shape .sent: 'queries'"):
+    with pytest.raises(RetrieverError, match=r"request_shape \(sent: 'queries'\)"):
         shared_http(HttpSettings(url=service.url))
 
 
@@ -225,11 +225,13 @@ def test_bad_settings_are_refused(options, message):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["result", "document", "id", "contents", "title", "text", "score"]),
-        inner,
-        max_size=3,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["result", "document", "id", "contents", "title", "text", "score"]),
+            inner,
+            max_size=3,
+        )
     ),
     max_leaves=12,
 )
@@ -240,19 +242,19 @@ JSON = st.recursive(
 def test_any_json_is_read_or_refused(value, num_queries):
     try:
         results = decode_results(json.dumps(value).encode(), num_queries=num_queries)
-    except ValueError as error:
-        assert str(error)
-    else:
-        assert len(results) == num_queries
+    except ValueError:
+        return
+    assert len(results) == num_queries
 
 
 @QUICK
 @given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_a_request_or_refused(body):
     try:
-        assert decode_request(body, default_top_k=3).queries
-    except ValueError as error:
-        assert str(error)
+        request = decode_request(body, default_top_k=3)
+    except ValueError:
+        return
+    assert request.queries
 
 
 # The server.

@@ -10,7 +10,17 @@ from rllib_gigpo.envs.search_qa_actions import (
 )
 
 QUICK = settings(deadline=None, derandomize=True, database=None, max_examples=100)
-PIECES = ["<search>", "</search>", "<answer>", "</answer>", "search:", "answer :", "x", "\n", "\x00"]
+PIECES = [
+    "<search>",
+    "</search>",
+    "<answer>",
+    "</answer>",
+    "search:",
+    "answer :",
+    "x",
+    "\n",
+    "\x00",
+]
 
 
 @pytest.mark.parametrize(

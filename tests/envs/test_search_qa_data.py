@@ -52,7 +52,7 @@ def test_the_corpora_hold_every_supporting_passage(name, size):
 
 @pytest.mark.parametrize(("name", "low", "high"), [("hotpotqa", 0.5, 0.8), ("musique", 0.2, 0.6)])
 def test_one_search_is_often_not_enough(name, low, high):
-    """The share of questions whose answer stands in five passages found with the question itself."""
+    """Whether the answer stands in the five passages that the question itself finds."""
     retriever = shared_bm25(options(name)["corpus"])
     questions = read_questions(Path(options(name)["questions"]))
     found = retriever.search([question.text for question in questions], top_k=5)
