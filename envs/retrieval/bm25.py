@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,6 @@ class BM25Retriever(Retriever):
                 f"The corpus of {len(self.passages)} passages holds no words to search for: "
                 "give passages of text."
             )
-        # The numpy backend, since "auto" would compile with numba where that happens to be there.
         self._index = bm25s.BM25(k1=K1, b=B, method="lucene", backend="numpy")
         self._index.index(tokens, show_progress=False)
 
@@ -90,7 +91,8 @@ def _index_file(version: FileVersion) -> BM25Retriever:
 
 def _import_backend() -> tuple[Any, Any]:
     try:
-        import bm25s
+        with _without_numba():
+            import bm25s
         import Stemmer
     except ImportError as error:
         raise ImportError(
@@ -98,3 +100,20 @@ def _import_backend() -> tuple[Any, Any]:
             'pip install "rllib-gigpo[search]", or name a service by retriever={"url": ...}.'
         ) from error
     return bm25s, Stemmer
+
+
+@contextmanager
+def _without_numba() -> Iterator[None]:
+    """Let nothing import numba for the first time.
+
+    bm25s would load it where it is installed, for a backend that is not used here, and once it is
+    loaded vLLM 0.32 cannot start on a CPU: its search for kernels in all modules fails at llvmlite.
+    """
+    if "numba" in sys.modules:
+        yield
+        return
+    sys.modules["numba"] = None  # type: ignore[assignment]  # makes the import an ImportError
+    try:
+        yield
+    finally:
+        del sys.modules["numba"]
