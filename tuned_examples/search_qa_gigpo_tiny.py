@@ -22,7 +22,6 @@ config = (
         },
     )
     .tasks(num_train_tasks=256, num_test_tasks=64, max_episode_steps=4)
-    .llm(max_prompt_tokens=384)
     .warm_start(
         demonstrations=DemonstrationSettings(episodes_per_seed=3, random_action_probability=0.3),
         fit=FitSettings(num_epochs=6),
