@@ -188,6 +188,15 @@ def test_a_wrong_shape_is_noticed_at_the_start(serve):
         shared_http(HttpSettings(url=service.url))
 
 
+@pytest.mark.parametrize("respond", [fake.sleep, fake.garbage, fake.answer(200, b"[]")])
+def test_a_service_that_is_slow_or_talks_nonsense_is_noticed_at_the_start(serve, respond):
+    service = serve(respond)
+    with pytest.raises(RetrieverError, match="cannot be used") as caught:
+        shared_http(HttpSettings(url=service.url, request_timeout_s=0.5))
+    assert service.url in str(caught.value)
+    assert not service.has_outlasted_a_client
+
+
 def test_a_service_that_works_is_checked_once_in_a_process(serve):
     service = serve(fake.answer_json({"result": [[]]}))
     first, second = (shared_http(HttpSettings(url=service.url)) for _ in range(2))
