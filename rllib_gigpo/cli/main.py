@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rllib_gigpo import __version__
-from rllib_gigpo.cli import envs, evaluate, play, train, warm_start
+from rllib_gigpo.cli import envs, evaluate, play, serve_retriever, train, warm_start
 from rllib_gigpo.errors import GiGPOError
 
-_SUBCOMMANDS = (train, evaluate, warm_start, play, envs)
+_SUBCOMMANDS = (train, evaluate, warm_start, play, envs, serve_retriever)
 
 
 class _Parser(argparse.ArgumentParser):

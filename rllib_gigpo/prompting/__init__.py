@@ -1,6 +1,7 @@
 """From an environment's facts to prompt token ids, and from a response's text to an action."""
 
 from rllib_gigpo.prompting.action_parser import ActionParser, ParsedAction
+from rllib_gigpo.prompting.block_parser import BlockParser
 from rllib_gigpo.prompting.memory import LastSteps, Memory, PastStep
 from rllib_gigpo.prompting.prompt import Prompt
 from rllib_gigpo.prompting.renderer import PromptRenderer
@@ -8,6 +9,7 @@ from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate, shipped
 
 __all__ = [
     "ActionParser",
+    "BlockParser",
     "LastSteps",
     "Memory",
     "ParsedAction",

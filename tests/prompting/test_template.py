@@ -14,8 +14,8 @@ INPUTS = PromptInputs(
 )
 
 
-def test_three_templates_are_shipped():
-    assert shipped_template_names() == ["compact", "default", "textworld"]
+def test_four_templates_are_shipped():
+    assert shipped_template_names() == ["compact", "default", "search_qa", "textworld"]
 
 
 def test_the_compact_template_holds_facts_only():
@@ -82,7 +82,7 @@ def test_a_template_can_be_given_as_a_path(tmp_path):
 
 
 def test_an_unknown_name_is_an_error_with_the_shipped_names():
-    with pytest.raises(ConfigError, match="'compact', 'default', 'textworld'"):
+    with pytest.raises(ConfigError, match="'compact', 'default', 'search_qa', 'textworld'"):
         PromptTemplate.from_name_or_source("textwrld")
 
 

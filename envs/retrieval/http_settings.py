@@ -1,0 +1,83 @@
+"""How a retrieval service is reached: addresses, request shape, limits of time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+from .protocol import REQUEST_SHAPES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """How a retrieval service is reached.
+
+    Attributes:
+        url: Address of the service with its path, such as "http://127.0.0.1:8000/retrieve"; or
+            several, which take turns.
+        request_shape: "queries" (Search-R1: a list) or "query" (verl-agent, SkyRL: one string).
+        request_timeout_s: Bound of one attempt.
+        search_timeout_s: Bound of one search with all its attempts and pauses.
+        max_attempts: Attempts for one search, at least 1.
+    """
+
+    url: str | tuple[str, ...]
+    request_shape: str = "queries"
+    request_timeout_s: float = 10.0
+    search_timeout_s: float = 30.0
+    max_attempts: int = 4
+
+    def __post_init__(self) -> None:
+        """Check every value; raises ValueError."""
+        if not self.urls or not all(map(_is_http, self.urls)):
+            raise ValueError(
+                f"The retriever's url is {self.url!r}: give an address such as "
+                '"http://127.0.0.1:8000/retrieve", or a list of them.'
+            )
+        if self.request_shape not in REQUEST_SHAPES:
+            raise ValueError(
+                f"The retriever's request_shape is {self.request_shape!r}: "
+                f"known are {', '.join(map(repr, REQUEST_SHAPES))}."
+            )
+        for name in ("request_timeout_s", "search_timeout_s"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise ValueError(f"The retriever's {name} is {value!r}: give seconds above 0.")
+        if type(self.max_attempts) is not int or self.max_attempts < 1:
+            raise ValueError(
+                f"The retriever's max_attempts is {self.max_attempts!r}: give 1 or more."
+            )
+
+    @classmethod
+    def create(cls, options: Mapping[str, Any]) -> HttpSettings:
+        """Make settings from plain values.
+
+        Raises:
+            ValueError: If an option is unknown, missing, or out of range.
+        """
+        known = [field.name for field in fields(cls)]
+        if not isinstance(options, Mapping) or not {"url"} <= set(options) <= set(known):
+            raise ValueError(
+                f"retriever is {options!r}: give a dict with url and perhaps "
+                f"{', '.join(known[1:])}."
+            )
+        url = options["url"]
+        return cls(**{**options, "url": tuple(url) if isinstance(url, list) else url})
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses, also if there is one only."""
+        return self.url if isinstance(self.url, tuple) else (self.url,)
+
+
+def _is_http(url: object) -> bool:
+    if not isinstance(url, str):
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
