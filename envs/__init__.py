@@ -21,6 +21,7 @@ __all__ = ["EnvReport", "check_env"]
 _ENTRY_POINTS = {
     "Corridor-v0": ".corridor:CorridorEnv",
     "TextWorld-v0": ".textworld:TextWorldEnv",
+    "WebShop-v0": ".webshop.env:WebShopEnv",
 }
 _EXPORTS = {"check_env": ".conformance", "EnvReport": ".env_report"}
 
