@@ -13,14 +13,21 @@ from functools import lru_cache
 from typing import Any
 
 STOP_WORDS = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then "
-    "there these they this to was will with".split()
+    {
+        *("a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into"),
+        *("is", "it", "no", "not", "of", "on", "or", "such", "that", "the", "their", "then"),
+        *("there", "these", "they", "this", "to", "was", "will", "with"),
+    }
 )
 
 _IDEOGRAPHS = "\u3005-\u3007\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _KATAKANA = "\u30a0-\u30ff\u31f0-\u31ff"
 _EMOJI = "\u2600-\u27bf\U0001f300-\U0001faff"
-_NOT_ALPHABETIC = _IDEOGRAPHS + _KATAKANA
+# Digits to Python, but no part of a word to Unicode: superscripts, fractions, circled numbers.
+_OTHER_NUMBERS = (
+    "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u215f\u2460-\u249b\u2776-\u2793"
+)
+_NOT_ALPHABETIC = _IDEOGRAPHS + _KATAKANA + _OTHER_NUMBERS
 _MARKS = "\u0300-\u036f\u200d"
 _LETTER = rf"[^\W\d_{_NOT_ALPHABETIC}]"
 _RUN = rf"(?:[^\W{_NOT_ALPHABETIC}][{_MARKS}]*)+"

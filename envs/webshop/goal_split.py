@@ -15,7 +15,7 @@ class GoalSplit:
     """The first goals of the shuffled list are for tests, the others for training.
 
     The split depends on the list alone: not on a seed, nor on the worker. A training goal that
-    reads like a test goal (a product may list a value twice) is left out.
+    reads like a test goal is left out: a product may list a value twice, and two may be alike.
 
     Attributes:
         train: The goals of seeds below ``FIRST_TEST_SEED``.
@@ -29,8 +29,8 @@ class GoalSplit:
             ValueError: If that leaves no goal for tests or for training.
         """
         self.test = tuple(goals[:num_test_goals])
-        held_out = {goal.identity for goal in self.test}
-        self.train = tuple(g for g in goals[num_test_goals:] if g.identity not in held_out)
+        held_out = {goal.instruction for goal in self.test}
+        self.train = tuple(g for g in goals[num_test_goals:] if g.instruction not in held_out)
         if num_test_goals < 1 or not self.train:
             raise ValueError(
                 f"num_test_goals={num_test_goals} of {len(goals)} goals leaves none for "

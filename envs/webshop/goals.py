@@ -41,11 +41,6 @@ class Goal:
     price_upper: float
     weight: float = 1.0
 
-    @property
-    def identity(self) -> tuple[str, str]:
-        """Equal for goals that are the same to a customer."""
-        return self.product.asin, self.instruction
-
 
 def synthetic_goals(
     catalogue: Catalogue, attributes: Mapping[str, Mapping[str, Any]], *, attributes_file: str
@@ -59,7 +54,7 @@ def synthetic_goals(
         CatalogueError: If an instruction comes without attributes, or nothing has one.
     """
     rng = random.Random(_GOAL_SEED)
-    goals = []
+    goals: list[Goal] = []
     for product in catalogue.products:
         entry = attributes.get(product.asin, {})
         if entry.get("instruction") is not None:

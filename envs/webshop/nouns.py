@@ -15,12 +15,19 @@ _NOUN_TAGS = frozenset({"NOUN", "PROPN"})
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z\-]*")
 _FUNCTION_WORDS = frozenset(
-    "a an and are as at be but by for from if in into is it no not of on or our such that the "
-    "their then there these they this to was will with you your".split()
+    {
+        *("a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "if", "in"),
+        *("into", "is", "it", "no", "not", "of", "on", "or", "our", "such", "that", "the"),
+        *("their", "then", "there", "these", "they", "this", "to", "was", "will", "with"),
+        *("you", "your"),
+    }
 )
 _ADJECTIVES = frozenset(
-    "black blue brown easy gold gray green grey high large long low medium new orange pink purple "
-    "red short silver small soft white yellow".split()
+    {
+        *("black", "blue", "brown", "easy", "gold", "gray", "green", "grey", "high", "large"),
+        *("long", "low", "medium", "new", "orange", "pink", "purple", "red", "short", "silver"),
+        *("small", "soft", "white", "yellow"),
+    }
 )
 
 

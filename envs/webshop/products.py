@@ -30,7 +30,7 @@ class Product:
         bullets: Its features.
         attributes: Short phrases that goals ask for.
         options: Option name -> values, all lower case, in the order of the page.
-        price_range: One price in dollars, or the lowest and the highest.
+        price_range: One price in dollars, or the two ends of a range.
         price_tag: How the price is shown.
     """
 

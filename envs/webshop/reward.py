@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .colors import normalize_color
@@ -115,7 +115,7 @@ def _value(option: GoalOption) -> str:
     return option if isinstance(option, str) else option[1]
 
 
-def _title_score(bought: tuple[str, ...] | list[str], wanted: tuple[str, ...] | list[str]) -> float:
+def _title_score(bought: Sequence[str], wanted: Sequence[str]) -> float:
     """Divide by all nouns, repeated ones too, as WebShop does."""
     if not wanted:
         return _TITLE_WITHOUT_NOUNS

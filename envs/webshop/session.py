@@ -38,13 +38,16 @@ class Session:
         score: Of the purchase; None before.
     """
 
-    def __init__(
-        self, goal: Goal, engine: SearchEngine, judge: Judge, rng: random.Random
-    ) -> None:
+    def __init__(self, goal: Goal, engine: SearchEngine, judge: Judge, rng: random.Random) -> None:
         """Open the start page."""
         self.goal = goal
         self._engine, self._judge, self._rng = engine, judge, rng
         self.score: PurchaseScore | None = None
+        self.page: Page
+        self.product: Product | None
+        self.options: dict[str, str]
+        self.query: str
+        self.page_number: int
         self._start()
 
     @property
@@ -87,10 +90,9 @@ class Session:
             self._search(self.query, self.page_number)
 
     def _start(self) -> None:
-        self.product: Product | None = None
-        self.options: dict[str, str] = {}
+        self.product, self.options = None, {}
         self.query, self.page_number = "", 1
-        self.page: Page = pages.start_page(self.goal.instruction)
+        self.page = pages.start_page(self.goal.instruction)
 
     def _search(self, query: str, page_number: int = 1) -> None:
         self.product, self.options = None, {}

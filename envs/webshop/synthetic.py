@@ -85,9 +85,7 @@ def _human_instruction(
     kind: Kind, features: list[str], record: dict[str, Any], rng: random.Random
 ) -> dict[str, Any]:
     wanted = rng.sample(features, 2)
-    values = [
-        rng.choice(choices)["value"] for choices in record["customization_options"].values()
-    ]
+    values = [rng.choice(choices)["value"] for choices in record["customization_options"].values()]
     return {
         "instruction": f"i want {kind.query} in {' and '.join(values)}, {' and '.join(wanted)}.",
         "instruction_attributes": wanted,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 _COLORS = ("black", "white", "navy", "olive", "red", "teal", "purple", "beige", "light gray")
 _SIZES = ("small", "medium", "large", "x-large")
 _SHOE_SIZES = ("7", "8", "9", "10", "11")
-_SCENTS = ("lavender", "vanilla", "citrus", "rosemary", "unscented")
+_SCENTS = ("lavender", "vanilla", "citrus", "eucalyptus", "unscented")
 _FLAVORS = ("peach", "ginger", "lemon", "cinnamon", "hazelnut", "original")
 _PACKS = ("pack of 1", "pack of 3", "pack of 6")
 _LENGTHS = ("3 feet", "6 feet", "10 feet")
