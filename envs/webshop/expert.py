@@ -54,19 +54,13 @@ class Expert:
 
         The words of the goal are tried before the product's title, which only the expert knows.
         """
-        kind = self._goal.product.query
-        candidates = [
-            _one_line(words)
-            for words in (
-                kind,
-                f"{' '.join(self._goal.attributes)} {kind}",
-                self._goal.product.title,
-            )
-        ]
-        ranks = {query: self._rank(query) for query in candidates}
-        on_first_page = (query for query in candidates if 0 <= ranks[query] < PAGE_SIZE)
-        on_any_page = (query for query in reversed(candidates) if ranks[query] >= 0)
-        return next(on_first_page, next(on_any_page, ""))
+        kind, attributes = self._goal.product.query, " ".join(self._goal.attributes)
+        words = (kind, f"{attributes} {kind}", self._goal.product.title)
+        queries = [" ".join(text.lower().split()) for text in words]
+        for query in queries:
+            if 0 <= self._rank(query) < PAGE_SIZE:
+                return query
+        return next((query for query in reversed(queries) if self._rank(query) >= 0), "")
 
     @cached_property
     def _choices(self) -> dict[str, str]:
@@ -98,10 +92,6 @@ def _closest_option(product: Product, wanted: str) -> tuple[str, str] | None:
         ),
         default=None,
     )
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.lower().split())
 
 
 def _click(name: str) -> str:
