@@ -23,8 +23,6 @@ config = (
         },
     )
     .llm(max_prompt_tokens=512, max_response_tokens=24)
-    # The query is the model's own, which no list of admissible actions holds.
-    .training(admissible_penalty=0.0)
     .tasks(num_train_tasks=128, num_test_tasks=100, max_episode_steps=10)
     .warm_start(
         env_config={"expert": True},
