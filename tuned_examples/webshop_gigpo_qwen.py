@@ -4,7 +4,7 @@
         rllib train file tuned_examples/webshop_gigpo_qwen.py
 
 WEBSHOP_DATA is a folder with WebShop's items_shuffle_1000.json and items_ins_v2_1000.json; without
-it the shop is generated. Hyper-parameters are those of verl-agent's WebShop run with the same model:
+it the shop is generated. The settings are those of verl-agent's WebShop run with the same model:
 16 groups of 8, prompts of 4,096 and answers of 512 tokens, 15 steps, gamma 0.95, advantages not
 divided by a standard deviation, AdamW at a constant 1e-6, KL 0.01 (k3), entropy 0.001, history 2,
 10 for a perfect purchase and 0 for others, 0.1 off for an answer without the format, evaluation on

@@ -2,8 +2,8 @@
 
     rllib train file tuned_examples/webshop_gigpo_tiny.py
 
-Forty products of twenty kinds: search for the kind, open the right one of two or more, choose colour
-and size, buy; at most 10 steps, rewarded by WebShop's score. As in the main job
+Forty products of twenty kinds: search for the kind, open the right one of two or more, choose its
+colour and size, buy; at most 10 steps, rewarded by WebShop's score. As in the main job
 (textworld_gigpo_tiny.py) a small model is first fitted to noisy demonstrations.
 """
 

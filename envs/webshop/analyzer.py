@@ -10,7 +10,6 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 STOP_WORDS = frozenset(
     {
@@ -89,11 +88,7 @@ def _has_vowel_then_consonant(letters: str) -> bool:
 
 
 def _porter(word: str) -> str:
-    return _stemmer().stemWord(word)
-
-
-@lru_cache(maxsize=1)
-def _stemmer() -> Any:
     import Stemmer
 
-    return Stemmer.Stemmer("porter", 0)  # without a cache of its own
+    # Made anew, because a stemmer must not be shared by threads; 0 is the size of its own cache.
+    return Stemmer.Stemmer("porter", 0).stemWord(word)

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .products import CatalogueError, Product, read_product
+from .fields import CatalogueError, FieldReader
+from .products import Product, read_product
 
 _PRICE_SEED = 233
 _LONGEST_ASIN = 10
+_NO_ATTRIBUTES = ("DUMMY_ATTR",)
 
 
 class Catalogue:
@@ -45,18 +47,28 @@ def read_catalogue(
     attributes: Mapping[str, Mapping[str, Any]],
     *,
     items_file: str,
+    attributes_file: str,
 ) -> Catalogue:
     """Read all records but repeated ones and those without a real asin.
+
+    Args:
+        records: What the item file holds.
+        attributes: What the attribute file holds: asin -> entry.
+        items_file: Name of the one file, for error messages.
+        attributes_file: Name of the other.
 
     Raises:
         CatalogueError: If no product is left, or a record lacks a field.
     """
     products: dict[str, Product] = {}
     for number, record in enumerate(records):
-        asin = _asin(record, number, items_file)
+        asin = FieldReader(record, f"{items_file}: product number {number}").text("asin")
         if asin != "nan" and len(asin) <= _LONGEST_ASIN and asin not in products:
+            entry = FieldReader(attributes.get(asin, {}), f"{attributes_file}: product {asin!r}")
+            has_attributes = "attributes" in entry.record
             products[asin] = read_product(
-                record, attributes.get(asin, {}), items_file=items_file, number=number
+                FieldReader(record, f"{items_file}: product {asin!r}"),
+                entry.texts("attributes") if has_attributes else _NO_ATTRIBUTES,
             )
     if not products:
         raise CatalogueError(f"{items_file}: there is no product in it.")
@@ -85,13 +97,3 @@ def read_json(path: str | Path, *, kind: type) -> Any:
             f"{kind.__name__}: was another file meant?"
         )
     return content
-
-
-def _asin(record: Any, number: int, items_file: str) -> str:
-    asin = record.get("asin") if isinstance(record, Mapping) else None
-    if not isinstance(asin, str):
-        raise CatalogueError(
-            f"{items_file}: product number {number} has no field 'asin' that is text. Repair the "
-            "file, or use WebShop's own items_shuffle*.json."
-        )
-    return asin

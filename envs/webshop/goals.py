@@ -10,7 +10,8 @@ from itertools import product as combinations
 from typing import Any
 
 from .catalogue import Catalogue
-from .products import CatalogueError, Product
+from .fields import CatalogueError, FieldReader
+from .products import Product
 
 _GOAL_SEED = 233
 _PRICE_CAPS = range(10, 1000, 10)
@@ -58,10 +59,12 @@ def synthetic_goals(
     for product in catalogue.products:
         entry = attributes.get(product.asin, {})
         if entry.get("instruction") is not None:
-            where = f"{attributes_file}: product {product.asin!r}"
-            wanted = _texts(entry, "instruction_attributes", where=where, may_be_empty=False)
+            read = FieldReader(entry, f"{attributes_file}: product {product.asin!r}")
+            wanted = read.texts("instruction_attributes")
+            if not wanted:
+                raise read.error("instruction_attributes", "is empty")
             cap = _price_cap(catalogue.prices[product.asin], rng)
-            goals += _goals_of(product, str(entry["instruction"]), wanted, cap)
+            goals += _goals_of(product, read.text("instruction"), wanted, cap)
     counts = Counter(attribute for goal in goals for attribute in goal.attributes)
     weighted = [replace(goal, weight=_weight(goal.attributes, counts)) for goal in goals]
     return _shuffled(weighted, attributes_file)
@@ -82,15 +85,15 @@ def human_goals(
     goals = []
     for product in catalogue.products:
         for entry in instructions.get(product.asin, ()):
-            where = f"{instructions_file}: product {product.asin!r}"
-            wanted = _texts(entry, "instruction_attributes", where=where)
-            options = _texts(entry, "instruction_options", where=where)
-            if not isinstance(entry.get("instruction"), str):
-                raise _bad_field(where, "instruction", "text")
+            read = FieldReader(entry, f"{instructions_file}: product {product.asin!r}")
+            wanted, options = (
+                read.texts("instruction_attributes"),
+                read.texts("instruction_options"),
+            )
+            words = read.text("instruction").strip(".")
             if wanted:
                 cap = _price_cap(catalogue.prices[product.asin], rng)
-                words = entry["instruction"].strip(".") + _price_words(cap)
-                goals.append(Goal(product, words, wanted, options, cap))
+                goals.append(Goal(product, words + _price_words(cap), wanted, options, cap))
     return _shuffled(goals, instructions_file)
 
 
@@ -128,19 +131,3 @@ def _shuffled(goals: list[Goal], file: str) -> list[Goal]:
         )
     random.Random(_GOAL_SEED).shuffle(goals)
     return goals
-
-
-def _texts(
-    entry: Mapping[str, Any], field: str, *, where: str, may_be_empty: bool = True
-) -> tuple[str, ...]:
-    texts = entry.get(field)
-    is_list = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
-    if not is_list or not (texts or may_be_empty):
-        raise _bad_field(where, field, "a list of texts" + ("" if may_be_empty else ", not empty"))
-    return tuple(texts or ())
-
-
-def _bad_field(where: str, field: str, expected: str) -> CatalogueError:
-    return CatalogueError(
-        f"{where}: field {field!r} must be {expected}. Repair the file, or use WebShop's own."
-    )

@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from .fields import FieldReader
 
 _DEFAULT_PRICE = 100.0
-_NO_ATTRIBUTES = ("DUMMY_ATTR",)
-_MISSING = object()
-
-
-class CatalogueError(ValueError):
-    """A catalogue's file is missing, broken, or lacks a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +42,12 @@ class Product:
     price_tag: str
 
 
-def read_product(
-    record: Mapping[str, Any], attributes: Mapping[str, Any], *, items_file: str, number: int
-) -> Product:
-    """Read one record.
-
-    Args:
-        record: An element of the item file's list.
-        attributes: The product's entry in the attribute file; empty if it has none.
-        items_file: Its name, for error messages.
-        number: Position of the record in the file, for error messages.
+def read_product(read: FieldReader, attributes: tuple[str, ...]) -> Product:
+    """Read one record of the item file; the attributes stand in another file.
 
     Raises:
         CatalogueError: If a field is missing or of a wrong type.
     """
-    read = _FieldReader(record, where=f"{items_file}: product {record.get('asin', number)!r}")
     prices = _prices(read)
     return Product(
         asin=read.text("asin"),
@@ -71,48 +57,19 @@ def read_product(
         title=read.text("name"),
         description=read.text("full_description"),
         bullets=_bullets(read),
-        attributes=tuple(attributes.get("attributes", _NO_ATTRIBUTES)),
+        attributes=attributes,
         options=_options(read),
         price_range=prices,
         price_tag=" to ".join(f"${price}" for price in prices),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _FieldReader:
-    """Reads fields of a record; its errors name the file, the product and the field."""
-
-    record: Mapping[str, Any]
-    where: str
-
-    def text(self, field: str) -> str:
-        value = self.value(field)
-        if not isinstance(value, str):
-            raise self.error(field, f"is {type(value).__name__}, not text")
-        return value
-
-    def value(self, field: str) -> Any:
-        value = self.record.get(field, _MISSING)
-        if value is _MISSING:
-            raise self.error(field, "is missing")
-        return value
-
-    def error(self, field: str, complaint: str) -> CatalogueError:
-        return CatalogueError(
-            f"{self.where}: field {field!r} {complaint}. Repair the file, or use WebShop's own "
-            "items_shuffle*.json."
-        )
-
-
-def _bullets(read: _FieldReader) -> tuple[str, ...]:
+def _bullets(read: FieldReader) -> tuple[str, ...]:
     bullets = read.value("small_description")
-    bullets = [bullets] if isinstance(bullets, str) else bullets
-    if not isinstance(bullets, list) or not all(isinstance(bullet, str) for bullet in bullets):
-        raise read.error("small_description", "is neither text nor a list of texts")
-    return tuple(bullets)
+    return (bullets,) if isinstance(bullets, str) else read.texts("small_description")
 
 
-def _options(read: _FieldReader) -> dict[str, tuple[str, ...]]:
+def _options(read: FieldReader) -> dict[str, tuple[str, ...]]:
     options = read.value("customization_options") or {}
     try:
         return {
@@ -128,7 +85,7 @@ def _options(read: _FieldReader) -> dict[str, tuple[str, ...]]:
         ) from error
 
 
-def _prices(read: _FieldReader) -> tuple[float, ...]:
+def _prices(read: FieldReader) -> tuple[float, ...]:
     pricing = read.record.get("pricing")
     if not pricing:
         return (_DEFAULT_PRICE,)

@@ -10,9 +10,9 @@ from typing import Any
 
 from .analyzer import check_installed
 from .catalogue import Catalogue, read_catalogue, read_json
+from .fields import CatalogueError
 from .goal_split import GoalSplit
 from .goals import Goal, human_goals, synthetic_goals
-from .products import CatalogueError
 from .search import SearchEngine
 from .synthetic import synthetic_files
 
@@ -96,8 +96,12 @@ def _load(settings: ShopSettings) -> Shop:
         records = read_json(settings.items_file, kind=list)[: settings.num_products]
         attributes = _entries(settings.attributes_file, entry_kind=dict)
         instructions = _entries(settings.instructions_file, entry_kind=list)
-    items_file = settings.items_file or "the generated catalogue"
-    catalogue = read_catalogue(records, attributes, items_file=items_file)
+    catalogue = read_catalogue(
+        records,
+        attributes,
+        items_file=settings.items_file or "the generated catalogue",
+        attributes_file=settings.attributes_file or "the generated attributes",
+    )
     return Shop(
         catalogue=catalogue,
         engine=SearchEngine(catalogue),

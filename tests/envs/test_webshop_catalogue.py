@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rllib_gigpo.envs.webshop.catalogue import read_catalogue
+from rllib_gigpo.envs.webshop.fields import CatalogueError
 from rllib_gigpo.envs.webshop.goal_split import FIRST_TEST_SEED, GoalSplit
 from rllib_gigpo.envs.webshop.goals import human_goals, synthetic_goals
-from rllib_gigpo.envs.webshop.products import CatalogueError
 from rllib_gigpo.envs.webshop.shop import ShopSettings, open_shop
 from rllib_gigpo.envs.webshop.synthetic import synthetic_files
 
@@ -33,7 +33,9 @@ MUG_ATTRIBUTES = {
 
 
 def read(*records, attributes=None):
-    return read_catalogue(records, attributes or {}, items_file="items.json")
+    return read_catalogue(
+        records, attributes or {}, items_file="items.json", attributes_file="attributes.json"
+    )
 
 
 def only_product(**fields):
@@ -89,10 +91,22 @@ def test_a_field_of_a_wrong_type_is_named(field, value):
         read({**MUG, field: value})
 
 
-@pytest.mark.parametrize("record", [{"name": "x"}, {"asin": None}, "text"])
-def test_a_record_without_a_number_is_named_by_its_position(record):
-    with pytest.raises(CatalogueError, match=r"items.json: product number 1 has no field 'asin'"):
+@pytest.mark.parametrize(
+    ("record", "complaint"),
+    [
+        ({"name": "x"}, "field 'asin' is missing"),
+        ({"asin": None}, "field 'asin' is NoneType, not text"),
+        ("text", "a str in place of an object with fields"),
+    ],
+)
+def test_a_record_without_a_number_is_named_by_its_position(record, complaint):
+    with pytest.raises(CatalogueError, match=rf"items.json: product number 1: {complaint}"):
         read(MUG, record)
+
+
+def test_attributes_of_a_wrong_type_are_named():
+    with pytest.raises(CatalogueError, match=r"attributes.json: product 'B000000MUG': .*'attrib"):
+        read(MUG, attributes={MUG["asin"]: {"attributes": "hand made"}})
 
 
 def test_synthetic_goals_combine_all_options():
@@ -140,6 +154,11 @@ def test_a_broken_human_goal_is_named(field):
     del entry[field]
     with pytest.raises(CatalogueError, match=rf"human.json: product 'B000000MUG': .*'{field}'"):
         human_goals(read(MUG), {MUG["asin"]: [entry]}, instructions_file="human.json")
+
+
+def test_a_human_goal_that_is_no_object_is_named():
+    with pytest.raises(CatalogueError, match=r"human.json: product 'B000000MUG': a str in place"):
+        human_goals(read(MUG), {MUG["asin"]: ["a mug"]}, instructions_file="human.json")
 
 
 @pytest.mark.parametrize("attributes", [None, [], "text", [1]])
