@@ -34,9 +34,8 @@ class Expert:
         return self._browse(session)
 
     def _next_choice(self, session: Session) -> str:
-        radio_names = session.page.radio_names
         for name, value in self._choices.items():
-            if session.options.get(name) != value and radio_names.get(value) == name:
+            if session.options.get(name) != value and _can_choose(session, name, value):
                 return _click(value)
         return _click(pages.BUY)
 
@@ -92,6 +91,12 @@ def _closest_option(product: Product, wanted: str) -> tuple[str, str] | None:
         ),
         default=None,
     )
+
+
+def _can_choose(session: Session, name: str, value: str) -> bool:
+    """Whether a click on the value sets this option: no button or other option has its text."""
+    page = session.page
+    return bool(value) and value not in page.buttons and page.radio_names.get(value) == name
 
 
 def _click(name: str) -> str:

@@ -86,10 +86,8 @@ def human_goals(
     for product in catalogue.products:
         for entry in instructions.get(product.asin, ()):
             read = FieldReader(entry, f"{instructions_file}: product {product.asin!r}")
-            wanted, options = (
-                read.texts("instruction_attributes"),
-                read.texts("instruction_options"),
-            )
+            wanted = read.texts("instruction_attributes")
+            options = read.texts("instruction_options")
             words = read.text("instruction").strip(".")
             if wanted:
                 cap = _price_cap(catalogue.prices[product.asin], rng)

@@ -1,6 +1,7 @@
 """WebShop-v0 as an agent meets it: pages, actions, rewards, ``info``, the expert."""
 
 import importlib.util
+import json
 import pickle
 import random
 import subprocess
@@ -17,6 +18,7 @@ from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.webshop import analyzer
 from rllib_gigpo.envs.webshop.env import SEARCH_ACTION, WebShopEnv
 from rllib_gigpo.envs.webshop.goal_split import FIRST_TEST_SEED
+from rllib_gigpo.envs.webshop.synthetic import synthetic_files
 
 SMALL = {"num_products": 40, "num_test_goals": 50}
 
@@ -93,6 +95,24 @@ def test_the_expert_finds_its_way_back_from_anywhere():
             _, reward, terminated, truncated, info = env.step(info["expert_action"])
             assert not truncated
         assert reward == 1.0
+
+
+def test_the_expert_buys_although_some_values_cannot_be_chosen(tmp_path):
+    items, attributes, _ = synthetic_files(num_products=1, seed=0)
+    values = {"Page": ["Description", "Buy Now"], "A": ["same", ""], "B": ["other", "same"]}
+    items[0]["customization_options"] = {
+        name: [{"value": text} for text in texts] for name, texts in values.items()
+    }
+    for name, content in (("items", items), ("attributes", attributes)):
+        (tmp_path / name).write_text(json.dumps(content))
+    env = WebShopEnv(
+        items_file=tmp_path / "items", attributes_file=tmp_path / "attributes", num_test_goals=1
+    )
+    for seed in range(7):
+        (_, reward, terminated, _, _), actions, _ = follow_expert(env, seed)
+        assert terminated
+        assert reward >= 4 / 6  # two attributes, the price and "b"
+        assert "click[]" not in actions
 
 
 @needs_reference
