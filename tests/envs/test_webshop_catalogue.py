@@ -125,6 +125,13 @@ def test_synthetic_goals_combine_all_options():
     assert plain.weight == 0.5  # one attribute, which two goals ask for
 
 
+def test_price_caps_are_the_larger_of_two_of_the_four_nearest():
+    attributes = {f"B{number}": MUG_ATTRIBUTES for number in range(40)}
+    records = [{**MUG, "asin": asin, "pricing": "$40"} for asin in attributes]
+    goals = synthetic_goals(read(*records), attributes, attributes_file="attributes.json")
+    assert {goal.price_upper for goal in goals} == {60.0, 70.0, 80.0}  # of 50, 60, 70, 80
+
+
 def test_a_price_near_the_highest_cap_has_none():
     attributes = {MUG["asin"]: MUG_ATTRIBUTES}
     catalogue = read({**MUG, "pricing": "$985"}, attributes=attributes)

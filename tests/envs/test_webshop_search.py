@@ -112,5 +112,14 @@ def test_special_queries(shop):
     drawn = found_asins(shop, "<r>")
     assert len(set(drawn)) == 50
     assert drawn == found_asins(shop, "<r> the rest is ignored")
-    for query in ("<c>", "<a>", "<q>", "<c> nothing", "<a> nothing", "<q> nothing"):
+    for query in (
+        "<c>",
+        "<a>",
+        "<q>",
+        "<c> nothing",
+        "<a> nothing",
+        "<q> nothing",
+        "<q> polo",
+        "<q> polo shirts x",
+    ):
         assert found_asins(shop, query) == []
