@@ -46,6 +46,13 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         ("textworld",),
     ),
     EnvEntry(
+        "WebShop-v0",
+        ".webshop.env:WebShopEnv",
+        "searches a shop and buys what fits",
+        "webshop",
+        ("rapidfuzz", "Stemmer"),
+    ),
+    EnvEntry(
         "SearchQA-v0",
         ".search_qa:SearchQAEnv",
         "searches passages to answer a question",

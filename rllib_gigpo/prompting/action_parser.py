@@ -26,6 +26,9 @@ class ParsedAction:
 _INVALID = ParsedAction(action="", is_format_valid=False, is_admissible=False)
 
 
+_PLACEHOLDER = re.compile(r"<[^<>]+>")
+
+
 class ActionParser:
     """Reads the action out of a response such as ``<think>...</think><action>go east</action>``.
 
@@ -74,7 +77,8 @@ class ActionParser:
             response: the decoded response without special tokens.
             admissible_actions: the actions that the environment accepts at this turn, or None if it
                 does not say. They are compared without regard to case and to runs of blanks, and a
-                match is returned in the environment's spelling.
+                match is returned in the environment's spelling. A part in angle brackets stands
+                for any text: ``search[<your query>]`` admits every search.
         """
         answer = self._without_thought(response)
         action = None if answer is None else self._find_action(answer)
@@ -114,7 +118,16 @@ def _matching(action: str, admissible_actions: Sequence[str]) -> str | None:
     if action in admissible_actions:
         return action
     wanted = _normalise(action)
-    return next((known for known in admissible_actions if _normalise(known) == wanted), None)
+    for known in admissible_actions:
+        if _normalise(known) == wanted:
+            return known
+    return action if any(_fits(wanted, known) for known in admissible_actions) else None
+
+
+def _fits(wanted: str, known: str) -> bool:
+    """Whether an action has text in the place of the placeholders of an admissible one."""
+    parts = [re.escape(part) for part in _PLACEHOLDER.split(_normalise(known))]
+    return len(parts) > 1 and re.fullmatch(".+".join(parts), wanted) is not None
 
 
 def _normalise(action: str) -> str:

@@ -47,6 +47,26 @@ def test_tagged_responses(response, expected):
 
 
 @pytest.mark.parametrize(
+    ("response", "is_admissible"),
+    [
+        ("search[red  Shoes]", True),
+        ("SEARCH[red shoes]", True),
+        ("search[<your query>]", True),
+        ("click[< prev]", True),
+        ("search[]", False),
+        ("search[red shoes", False),
+        ("please search[red shoes]", False),
+        ("click[< previous]", False),  # a lone bracket is no placeholder
+        ("click[buy now]", False),
+    ],
+)
+def test_a_placeholder_admits_any_text(response, is_admissible):
+    actions = ["search[<your query>]", "click[< prev]", "click[next >]"]
+    parsed = ActionParser(action_tag=None).parse(response, actions)
+    assert parsed == valid(response, is_admissible=is_admissible)
+
+
+@pytest.mark.parametrize(
     ("response", "expected"),
     [
         ("go east", valid("go east")),

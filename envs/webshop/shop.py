@@ -1,0 +1,139 @@
+"""A shop: catalogue, search engine and goals, loaded once and shared within a process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from .analyzer import check_installed
+from .catalogue import Catalogue, read_catalogue, read_json
+from .fields import CatalogueError
+from .goal_split import GoalSplit
+from .goals import Goal, human_goals, synthetic_goals
+from .search import SearchEngine
+from .synthetic import synthetic_files
+
+GOALS = ("synthetic", "human")
+_NUM_SYNTHETIC_PRODUCTS = 200
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class ShopSettings:
+    """Which shop to open.
+
+    Attributes:
+        goals: "synthetic" or "human".
+        items_file: WebShop's items_shuffle*.json; None generates a catalogue.
+        attributes_file: WebShop's items_ins_v2*.json, which belongs to it.
+        instructions_file: WebShop's items_human_ins.json; only for human goals.
+        num_products: How many products to read or generate; None for all of the file, or 200.
+        catalogue_seed: Of the generated catalogue.
+        num_test_goals: How many goals are kept for tests.
+    """
+
+    goals: str = "synthetic"
+    items_file: str | None = None
+    attributes_file: str | None = None
+    instructions_file: str | None = None
+    num_products: int | None = None
+    catalogue_seed: int = 0
+    num_test_goals: int = 500
+
+    def check(self) -> None:
+        """Raise a ValueError that says what is wrong, if anything is."""
+        if self.goals not in GOALS:
+            raise ValueError(f"goals must be 'synthetic' or 'human', got {self.goals!r}.")
+        if self.num_products is not None and self.num_products < 1:
+            raise ValueError(f"num_products must be at least 1, got {self.num_products}.")
+        files = {"items_file": self.items_file, "attributes_file": self.attributes_file}
+        if self.goals == "human":
+            files["instructions_file"] = self.instructions_file
+        given = {"instructions_file": self.instructions_file, **files}
+        missing = [name for name, file in files.items() if file is None]
+        if any(given.values()) and missing:
+            raise ValueError(
+                f"WebShop's files belong together: {' and '.join(missing)} must be given, too (or "
+                "none of the files, to play in the generated shop)."
+            )
+        if self.goals == "synthetic" and self.instructions_file is not None:
+            raise ValueError("instructions_file is read with goals='human' only: set that.")
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What all visits of a process share; nothing in it changes."""
+
+    catalogue: Catalogue
+    engine: SearchEngine
+    goals: GoalSplit
+
+
+def open_shop(settings: ShopSettings) -> Shop:
+    """Return the shop of these settings; the same object every time within a process.
+
+    Raises:
+        ImportError: If a package of the extra is missing.
+        ValueError: If settings contradict each other, or a file is missing or broken.
+    """
+    check_installed()
+    settings.check()
+    with _LOCK:  # the first of several threads loads, the others wait
+        return _load(settings)
+
+
+@lru_cache(maxsize=4)
+def _load(settings: ShopSettings) -> Shop:
+    if settings.items_file is None:
+        num_products = settings.num_products or _NUM_SYNTHETIC_PRODUCTS
+        records, attributes, instructions = synthetic_files(
+            num_products=num_products, seed=settings.catalogue_seed
+        )
+    else:
+        records = read_json(settings.items_file, kind=list)[: settings.num_products]
+        attributes = _entries(settings.attributes_file, entry_kind=dict)
+        instructions = _entries(settings.instructions_file, entry_kind=list)
+    catalogue = read_catalogue(
+        records,
+        attributes,
+        items_file=settings.items_file or "the generated catalogue",
+        attributes_file=settings.attributes_file or "the generated attributes",
+    )
+    return Shop(
+        catalogue=catalogue,
+        engine=SearchEngine(catalogue),
+        goals=GoalSplit(
+            _goals(settings, catalogue, attributes, instructions),
+            num_test_goals=settings.num_test_goals,
+        ),
+    )
+
+
+def _entries(file: str | None, *, entry_kind: type) -> dict[str, Any]:
+    """Read a file of one entry per product; no file has no entries."""
+    if file is None:
+        return {}
+    entries = read_json(file, kind=dict)
+    for asin, entry in entries.items():
+        if not isinstance(entry, entry_kind):
+            raise CatalogueError(
+                f"{file}: product {asin!r} has a {type(entry).__name__} where WebShop's file has "
+                f"a {entry_kind.__name__}: was another file meant?"
+            )
+    return entries
+
+
+def _goals(
+    settings: ShopSettings,
+    catalogue: Catalogue,
+    attributes: Mapping[str, Any],
+    instructions: Mapping[str, Any],
+) -> list[Goal]:
+    if settings.goals == "human":
+        file = settings.instructions_file or "the generated instructions"
+        return human_goals(catalogue, instructions, instructions_file=file)
+    file = settings.attributes_file or "the generated attributes"
+    return synthetic_goals(catalogue, attributes, attributes_file=file)
