@@ -65,7 +65,7 @@ class Engine:
 
     def execute(self, command: str) -> str:
         """Carry out a command and return the game's answer."""
-        operator = self._by_command.get(command)
+        operator = self.operator(command)
         if operator is None:
             return NOTHING_HAPPENS
         self._apply(operator)
@@ -79,12 +79,9 @@ class Engine:
         """The commands that can be carried out now, sorted."""
         return sorted(self._by_command)
 
-    def describe(self, rule: str, **bound: str) -> str:
-        """Return the text of a rule; ``bound`` names ids of entities for its placeholders."""
-        placeholders = {(name, self.game.entities[id_].type): id_ for name, id_ in bound.items()}
-        return self.game.grammar.rule_text(
-            rule, Scope(self.world, self.game.entities, placeholders)
-        )
+    def operator(self, command: str) -> Operator | None:
+        """What a command would do now; None if nothing."""
+        return self._by_command.get(command)
 
     def close(self) -> None:
         """Unload the library; the engine is of no use any more."""

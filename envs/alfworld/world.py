@@ -65,7 +65,12 @@ class World:
             yield dict(bound)
             return
         first, rest = conditions[0], conditions[1:]
-        for fact in self._in_order(first.predicate):
+        known = tuple(bound.get(placeholder) for placeholder in first.placeholders)
+        if None not in known:
+            facts = [known] if known in self[first.predicate] else []
+        else:
+            facts = self._in_order(first.predicate)
+        for fact in facts:
             extended = self._bind(first.placeholders, fact, bound)
             if extended is not None:
                 yield from self.matches(rest, extended)
