@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["EnvReport", "check_env"]
 
 _ENTRY_POINTS = {
+    "ALFWorld-v0": ".alfworld.environment:ALFWorldEnv",
     "Corridor-v0": ".corridor:CorridorEnv",
     "TextWorld-v0": ".textworld:TextWorldEnv",
 }

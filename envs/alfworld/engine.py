@@ -8,12 +8,14 @@ planner is kept ready.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from .game import Game
 from .grammar import Scope
+from .libraries import borrow_library, return_library
 from .world import World
 
 NOTHING_HAPPENS = "Nothing happens."
@@ -41,11 +43,12 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        """Load the library."""
+        """Take a library."""
         import fast_downward
         from textworld.envs.pddl.logic import Atom
 
-        self._library = fast_downward.load_lib()
+        self._library = borrow_library()
+        self._give_back = weakref.finalize(self, return_library, self._library)
         self._operator_type: Any = fast_downward.Operator
         self._atom_type: Any = Atom
         self.game: Game
@@ -84,11 +87,8 @@ class Engine:
         return self._by_command.get(command)
 
     def close(self) -> None:
-        """Unload the library; the engine is of no use any more."""
-        import fast_downward
-
-        if self._library is not None:
-            fast_downward.close_lib(self._library)
+        """Give the library back; the engine is of no use any more."""
+        self._give_back()
         self._library = None
 
     def _scope(self, action: str = "", arguments: tuple[str, ...] = ()) -> Scope:
