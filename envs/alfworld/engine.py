@@ -108,9 +108,7 @@ class Engine:
         predicate, _, inside = rest.partition("(")
         fact = tuple(argument for argument in inside[:-1].split(", ") if argument)
         opposite = f"not_{predicate}"
-        became, ceased = (
-            (opposite, predicate) if kind == "NegatedAtom" else (predicate, opposite)
-        )
+        became, ceased = (opposite, predicate) if kind == "NegatedAtom" else (predicate, opposite)
         self.world.remove(ceased, fact)
         self.world.add(became, fact)
 

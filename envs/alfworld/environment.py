@@ -32,8 +32,8 @@ _HELP = "help"  # lists the verbs, which the prompt does already
 class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
     """Find, treat and place household things by typed commands; the seed picks the game.
 
-    The reward is ``win_reward`` when the task is done and 0 before. An episode terminates when it is
-    won, and is truncated after ``max_steps`` steps. A command that cannot be carried out is
+    The reward is ``win_reward`` when the task is done and 0 before. An episode terminates when it
+    is won, and is truncated after ``max_steps`` steps. A command that cannot be carried out is
     answered by "Nothing happens.".
 
     Args:
@@ -78,10 +78,10 @@ class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
             first_test_seed=first_test_seed,
             cache_dir=cache_dir,
         )
-        if max_steps < 1 or not win_reward > 0:
+        if max_steps < 1 or first_test_seed < 1 or not win_reward > 0:
             raise ValueError(
-                f"max_steps must be at least 1 and win_reward positive, got {max_steps} and "
-                f"{win_reward}."
+                "max_steps and first_test_seed must be at least 1 and win_reward positive, got "
+                f"{max_steps}, {first_test_seed} and {win_reward}."
             )
         check_installed()
         self._source = game_source(
@@ -106,7 +106,9 @@ class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
     ) -> tuple[str, dict[str, Any]]:
         """Start the game of this seed, or of a random training seed if none is given."""
         super().reset(seed=seed, options=options)
-        game_seed = int(self.np_random.integers(FIRST_TEST_SEED)) if seed is None else seed
+        game_seed = (
+            int(self.np_random.integers(self._source.first_test_seed)) if seed is None else seed
+        )
         path, self._task_type = self._source.game(game_seed)
         game = load_game(path)
         if self._engine is None:

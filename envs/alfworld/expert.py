@@ -71,9 +71,12 @@ def _look_plans(goal: Goal, room: Room, engine: Engine) -> Iterator[PlanDraft]:
 def _place_plans(goal: Goal, room: Room, engine: Engine) -> Iterator[PlanDraft]:
     """Bring as many objects as are missing to each place of the type, in each order."""
     for place in room.receptacles_of(goal.receptacle_type or ""):
-        ready = [thing for thing in room.objects_of(goal.object_type)
-                 if engine.world.holds("inreceptacle", thing, place)
-                 and (goal.condition is None or engine.world.holds(goal.condition, thing))]
+        ready = [
+            thing
+            for thing in room.objects_of(goal.object_type)
+            if engine.world.holds("inreceptacle", thing, place)
+            and (goal.condition is None or engine.world.holds(goal.condition, thing))
+        ]
         others = [thing for thing in room.objects_of(goal.object_type) if thing not in ready]
         for things in permutations(others, max(goal.count - len(ready), 0)):
             draft = PlanDraft(room, engine.world)

@@ -15,6 +15,7 @@ from .grammar import Grammar
 from .world import Fact, Placeholder
 
 _KEYS = ("pddl_domain", "grammar", "pddl_problem")
+_NEEDED_FACTS = ("receptacleatlocation", "receptacletype", "objecttype", "cancontain")
 _CACHED_GAMES = 64  # of about 1 MB; a group of episodes plays one game many times over
 
 
@@ -51,9 +52,11 @@ def load_game(path: Path) -> Game:
 @lru_cache(maxsize=_CACHED_GAMES)
 def _load(path: Path, mtime_ns: int, size: int) -> Game:
     data = json.loads(path.read_text(encoding="utf-8"))
-    missing = [key for key in _KEYS if not isinstance(data, dict) or key not in data]
+    missing = [
+        key for key in _KEYS if not (isinstance(data, dict) and isinstance(data.get(key), str))
+    ]
     if missing:
-        raise ValueError(f"it lacks {', '.join(missing)}")
+        raise ValueError(f"it lacks the text of {', '.join(missing)}")
     return read_game(data)
 
 
@@ -74,17 +77,22 @@ def read_game(data: Mapping[str, Any]) -> Game:
     for atom in task.init:
         if getattr(atom, "predicate", "=") != "=":  # neither a cost nor an identity
             facts.setdefault(atom.predicate, set()).add(tuple(atom.args))
+    parameters = {
+        action.name: tuple((p.name.strip("?"), p.type_name) for p in action.parameters)
+        for action in task.actions
+    }
+    missing = [fact for fact in _NEEDED_FACTS if fact not in facts]
+    missing += [action for action in parameters if action not in grammar.actions]
+    if missing:
+        raise ValueError(f"it says nothing about {', '.join(missing)}")
     mentioned = {entity for held in facts.values() for fact in held for entity in fact}
     names = entity_names(mentioned)
     return Game(
         grammar=grammar,
         sas=sas,
-        parameters={
-            action.name: tuple((p.name.strip("?"), p.type_name) for p in action.parameters)
-            for action in task.actions
-        },
+        parameters=parameters,
         entities={entity: Entity(entity, types[entity], names[entity]) for entity in mentioned},
         facts={predicate: frozenset(held) for predicate, held in facts.items()},
         goal=data["pddl_problem"].partition("(:goal")[2].lower(),
-        walkthrough=tuple(data.get("walkthrough") or ()),
+        walkthrough=tuple(map(str, data.get("walkthrough") or ())),
     )

@@ -16,8 +16,11 @@ TASK_TYPES = (
 """ALFWorld's task types, in its own order (it numbers them from 1)."""
 
 _KNOWN = frozenset(
-    "and exists not = inreceptacle objecttype receptacletype cleanable heatable coolable isclean "
-    "ishot iscool toggleable istoggled receptacleatlocation atlocation holds".split()
+    {
+        *("and", "exists", "not", "=", "inreceptacle", "objecttype", "receptacletype", "holds"),
+        *("cleanable", "heatable", "coolable", "isclean", "ishot", "iscool"),
+        *("toggleable", "istoggled", "receptacleatlocation", "atlocation"),
+    }
 )
 _OBJECT = re.compile(r"\(objecttype \?(\w+) (\w+)\)")
 _RECEPTACLE = re.compile(r"\(receptacletype \?\w+ (\w+)\)")

@@ -104,6 +104,15 @@ class Grammar:
         # Without the task, the grammars of most games are equal: parsed once in a process.
         self.actions, rules = _parse(_TASK.sub("", source))
         self._rules = {**rules, _TASK_RULE: (Rule((), (f"Your task is to: {self.task}",)),)}
+        texts = [
+            text for action in self.actions.values() for text in (action.command, action.answer)
+        ]
+        texts += [rule.text for alternatives in self._rules.values() for rule in alternatives]
+        missing = {name for text in texts for name in _references(text)} - set(self._rules)
+        if missing or "intro" not in self._rules:
+            raise ValueError(
+                f"the grammar lacks the rules {', '.join(sorted({'intro', *missing}))}"
+            )
 
     def text(self, symbols: tuple[Symbol, ...], scope: Scope) -> str:
         """Return what the symbols say in a scope."""
@@ -197,6 +206,15 @@ def _convert(symbol: Any) -> Symbol:
             if isinstance(each, Each):
                 return Enumeration(each)
     raise ValueError(f"the grammar holds a symbol of an unknown kind: {symbol!r}")
+
+
+def _references(text: tuple[Symbol, ...]) -> Iterator[str]:
+    """The names of the rules that a text refers to."""
+    for symbol in text:
+        inner = symbol.each if isinstance(symbol, Enumeration) else symbol
+        item = inner.item if isinstance(inner, Each) else inner
+        if isinstance(item, Reference):
+            yield item.name
 
 
 def _conditions(source: str | None) -> tuple[Condition, ...]:

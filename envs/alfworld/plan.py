@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .engine import Operator
 from .game import Game
-from .world import World
+from .world import Fact, World
 
 _TREATMENTS = {
     "isclean": ("cleanobject", "sinkbasintype"),
@@ -42,9 +43,9 @@ class Room:
     def __init__(self, game: Game) -> None:
         """Read the facts of the start."""
         facts = game.facts
-        self.location = dict(sorted(facts["receptacleatlocation"]))  # type: ignore[arg-type]
-        self._object_types = dict(sorted(facts["objecttype"]))  # type: ignore[arg-type]
-        self._receptacle_types = dict(sorted(facts["receptacletype"]))  # type: ignore[arg-type]
+        self.location = _table(facts["receptacleatlocation"])
+        self._object_types = _table(facts["objecttype"])
+        self._receptacle_types = _table(facts["receptacletype"])
         self._can_contain = facts["cancontain"]
         self._openable = {receptacle for (receptacle,) in facts.get("openable", ())}
 
@@ -66,7 +67,7 @@ class Room:
 
     def places_for(self, thing: str) -> list[str]:
         """The receptacles that may hold the object."""
-        kind = self._object_types[thing]
+        kind = self._object_types.get(thing)
         return [
             place
             for place in self.location
@@ -156,3 +157,8 @@ class PlanDraft:
 
     def _add(self, action: str, *things: str) -> None:
         self.moves.append(Move(action, things))
+
+
+def _table(facts: Iterable[Fact]) -> dict[str, str]:
+    """Facts of two arguments as a table, in the order of the ids."""
+    return {first: second for first, second, *_ in sorted(facts)}

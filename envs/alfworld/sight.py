@@ -28,9 +28,7 @@ def describe_state(engine: Engine) -> str:
     """
     world = engine.world
     here = {location for _, location in world["atlocation"]}
-    places = sorted(
-        place for place, location in world["receptacleatlocation"] if location in here
-    )
+    places = sorted(place for place, location in world["receptacleatlocation"] if location in here)
     lines = [_describe_place(place, engine) for place in places] or ["in the middle of the room"]
     held = sorted(thing for _, thing in world["holds"])
     lines.append(f"holding: {', '.join(_describe(thing, engine) for thing in held) or 'nothing'}")
@@ -47,8 +45,6 @@ def _describe_place(place: str, engine: Engine) -> str:
 
 
 def _describe(thing: str, engine: Engine) -> str:
-    conditions = [
-        word for fact, word in _CONDITIONS.items() if engine.world.holds(fact, thing)
-    ]
+    conditions = [word for fact, word in _CONDITIONS.items() if engine.world.holds(fact, thing)]
     name = engine.game.entities[thing].name
     return f"{name} ({', '.join(conditions)})" if conditions else name

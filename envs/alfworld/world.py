@@ -65,15 +65,17 @@ class World:
             yield dict(bound)
             return
         first, rest = conditions[0], conditions[1:]
-        known = tuple(bound.get(placeholder) for placeholder in first.placeholders)
-        if None not in known:
-            facts = [known] if known in self[first.predicate] else []
-        else:
-            facts = self._in_order(first.predicate)
-        for fact in facts:
+        for fact in self._candidates(first, bound):
             extended = self._bind(first.placeholders, fact, bound)
             if extended is not None:
                 yield from self.matches(rest, extended)
+
+    def _candidates(self, condition: Condition, bound: Bindings) -> list[Fact]:
+        """The facts that may fulfil a condition: one at most where everything is bound."""
+        if any(placeholder not in bound for placeholder in condition.placeholders):
+            return self._in_order(condition.predicate)
+        fact = tuple(bound[placeholder] for placeholder in condition.placeholders)
+        return [fact] if fact in self[condition.predicate] else []
 
     def _in_order(self, predicate: str) -> list[Fact]:
         ordered = self._sorted.get(predicate)
