@@ -20,6 +20,7 @@ from .world import Bindings, Condition, World
 
 _TASK = re.compile(r'(?<=Your task is to: )(?:[^"\\\n]|\\.)*(?=")')
 _TASK_RULE = "task"
+_NEEDED_RULES = frozenset({"intro", "list_empty", "list_separator", "list_last_separator"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +105,9 @@ class Grammar:
         # Without the task, the grammars of most games are equal: parsed once in a process.
         self.actions, rules = _parse(_TASK.sub("", source))
         self._rules = {**rules, _TASK_RULE: (Rule((), (f"Your task is to: {self.task}",)),)}
-        texts = [
-            text for action in self.actions.values() for text in (action.command, action.answer)
-        ]
-        texts += [rule.text for alternatives in self._rules.values() for rule in alternatives]
-        missing = {name for text in texts for name in _references(text)} - set(self._rules)
-        if missing or "intro" not in self._rules:
-            raise ValueError(
-                f"the grammar lacks the rules {', '.join(sorted({'intro', *missing}))}"
-            )
+        missing = _NEEDED_RULES.union(*map(_references, self._texts())) - set(self._rules)
+        if missing:
+            raise ValueError(f"the grammar lacks the rules {', '.join(sorted(missing))}")
 
     def text(self, symbols: tuple[Symbol, ...], scope: Scope) -> str:
         """Return what the symbols say in a scope."""
@@ -124,6 +119,12 @@ class Grammar:
             if not rule.conditions or any(scope.ways(rule.conditions)):
                 return self.text(rule.text, scope)
         return ""
+
+    def _texts(self) -> Iterator[tuple[Symbol, ...]]:
+        for action in self.actions.values():
+            yield from (action.command, action.answer)
+        for alternatives in self._rules.values():
+            yield from (rule.text for rule in alternatives)
 
     def _say(self, symbol: Symbol, scope: Scope) -> str:
         match symbol:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rllib_gigpo import __version__
-from rllib_gigpo.cli import evaluate, train, warm_start
+from rllib_gigpo.cli import evaluate, make_alfworld_games, train, warm_start
 from rllib_gigpo.errors import GiGPOError
 
-_SUBCOMMANDS = (train, evaluate, warm_start)
+_SUBCOMMANDS = (train, evaluate, warm_start, make_alfworld_games)
 
 
 class _Parser(argparse.ArgumentParser):
