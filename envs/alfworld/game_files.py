@@ -77,8 +77,7 @@ def _write_trial(folder: Path, game: GeneratedGame) -> Path:
 def _write(path: Path, text: str) -> None:
     """Write a file in one piece, whoever else reads or writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=".", suffix=path.suffix, delete=False
-    ) as file:
-        file.write(text)
-    os.replace(file.name, path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        file = Path(folder, path.name)
+        file.write_text(text, encoding="utf-8")
+        os.replace(file, path)
