@@ -9,27 +9,14 @@ planner is kept ready.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from .game import Game
+from .game import Game, Operator
 from .grammar import Scope
 from .libraries import borrow_library, return_library
 from .world import World
 
 NOTHING_HAPPENS = "Nothing happens."
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """An action with its arguments, applicable now."""
-
-    id: int  # in the planner's library
-    num_effects: int
-    action: str  # name in the PDDL: gotolocation
-    arguments: tuple[str, ...]  # ids of entities, in the order of the action's parameters
-    command: str  # what the player types: go to fridge 1
 
 
 class Engine:
@@ -56,6 +43,7 @@ class Engine:
         self.operators: list[Operator] = []
         self.has_won = False
         self._by_command: dict[str, Operator] = {}
+        self._found: Any = ()  # the library's own records of what can be done
 
     def start(self, game: Game) -> str:
         """Begin a game from its start and return the intro."""
@@ -97,7 +85,8 @@ class Engine:
         return Scope(self.world, self.game.entities, bound)
 
     def _apply(self, operator: Operator) -> None:
-        effects = (self._atom_type * operator.num_effects)()
+        [count] = {found.nb_effect_atoms for found in self._found if found.id == operator.id}
+        effects = (self._atom_type * count)()
         self._library.apply_operator(operator.id, effects)
         for effect in effects:
             self._change(effect.name)
@@ -115,25 +104,21 @@ class Engine:
     def _look_around(self) -> None:
         """Ask the library what can be done now, and whether the goal is reached."""
         count = self._library.get_applicable_operators_count()
-        found = (self._operator_type * count)()
-        self._library.get_applicable_operators(found)
-        self.operators, self._by_command = [], {}
-        for name, operator in _first_by_name(found).items():
-            self._learn(name, operator.id, operator.nb_effect_atoms)
+        self._found = (self._operator_type * count)()
+        self._library.get_applicable_operators(self._found)
+        # Where alternatives of a precondition hold, an action is found several times.
+        self.operators = list(dict.fromkeys(map(self._operator, self._found)))
+        self._by_command = {operator.command: operator for operator in reversed(self.operators)}
         self.has_won = bool(self._library.check_goal())
 
-    def _learn(self, name: str, number: int, num_effects: int) -> None:
-        action, *arguments = name.split()
+    def _operator(self, found: Any) -> Operator:
+        known = self.game.operators.get(found.id)
+        if known is not None:
+            return known
+        action, *arguments = found.name.split()
         texts = self.game.grammar.actions[action]
         command = self.game.grammar.text(texts.command, self._scope(action, tuple(arguments)))
-        operator = Operator(number, num_effects, action, tuple(arguments), command)
-        self.operators.append(operator)
-        self._by_command.setdefault(command, operator)
-
-
-def _first_by_name(operators: Iterable[Any]) -> dict[str, Any]:
-    """Several operators may share a name, where alternatives of a precondition hold."""
-    by_name: dict[str, Any] = {}
-    for operator in operators:
-        by_name.setdefault(operator.name, operator)
-    return by_name
+        operator = Operator(found.id, action, tuple(arguments), command)
+        if action in self.game.fixed_commands:
+            self.game.operators[found.id] = operator
+        return operator

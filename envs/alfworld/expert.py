@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import permutations
 
-from .engine import Engine, Operator
-from .game import Game
+from .engine import Engine
+from .game import Game, Operator
 from .goals import Goal, parse_goal
 from .plan import ImpossibleError, Move, PlanDraft, Room
 

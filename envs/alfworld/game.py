@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,29 @@ _CACHED_GAMES = 64  # of about 1 MB; a group of episodes plays one game many tim
 
 
 @dataclass(frozen=True, slots=True)
+class Operator:
+    """An action with its arguments, applicable now."""
+
+    id: int = field(compare=False)  # in the planner's library; alternatives have several
+    action: str  # name in the PDDL: gotolocation
+    arguments: tuple[str, ...]  # ids of entities, in the order of the action's parameters
+    command: str  # what the player types: go to fridge 1
+
+
+@dataclass(frozen=True, slots=True)
 class Game:
     """One game, shared by all environments of the process that play it."""
 
     grammar: Grammar
     sas: bytes  # the planner library's input
     parameters: Mapping[str, tuple[Placeholder, ...]]  # of each action, in the PDDL's order
+    fixed_commands: frozenset[str]  # actions whose command is the same in every state
     entities: Mapping[str, Entity]  # by id
     facts: Mapping[str, frozenset[Fact]]  # at the start, by predicate
     goal: str  # PDDL text
     walkthrough: tuple[str, ...]  # a plan from the start; may be empty
+    # What engines have found out about actions with fixed commands, by id: it never changes.
+    operators: dict[int, Operator] = field(default_factory=dict, compare=False)
 
 
 def load_game(path: Path) -> Game:
@@ -85,12 +98,16 @@ def read_game(data: Mapping[str, Any]) -> Game:
     missing += [action for action in parameters if action not in grammar.actions]
     if missing:
         raise ValueError(f"it says nothing about {', '.join(missing)}")
+    fluents = {e.literal.predicate for action in task.actions for e in action.effects}
     mentioned = {entity for held in facts.values() for fact in held for entity in fact}
     names = entity_names(mentioned)
     return Game(
         grammar=grammar,
         sas=sas,
         parameters=parameters,
+        fixed_commands=frozenset(
+            name for name in parameters if not fluents & grammar.predicates(name)
+        ),
         entities={entity: Entity(entity, types[entity], names[entity]) for entity in mentioned},
         facts={predicate: frozenset(held) for predicate, held in facts.items()},
         goal=data["pddl_problem"].partition("(:goal")[2].lower(),

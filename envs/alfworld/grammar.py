@@ -109,6 +109,13 @@ class Grammar:
         if missing:
             raise ValueError(f"the grammar lacks the rules {', '.join(sorted(missing))}")
 
+    def predicates(self, action: str) -> set[str]:
+        """Return the predicates that the command of an action depends on."""
+        symbols = self.actions[action].command
+        eaches = [s.each if isinstance(s, Enumeration) else s for s in symbols]
+        conditions = [c for each in eaches if isinstance(each, Each) for c in each.conditions]
+        return {condition.predicate for condition in conditions}
+
     def text(self, symbols: tuple[Symbol, ...], scope: Scope) -> str:
         """Return what the symbols say in a scope."""
         return "".join(self._say(symbol, scope) for symbol in symbols)

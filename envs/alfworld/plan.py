@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .engine import Operator
-from .game import Game
+from .game import Game, Operator
 from .world import Fact, World
 
 _TREATMENTS = {
