@@ -46,6 +46,13 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         ("textworld",),
     ),
     EnvEntry(
+        "ALFWorld-v0",
+        ".alfworld.environment:ALFWorldEnv",
+        "does household tasks",
+        "alfworld",
+        ("alfworld", "textworld"),
+    ),
+    EnvEntry(
         "WebShop-v0",
         ".webshop.env:WebShopEnv",
         "searches a shop and buys what fits",

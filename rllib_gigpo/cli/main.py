@@ -10,10 +10,18 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rllib_gigpo import __version__
-from rllib_gigpo.cli import envs, evaluate, play, serve_retriever, train, warm_start
+from rllib_gigpo.cli import (
+    envs,
+    evaluate,
+    make_alfworld_games,
+    play,
+    serve_retriever,
+    train,
+    warm_start,
+)
 from rllib_gigpo.errors import GiGPOError
 
-_SUBCOMMANDS = (train, evaluate, warm_start, play, envs, serve_retriever)
+_SUBCOMMANDS = (train, evaluate, warm_start, play, envs, serve_retriever, make_alfworld_games)
 
 
 class _Parser(argparse.ArgumentParser):

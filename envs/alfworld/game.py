@@ -1,0 +1,115 @@
+"""A game file, read and translated: everything about a game that does not change in play."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .backend import ALFWORLD_LOCK, entity_names, translate
+from .expressions import Entity
+from .grammar import Grammar
+from .world import Fact, Placeholder
+
+_KEYS = ("pddl_domain", "grammar", "pddl_problem")
+_NEEDED_FACTS = ("receptacleatlocation", "receptacletype", "objecttype", "cancontain")
+_CACHED_GAMES = 64  # of about 1 MB; a group of episodes plays one game many times over
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An action with its arguments, applicable now."""
+
+    id: int = field(compare=False)  # in the planner's library; alternatives have several
+    action: str  # name in the PDDL: gotolocation
+    arguments: tuple[str, ...]  # ids of entities, in the order of the action's parameters
+    command: str  # what the player types: go to fridge 1
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """One game, shared by all environments of the process that play it."""
+
+    grammar: Grammar
+    sas: bytes  # the planner library's input
+    parameters: Mapping[str, tuple[Placeholder, ...]]  # of each action, in the PDDL's order
+    fixed_commands: frozenset[str]  # actions whose command is the same in every state
+    entities: Mapping[str, Entity]  # by id
+    facts: Mapping[str, frozenset[Fact]]  # at the start, by predicate
+    goal: str  # PDDL text
+    walkthrough: tuple[str, ...]  # a plan from the start; may be empty
+    # What engines have found out about actions with fixed commands, by id: it never changes.
+    operators: dict[int, Operator] = field(default_factory=dict, compare=False)
+
+
+def load_game(path: Path) -> Game:
+    """Return the game of a file, from memory if this process has read it before.
+
+    Raises:
+        ValueError: If the file is missing or is no game.
+    """
+    try:
+        stat = path.stat()
+        with ALFWORLD_LOCK:
+            return _load(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} is no ALFWorld game: {error}. Download or generate it anew "
+            "(rllib make-alfworld-games), or take it out of the folder."
+        ) from error
+
+
+@lru_cache(maxsize=_CACHED_GAMES)
+def _load(path: Path, mtime_ns: int, size: int) -> Game:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    missing = [
+        key for key in _KEYS if not (isinstance(data, dict) and isinstance(data.get(key), str))
+    ]
+    if missing:
+        raise ValueError(f"it lacks the text of {', '.join(missing)}")
+    return read_game(data)
+
+
+def read_game(data: Mapping[str, Any]) -> Game:
+    """Read and translate a game; half a second of work.
+
+    Args:
+        data: The content of a game file: ``pddl_domain``, ``grammar``, ``pddl_problem`` and, maybe,
+            ``walkthrough``.
+
+    Raises:
+        ValueError: If a part cannot be read.
+    """
+    grammar = Grammar(data["grammar"])
+    task, sas = translate(data["pddl_domain"], data["pddl_problem"])
+    types = {thing.name: thing.type_name for thing in task.objects}
+    facts: dict[str, set[Fact]] = {}
+    for atom in task.init:
+        if getattr(atom, "predicate", "=") != "=":  # neither a cost nor an identity
+            facts.setdefault(atom.predicate, set()).add(tuple(atom.args))
+    parameters = {
+        action.name: tuple((p.name.strip("?"), p.type_name) for p in action.parameters)
+        for action in task.actions
+    }
+    missing = [fact for fact in _NEEDED_FACTS if fact not in facts]
+    missing += [action for action in parameters if action not in grammar.actions]
+    if missing:
+        raise ValueError(f"it says nothing about {', '.join(missing)}")
+    fluents = {e.literal.predicate for action in task.actions for e in action.effects}
+    mentioned = {entity for held in facts.values() for fact in held for entity in fact}
+    names = entity_names(mentioned)
+    return Game(
+        grammar=grammar,
+        sas=sas,
+        parameters=parameters,
+        fixed_commands=frozenset(
+            name for name in parameters if not fluents & grammar.predicates(name)
+        ),
+        entities={entity: Entity(entity, types[entity], names[entity]) for entity in mentioned},
+        facts={predicate: frozenset(held) for predicate, held in facts.items()},
+        goal=data["pddl_problem"].partition("(:goal")[2].lower(),
+        walkthrough=tuple(map(str, data.get("walkthrough") or ())),
+    )

@@ -1,0 +1,83 @@
+"""Generated games as files: cached one by one for the environment, or written as a data set."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .backend import ALFWORLD_LOCK, alfworld_version
+from .generator import GENERATOR_VERSION, GeneratedGame, generate_game
+
+GAME_FILE = "game.tw-pddl"
+DATA_FOLDER = "json_2.1.1"
+"""Where ALFWorld looks for the splits, below ``ALFWORLD_DATA``."""
+
+
+def default_cache_dir() -> Path:
+    """Return ``$XDG_CACHE_HOME/rllib_gigpo/alfworld`` (``~/.cache/...`` where it is unset)."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "rllib_gigpo" / "alfworld"
+
+
+def cached_game(
+    task_type: str, number: int, *, split: str, cache_dir: str | Path | None = None
+) -> Path:
+    """Return the file of a generated game, making it if it is not in the cache.
+
+    Threads take turns; two processes may make one game at once, and write the same bytes.
+
+    Args:
+        task_type: One of ``TASK_TYPES``.
+        number: The game's number.
+        split: One of ``SPLITS``.
+        cache_dir: Folder of the cache; ``default_cache_dir()`` if None.
+    """
+    family = f"alfworld-{alfworld_version()}_games-{GENERATOR_VERSION}"
+    root = Path(cache_dir or default_cache_dir()).expanduser().absolute()
+    path = root / family / split / task_type / f"{number}.tw-pddl"
+    if not path.exists():
+        with ALFWORLD_LOCK:
+            if not path.exists():
+                _write(path, json.dumps(generate_game(task_type, number, split=split).data))
+    return path
+
+
+def write_games(
+    output: str | Path, split: str, num_games: int, task_types: Sequence[str]
+) -> Iterator[Path]:
+    """Write a split of generated games in the folders of ALFWorld's own data.
+
+    Args:
+        output: What ``ALFWORLD_DATA`` is to name.
+        split: One of ``SPLITS``.
+        num_games: How many; the task types take turns.
+        task_types: Of ``TASK_TYPES``.
+
+    Yields:
+        The file of each game when it is written.
+    """
+    root = Path(output).expanduser() / DATA_FOLDER / split
+    for index in range(num_games):
+        number, kind = divmod(index, len(task_types))
+        game = generate_game(task_types[kind], number, split=split)
+        yield _write_trial(root / game.folder / game.trial, game)
+
+
+def _write_trial(folder: Path, game: GeneratedGame) -> Path:
+    _write(folder / "initial_state.pddl", game.data["pddl_problem"])
+    _write(folder / GAME_FILE, json.dumps(game.data))
+    # Last: ALFWorld takes a folder with this file for a game.
+    _write(folder / "traj_data.json", json.dumps(game.trajectory))
+    return folder / GAME_FILE
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file in one piece, whoever else reads or writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        file = Path(folder, path.name)
+        file.write_text(text, encoding="utf-8")
+        os.replace(file, path)

@@ -1,0 +1,86 @@
+"""Which game a seed plays: one of a data set's, or a generated one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .game_files import cached_game
+from .goals import TASK_TYPES
+from .official_games import data_folder, find_games, task_type_of
+from .scene import SPLITS
+
+FIRST_TEST_SEED = 2**20
+"""Where this project's test tasks begin (``config.tasks(first_test_task=...)``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GameSource:
+    """Picks the game of a seed.
+
+    Attributes:
+        root: Folder of a data set; None for generated games.
+        splits: Of the training seeds and of the test seeds.
+        task_types: The types to play.
+        first_test_seed: The lowest test seed.
+        cache_dir: Folder for generated games; None is a folder in the user's cache.
+    """
+
+    root: Path | None
+    splits: tuple[str, str]
+    task_types: tuple[str, ...]
+    first_test_seed: int
+    cache_dir: str | Path | None
+
+    def game(self, seed: int) -> tuple[Path, str]:
+        """Return the seed's game file and its task type.
+
+        Of a data set, the seed modulo the number of games picks one. Generated games never run
+        out: the task types take turns, and each seed has its own game.
+        """
+        is_test = seed >= self.first_test_seed
+        split = self.splits[is_test]
+        if self.root is None:
+            number, kind = divmod(seed, len(self.task_types))
+            task_type = self.task_types[kind]
+            return cached_game(task_type, number, split=split, cache_dir=self.cache_dir), task_type
+        games = find_games(self.root, split, self.task_types)
+        file = games[(seed - self.first_test_seed if is_test else seed) % len(games)]
+        return file, str(task_type_of(file))
+
+
+def game_source(
+    data_dir: str | Path | None,
+    *,
+    split: str,
+    test_split: str | None,
+    task_types: Sequence[str] | None,
+    first_test_seed: int,
+    cache_dir: str | Path | None,
+) -> GameSource:
+    """Return the source that an environment's options ask for; see ``ALFWorldEnv``.
+
+    Raises:
+        ValueError: If an option has no such value, or the data holds no such game.
+    """
+    splits = (split, split if test_split is None else test_split)
+    for name, value in zip(("split", "test_split"), splits, strict=True):
+        _check_choice(name, value, SPLITS)
+    if isinstance(task_types, str) or (task_types is not None and not task_types):
+        raise ValueError(
+            f"task_types must be a list of some of {', '.join(TASK_TYPES)}; got {task_types!r}."
+        )
+    chosen = tuple(dict.fromkeys(task_types or TASK_TYPES))
+    for task_type in chosen:
+        _check_choice("task_types", task_type, TASK_TYPES)
+    root = data_folder(data_dir)
+    if root is not None:  # no game: better told now than at the first reset
+        for each in dict.fromkeys(splits):
+            find_games(root, each, chosen)
+    return GameSource(root, splits, chosen, first_test_seed, cache_dir)
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be of {', '.join(map(repr, choices))}; got {value!r}.")
