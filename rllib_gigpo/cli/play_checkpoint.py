@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rllib_gigpo import columns
 from rllib_gigpo.cli.checkpoints import find_checkpoint
@@ -27,10 +28,14 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
     found = find_checkpoint(checkpoint)
     config = checkpoint_config(found).copy(copy_frozen=False)
     # The model in a checkpoint is whole: adapters are merged.
-    settings = {"model_path": str(model_folder(found)), "engine": engine, "lora": None}
+    settings: list[tuple[str, Any]] = [
+        ("model_path", str(model_folder(found))),
+        ("engine", engine),
+        ("lora", None),
+    ]
     if engine == "transformers":
-        settings["engine_kwargs"] = {}
-    apply_settings(config, list(settings.items()))
+        settings.append(("engine_kwargs", {}))
+    apply_settings(config, settings)
     runner = GroupEnvRunner(config=config, worker_index=0)
     try:
         (episode,) = runner.sample([GroupTask(group_id=0, seed=seed)], explore=False)

@@ -88,7 +88,12 @@ class Chance(Player):
 
 def make_player(name: str, seed: int) -> Player:
     """Build the player of a name: "person", "expert" or "random"."""
-    return {"person": Person, "expert": Expert, "random": lambda: Chance(seed)}[name]()
+    players: dict[str, Callable[[], Player]] = {
+        "person": Person,
+        "expert": Expert,
+        "random": lambda: Chance(seed),
+    }
+    return players[name]()
 
 
 def _by_number(line: str, actions: Sequence[str]) -> str:
