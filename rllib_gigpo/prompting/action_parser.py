@@ -26,7 +26,7 @@ class ParsedAction:
 _INVALID = ParsedAction(action="", is_format_valid=False, is_admissible=False)
 
 
-_PLACEHOLDER = re.compile(r"<[^<>]+>")
+_PLACEHOLDER = re.compile(r"<[^<>]*\s[^<>]*>")  # <your query>; a single word is a tag
 
 
 class ActionParser:
@@ -77,8 +77,8 @@ class ActionParser:
             response: the decoded response without special tokens.
             admissible_actions: the actions that the environment accepts at this turn, or None if it
                 does not say. They are compared without regard to case and to runs of blanks, and a
-                match is returned in the environment's spelling. A part in angle brackets stands
-                for any text: ``search[<your query>]`` admits every search.
+                match is returned in the environment's spelling. Words in angle brackets,
+                two or more, stand for any text: ``search[<your query>]`` admits every search.
         """
         answer = self._without_thought(response)
         action = None if answer is None else self._find_action(answer)
