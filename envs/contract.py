@@ -19,8 +19,8 @@ TASK: Final = "task"
 
 ADMISSIBLE_ACTIONS: Final = "admissible_actions"
 """list[str]: the actions that make sense in this state, in a deterministic order. They go into the
-prompt and decide whether an answer counts as admissible. Other actions must not raise. A part in
-angle brackets stands for any text: "search[<your query>]" admits every search."""
+prompt and decide whether an answer counts as admissible. Other actions must not raise. Two or more
+words in angle brackets stand for any text: "search[<your query>]" admits every search."""
 
 WON: Final = "won"
 """bool: is the task solved? The success rate reads it at the last step of an episode."""
