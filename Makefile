@@ -5,6 +5,7 @@
 #   DEVICE           cpu or cuda; default: cuda where nvidia-smi lists a GPU
 #   TORCH_INDEX_URL  a package index with CPU builds of torch, where pip's own configuration has none
 #   EXPERIMENT       the file that `make train` runs
+#   EXTRAS           extras to install; `alfworld` is left out, because its planner is compiled (minutes)
 #   ARGS             further options of `make train`, `make test` or `make results`
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 EXPERIMENT ?= tuned_examples/textworld_gigpo_tiny.py
 RESULTS ?= results
-EXTRAS ?= textworld,alfworld,webshop,search,minigrid,textarena,gem,similar,plot,lora,dev
+EXTRAS ?= textworld,webshop,search,minigrid,textarena,gem,similar,plot,lora,dev
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -2,8 +2,12 @@
 
 import json
 
+from support.backends import needs_alfworld
+
 from rllib_gigpo.cli.main import main
 from rllib_gigpo.envs.alfworld.environment import ALFWorldEnv
+
+pytestmark = needs_alfworld
 
 TYPES = ["pick_and_place_simple", "look_at_obj_in_light"]
 

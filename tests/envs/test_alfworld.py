@@ -11,10 +11,13 @@ import gymnasium
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.backends import needs_alfworld
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.alfworld.environment import ALFWorldEnv
 from rllib_gigpo.envs.alfworld.goals import TASK_TYPES
+
+pytestmark = needs_alfworld
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "alfworld"
 ENV_ID = "rllib_gigpo.envs:ALFWorld-v0"

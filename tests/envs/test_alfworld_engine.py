@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.backends import needs_alfworld
 from support.stock_alfworld import random_walk
 
 from rllib_gigpo.envs.alfworld import libraries
@@ -18,6 +19,8 @@ from rllib_gigpo.envs.alfworld.expressions import Entity, compile_expression
 from rllib_gigpo.envs.alfworld.game import load_game
 from rllib_gigpo.envs.alfworld.game_files import cached_game
 from rllib_gigpo.envs.alfworld.world import Condition, World
+
+pytestmark = needs_alfworld
 
 STOCK = Path(__file__).parents[1] / "support" / "stock_alfworld.py"
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "alfworld"

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.backends import needs_alfworld
 
 from rllib_gigpo.envs.alfworld import game_files
 from rllib_gigpo.envs.alfworld.engine import Engine
@@ -15,6 +16,8 @@ from rllib_gigpo.envs.alfworld.generator import generate_game
 from rllib_gigpo.envs.alfworld.goals import TASK_TYPES, Goal, parse_goal
 from rllib_gigpo.envs.alfworld.official_games import find_games
 from rllib_gigpo.envs.alfworld.scene import SPLITS, scene_numbers
+
+pytestmark = needs_alfworld
 
 GOALS = {
     "pick_and_place_simple": {"count": 1},

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.backends import needs_alfworld
 
 from rllib_gigpo.cli.loading import load_experiment
 from rllib_gigpo.warm_start import FitSettings, WarmStartSettings, warm_start
@@ -10,6 +11,15 @@ from rllib_gigpo.warm_start import FitSettings, WarmStartSettings, warm_start
 EXAMPLES = Path(__file__).parents[2] / "tuned_examples"
 # Examples import `warm_start` when they are run: this one, which plays two tasks for one epoch.
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+TRAINED_WHEN_ASKED = (
+    "alfworld_gigpo_tiny",
+    "frozen_lake_gigpo_tiny",
+    "mixture_gigpo_tiny",
+    "textworld_dapo_tiny",
+    "textworld_grpo_tiny",
+    "textworld_own_rule_tiny",
+    "textworld_ppo_tiny",
+)
 
 
 @pytest.fixture
@@ -26,7 +36,13 @@ def quick_warm_start(monkeypatch, tmp_path):
     monkeypatch.setattr(package, "warm_start", quick)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=needs_alfworld if name == "alfworld_gigpo_tiny" else ())
+        for name in NAMES
+    ],
+)
 def test_an_example_defines_a_valid_config_and_an_end(name, quick_warm_start):
     experiment = load_experiment(EXAMPLES / f"{name}.py")
     config = experiment.config.copy(copy_frozen=False)
@@ -40,11 +56,12 @@ def test_an_example_defines_a_valid_config_and_an_end(name, quick_warm_start):
     "name",
     [
         "textworld_gigpo_tiny",
-        "textworld_grpo_tiny",
-        "textworld_ppo_tiny",
         "textworld_lora_tiny",
-        "textworld_own_rule_tiny",
+        "sokoban_gigpo_tiny",
+        "webshop_gigpo_tiny",
+        "search_qa_gigpo_tiny",
         "custom_env_gigpo",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in TRAINED_WHEN_ASKED),
     ],
 )
 def test_an_example_trains(name, quick_warm_start, build):
