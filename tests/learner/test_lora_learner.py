@@ -138,6 +138,7 @@ def test_two_learners_train_the_adapters_of_one(
         result.get()
         for result in group.foreach_learner(lambda learner: dict(learner.export_weights()))
     )
+    group.shutdown()  # other tests need its CPUs
     for name, value in first.items():
         assert torch.equal(value, second[name])
         assert (value - expected[name]).abs().max().item() <= 1e-3 * moved, name
