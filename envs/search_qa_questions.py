@@ -8,12 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from .contract import FIRST_TEST_SEED
 from .retrieval.base import valid_text
 from .retrieval.corpus import FileVersion, file_version, read_records
-
-FIRST_TEST_SEED = 2**20
-"""Seeds from here on pick test questions, those below training questions. It is where the test
-tasks of a run start unless ``config.tasks(first_test_task=...)`` says otherwise."""
 
 _EVERY_NTH_IS_A_TEST = 5
 _FORMS = (

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from .cache_folder import cache_folder
 from .textworld_generator import check_installed, compile_source, make_source, textworld_version
 
 Option = int | bool | str
@@ -92,8 +93,7 @@ class GameSpec:
 
 def default_cache_dir() -> Path:
     """Return ``$XDG_CACHE_HOME/rllib_gigpo/textworld`` (``~/.cache/...`` where it is unset)."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "rllib_gigpo" / "textworld"
+    return cache_folder("textworld")
 
 
 def game_file(spec: GameSpec, seed: int, *, cache_dir: Path | str | None = None) -> Path:

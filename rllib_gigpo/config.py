@@ -19,6 +19,7 @@ from rllib_gigpo.config_checks import all_mistakes
 from rllib_gigpo.credit.anchors import AnchorMatch
 from rllib_gigpo.credit.estimators import EstimatorSpec
 from rllib_gigpo.credit.text_similarity import Ratio
+from rllib_gigpo.envs.contract import FIRST_TEST_SEED
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.presets import preset_settings
 
@@ -108,7 +109,7 @@ class GiGPOConfig(AlgorithmConfig):
         self.first_train_task = 0
         self.task_period = 1
         self.num_test_tasks = 128
-        self.first_test_task = 2**20
+        self.first_test_task = FIRST_TEST_SEED
         self.max_episode_steps = 50
         self.num_env_workers = 0
         self.num_cpus_per_env_worker: float = 1

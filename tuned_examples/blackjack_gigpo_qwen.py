@@ -12,49 +12,18 @@ of 1. A hand takes one or two steps, so that about 400 rows make 12 optimiser st
 config, lists what it would ask of Ray, and runs one iteration with tiny weights. Untested on GPUs.
 """
 
-import os
+import runpy
 from pathlib import Path
 
-from rllib_gigpo import GiGPOConfig
+ezpoints = runpy.run_path(str(Path(__file__).with_name("ezpoints_gigpo_qwen.py")))
 
-# The folder needs config.json, tokenizer and, to train, the weights. The config alone, of the model
-# as published, stands beside this file for the dry run.
-model_path = os.environ.get("QWEN_PATH", str(Path(__file__).with_name("qwen2.5-1.5b-instruct")))
-
+# Model, GPUs and whatever is not named here are those of ezpoints_gigpo_qwen.py.
 config = (
-    GiGPOConfig()
-    .environment(
-        "rllib_gigpo.envs:Blackjack-v0",
-        env_config={"max_steps": 15},
-    )
-    .tasks(num_train_tasks=4096, num_test_tasks=128, max_episode_steps=15)
-    .llm(
-        model_path=model_path,
-        autocast_dtype="bfloat16",
-        gradient_checkpointing=True,
-        max_prompt_tokens=1024,
-        max_response_tokens=512,
-    )
-    .inference(engine_dtype="bfloat16", eval_temperature=0.4)
-    .prompting(history_length=0, require_think=True)
-    .training(
-        group_size=8,
-        num_groups=32,
-        gamma=0.95,
-        step_weight=1.0,
-        normalize_by_std=False,
-        format_penalty=0.1,
-        admissible_penalty=0.1,
-        lr=1e-6,
-        kl_coeff=0.01,
-        entropy_coeff=0.001,
-        num_minibatches=12,
-        micro_batch_tokens=32768,
-    )
-    .env_runners(num_env_runners=1, num_gpus_per_env_runner=1)
-    .learners(num_learners=1, num_gpus_per_learner=1)
+    ezpoints["config"]
+    .environment("rllib_gigpo.envs:Blackjack-v0", env_config={"max_steps": 15})
+    .tasks(num_train_tasks=4096, max_episode_steps=15)
+    .training(num_groups=32, num_minibatches=12)
     .evaluation(evaluation_interval=10)
-    .debugging(seed=0)
 )
 
 stop = {"training_iteration": 200}

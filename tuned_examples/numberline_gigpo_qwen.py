@@ -13,49 +13,17 @@ training and test share them.
 config, lists what it would ask of Ray, and runs one iteration with tiny weights. Untested on GPUs.
 """
 
-import os
+import runpy
 from pathlib import Path
 
-from rllib_gigpo import GiGPOConfig
+ezpoints = runpy.run_path(str(Path(__file__).with_name("ezpoints_gigpo_qwen.py")))
 
-# The folder needs config.json, tokenizer and, to train, the weights. The config alone, of the model
-# as published, stands beside this file for the dry run.
-model_path = os.environ.get("QWEN_PATH", str(Path(__file__).with_name("qwen2.5-1.5b-instruct")))
-
+# Model, GPUs and whatever is not named here are those of ezpoints_gigpo_qwen.py.
 config = (
-    GiGPOConfig()
-    .environment(
-        "rllib_gigpo.envs:NumberLine-v0",
-        env_config={"max_steps": 10},
-    )
-    .tasks(num_train_tasks=1024, num_test_tasks=128, max_episode_steps=10)
-    .llm(
-        model_path=model_path,
-        autocast_dtype="bfloat16",
-        gradient_checkpointing=True,
-        max_prompt_tokens=1024,
-        max_response_tokens=512,
-    )
-    .inference(engine_dtype="bfloat16", eval_temperature=0.4)
-    .prompting(history_length=0, require_think=True)
-    .training(
-        group_size=8,
-        num_groups=16,
-        gamma=0.95,
-        step_weight=1.0,
-        normalize_by_std=False,
-        format_penalty=0.1,
-        admissible_penalty=0.1,
-        lr=1e-6,
-        kl_coeff=0.01,
-        entropy_coeff=0.001,
-        num_minibatches=80,
-        micro_batch_tokens=32768,
-    )
-    .env_runners(num_env_runners=1, num_gpus_per_env_runner=1)
-    .learners(num_learners=1, num_gpus_per_learner=1)
-    .evaluation(evaluation_interval=5)
-    .debugging(seed=0)
+    ezpoints["config"]
+    .environment("rllib_gigpo.envs:NumberLine-v0", env_config={"max_steps": 10})
+    .tasks(max_episode_steps=10)
+    .training(num_minibatches=80)
 )
 
 stop = {"training_iteration": 20}

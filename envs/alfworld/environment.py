@@ -13,6 +13,7 @@ from ..contract import (
     ADMISSIBLE_ACTIONS,
     ANCHOR,
     EXPERT_ACTION,
+    FIRST_TEST_SEED,
     SCORE,
     TAGS,
     TASK,
@@ -23,7 +24,7 @@ from .backend import check_installed
 from .engine import Engine
 from .expert import Expert
 from .game import load_game
-from .game_source import FIRST_TEST_SEED, game_source
+from .game_source import game_source
 from .sight import describe_state, first_observation
 
 _HELP = "help"  # lists the verbs, which the prompt does already

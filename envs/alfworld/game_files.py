@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..cache_folder import cache_folder
 from .backend import ALFWORLD_LOCK, alfworld_version
 from .generator import GENERATOR_VERSION, GeneratedGame, generate_game
 
@@ -18,8 +19,7 @@ DATA_FOLDER = "json_2.1.1"
 
 def default_cache_dir() -> Path:
     """Return ``$XDG_CACHE_HOME/rllib_gigpo/alfworld`` (``~/.cache/...`` where it is unset)."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "rllib_gigpo" / "alfworld"
+    return cache_folder("alfworld")
 
 
 def cached_game(

@@ -11,9 +11,6 @@ from .goals import TASK_TYPES
 from .official_games import data_folder, find_games, task_type_of
 from .scene import SPLITS
 
-FIRST_TEST_SEED = 2**20
-"""Where this project's test tasks begin (``config.tasks(first_test_task=...)``)."""
-
 
 @dataclass(frozen=True, slots=True)
 class GameSource:

@@ -21,6 +21,7 @@ from ..contract import (
     WON,
     text_space,
 )
+from ..option_checks import check_choice
 from .expert import Expert
 from .goals import Goal
 from .nouns import NounTagger, noun_tagger
@@ -104,8 +105,8 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
             fix_option_match=fix_option_match,
             expert=expert,
         )
-        _check_choice("reward", reward, REWARDS)
-        _check_choice("observation", observation, OBSERVATIONS)
+        check_choice("reward", reward, REWARDS)
+        check_choice("observation", observation, OBSERVATIONS)
         if max_steps < 1:
             raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
         self._nouns = noun_tagger(tagger)
@@ -138,7 +139,7 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         split = self._shop.goals
         goal = split.draw(rng) if seed is None else split.goal(seed)
         self._session = Session(goal, self._shop.engine, self._judge, rng)
-        self._expert = Expert(goal, self._shop.engine)
+        self._expert = Expert(goal, self._shop.engine) if self._has_expert else None
         self._num_steps = 0
         return self._answer(self._session)
 
@@ -189,7 +190,7 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         return session.page.text_without_goal if is_short else session.page.text, info
 
     def _suggestion(self, session: Session) -> str | None:
-        if self._expert is None or not self._has_expert or session.score is not None:
+        if self._expert is None or session.score is not None:
             return None
         return self._expert.suggest(session)
 
@@ -216,8 +217,3 @@ def _is_perfect(score: PurchaseScore | None) -> bool:
 
 def _text(path: str | Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from ..contract import FIRST_TEST_SEED
 from .goals import Goal
-
-FIRST_TEST_SEED = 2**20
-"""Seeds from here on name test goals, as ``config.tasks(first_test_task=...)`` has it."""
 
 
 class GoalSplit:

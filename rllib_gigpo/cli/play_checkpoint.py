@@ -11,6 +11,7 @@ from rllib_gigpo.cli.checkpoints import find_checkpoint
 from rllib_gigpo.cli.evaluate import checkpoint_config
 from rllib_gigpo.cli.loading import apply_settings
 from rllib_gigpo.cli.play import PlayedStep
+from rllib_gigpo.errors import EnvContractError
 
 
 def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[PlayedStep]:
@@ -20,6 +21,10 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
         checkpoint: A checkpoint, or a trial's folder.
         seed: The task.
         engine: "transformers" starts fastest; "vllm" is what trained it.
+
+    Raises:
+        CheckpointError: There is no checkpoint.
+        EnvContractError: The environment failed.
     """
     from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
     from rllib_gigpo.learner.model_folder import model_folder
@@ -38,9 +43,12 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
     apply_settings(config, settings)
     runner = GroupEnvRunner(config=config, worker_index=0)
     try:
-        (episode,) = runner.sample([GroupTask(group_id=0, seed=seed)], explore=False)
+        result = runner.sample_groups([GroupTask(group_id=0, seed=seed)], explore=False)
     finally:
         runner.stop()
+    if result.lost:
+        raise EnvContractError(f"Task {seed} could not be played: {result.lost[0].message}")
+    (episode,) = result.episodes
     infos, rewards = episode.get_infos(), episode.get_rewards()
     outputs = episode.extra_model_outputs
     for step in range(len(episode)):

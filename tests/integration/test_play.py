@@ -3,6 +3,7 @@
 import pytest
 
 from rllib_gigpo.cli.main import main
+from rllib_gigpo.envs.corridor import CorridorEnv
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +28,12 @@ def test_a_checkpoint_plays_with_the_prompts_of_its_config(checkpoint, capsys):
 def test_a_folder_without_a_checkpoint_is_an_error(tmp_path, capsys):
     assert main(["play", "--checkpoint", str(tmp_path)]) == 2
     assert "no checkpoint here" in capsys.readouterr().err
+
+
+def test_an_environment_that_breaks_is_told_in_one_line(checkpoint, capsys, monkeypatch):
+    def broken(self, action):
+        raise OSError("the door is stuck")
+
+    monkeypatch.setattr(CorridorEnv, "step", broken)
+    assert main(["play", "--checkpoint", str(checkpoint), "--seed", "5"]) == 2
+    assert "Task 5 could not be played: OSError: the door is stuck" in capsys.readouterr().err
