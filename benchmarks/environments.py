@@ -2,9 +2,12 @@
 
     python benchmarks/environments.py
     python benchmarks/environments.py --only Corridor-v0 TextWorld-v0 --json environments.json
+    python benchmarks/environments.py --trained results/learning results/sokoban
 
 Groups of episodes of one task are played at random and by the expert: what recurs within a group is
-what GiGPO can compare. Environments whose backend is missing, or which need a file, are left out.
+what GiGPO can compare. For trained play, name folders of `learning.py`: the last iterations of its
+GiGPO runs are read, and the environment is played with the settings that it was trained with.
+Environments whose backend is missing, or which need a file, are left out.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gymnasium
+from learning import WINDOW
 
 from rllib_gigpo.envs import CATALOGUE
 from rllib_gigpo.envs.catalogue import EnvEntry
@@ -37,19 +42,60 @@ CONFIGS: dict[str, dict[str, Any]] = {
 NUM_COPIES = 8
 
 
-def measure(entry: EnvEntry, args: argparse.Namespace) -> dict[str, float | None]:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How an environment is played, and what its trained agents did."""
+
+    env_config: Mapping[str, Any] = field(default_factory=dict)
+    max_steps: int = 50
+    recurring_trained: float | None = None
+
+
+def trained_settings(folders: Iterable[Path]) -> dict[str, Setting]:
+    """Read the settings and the recurrence of trained play, by environment id.
+
+    Args:
+        folders: Where ``learning.py`` left its records.
+    """
+    settings = {}
+    for folder in folders:
+        records = [json.loads(file.read_text()) for file in sorted(folder.glob("gigpo_seed*.json"))]
+        if not records:
+            raise SystemExit(f"{folder}: no gigpo_seed*.json; benchmarks/learning.py writes them.")
+        settings[records[0]["environment"]] = Setting(
+            env_config=records[0]["env_config"],
+            max_steps=records[0]["max_episode_steps"],
+            recurring_trained=statistics.fmean(map(recurring_at_the_end, records)),
+        )
+    return settings
+
+
+def recurring_at_the_end(record: Mapping[str, Any]) -> float:
+    """Return the share of rows in anchor groups of at least two, in a run's last iterations."""
+    sizes = [
+        (size, count)
+        for iteration in record["iterations"][-WINDOW:]
+        for size, count in iteration["anchor_group_sizes"]
+    ]
+    recurring = sum(size * count for size, count in sizes if size > 1)
+    return recurring / sum(size * count for size, count in sizes)
+
+
+def measure(entry: EnvEntry, setting: Setting, args: argparse.Namespace) -> dict[str, float | None]:
     """Play one environment."""
 
-    def make() -> gymnasium.Env:
-        return gymnasium.make(entry.id, disable_env_checker=True, **CONFIGS.get(entry.name, {}))
+    def make(**others: Any) -> gymnasium.Env:
+        return gymnasium.make(entry.id, disable_env_checker=True, **setting.env_config | others)
 
     env = make()
     env.reset(seed=0)  # what the first use generates or loads is not counted
-    at_random = groups(env, random_policy, args)
+    at_random = groups(env, random_policy, setting.max_steps, args)
+    env.close()
     episodes = [episode for group in at_random.values() for episode in group]
     num_steps = sum(len(episode.actions) for episode in episodes)
+    env = make(**{"expert": True} if "expert" in setting.env_config else {})
     has_expert = "expert_action" in env.reset(seed=0)[1]
-    by_expert = groups(env, expert_policy, args) if has_expert else None
+    by_expert = groups(env, expert_policy, setting.max_steps, args) if has_expert else None
     env.close()
     copy_bytes = memory_per_copy(make, NUM_COPIES)
     return {
@@ -58,12 +104,14 @@ def measure(entry: EnvEntry, args: argparse.Namespace) -> dict[str, float | None
         "copy_mb": None if copy_bytes is None else copy_bytes / 1e6,
         "recurring_random": recurring_anchors(at_random),
         "recurring_expert": recurring_anchors(by_expert) if by_expert else None,
+        "recurring_trained": setting.recurring_trained,
     }
 
 
 def groups(
     env: gymnasium.Env,
     policy_of: Callable[[gymnasium.Space, int], Policy],
+    max_steps: int,
     args: argparse.Namespace,
 ) -> dict[int, Sequence[Episode]]:
     """Play ``--group-size`` episodes of each of ``--num-tasks`` tasks."""
@@ -74,7 +122,7 @@ def groups(
                 seed=seed,
                 policy=policy_of(env.action_space, 1000 * seed + member),
                 to_text=lambda observation: observation,
-                max_steps=args.max_steps,
+                max_steps=max_steps,
             )
             for member in range(args.group_size)
         ]
@@ -88,17 +136,20 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[entry.name for entry in CATALOGUE])
     parser.add_argument("--num-tasks", type=int, default=4)
     parser.add_argument("--group-size", type=int, default=8)
-    parser.add_argument("--max-steps", type=int, default=50)
+    parser.add_argument("--trained", nargs="+", type=Path, default=[], metavar="FOLDER")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    print("| environment | steps/s | reset, ms | MB a copy | recurring: random | expert |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    settings = trained_settings(args.trained)
+    heads = "steps/s | reset, ms | MB a copy | recurring: random | expert | trained"
+    print(f"| environment | {heads} |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     results = {}
     for entry in CATALOGUE:
         wanted = entry.name in args.only if args.only else entry.name not in NEED_A_FILE
         if not wanted or not entry.is_installed:
             continue
-        row = results[entry.name] = measure(entry, args)
+        setting = settings.get(entry.id, Setting(CONFIGS.get(entry.name, {})))
+        row = results[entry.name] = measure(entry, setting, args)
         print(f"| `{entry.name}` | " + " | ".join(cells(row)) + " |", flush=True)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +164,7 @@ def cells(row: dict[str, float | None]) -> list[str]:
         "copy_mb": "{:.1f}",
         "recurring_random": "{:.0%}",
         "recurring_expert": "{:.0%}",
+        "recurring_trained": "{:.0%}",
     }
     return ["-" if row[key] is None else text.format(row[key]) for key, text in formats.items()]
 

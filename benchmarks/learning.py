@@ -135,6 +135,9 @@ def train_one(run: Run, args: argparse.Namespace) -> None:
     record = {
         **asdict(run),
         "experiment": args.experiment.name,
+        "environment": experiment.config.env,
+        "env_config": dict(experiment.config.env_config),
+        "max_episode_steps": experiment.config.max_episode_steps,
         "settings": dict(settings),
         "seconds": seconds,
         "test_success": tested["success_rate"],

@@ -8,6 +8,7 @@ import gymnasium
 
 from ..backends import import_backend
 from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, EXPERT_ACTION, TAGS, TASK, WON, text_space
+from .baby_ai_expert import BabyAIExpert
 from .grid_view import describe_view
 
 ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle", "done")
@@ -22,19 +23,15 @@ class MiniGridEnv(gymnasium.Env[str, str]):
     """
 
     def __init__(self, name: str = "BabyAI-GoToObj-v0", **kwargs: Any) -> None:
-        import_backend("minigrid", extra="minigrid")
         self._constants = import_backend("minigrid.core.constants", extra="minigrid")
-        self._bots = import_backend("minigrid.utils.baby_ai_bot", extra="minigrid")
         self._env, self._name = gymnasium.make(name, **kwargs), name
-        self._bot: Any = None
         self.observation_space, self.action_space = text_space(2000), text_space(100)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Make the level of ``seed``."""
         super().reset(seed=seed)
         seen, _ = self._env.reset(seed=seed)
-        has_bot = hasattr(self._env.unwrapped, "instrs")
-        self._bot = self._bots.BabyAIBot(self._env) if has_bot else None
+        self._expert = BabyAIExpert(self._env)
         return self._text(seen), self._info(seen, None, won=False)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -58,11 +55,6 @@ class MiniGridEnv(gymnasium.Env[str, str]):
         carried = world.carrying and (world.carrying.color, world.carrying.type)
         state = (world.grid.encode().tobytes(), *map(int, world.agent_pos), int(world.agent_dir))
         facts = {TASK: seen["mission"], ADMISSIBLE_ACTIONS: list(ACTIONS), WON: won}
-        return facts | {ANCHOR: (*state, carried), TAGS: [self._name]} | self._advice(taken)
-
-    def _advice(self, taken: int | None) -> dict[str, str]:
-        try:
-            return {EXPERT_ACTION: ACTIONS[int(self._bot.replan(taken))]} if self._bot else {}
-        except Exception:  # the bot gives up on some states that its own play never reaches
-            self._bot = None
-            return {}
+        advice = self._expert.suggest(taken)
+        facts |= {} if advice is None else {EXPERT_ACTION: ACTIONS[advice]}
+        return facts | {ANCHOR: (*state, carried), TAGS: [self._name]}

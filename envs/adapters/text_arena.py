@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import gymnasium
@@ -10,8 +9,7 @@ import gymnasium
 from ..backends import import_backend
 from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, TAGS, TASK, WON, text_space
 from .global_random import OwnRandomState
-
-_BOARD = 5  # textarena.ObservationType.GAME_BOARD
+from .text_arena_messages import Message, named_actions, read_messages
 
 
 class TextArenaEnv(gymnasium.Env[str, str]):
@@ -34,8 +32,8 @@ class TextArenaEnv(gymnasium.Env[str, str]):
         with self._random:
             self._game = self._arena.make(self._name)
             self._game.reset(num_players=1, seed=number)
-            messages = self._messages()
-        self._task = messages[0][0] if len(messages) > 1 else f"Play {self._name}."
+            messages = read_messages(self._game.get_observation()[1])
+        self._task = messages[0].text if len(messages) > 1 else f"Play {self._name}."
         return self._answer(messages[1:] or messages, won=False)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -43,25 +41,18 @@ class TextArenaEnv(gymnasium.Env[str, str]):
         with self._random:
             try:
                 done, _ = self._game.step(action)
-                messages = [] if done else self._messages()
+                messages = [] if done else read_messages(self._game.get_observation()[1])
             except Exception as error:  # games read moves with little care
-                done, messages = False, [(f"The game could not read this: {error}", _BOARD)]
+                done, messages = False, [Message(f"The game could not read this: {error}", True)]
             rewards, ends = self._game.close() if done else ({}, {})
         reward = float((rewards or {}).get(0, 0.0))
-        messages += [(str(end["reason"]), 0) for end in ends.values() if "reason" in end]
+        messages += [Message(str(end["reason"])) for end in ends.values() if "reason" in end]
         text, info = self._answer(messages, won=done and reward >= 1.0)
         return text, reward, bool(done), False, info
 
-    def _messages(self) -> list[tuple[str, int]]:
-        _, told = self._game.get_observation()
-        if not isinstance(told, list):
-            return [(str(told), _BOARD)]
-        return [(str(text), kind.value) for sender, text, kind in told if sender == -1]
-
-    def _answer(self, messages: list[tuple[str, int]], *, won: bool) -> Any:
-        text = "\n".join(text for text, _ in messages)
-        board = "\n".join(text for text, kind in messages if kind == _BOARD) or text
+    def _answer(self, messages: list[Message], *, won: bool) -> Any:
+        text = "\n".join(message.text for message in messages)
+        board = "\n".join(message.text for message in messages if message.is_board) or text
         info = {TASK: self._task, WON: won, ANCHOR: board, TAGS: [self._name]}
-        actions = re.search(r"available actions: (.+)", text, re.IGNORECASE)
-        named = list(dict.fromkeys(re.findall(r"\[[^\]]+\]", actions[1]))) if actions else []
-        return text, info | ({ADMISSIBLE_ACTIONS: named} if named else {})
+        actions = named_actions(text)
+        return text, info | ({ADMISSIBLE_ACTIONS: actions} if actions else {})

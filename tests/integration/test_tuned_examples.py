@@ -13,8 +13,13 @@ EXAMPLES = Path(__file__).parents[2] / "tuned_examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 TRAINED_WHEN_ASKED = (
     "alfworld_gigpo_tiny",
+    "blackjack_gigpo_tiny",
+    "ezpoints_gigpo_tiny",
     "frozen_lake_gigpo_tiny",
+    "minigrid_gigpo_tiny",
     "mixture_gigpo_tiny",
+    "numberline_gigpo_tiny",
+    "points24_gigpo_tiny",
     "textworld_dapo_tiny",
     "textworld_grpo_tiny",
     "textworld_own_rule_tiny",

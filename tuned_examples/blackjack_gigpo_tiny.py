@@ -1,0 +1,26 @@
+"""Blackjack on a plain CPU: hit or stand.
+
+    rllib train file tuned_examples/blackjack_gigpo_tiny.py
+
+As in the main job (textworld_gigpo_tiny.py) a model of 0.3M parameters is first fitted to noisy
+demonstrations, here of basic strategy, which itself wins fewer than half of all hands.
+"""
+
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.warm_start import DemonstrationSettings
+
+config = (
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    .environment("rllib_gigpo.envs:Blackjack-v0", env_config={"max_steps": 15})
+    .tasks(num_train_tasks=1024, num_test_tasks=512, max_episode_steps=15)
+    .training(num_groups=16)  # a hand takes one or two steps
+    .warm_start(demonstrations=DemonstrationSettings(max_episode_steps=15))
+    .debugging(seed=0)
+)
+
+stop = {"training_iteration": 25}
+
+if __name__ == "__main__":
+    from rllib_gigpo.cli.train import run_example
+
+    run_example(config, stop)

@@ -1,0 +1,27 @@
+"""EZPoints on a plain CPU: a formula for 12 from two cards, one sign a turn, at most 8 turns.
+
+    rllib train file tuned_examples/ezpoints_gigpo_tiny.py
+
+As in the main job (textworld_gigpo_tiny.py) a model of 0.3M parameters is first fitted to noisy
+demonstrations. There are few different hands: training and test share them. A right formula earns
+10.
+"""
+
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.warm_start import DemonstrationSettings
+
+config = (
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    .environment("rllib_gigpo.envs:EZPoints-v0", env_config={"max_steps": 8})
+    .tasks(num_train_tasks=256, num_test_tasks=128, max_episode_steps=8)
+    .training(format_penalty=0.5, admissible_penalty=0.5)  # of a win of 10, as 0.05 of 1
+    .warm_start(demonstrations=DemonstrationSettings(episodes_per_seed=4, max_episode_steps=8))
+    .debugging(seed=0)
+)
+
+stop = {"training_iteration": 25}
+
+if __name__ == "__main__":
+    from rllib_gigpo.cli.train import run_example
+
+    run_example(config, stop)

@@ -1,0 +1,32 @@
+"""BabyAI on a plain CPU: go to the thing that the task names, at most 20 steps.
+
+    rllib train file tuned_examples/minigrid_gigpo_tiny.py
+
+The agent reads its view in words. As in the main job (textworld_gigpo_tiny.py) a model of 0.3M
+parameters is first fitted to noisy demonstrations, here of BabyAI's own bot.
+"""
+
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings
+
+config = (
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    .environment(
+        "rllib_gigpo.envs:MiniGrid-v0",
+        env_config={"name": "BabyAI-GoToObj-v0", "max_steps": 20},
+    )
+    .tasks(num_train_tasks=256, num_test_tasks=128, max_episode_steps=20)
+    .llm(max_prompt_tokens=512)
+    .warm_start(
+        demonstrations=DemonstrationSettings(episodes_per_seed=2, max_episode_steps=20),
+        fit=FitSettings(num_epochs=5),
+    )
+    .debugging(seed=0)
+)
+
+stop = {"training_iteration": 35}
+
+if __name__ == "__main__":
+    from rllib_gigpo.cli.train import run_example
+
+    run_example(config, stop)

@@ -1,0 +1,25 @@
+"""NumberLine on a plain CPU: walk from one number to another, at most 10 steps.
+
+    rllib train file tuned_examples/numberline_gigpo_tiny.py
+
+As in the main job (textworld_gigpo_tiny.py) a model of 0.3M parameters is first fitted to noisy
+demonstrations. There are 30 different tasks: training and test share them.
+"""
+
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.warm_start import DemonstrationSettings
+
+config = (
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    .environment("rllib_gigpo.envs:NumberLine-v0", env_config={"max_steps": 10})
+    .tasks(num_train_tasks=64, num_test_tasks=64, max_episode_steps=10)
+    .warm_start(demonstrations=DemonstrationSettings(episodes_per_seed=4, max_episode_steps=10))
+    .debugging(seed=0)
+)
+
+stop = {"training_iteration": 15}
+
+if __name__ == "__main__":
+    from rllib_gigpo.cli.train import run_example
+
+    run_example(config, stop)
