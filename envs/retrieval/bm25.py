@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -91,8 +89,7 @@ def _index_file(version: FileVersion) -> BM25Retriever:
 
 def _import_backend() -> tuple[Any, Any]:
     try:
-        with _without_numba():
-            import bm25s
+        import bm25s
         import Stemmer
     except ImportError as error:
         raise ImportError(
@@ -100,20 +97,3 @@ def _import_backend() -> tuple[Any, Any]:
             'pip install "rllib-gigpo[search]", or name a service by retriever={"url": ...}.'
         ) from error
     return bm25s, Stemmer
-
-
-@contextmanager
-def _without_numba() -> Iterator[None]:
-    """Let nothing import numba for the first time.
-
-    bm25s would load it where it is installed, for a backend that is not used here, and once it is
-    loaded vLLM 0.32 cannot start on a CPU: its search for kernels in all modules fails at llvmlite.
-    """
-    if "numba" in sys.modules:
-        yield
-        return
-    sys.modules["numba"] = None  # type: ignore[assignment]  # makes the import an ImportError
-    try:
-        yield
-    finally:
-        del sys.modules["numba"]

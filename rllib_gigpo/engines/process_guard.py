@@ -11,6 +11,7 @@ Not undone: memory is bound to the first NUMA node, ``torch.accelerator.synchron
 
 import os
 import random
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
@@ -60,6 +61,21 @@ def unchanged_threads() -> Iterator[None]:
         torch.set_num_threads(num_threads)
         if affinity is not None:
             os.sched_setaffinity(0, affinity)
+
+
+@contextmanager
+def hidden_modules(package: str) -> Iterator[None]:
+    """Take a package out of ``sys.modules`` for a while, where it is loaded.
+
+    vLLM 0.32 looks for kernels in all loaded modules when it starts on a CPU, and fails at objects
+    of llvmlite, which numba loads (`vllm/triton_utils/dispatcher.py`).
+    """
+    names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
+    hidden = {name: sys.modules.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        sys.modules.update(hidden)
 
 
 @contextmanager

