@@ -20,6 +20,7 @@ from .contract import (
     WON,
     text_space,
 )
+from .option_checks import check_choice
 from .textworld_expert import WalkthroughExpert
 from .textworld_games import Option
 from .textworld_generator import TEXTWORLD_LOCK, check_installed
@@ -87,9 +88,9 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
             render_mode=render_mode,
             **options,
         )
-        _check_choice("observation", observation, OBSERVATIONS)
-        _check_choice("goal", goal, GOALS)
-        _check_choice("render_mode", render_mode, (None, "ansi"))
+        check_choice("observation", observation, OBSERVATIONS)
+        check_choice("goal", goal, GOALS)
+        check_choice("render_mode", render_mode, (None, "ansi"))
         if max_steps < 1:
             raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
         check_installed()
@@ -211,8 +212,3 @@ def _start(path: Path, *, plans: bool) -> Any:
     warnings.filterwarnings("ignore", message="Game '.*' is not fully supported")
     with TEXTWORLD_LOCK:
         return textworld.start(str(path), infos)
-
-
-def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
