@@ -254,7 +254,8 @@ class GiGPOConfig(AlgorithmConfig):
         """Set ``model_path`` to a model that was fitted to the environment's expert, once.
 
         Call it last: environment, training tasks and prompts are those of the config. The first
-        call plays and fits, which takes a minute; later ones find the model in the cache.
+        call plays and fits, which takes a minute, and says on stderr how far it is; later ones find
+        the model in the cache.
 
         Args:
             env: Gymnasium id, where `environment` was given a class or a function.
@@ -268,7 +269,7 @@ class GiGPOConfig(AlgorithmConfig):
             ConfigError: If demonstrations cannot be played as the config says.
             EnvContractError: If the environment names no expert actions.
         """
-        from rllib_gigpo.warm_start import settings_for, warm_start
+        from rllib_gigpo.warm_start import print_progress, settings_for, warm_start
 
         settings = settings_for(
             self,
@@ -279,7 +280,7 @@ class GiGPOConfig(AlgorithmConfig):
             tiny_model=tiny_model,
             fit=fit,
         )
-        return self.llm(model_path=str(warm_start(settings)))
+        return self.llm(model_path=str(warm_start(settings, progress=print_progress)))
 
     def inference(
         self,

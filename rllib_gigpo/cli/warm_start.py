@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rllib_gigpo.cli.loading import json_object
 
 if TYPE_CHECKING:
-    from rllib_gigpo.warm_start import FitProgress, WarmStartReport, WarmStartSettings
+    from rllib_gigpo.warm_start import WarmStartReport, WarmStartSettings
 
 _NO_TAG = "none"
 
@@ -46,10 +46,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``rllib warm-start``; returns the exit status."""
-    from rllib_gigpo.warm_start import read_report, warm_start
+    from rllib_gigpo.warm_start import print_progress, read_report, warm_start
 
     folder = warm_start(
-        settings_from(args), output=args.output, cache_dir=args.cache_dir, progress=_print_progress
+        settings_from(args), output=args.output, cache_dir=args.cache_dir, progress=print_progress
     )
     print(_summary(read_report(folder)), file=sys.stderr)
     print(folder)
@@ -178,14 +178,6 @@ def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def _tag(name: str) -> str | None:
     return None if name == _NO_TAG else name
-
-
-def _print_progress(state: "FitProgress") -> None:
-    print(
-        f"epoch {state.epoch}/{state.num_epochs}  loss {state.loss:.3f}  "
-        f"token accuracy {state.token_accuracy:.1%}",
-        file=sys.stderr,
-    )
 
 
 def _summary(report: "WarmStartReport") -> str:

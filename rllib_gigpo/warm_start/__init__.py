@@ -6,8 +6,8 @@ Example:
     >>> model_path = warm_start(settings)  # doctest: +SKIP
 """
 
-from rllib_gigpo.warm_start.fit import FitProgress
 from rllib_gigpo.warm_start.from_config import settings_for
+from rllib_gigpo.warm_start.progress import FitProgress, PlayProgress, print_progress
 from rllib_gigpo.warm_start.report import WarmStartReport, read_report
 from rllib_gigpo.warm_start.settings import (
     DemonstrationSettings,
@@ -22,10 +22,12 @@ __all__ = [
     "DemonstrationSettings",
     "FitProgress",
     "FitSettings",
+    "PlayProgress",
     "PromptSettings",
     "TinyModelSettings",
     "WarmStartReport",
     "WarmStartSettings",
+    "print_progress",
     "read_report",
     "settings_for",
     "warm_start",

@@ -1,7 +1,6 @@
 """Makes a warm start: plays, fits and saves, without looking at a cache."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from shutil import copy2
@@ -20,7 +19,8 @@ from rllib_gigpo.warm_start.demonstrations import (
     make_epochs,
     play_demonstrations,
 )
-from rllib_gigpo.warm_start.fit import FitProgress, fit
+from rllib_gigpo.warm_start.fit import fit
+from rllib_gigpo.warm_start.progress import Progress
 from rllib_gigpo.warm_start.report import REPORT_FILE, WarmStartReport, write_report
 from rllib_gigpo.warm_start.settings import WarmStartSettings
 
@@ -33,7 +33,7 @@ def build(
     folder: Path,
     *,
     key: str,
-    progress: Callable[[FitProgress], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Plays the expert, fits a model to it and fills ``folder`` with model, tokenizer and report.
 
@@ -41,14 +41,14 @@ def build(
         settings: everything that decides about the result.
         folder: an empty folder.
         key: hash of everything that went in, for the report.
-        progress: called after each epoch of fitting.
+        progress: called before and while the expert plays, and after each epoch of fitting.
 
     Raises:
         ConfigError: if the base model cannot be opened, or takes shorter sequences than asked for.
         EnvContractError: if the environment cannot be demonstrated.
     """
     start = time.perf_counter()
-    demonstrations = play_demonstrations(settings)
+    demonstrations = play_demonstrations(settings, progress)
     demonstration_s = time.perf_counter() - start
     model, tokenizer, epochs = _prepare(settings, demonstrations)
     start = time.perf_counter()

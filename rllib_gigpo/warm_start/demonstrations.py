@@ -16,6 +16,7 @@ from rllib_gigpo.prompting import (
     PromptInputs,
     PromptRenderer,
 )
+from rllib_gigpo.warm_start.progress import PlayProgress, Progress
 from rllib_gigpo.warm_start.settings import WarmStartSettings
 
 
@@ -45,11 +46,14 @@ class DemonstrationRow:
     response_ids: list[int]
 
 
-def play_demonstrations(settings: WarmStartSettings) -> list[Demonstration]:
+def play_demonstrations(
+    settings: WarmStartSettings, progress: Progress | None = None
+) -> list[Demonstration]:
     """Plays every training seed and returns all turns with a known expert action, in order.
 
     Args:
         settings: says which environment, seeds and chance of random actions.
+        progress: called before the first seed and after each.
 
     Raises:
         EnvContractError: if the environment cannot be made, names no ``expert_action``, or
@@ -58,14 +62,20 @@ def play_demonstrations(settings: WarmStartSettings) -> list[Demonstration]:
     env = _make_env(settings)
     try:
         _check_spaces(env, settings.env)
-        return [
-            turn
-            for seed in settings.seeds
-            for episode in range(settings.demonstrations.episodes_per_seed)
-            for turn in _play_episode(env, settings, seed=seed, episode=episode)
-        ]
+        turns: list[Demonstration] = []
+        for num_played, seed in enumerate(settings.seeds):
+            _tell(progress, PlayProgress(num_played, len(settings.seeds)))
+            for episode in range(settings.demonstrations.episodes_per_seed):
+                turns += _play_episode(env, settings, seed=seed, episode=episode)
+        _tell(progress, PlayProgress(len(settings.seeds), len(settings.seeds)))
+        return turns
     finally:
         env.close()
+
+
+def _tell(progress: Progress | None, state: PlayProgress) -> None:
+    if progress is not None:
+        progress(state)
 
 
 def randomize_labels(

@@ -1,7 +1,7 @@
 """Supervised fitting: raises the log-probability of the demonstrated responses."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,26 +11,10 @@ from transformers import PreTrainedModel
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.warm_start.demonstrations import DemonstrationRow
+from rllib_gigpo.warm_start.progress import FitProgress, Progress
 from rllib_gigpo.warm_start.settings import FitSettings
 
 _IGNORED = -100  # label of positions that are not learnt; cross_entropy's own default
-
-
-@dataclass(frozen=True, slots=True)
-class FitProgress:
-    """State of a fit after one epoch.
-
-    Attributes:
-        epoch: number of the finished epoch, from 1.
-        num_epochs: how many there will be.
-        loss: mean cross-entropy per response token during the epoch, in nats.
-        token_accuracy: share of response tokens that were the most likely one during the epoch.
-    """
-
-    epoch: int
-    num_epochs: int
-    loss: float
-    token_accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +38,7 @@ def fit(
     lr: float,
     batch_tokens: int,
     seed: int,
-    progress: Callable[[FitProgress], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[FitProgress]:
     """Fits ``model`` in place and returns the state after each epoch.
 

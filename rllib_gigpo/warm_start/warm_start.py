@@ -1,13 +1,12 @@
 """Warm start: a model that has seen an environment's expert, as a Hugging Face folder."""
 
-from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.warm_start.build import build
 from rllib_gigpo.warm_start.cache import cache_key, cached_folder, default_cache_dir, write_folder
-from rllib_gigpo.warm_start.fit import FitProgress
+from rllib_gigpo.warm_start.progress import Progress
 from rllib_gigpo.warm_start.report import REPORT_FILE, read_report
 from rllib_gigpo.warm_start.settings import TinyModelSettings, WarmStartSettings
 
@@ -17,7 +16,7 @@ def warm_start(
     *,
     output: str | Path | None = None,
     cache_dir: str | Path | None = None,
-    progress: Callable[[FitProgress], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Returns the folder of a model fitted to an environment's expert, made at the first call only.
 
@@ -25,7 +24,8 @@ def warm_start(
         settings: everything that decides about the result.
         output: folder to copy the result to; None leaves it in the cache.
         cache_dir: folder of the cache; None is ``default_cache_dir()``.
-        progress: called after each epoch of fitting; not at all if the result is in the cache.
+        progress: called before and while the expert plays, and after each epoch of fitting; not at
+            all if the result is in the cache.
 
     Returns:
         A Hugging Face folder (config, safetensors, tokenizer) that ``transformers`` and vLLM open,

@@ -34,7 +34,7 @@ def quick_warm_start(monkeypatch, tmp_path):
 
     import rllib_gigpo.warm_start as package
 
-    def quick(settings: WarmStartSettings) -> Path:
+    def quick(settings: WarmStartSettings, **_) -> Path:
         settings = replace(settings, seeds=settings.seeds[:2], fit=FitSettings(num_epochs=1))
         return warm_start(settings, cache_dir=tmp_path)
 

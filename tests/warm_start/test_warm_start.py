@@ -14,9 +14,12 @@ from rllib_gigpo.models.tokenizer import load_tokenizer, save_tokenizer
 from rllib_gigpo.prompting import PromptInputs, PromptRenderer, PromptTemplate
 from rllib_gigpo.warm_start import (
     DemonstrationSettings,
+    FitProgress,
     FitSettings,
+    PlayProgress,
     PromptSettings,
     TinyModelSettings,
+    print_progress,
     read_report,
     warm_start,
 )
@@ -62,9 +65,10 @@ def test_a_tiny_model_learns_the_expert_s_answers(settings, signs_env, tmp_path)
 def test_the_second_call_finds_the_first_one_s_folder(settings, signs_env, tmp_path):
     told = []
     first = warm_start(quick(settings), cache_dir=tmp_path, progress=told.append)
-    assert (signs_env.num_made, len(told)) == (1, 1)
+    assert told[:3] == [PlayProgress(num_played, 2) for num_played in range(3)]
+    assert (signs_env.num_made, len(told)) == (1, 4)
     assert warm_start(quick(settings), cache_dir=tmp_path, progress=told.append) == first
-    assert (signs_env.num_made, len(told)) == (1, 1)
+    assert (signs_env.num_made, len(told)) == (1, 4)
     assert read_report(first).settings["seeds"] == [1, 2]
 
 
@@ -218,3 +222,15 @@ def test_of_many_that_want_one_folder_one_builds_it_and_the_others_wait(tmp_path
     for thread in threads:
         thread.join()
     assert len(builds) == 1
+
+
+def test_progress_is_printed_in_a_few_lines(capsys):
+    for num_played in range(129):
+        print_progress(PlayProgress(num_played, 128))
+    print_progress(FitProgress(1, 5, 0.5, 0.75))
+
+    assert capsys.readouterr().err.splitlines() == [
+        "warm start: the expert plays 128 tasks, then a model is fitted to it (once)",
+        *(f"warm start: {done}/128 tasks played" for done in (32, 64, 96, 128)),
+        "warm start: epoch 1/5  loss 0.500  token accuracy 75.0%",
+    ]
