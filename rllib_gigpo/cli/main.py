@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from rllib_gigpo import __version__
 from rllib_gigpo.cli import (
+    INTERRUPTED,
     envs,
     evaluate,
     make_alfworld_games,
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 for success, 2 for a mistake in the arguments, files or settings, which
-        is told in one line on stderr.
+        is told in one line on stderr, 130 after Ctrl-C.
     """
     args = build_parser().parse_args(argv)
     try:
@@ -59,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GiGPOError as error:
         print(f"rllib: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("rllib: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

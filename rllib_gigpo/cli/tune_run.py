@@ -15,6 +15,7 @@ from ray.tune.experiment import Trial
 from ray.tune.search.variant_generator import parse_spec_vars
 from ray.tune.tune_config import ResumeConfig
 
+from rllib_gigpo.cli import INTERRUPTED
 from rllib_gigpo.cli.checkpoints import is_checkpoint
 from rllib_gigpo.cli.loading import Experiment
 from rllib_gigpo.cli.progress import ProgressDisplay, make_display
@@ -24,7 +25,6 @@ from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.errors import CheckpointError, ConfigError
 from rllib_gigpo.results import summarize
 
-_INTERRUPTED = 130  # what a shell gives for SIGINT
 _EXPERIMENT_MARK = "experiment_state-*.json"
 
 
@@ -70,7 +70,7 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
         failed = trial.status == Trial.ERROR
         report_trial(Path(trial.path), experiment=experiment.name, failed=failed)
     status = _exit_status(trials)
-    if status == _INTERRUPTED:
+    if status == INTERRUPTED:
         report_interrupt(Path(trials[0].path).parent)
     return status
 
@@ -179,4 +179,4 @@ def _exit_status(trials: list[Trial]) -> int:
         return 1
     # After an interrupt Tune calls every trial TERMINATED; those that it stopped itself are done.
     done = all((trial.last_result or {}).get("done") for trial in trials)
-    return 0 if done else _INTERRUPTED
+    return 0 if done else INTERRUPTED
