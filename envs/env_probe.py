@@ -13,7 +13,8 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
-from .contract import ADMISSIBLE_ACTIONS, ANCHOR, EXPERT_ACTION
+from .contract import ANCHOR, EXPERT_ACTION
+from .random_actions import draw_action
 
 ToText = Callable[[Any], Any]
 Policy = Callable[[Mapping[str, Any]], Any]
@@ -109,10 +110,8 @@ def random_policy(action_space: gymnasium.Space, seed: int) -> Policy:
     action_space.seed(seed)
 
     def choose(info: Mapping[str, Any]) -> Any:
-        actions = info.get(ADMISSIBLE_ACTIONS)
-        if actions and isinstance(action_space, spaces.Text):
-            return rng.choice(list(actions))
-        return action_space.sample()
+        action = draw_action(info, rng) if isinstance(action_space, spaces.Text) else None
+        return action_space.sample() if action is None else action
 
     return choose
 

@@ -27,7 +27,10 @@ class Player(ABC):
 
 
 class Person(Player):
-    """Asks at the terminal; a number chooses among the admissible actions."""
+    """Asks at the terminal; a number chooses among the admissible actions by position.
+
+    Where numbers are actions themselves, as in a formula game, a number is that action.
+    """
 
     def __init__(self, ask: Callable[[str], str] | None = None) -> None:
         self._ask = ask or input
@@ -66,7 +69,7 @@ class Expert(Player):
 
 
 class Chance(Player):
-    """Draws among the admissible actions."""
+    """Draws among the admissible actions; words of the task fill what they leave open."""
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
@@ -77,13 +80,15 @@ class Chance(Player):
         Raises:
             EnvContractError: The environment names none.
         """
-        actions = info.get("admissible_actions")
-        if not actions:
+        from rllib_gigpo.envs.random_actions import draw_action
+
+        action = draw_action(info, self._rng)
+        if action is None:
             raise EnvContractError(
                 "The environment names no admissible actions to draw from: play with --as person"
                 " or --as expert."
             )
-        return str(self._rng.choice(list(actions)))
+        return str(action)
 
 
 def make_player(name: str, seed: int) -> Player:
@@ -97,6 +102,8 @@ def make_player(name: str, seed: int) -> Player:
 
 
 def _by_number(line: str, actions: Sequence[str]) -> str:
+    if line in actions:
+        return line
     if line.isdecimal() and len(line) < 6 and 1 <= int(line) <= len(actions):
         return str(actions[int(line) - 1])
     return line

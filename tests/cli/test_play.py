@@ -32,6 +32,12 @@ def test_a_person_types_a_number_or_a_text():
     assert person.choose(INFO) == "9" * 400
 
 
+def test_a_typed_number_is_the_action_of_that_name_before_it_is_a_position():
+    info = {"admissible_actions": ["10", "2", "+", "="]}
+    person = Person(typed("2", "10", "3", "1"))
+    assert [person.choose(info) for _ in range(4)] == ["2", "10", "+", "10"]
+
+
 @pytest.mark.parametrize("lines", [["quit"], []])
 def test_a_person_may_stop(lines):
     with pytest.raises(Quit):
@@ -46,6 +52,16 @@ def test_the_expert_and_chance_play_by_what_the_environment_says():
     for player in (Expert(), Chance(0)):
         with pytest.raises(EnvContractError, match="--as person"):
             player.choose({})
+
+
+def test_chance_types_words_of_the_task_where_an_action_leaves_them_open():
+    info = {"admissible_actions": ["search[<your query>]"], "task": "Find me red polo shirts"}
+    drawn = {Chance(seed).choose(info) for seed in range(20)}
+    assert len(drawn) > 5
+    for action in drawn:
+        words = action.removeprefix("search[").removesuffix("]").split()
+        assert 1 <= len(words) <= 3
+        assert set(words) <= set(info["task"].split())
 
 
 def test_each_turn_shows_prompt_anchor_actions_and_reward(capsys):

@@ -60,7 +60,7 @@ def test_it_keeps_the_contract(env_config):
     report = check_env("rllib_gigpo.envs:WebShop-v0", env_config=env_config)
     report.raise_if_broken()
     assert report.expert_wins == 1.0
-    assert report.recurring_anchors > 0.9
+    assert 0.4 < report.recurring_anchors < 0.9
 
 
 @needs_reference
