@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from .cache_folder import cache_folder
+from .textworld_file import is_whole_game
 from .textworld_generator import check_installed, compile_source, make_source, textworld_version
 
 Option = int | bool | str
@@ -99,7 +100,8 @@ def default_cache_dir() -> Path:
 def game_file(spec: GameSpec, seed: int, *, cache_dir: Path | str | None = None) -> Path:
     """Return the ``.z8`` file of one game, making it if it is not in the cache.
 
-    Threads and processes may ask for the same game at once: one makes it, the others wait.
+    Threads and processes may ask for the same game at once: one makes it, the others wait. A game
+    whose files are damaged is made again.
 
     Args:
         spec: The family of games.
@@ -114,12 +116,12 @@ def game_file(spec: GameSpec, seed: int, *, cache_dir: Path | str | None = None)
         raise ValueError(f"A TextWorld seed lies in 0..{MAX_SEED}, got {seed}.")
     folder = Path(cache_dir or default_cache_dir()).expanduser().absolute() / spec.folder_name
     path = folder / f"{seed}.z8"
-    if path.exists():  # the .json was moved into place before it
-        return path
     check_installed()
+    if is_whole_game(path):
+        return path
     folder.mkdir(parents=True, exist_ok=True)
     with _file_lock(folder / f"{seed}.lock"):
-        if not path.exists():
+        if not is_whole_game(path):
             _make(spec, seed, path)
     return path
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .textworld_file import check_game_file
 from .textworld_games import GameSpec, Option, game_file
 
 
@@ -43,11 +44,15 @@ class GivenGames(GameSource):
     tags = ("textworld", "game_files")
 
     def __init__(self, files: Sequence[str | Path]) -> None:
-        """Check that every file is there, with its description.
+        """Check that every file is there and whole, with its description.
 
         Raises:
-            ValueError: If the list is empty or a file is missing or of another kind.
+            ValueError: If the list is empty or a file is missing, damaged or of another kind.
         """
+        if isinstance(files, str | Path):
+            raise ValueError(
+                f"game_files must be a list of files, got {files!r}: give [{files!r}]."
+            )
         self._files = [Path(file).expanduser().absolute() for file in files]
         bad = [str(file) for file in self._files if not _is_game(file)]
         if bad or not self._files:
@@ -55,6 +60,8 @@ class GivenGames(GameSource):
                 "game_files must name existing .z8 files, each with its .json beside it (tw-make "
                 f"writes both); got {', '.join(bad) or 'an empty list'}."
             )
+        for file in self._files:
+            check_game_file(file)
 
     def file(self, seed: int) -> Path:
         """Return one of the files."""

@@ -1,5 +1,6 @@
 import importlib.util
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -297,6 +298,43 @@ def test_given_game_files_are_picked_by_the_seed(make_env, game_cache):
     env.close()
 
 
+@pytest.fixture
+def given_game(game_cache, make_env, tmp_path):
+    """A copy of a game that may be damaged."""
+    make_env().reset(seed=1)
+    [file] = game_cache.glob("coin_collector_level-5*/1.z8")
+    for suffix in (".z8", ".json"):
+        shutil.copy(file.with_suffix(suffix), tmp_path)
+    return tmp_path / file.name
+
+
+def test_a_story_file_cut_short_is_an_error_at_the_start_and_not_the_end_of_the_process(given_game):
+    given_game.write_bytes(given_game.read_bytes()[:100_000])
+    with pytest.raises(ValueError, match=r"1\.z8' is no whole Z-machine game: .*Give a story file"):
+        TextWorldEnv(game_files=[given_game])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[: len(text) // 2],
+        lambda text: "[]",
+        lambda text: "{}",
+        lambda text: "[" * 100_000,
+        lambda text: text.replace('"quests"', '"requests"'),
+        lambda text: text.replace('"walkthrough": [', '"walkthrough": [7, '),
+    ],
+)
+def test_a_broken_description_is_an_error_at_the_start_that_names_it(given_game, damage):
+    description = given_game.with_suffix(".json")
+    text = description.read_text()
+    assert damage(text) != text
+    description.write_text(damage(text))
+    with pytest.raises(ValueError, match=r"1\.json' does not describe a TextWorld game .*tw-make"):
+        TextWorldEnv(game_files=[given_game])
+
+
 def test_mistakes_in_the_options_are_named_with_the_cure(tmp_path):
     with pytest.raises(ValueError, match=r"coin_colector.*coin_collector"):
         TextWorldEnv("coin_colector")
@@ -310,6 +348,8 @@ def test_mistakes_in_the_options_are_named_with_the_cure(tmp_path):
         TextWorldEnv(game_files=[tmp_path / "missing.z8"])
     with pytest.raises(ValueError, match="empty list"):
         TextWorldEnv(game_files=[])
+    with pytest.raises(ValueError, match=r"game_files must be a list of files, got 'a\.z8' alone"):
+        TextWorldEnv(game_files="a.z8")
     with pytest.raises(ValueError, match="exclude"):
         TextWorldEnv(game_files=["a.z8"], level=3)
     with pytest.raises(ValueError, match="4294967295"):

@@ -149,6 +149,20 @@ def test_a_game_in_the_cache_is_not_made_again(tmp_path, monkeypatch):
     assert game_file(SMALL, 1, cache_dir=tmp_path) == file
 
 
+@pytest.mark.parametrize("suffix", [".z8", ".json"])
+def test_a_damaged_game_in_the_cache_is_made_again(tmp_path, suffix):
+    file = game_file(SMALL, 1, cache_dir=tmp_path)
+    damaged = file.with_suffix(suffix)
+    whole = damaged.read_bytes()
+    for remains in (whole[: len(whole) // 2], b""):
+        damaged.write_bytes(remains)
+        assert game_file(SMALL, 1, cache_dir=tmp_path) == file
+        assert damaged.read_bytes() == whole
+    damaged.unlink()
+    game_file(SMALL, 1, cache_dir=tmp_path)
+    assert damaged.read_bytes() == whole
+
+
 def test_a_failed_generation_leaves_nothing_behind(tmp_path):
     spec = GameSpec.create("coin_collector", {"level": 10_000})
     with pytest.raises(ValueError, match=r"1-300"):
