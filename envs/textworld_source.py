@@ -50,9 +50,7 @@ class GivenGames(GameSource):
             ValueError: If the list is empty or a file is missing, damaged or of another kind.
         """
         if isinstance(files, str | Path):
-            raise ValueError(
-                f"game_files must be a list of files, got {files!r}: give [{files!r}]."
-            )
+            raise ValueError(f"game_files must be a list of files, got {str(files)!r} alone.")
         self._files = [Path(file).expanduser().absolute() for file in files]
         bad = [str(file) for file in self._files if not _is_game(file)]
         if bad or not self._files:
