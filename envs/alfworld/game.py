@@ -55,7 +55,7 @@ def load_game(path: Path) -> Game:
         stat = path.stat()
         with ALFWORLD_LOCK:
             return _load(path, stat.st_mtime_ns, stat.st_size)
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise ValueError(
             f"{path} is no ALFWorld game: {error}. Download or generate it anew "
             "(rllib make-alfworld-games), or take it out of the folder."
@@ -98,6 +98,7 @@ def read_game(data: Mapping[str, Any]) -> Game:
     missing += [action for action in parameters if action not in grammar.actions]
     if missing:
         raise ValueError(f"it says nothing about {', '.join(missing)}")
+    _check_facts(facts, types, {p.name: len(p.arguments) for p in task.predicates})
     fluents = {e.literal.predicate for action in task.actions for e in action.effects}
     mentioned = {entity for held in facts.values() for fact in held for entity in fact}
     names = entity_names(mentioned)
@@ -111,5 +112,25 @@ def read_game(data: Mapping[str, Any]) -> Game:
         entities={entity: Entity(entity, types[entity], names[entity]) for entity in mentioned},
         facts={predicate: frozenset(held) for predicate, held in facts.items()},
         goal=data["pddl_problem"].partition("(:goal")[2].lower(),
-        walkthrough=tuple(map(str, data.get("walkthrough") or ())),
+        walkthrough=_walkthrough(data),
     )
+
+
+def _check_facts(
+    facts: Mapping[str, set[Fact]], types: Mapping[str, str], arities: Mapping[str, int]
+) -> None:
+    """Raise a ValueError unless all facts are of the domain's predicates and things."""
+    for predicate, held in facts.items():
+        for fact in sorted(held):
+            unknown = [entity for entity in fact if entity not in types]
+            if unknown:
+                raise ValueError(f"{predicate} speaks of {unknown[0]!r}, which is no object of it")
+            if len(fact) != arities.get(predicate):
+                raise ValueError(f"{predicate}({', '.join(fact)}) is no fact of its domain")
+
+
+def _walkthrough(data: Mapping[str, Any]) -> tuple[str, ...]:
+    commands = data.get("walkthrough") or ()
+    if not isinstance(commands, list | tuple) or not all(isinstance(c, str) for c in commands):
+        raise ValueError("its walkthrough is no list of commands")
+    return tuple(commands)

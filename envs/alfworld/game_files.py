@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..cache_folder import cache_folder
 from .backend import ALFWORLD_LOCK, alfworld_version
+from .game import load_game
 from .generator import GENERATOR_VERSION, GeneratedGame, generate_game
 
 GAME_FILE = "game.tw-pddl"
@@ -27,7 +28,8 @@ def cached_game(
 ) -> Path:
     """Return the file of a generated game, making it if it is not in the cache.
 
-    Threads take turns; two processes may make one game at once, and write the same bytes.
+    Threads take turns; two processes may make one game at once, and write the same bytes. A file
+    that is damaged is made again.
 
     Args:
         task_type: One of ``TASK_TYPES``.
@@ -38,11 +40,20 @@ def cached_game(
     family = f"alfworld-{alfworld_version()}_games-{GENERATOR_VERSION}"
     root = Path(cache_dir or default_cache_dir()).expanduser().absolute()
     path = root / family / split / task_type / f"{number}.tw-pddl"
-    if not path.exists():
+    if not _is_whole(path):
         with ALFWORLD_LOCK:
-            if not path.exists():
+            if not _is_whole(path):
                 _write(path, json.dumps(generate_game(task_type, number, split=split).data))
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a game is there and can be played; the game that is read stays in memory."""
+    try:
+        load_game(path)
+    except ValueError:
+        return False
+    return True
 
 
 def write_games(

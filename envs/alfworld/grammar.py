@@ -167,26 +167,30 @@ Parsed = tuple[dict[str, ActionTexts], dict[str, tuple[Rule, ...]]]
 @lru_cache(maxsize=8)
 def _parse(source: str) -> Parsed:
     """Parse a grammar with TextWorld's parsers and keep what is needed to read it."""
-    from textworld.envs.pddl.logic import GameLogic
-
     with ALFWORLD_LOCK:
         try:
-            logic = GameLogic(domain="", grammar=source)
+            return _read(source)
         except Exception as error:  # tatsu's own errors, JSON's, and whatever its semantics raise
             raise ValueError(
                 f"the grammar cannot be read: {type(error).__name__}: {str(error)[:200]}"
             ) from error
-        actions = {
-            name: ActionTexts(_symbols_of(action.template), _symbols_of(action.feedback_rule))
-            for name, action in logic.actions.items()
-        }
-        rules = {
-            name: tuple(
-                Rule(_conditions(rule.condition), tuple(map(_convert, rule.rhs)))
-                for rule in alternatives
-            )
-            for name, alternatives in logic.grammar._rules.items()
-        }
+
+
+def _read(source: str) -> Parsed:
+    from textworld.envs.pddl.logic import GameLogic
+
+    logic = GameLogic(domain="", grammar=source)
+    actions = {
+        name: ActionTexts(_symbols_of(action.template), _symbols_of(action.feedback_rule))
+        for name, action in logic.actions.items()
+    }
+    rules = {
+        name: tuple(
+            Rule(_conditions(rule.condition), tuple(map(_convert, rule.rhs)))
+            for rule in alternatives
+        )
+        for name, alternatives in logic.grammar._rules.items()
+    }
     return actions, rules
 
 

@@ -148,6 +148,12 @@ def test_a_game_is_read_once_and_anew_when_its_file_changes(game_cache, tmp_path
     assert load_game(file).grammar.task == "put two chairs on the roof."
 
 
+def with_fact(data, fact):
+    """The game with one fact more at its start."""
+    problem = data["pddl_problem"].replace("(:init", f"(:init {fact}", 1)
+    return json.dumps({**data, "pddl_problem": problem})
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -158,6 +164,12 @@ def test_a_game_is_read_once_and_anew_when_its_file_changes(game_cache, tmp_path
         (
             lambda data: json.dumps({**data, "grammar": data["grammar"][:-900]}),
             "grammar cannot be read",
+        ),
+        (
+            lambda data: json.dumps(
+                {**data, "grammar": data["grammar"].replace("l:location) & r", "l:location & r")}
+            ),
+            "grammar cannot be read: Failed",
         ),
         (
             lambda data: json.dumps(
@@ -183,6 +195,22 @@ def test_a_game_is_read_once_and_anew_when_its_file_changes(game_cache, tmp_path
             ),
             "says nothing about heatobject",
         ),
+        (lambda data: "[" * 100_000, "recursion"),
+        (
+            lambda data: with_fact(data, "(objectType ghost_bar_1 MugType)"),
+            "objecttype speaks of 'ghost_bar_1', which is no object of it",
+        ),
+        (
+            lambda data: with_fact(data, "(holds agent1 agent1 agent1)"),
+            r"holds\(agent1, agent1, agent1\) is no fact of its domain",
+        ),
+        (
+            lambda data: with_fact(data, "(haunted agent1)"),
+            r"haunted\(agent1\) is no fact of its domain",
+        ),
+        (lambda data: json.dumps({**data, "walkthrough": 5}), "walkthrough is no list"),
+        (lambda data: json.dumps({**data, "walkthrough": "go"}), "walkthrough is no list"),
+        (lambda data: json.dumps({**data, "walkthrough": [["go"]]}), "walkthrough is no list"),
     ],
 )
 def test_a_spoilt_game_file_is_named_with_the_reason_and_the_cure(

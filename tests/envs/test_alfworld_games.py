@@ -94,6 +94,16 @@ def test_a_cached_game_is_made_once_whoever_asks(tmp_path, monkeypatch):
     assert json.loads(files[0].read_text()) == made.data
 
 
+def test_a_damaged_game_in_the_cache_is_made_again(tmp_path):
+    kind = "pick_and_place_simple"
+    file = cached_game(kind, 0, split="train", cache_dir=tmp_path)
+    whole = file.read_text()
+    for remains in (whole[:5000], "", whole.replace('"walkthrough": [', '"walkthrough": [7, ')):
+        file.write_text(remains)
+        assert cached_game(kind, 0, split="train", cache_dir=tmp_path) == file
+        assert file.read_text() == whole
+
+
 def test_a_failure_leaves_no_half_written_game(tmp_path, monkeypatch):
     def fail(source, target):
         raise OSError("full")
