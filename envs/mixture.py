@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import gymnasium
+from gymnasium import spaces
 
-from .contract import TAGS, text_space
+from .contract import FIRST_TEST_SEED, TAGS, text_space
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Part:
         """Read what stands in an ``env_config``.
 
         Raises:
-            ValueError: An unknown key, no id, or a share below 1.
+            ValueError: An unknown key, no id, a share below 1, or tags that are no list of texts.
         """
         known = [one.name for one in fields(cls)]
         if not isinstance(setting, Mapping) or "env" not in setting or set(setting) - set(known):
@@ -46,7 +47,42 @@ class Part:
                 f"The share of {part.env!r} must be a whole number of at least 1, got"
                 f" {part.share!r}: shares 3 and 1 give three groups of four to the first."
             )
+        if not isinstance(part.env, str) or not isinstance(part.env_config, Mapping):
+            raise ValueError(
+                f"A part of a mixture has an id and a dict as env_config, got {part.env!r} and"
+                f" {part.env_config!r}."
+            )
+        is_list = isinstance(part.tags, Sequence) and not isinstance(part.tags, str)
+        if not is_list or not all(isinstance(tag, str) and tag for tag in part.tags):
+            raise ValueError(
+                f"The tags of {part.env!r} must be a list of texts, got {part.tags!r}:"
+                " write ['grid'], not 'grid'."
+            )
         return part
+
+    def make(self) -> gymnasium.Env[str, str]:
+        """Make the environment.
+
+        Raises:
+            ImportError: A package of it is missing.
+            ValueError: It cannot be made of these settings, or is none of texts; says why.
+        """
+        try:
+            env = gymnasium.make(self.env, disable_env_checker=True, **self.env_config)
+        except Exception as error:  # Gymnasium's errors, and whatever the environment's own code
+            kind = ImportError if isinstance(error, ImportError) else ValueError
+            raise kind(
+                f"The part {self.env!r} of the mixture cannot be made of env_config="
+                f"{dict(self.env_config)!r}: {type(error).__name__}: {error}"
+            ) from error
+        for name, space in (("observation", env.observation_space), ("action", env.action_space)):
+            if not isinstance(space, spaces.Text):
+                env.close()
+                raise ValueError(
+                    f"The {name} space of {self.env!r} is {space}: a mixture has parts of text;"
+                    " choose such an option of it, or register it with a wrapper."
+                )
+        return env
 
 
 class MixtureEnv(gymnasium.Env[str, str]):
@@ -54,60 +90,76 @@ class MixtureEnv(gymnasium.Env[str, str]):
 
     Seeds go round: with shares 2 and 1, seeds 0 and 2 are tasks 0 and 1 of the first environment,
     seed 1 is task 0 of the second, seed 3 task 2 of the first, and so on. Different seeds are thus
-    different tasks, and train and test ranges stay apart within each environment. To have the exact
-    shares in every iteration, let ``config.tasks(task_period=...)`` be the sum of the shares.
+    different tasks. Seeds from ``FIRST_TEST_SEED`` on go round anew, and are test seeds in each
+    environment, too. To have the exact shares in every iteration, let
+    ``config.tasks(task_period=...)`` be the sum of the shares.
 
     Args:
         parts: The environments, as dicts with the fields of `Part`.
     """
 
     def __init__(self, parts: Sequence[Mapping[str, Any]]) -> None:
-        """Check the parts; environments are made when a first task of theirs comes."""
+        """Check the parts and make each of them: a mistake is told before training starts."""
         if not parts or isinstance(parts, Mapping | str):
             raise ValueError("A mixture needs parts=[{'env': id, 'env_config': {...}}, ...].")
         self._parts = [Part.from_setting(part) for part in parts]
         self._rounds = interleave([part.share for part in self._parts])
-        self._envs: dict[int, gymnasium.Env] = {}
-        self._current = 0
+        self._envs: dict[int, gymnasium.Env[str, str]] = {}
+        self._current: int | None = None  # the part whose episode is running
         self.observation_space = text_space(100_000)
         self.action_space = text_space(10_000)
+        try:
+            for index in range(len(self._parts)):
+                self._env(index)
+        except (ImportError, ValueError):
+            self.close()
+            raise
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Begin the task of ``seed``; without one, a random task."""
+        """Begin the task of ``seed``; without one, a random training task."""
         super().reset(seed=seed)
         if seed is None:
-            seed = int(self.np_random.integers(2**31))
-        self._current, inner_seed = self.locate(seed)
-        if self._current not in self._envs:
-            part = self._parts[self._current]
-            self._envs[self._current] = gymnasium.make(
-                part.env, disable_env_checker=True, **part.env_config
-            )
-        observation, info = self._envs[self._current].reset(seed=inner_seed, options=options)
-        return observation, self._tagged(info)
+            seed = int(self.np_random.integers(FIRST_TEST_SEED))
+        self._current = None  # an episode that fails to begin cannot be stepped
+        index, inner_seed = self.locate(seed)
+        observation, info = self._env(index).reset(seed=inner_seed, options=options)
+        self._current = index
+        return observation, self._tagged(index, info)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Step the environment of the task."""
-        answer = self._envs[self._current].step(action)
-        observation, reward, terminated, truncated, info = answer
-        return observation, float(reward), terminated, truncated, self._tagged(info)
+        index = self._current
+        if index is None:
+            raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
+        observation, reward, terminated, truncated, info = self._env(index).step(action)
+        if terminated or truncated:
+            self._current = None
+        return observation, float(reward), terminated, truncated, self._tagged(index, info)
 
     def close(self) -> None:
-        """Close all environments."""
+        """Close all environments; ``reset`` makes the one that it needs again."""
         for env in self._envs.values():
             env.close()
         self._envs.clear()
+        self._current = None
 
     def locate(self, seed: int) -> tuple[int, int]:
         """Return the number of the part that a seed belongs to, and the seed there."""
-        lap, offset = divmod(seed, len(self._rounds))
+        first = FIRST_TEST_SEED if seed >= FIRST_TEST_SEED else 0
+        lap, offset = divmod(seed - first, len(self._rounds))
         index = self._rounds[offset]
-        return index, lap * self._parts[index].share + self._rounds[:offset].count(index)
+        turn = self._rounds[:offset].count(index)
+        return index, first + lap * self._parts[index].share + turn
 
-    def _tagged(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        part = self._parts[self._current]
+    def _env(self, index: int) -> gymnasium.Env[str, str]:
+        if index not in self._envs:
+            self._envs[index] = self._parts[index].make()
+        return self._envs[index]
+
+    def _tagged(self, index: int, info: Mapping[str, Any]) -> dict[str, Any]:
+        part = self._parts[index]
         return {**info, TAGS: [*(part.tags or (part.env,)), *info.get(TAGS, ())]}
 
 

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rllib_gigpo.envs import check_env
+from rllib_gigpo.envs.contract import FIRST_TEST_SEED
+from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.envs.mixture import MixtureEnv, interleave
 
 SHORT = {"env": "rllib_gigpo.envs:Corridor-v0", "env_config": {"length": 3}, "tags": ["short"]}
@@ -75,8 +77,101 @@ def test_it_keeps_the_contract():
         ([{**SHORT, "weight": 2}], "maybe env_config, share, tags"),
         ([{**SHORT, "share": 0}], "whole number of at least 1, got 0"),
         ([{**SHORT, "share": 0.5}], "whole number of at least 1, got 0.5"),
+        ([{**SHORT, "tags": "grid"}], "must be a list of texts, got 'grid'"),
+        ([{**SHORT, "tags": ["grid", 3]}], "must be a list of texts"),
+        ([{**SHORT, "tags": None}], "must be a list of texts"),
+        ([{**SHORT, "env_config": [1]}], "a dict as env_config"),
+        ([{"env": 5}], "has an id"),
+        ([SHORT, {"env": "rllib_gigpo.envs:Nowhere-v0"}], r"Nowhere-v0' of the mixture cannot be"),
+        ([SHORT, {"env": "no_such_module_anywhere:X-v0"}], "no_such_module_anywhere"),
+        ([SHORT, {**LONG, "env_config": {"lenght": 9}}], "unexpected keyword argument 'lenght'"),
+        ([SHORT, {**LONG, "env_config": {"length": 1}}], "length must be a whole number"),
+        ([SHORT, {"env": "FrozenLake-v1"}], "observation space of 'FrozenLake-v1' is Discrete"),
+        (
+            [{"env": "rllib_gigpo.envs:NumberLine-v0", "env_config": {"observation": "image"}}],
+            "observation space of .* is Box",
+        ),
     ],
 )
-def test_a_bad_part_is_an_error(parts, message):
-    with pytest.raises(ValueError, match=message):
+def test_a_bad_part_is_an_error_at_the_start(parts, message):
+    with pytest.raises((ValueError, ImportError), match=message):
         MixtureEnv(parts)
+
+
+def test_a_part_whose_package_is_missing_is_an_import_error_with_the_extra(monkeypatch):
+    from rllib_gigpo.envs.textworld import TextWorldEnv
+
+    def missing(*args, **options):
+        raise ImportError('pip install "rllib-gigpo[textworld]"')
+
+    monkeypatch.setattr(TextWorldEnv, "__init__", missing)
+    with pytest.raises(ImportError, match=r"TextWorld-v0.*rllib-gigpo\[textworld\]"):
+        MixtureEnv([SHORT, {"env": "rllib_gigpo.envs:TextWorld-v0"}])
+
+
+def test_test_seeds_are_test_seeds_of_every_part_and_go_round_from_the_start(mixture):
+    assert [mixture.locate(FIRST_TEST_SEED + seed) for seed in range(4)] == [
+        (0, FIRST_TEST_SEED),
+        (1, FIRST_TEST_SEED),
+        (0, FIRST_TEST_SEED + 1),
+        (0, FIRST_TEST_SEED + 2),
+    ]
+    assert max(mixture.locate(FIRST_TEST_SEED - seed)[1] for seed in range(1, 9)) < FIRST_TEST_SEED
+
+
+def test_a_reset_without_a_seed_draws_a_training_task(mixture, monkeypatch):
+    asked = []
+    locate = MixtureEnv.locate
+    monkeypatch.setattr(
+        MixtureEnv, "locate", lambda self, seed: (asked.append(seed), locate(self, seed))[1]
+    )
+    mixture.reset(seed=0)
+    for _ in range(20):
+        mixture.reset()
+    assert len(set(asked)) > 10
+    assert max(asked) < FIRST_TEST_SEED
+
+
+def test_step_needs_a_running_episode(mixture):
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        mixture.step("go left")
+    mixture.reset(seed=0)
+    while not any(mixture.step("wait")[2:4]):
+        pass
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        mixture.step("go left")
+    mixture.reset(seed=0)
+    mixture.close()
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        mixture.step("go left")
+    assert mixture.reset(seed=0)[1]["tags"] == ["short", "corridor"]
+
+
+def test_a_reset_that_fails_does_not_leave_the_old_episode_running(mixture, monkeypatch):
+    mixture.reset(seed=0)
+
+    def fail(self, **options):
+        raise RuntimeError("no level")
+
+    monkeypatch.setattr(CorridorEnv, "reset", fail)
+    with pytest.raises(RuntimeError, match="no level"):
+        mixture.reset(seed=1)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        mixture.step("go left")
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(st.integers(0, 2**31 - 1), st.lists(st.text() | st.sampled_from(["go left", "go right"])))
+def test_no_text_raises_whichever_part_is_played(seed, actions):
+    env = MixtureEnv([SHORT, LONG, {"env": "rllib_gigpo.envs:EZPoints-v0"}])
+    _, info = env.reset(seed=seed)
+    task = info["task"]
+    for action in actions:
+        text, reward, terminated, truncated, info = env.step(action)
+        assert text.encode()
+        assert isinstance(reward, float)
+        assert info["task"] == task
+        assert info["tags"]
+        if terminated or truncated:
+            break
+    env.close()
