@@ -3,7 +3,7 @@
 import argparse
 import json
 import runpy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,21 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f'{text!r} is not a JSON object like {{"key": value}}')
     return value
+
+
+def whole_number(low: int) -> Callable[[str], int]:
+    """Return an ``argparse`` type for whole numbers of at least ``low``."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or number < low:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {low}")
+        return number
+
+    return parse
 
 
 def assignment(text: str) -> tuple[str, Any]:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,13 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``rllib make-alfworld-games``; returns the exit status."""
+    """Carry out ``rllib make-alfworld-games``; returns the exit status.
+
+    Raises:
+        ConfigError: Numbers or types make no games, or the folder cannot be written.
+        MissingExtraError: ALFWorld is not installed.
+    """
     from rllib_gigpo.envs.alfworld.backend import check_installed
-    from rllib_gigpo.envs.alfworld.game_files import write_games
     from rllib_gigpo.envs.alfworld.goals import TASK_TYPES
 
     unknown = sorted(set(args.task_types) - set(TASK_TYPES))
@@ -63,9 +68,20 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise MissingExtraError(str(error)) from error
     task_types = tuple(dict.fromkeys(args.task_types)) or TASK_TYPES
+    try:
+        _write(args, task_types)
+    except OSError as error:
+        raise ConfigError(
+            f"--output {args.output} cannot be written ({error.strerror}): name another folder"
+        ) from error
+    print(args.output)
+    return 0
+
+
+def _write(args: argparse.Namespace, task_types: Sequence[str]) -> None:
+    from rllib_gigpo.envs.alfworld.game_files import write_games
+
     for split in (_TRAIN, *_VALID):
         num_games = args.num_train if split == _TRAIN else args.num_valid
         for count, path in enumerate(write_games(args.output, split, num_games, task_types), 1):
             print(f"{split} {count}/{num_games}  {path.parent.parent.name}", file=sys.stderr)
-    print(args.output)
-    return 0

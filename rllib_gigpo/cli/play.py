@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rllib_gigpo.cli.loading import json_object
+from rllib_gigpo.cli.loading import json_object, whole_number
 from rllib_gigpo.cli.players import Player, Quit, make_player
-from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.errors import ConfigError, EnvContractError
 
 if TYPE_CHECKING:
     import gymnasium
@@ -50,11 +51,19 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--checkpoint", metavar="DIR", type=Path, help="let this checkpoint play")
     parser.add_argument("--engine", default="transformers", help="of the checkpoint (transformers)")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="the task (default: 0)")
-    parser.add_argument("--max-steps", metavar="N", type=int, default=50, help="(default: 50)")
+    parser.add_argument(
+        "--seed", metavar="N", type=whole_number(0), default=0, help="the task (default: 0)"
+    )
+    parser.add_argument(
+        "--max-steps", metavar="N", type=whole_number(1), default=50, help="(default: 50)"
+    )
     parser.add_argument("--template", metavar="NAME", default="default", help="of the prompt")
     parser.add_argument(
-        "--history-length", metavar="N", type=int, default=2, help="past turns shown (default: 2)"
+        "--history-length",
+        metavar="N",
+        type=whole_number(0),
+        default=2,
+        help="past turns shown (default: 2)",
     )
     parser.set_defaults(run=run)
 
@@ -119,8 +128,13 @@ class _Prompter:
 def play_here(
     env: gymnasium.Env, player: Player, prompter: _Prompter, seed: int, max_steps: int
 ) -> None:
-    """Play with an environment in this process; each turn is printed before it is answered."""
-    observation, info = env.reset(seed=seed)
+    """Play with an environment in this process; each turn is printed before it is answered.
+
+    Raises:
+        EnvContractError: The environment failed.
+    """
+    with _told(f"reset(seed={seed})"):
+        observation, info = env.reset(seed=seed)
     total, ended = 0.0, False
     for step in range(1, max_steps + 1):
         print(f"{_rule(step)}\n{prompter.render(str(observation), info)}")
@@ -130,7 +144,8 @@ def play_here(
         except Quit:
             break
         prompter.note(str(observation), action)
-        observation, reward, terminated, truncated, info = env.step(action)
+        with _told(f"step({action!r})"):
+            observation, reward, terminated, truncated, info = env.step(action)
         total += float(reward)
         print(_result(action, float(reward), total))
         ended = terminated or truncated
@@ -138,6 +153,17 @@ def play_here(
             print(f"{_rule('the end')}\n{observation}")
             break
     print(f"won {bool(info.get('won'))}, return {total:g}" + ("" if ended else ", not ended"))
+
+
+@contextmanager
+def _told(call: str) -> Iterator[None]:
+    """Turn whatever the environment's code raises into one line."""
+    try:
+        yield
+    except Exception as error:
+        raise EnvContractError(
+            f"The environment failed in {call}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def show(steps: Iterator[PlayedStep]) -> None:

@@ -47,6 +47,15 @@ def test_numbers_that_make_no_games_are_refused(tmp_path, capsys):
     assert "--num-train 0 and --num-valid 0 make no games" in capsys.readouterr().err
 
 
+def test_an_output_that_is_no_folder_is_told_in_one_line(tmp_path, capsys):
+    output = tmp_path / "file"
+    output.touch()
+    argv = ["make-alfworld-games", "--output", str(output), "--task-types", *TYPES]
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert f"--output {output} cannot be written (Not a directory): name another folder" in err
+
+
 def test_an_unknown_task_type_is_refused(tmp_path, capsys):
     argv = ["make-alfworld-games", "--output", str(tmp_path), "--task-types", "juggle"]
     assert main(argv) == 2

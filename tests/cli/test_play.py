@@ -5,6 +5,7 @@ import pytest
 from rllib_gigpo.cli.main import main
 from rllib_gigpo.cli.players import Chance, Expert, Person, Quit
 from rllib_gigpo.envs import CATALOGUE
+from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.errors import EnvContractError
 
 CORRIDOR = "rllib_gigpo.envs:Corridor-v0"
@@ -94,6 +95,36 @@ def test_an_episode_ends_at_the_bound(capsys):
     options = ["--env-config", '{"length": 50, "max_steps": 99}', "--as", "random"]
     assert main(["play", CORRIDOR, *options, "--max-steps", "2"]) == 0
     assert "--- 3 ---" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--seed", "-1"], "argument --seed: '-1' is no whole number of at least 0"),
+        (["--seed", "one"], "'one' is no whole number of at least 0"),
+        (["--history-length", "-1"], "argument --history-length: '-1' is no whole number"),
+        (["--max-steps", "0"], "argument --max-steps: '0' is no whole number of at least 1"),
+    ],
+)
+def test_numbers_out_of_range_are_told_in_one_line(option, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["play", CORRIDOR, "--as", "random", *option])
+    assert stopped.value.code == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("call", ["reset", "step"])
+def test_an_environment_that_fails_is_told_in_one_line(call, monkeypatch, capsys):
+    def fail(self, *args, **options):
+        raise OSError("the door is stuck")
+
+    monkeypatch.setattr(CorridorEnv, call, fail)
+    assert main(["play", CORRIDOR, "--as", "random"]) == 2
+    err = capsys.readouterr().err
+    assert f"The environment failed in {call}(" in err
+    assert err.endswith("OSError: the door is stuck\n")
 
 
 @pytest.mark.parametrize("arguments", [[], [CORRIDOR, "--checkpoint", "there"]])
