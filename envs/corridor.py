@@ -16,6 +16,7 @@ from .contract import (
     WON,
     text_space,
 )
+from .option_checks import check_whole
 
 
 class CorridorEnv(gymnasium.Env[str, str]):
@@ -31,15 +32,13 @@ class CorridorEnv(gymnasium.Env[str, str]):
 
     def __init__(self, length: int = 6, *, max_steps: int = 12) -> None:
         """Check the options and declare the spaces."""
-        if length < 2 or max_steps < 1:
-            raise ValueError(
-                f"Corridor needs length >= 2 and max_steps >= 1, got length={length} and "
-                f"max_steps={max_steps}: raise them in env_config."
-            )
+        check_whole("length", length, low=2)
+        check_whole("max_steps", max_steps, low=1)
         self.length, self.max_steps = length, max_steps
         self.observation_space = text_space(200)
         self.action_space = text_space(100)
         self._position = self._goal = self._num_steps = 0
+        self._is_running = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -48,16 +47,19 @@ class CorridorEnv(gymnasium.Env[str, str]):
         super().reset(seed=seed, options=options)
         doors = self.np_random.choice(self.length, size=2, replace=False)
         self._position, self._goal = (int(door) for door in doors)
-        self._num_steps = 0
+        self._num_steps, self._is_running = 0, True
         return self._observation(), self._info()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Move by one door; unknown text is answered by the unchanged state."""
+        if not self._is_running:
+            raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
         move = {"go left": -1, "go right": 1}.get(action.strip().lower(), 0)
         self._position = min(max(self._position + move, 0), self.length - 1)
         self._num_steps += 1
         terminated = self._position == self._goal
         truncated = not terminated and self._num_steps >= self.max_steps
+        self._is_running = not (terminated or truncated)
         return self._observation(), float(terminated), terminated, truncated, self._info()
 
     def _observation(self) -> str:

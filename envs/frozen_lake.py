@@ -10,7 +10,7 @@ from .contract import ANCHOR, SCORE, TAGS, TASK
 from .frozen_lake_maps import FROZEN, GOAL, HOLE, START, draw_lake
 from .frozen_lake_planner import best_actions
 from .grid_text import LAYOUTS, grid_text
-from .option_checks import check_choice, check_number, check_whole
+from .option_checks import check_choice, check_flag, check_number, check_whole
 from .word_game import WordGameEnv
 
 ACTIONS = ("left", "down", "right", "up")  # in the order of Gymnasium's numbers
@@ -71,6 +71,7 @@ class FrozenLakeTextEnv(WordGameEnv):
         check_choice("rules", rules, RULES)
         check_choice("layout", layout, LAYOUTS)
         check_number("p", p, low=0, high=1)
+        check_flag("is_slippery", is_slippery)
         if max_steps is None:
             max_steps = 20 if rules == "roll" else 100 if size <= 4 else 200
         check_whole("max_steps", max_steps, low=2 * (size - 1))
@@ -81,7 +82,7 @@ class FrozenLakeTextEnv(WordGameEnv):
         self._tags = ["frozen_lake", f"{size}x{size}", ice]
         self._task = (
             f"Walk over the frozen lake to the goal and into no hole. {_LEGENDS[rules]}. "
-            f"{_ICE[bool(is_slippery)]}"
+            f"{_ICE[is_slippery]}"
         )
         self._rows: tuple[str, ...] = ()
         self._lake: FrozenLakeEnv | None = None

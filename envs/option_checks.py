@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +26,23 @@ def check_whole(name: str, value: Any, *, low: int, high: int | None = None) -> 
 
 def check_number(name: str, value: Any, *, low: float, high: float) -> None:
     """Raise a ValueError unless ``value`` is a number from ``low`` to ``high``."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
+    if not _is_number(value) or not low <= value <= high:
         raise ValueError(
             f"{name} must be a number from {low} to {high}; got {value!r}: mend it in env_config."
         )
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raise a ValueError unless ``value`` is a finite number above 0."""
+    if not _is_number(value) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a number above 0; got {value!r}: mend it in env_config.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise a ValueError unless ``value`` is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False; got {value!r}: mend it in env_config.")

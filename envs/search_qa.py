@@ -19,7 +19,7 @@ from .contract import (
     WON,
     text_space,
 )
-from .option_checks import check_choice
+from .option_checks import check_choice, check_flag, check_whole
 from .retrieval import RetrieverError
 from .search_qa_actions import (
     ACTION_FORMATS,
@@ -116,8 +116,9 @@ class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
         check_choice("anchor", anchor, ANCHORS)
         check_choice("action_format", action_format, ACTION_FORMATS)
         check_choice("render_mode", render_mode, (None, "ansi"))
-        _check_range("top_k", top_k, 1, 100)
-        _check_range("max_turns", max_turns, 1, 1000)
+        check_whole("top_k", top_k, low=1, high=100)
+        check_whole("max_turns", max_turns, low=1, high=1000)
+        check_flag("list_actions", list_actions)
         self._source = search_source(questions, test_questions, corpus, retriever, synthetic)
         if list_actions and self._source.mentions is None:
             raise ValueError(
@@ -210,8 +211,3 @@ class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
         actions = [SearchAction("search", name) for name in searches]
         actions += [SearchAction("answer", name) for name in answers]
         return [format_action(action, self._action_format) for action in actions]
-
-
-def _check_range(name: str, value: object, lowest: int, highest: int) -> None:
-    if type(value) is not int or not lowest <= value <= highest:
-        raise ValueError(f"{name} must be a whole number, {lowest} to {highest}; got {value!r}.")

@@ -9,7 +9,7 @@ import numpy as np
 
 from .contract import ANCHOR, SCORE, TAGS, TASK
 from .grid_text import LAYOUTS, grid_text
-from .option_checks import check_choice, check_whole
+from .option_checks import check_choice, check_flag, check_whole
 from .sokoban_board import MOVES
 from .sokoban_image import CELL, board_image
 from .sokoban_levels import Level, make_level
@@ -73,6 +73,7 @@ class SokobanEnv(WordGameEnv):
         most_boxes = (height - 2) * (width - 2) // _CELLS_PER_BOX
         check_whole("num_boxes", num_boxes, low=1, high=most_boxes)
         check_choice("layout", layout, LAYOUTS)
+        check_flag("expert", expert)
         super().__init__(
             words=MOVES,
             max_steps=max_steps,

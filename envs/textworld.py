@@ -20,7 +20,7 @@ from .contract import (
     WON,
     text_space,
 )
-from .option_checks import check_choice
+from .option_checks import check_choice, check_flag, check_whole
 from .textworld_expert import WalkthroughExpert
 from .textworld_games import Option
 from .textworld_generator import TEXTWORLD_LOCK, check_installed
@@ -91,8 +91,8 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         check_choice("observation", observation, OBSERVATIONS)
         check_choice("goal", goal, GOALS)
         check_choice("render_mode", render_mode, (None, "ansi"))
-        if max_steps < 1:
-            raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
+        check_whole("max_steps", max_steps, low=1)
+        check_flag("expert", expert)
         check_installed()
         self.render_mode = render_mode
         self.observation_space = text_space(8192)
@@ -114,6 +114,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         """Start the game of this seed, or of a random seed if none is given."""
         super().reset(seed=seed, options=options)
         game_seed = int(self.np_random.integers(2**20)) if seed is None else seed
+        self._state = None  # a game that cannot be made must not leave the last one running
         self._load(self._source.file(game_seed))
         self._state = self._game.reset()
         self._num_steps, self._score = 0, 0.0
@@ -123,7 +124,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Send one command to the game."""
-        if self._state is None or self._state.done:
+        if self._state is None or self._state.done or self._num_steps >= self._max_steps:
             raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
         feedback = self._execute(clean_action(action))
         self._num_steps += 1

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .cache_folder import make_cache_folder
 from .textworld_file import check_game_file
-from .textworld_games import GameSpec, Option, game_file
+from .textworld_games import GameSpec, Option, default_cache_dir, game_file
 
 
 class GameSource(ABC):
@@ -28,7 +29,12 @@ class GeneratedGames(GameSource):
     """A game of its own for every seed, made when first asked for."""
 
     def __init__(self, spec: GameSpec, cache_dir: str | Path | None) -> None:
-        """Keep the specification; nothing is made yet."""
+        """Keep the specification; no game is made yet.
+
+        Raises:
+            ValueError: If the cache's folder cannot be made.
+        """
+        make_cache_folder(cache_dir or default_cache_dir())
         self._spec, self._cache_dir = spec, cache_dir
         options = (f"{name}={value}" for name, value in spec.options)
         self.tags = ("textworld", spec.challenge, *options)

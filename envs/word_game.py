@@ -67,8 +67,9 @@ class WordGameEnv(gymnasium.Env[Any, str], ABC):
     ) -> tuple[Any, dict[str, Any]]:
         """Draw the task from the seed."""
         super().reset(seed=seed, options=options)
-        self._num_steps, self._remark, self._is_running = 0, "", True
+        self._num_steps, self._remark, self._is_running = 0, "", False
         self._draw_task()
+        self._is_running = True
         return self._observation(), self._info()
 
     def step(self, action: str) -> tuple[Any, float, bool, bool, dict[str, Any]]:

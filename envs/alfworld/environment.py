@@ -20,6 +20,7 @@ from ..contract import (
     WON,
     text_space,
 )
+from ..option_checks import check_positive, check_whole
 from .backend import check_installed
 from .engine import Engine
 from .expert import Expert
@@ -79,11 +80,9 @@ class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
             first_test_seed=first_test_seed,
             cache_dir=cache_dir,
         )
-        if max_steps < 1 or first_test_seed < 1 or not win_reward > 0:
-            raise ValueError(
-                "max_steps and first_test_seed must be at least 1 and win_reward positive, got "
-                f"{max_steps}, {first_test_seed} and {win_reward}."
-            )
+        check_whole("max_steps", max_steps, low=1)
+        check_whole("first_test_seed", first_test_seed, low=1)
+        check_positive("win_reward", win_reward)
         check_installed()
         self._source = game_source(
             data_dir,
@@ -110,6 +109,7 @@ class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
         game_seed = (
             int(self.np_random.integers(self._source.first_test_seed)) if seed is None else seed
         )
+        self._is_over = True  # a game that cannot be read must not leave the last one running
         path, self._task_type = self._source.game(game_seed)
         game = load_game(path)
         if self._engine is None:

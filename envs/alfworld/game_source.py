@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .game_files import cached_game
+from ..cache_folder import make_cache_folder
+from ..option_checks import check_choice
+from .game_files import cached_game, default_cache_dir
 from .goals import TASK_TYPES
 from .official_games import data_folder, find_games, task_type_of
 from .scene import SPLITS
@@ -59,25 +61,24 @@ def game_source(
     """Return the source that an environment's options ask for; see ``ALFWorldEnv``.
 
     Raises:
-        ValueError: If an option has no such value, or the data holds no such game.
+        ValueError: If an option has no such value, the data holds no such game, or the folder for
+            generated games cannot be made.
     """
     splits = (split, split if test_split is None else test_split)
     for name, value in zip(("split", "test_split"), splits, strict=True):
-        _check_choice(name, value, SPLITS)
-    if isinstance(task_types, str) or (task_types is not None and not task_types):
+        check_choice(name, value, SPLITS)
+    is_list = isinstance(task_types, Sequence) and not isinstance(task_types, str)
+    if task_types is not None and not (is_list and task_types):
         raise ValueError(
             f"task_types must be a list of some of {', '.join(TASK_TYPES)}; got {task_types!r}."
         )
+    for task_type in task_types or ():
+        check_choice("task_types", task_type, TASK_TYPES)
     chosen = tuple(dict.fromkeys(task_types or TASK_TYPES))
-    for task_type in chosen:
-        _check_choice("task_types", task_type, TASK_TYPES)
     root = data_folder(data_dir)
-    if root is not None:  # no game: better told now than at the first reset
+    if root is None:
+        make_cache_folder(cache_dir or default_cache_dir())
+    else:  # no game: better told now than at the first reset
         for each in dict.fromkeys(splits):
             find_games(root, each, chosen)
     return GameSource(root, splits, chosen, first_test_seed, cache_dir)
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be of {', '.join(map(repr, choices))}; got {value!r}.")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..contract import ANCHOR, SCORE, TAGS, TASK
+from ..option_checks import check_flag
 from ..word_game import WordGameEnv
 from .drawing import IMAGE_SHAPE, blank, draw_hand, draw_text, rank_name
 from .formula import evaluate
@@ -177,6 +178,7 @@ class Points24Env(PointsGameEnv):
         self, *, max_steps: int = 30, observation: str = "text", solvable_only: bool = False
     ) -> None:
         """Check the options."""
+        check_flag("solvable_only", solvable_only)
         super().__init__(max_steps=max_steps, observation=observation)
         self._solvable_only = solvable_only
 

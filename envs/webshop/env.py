@@ -21,7 +21,7 @@ from ..contract import (
     WON,
     text_space,
 )
-from ..option_checks import check_choice
+from ..option_checks import check_choice, check_flag, check_whole
 from .expert import Expert
 from .goals import Goal
 from .nouns import NounTagger, noun_tagger
@@ -55,7 +55,8 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         num_products: Products to read from the file's start, or to generate; None for all of the
             file, or 200.
         catalogue_seed: Of the generated shop.
-        num_test_goals: Goals kept for tests.
+        num_test_goals: Goals kept for tests; None is 500 as in the original, or a quarter of the
+            goals where there are fewer than 1,000.
         max_steps: Steps after which an unfinished episode is truncated.
         reward: "score" pays WebShop's score of 0 to 1; "win" pays 10 for a perfect purchase and
             nothing else, as verl-agent does.
@@ -80,7 +81,7 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         instructions_file: str | Path | None = None,
         num_products: int | None = None,
         catalogue_seed: int = 0,
-        num_test_goals: int = 500,
+        num_test_goals: int | None = None,
         max_steps: int = 15,
         reward: str = "score",
         observation: str = "page",
@@ -107,8 +108,9 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         )
         check_choice("reward", reward, REWARDS)
         check_choice("observation", observation, OBSERVATIONS)
-        if max_steps < 1:
-            raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
+        check_whole("max_steps", max_steps, low=1)
+        check_flag("fix_option_match", fix_option_match)
+        check_flag("expert", expert)
         self._nouns = noun_tagger(tagger)
         self._shop = open_shop(
             ShopSettings(
@@ -129,29 +131,32 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         self._session: Session | None = None
         self._expert: Expert | None = None
         self._num_steps = 0
+        self._is_over = True
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
         """Start with the goal of this seed, or with a training goal drawn by weight."""
         super().reset(seed=seed, options=options)
+        self._session = None  # until the new one is open
         rng = random.Random(int(self.np_random.integers(2**32)))
         split = self._shop.goals
         goal = split.draw(rng) if seed is None else split.goal(seed)
         self._session = Session(goal, self._shop.engine, self._judge, rng)
         self._expert = Expert(goal, self._shop.engine) if self._has_expert else None
-        self._num_steps = 0
+        self._num_steps, self._is_over = 0, False
         return self._answer(self._session)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Search, click, or do nothing if the action makes no sense on this page."""
         session = self._session
-        if session is None or session.score is not None:
+        if session is None or self._is_over:
             raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
         session.act(action)
         self._num_steps += 1
         terminated = session.score is not None
         truncated = not terminated and self._num_steps >= self._max_steps
+        self._is_over = terminated or truncated
         observation, info = self._answer(session)
         return observation, self._reward_of(session.score), terminated, truncated, info
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from ..contract import FIRST_TEST_SEED
 from .goals import Goal
 
+_NUM_TEST_GOALS = 500
+
 
 class GoalSplit:
     """The first goals of the shuffled list are for tests, the others for training.
@@ -20,20 +22,27 @@ class GoalSplit:
         test: The goals of all other seeds.
     """
 
-    def __init__(self, goals: Sequence[Goal], *, num_test_goals: int) -> None:
+    def __init__(self, goals: Sequence[Goal], *, num_test_goals: int | None = None) -> None:
         """Split the goals.
 
+        Args:
+            goals: In the order of the shuffled list.
+            num_test_goals: How many are for tests, at least 1; None is 500 as in the original, or
+                a quarter of the goals where there are fewer than 1,000.
+
         Raises:
-            ValueError: If that leaves no goal for tests or for training.
+            ValueError: If that leaves no goal for training.
         """
+        if num_test_goals is None:
+            is_large = len(goals) >= 2 * _NUM_TEST_GOALS
+            num_test_goals = _NUM_TEST_GOALS if is_large else max(1, len(goals) // 4)
         self.test = tuple(goals[:num_test_goals])
         held_out = {goal.instruction for goal in self.test}
         self.train = tuple(g for g in goals[num_test_goals:] if g.instruction not in held_out)
-        if num_test_goals < 1 or not self.train:
+        if not self.train:
             raise ValueError(
-                f"num_test_goals={num_test_goals} of {len(goals)} goals leaves none for "
-                f"{'training' if num_test_goals > 0 else 'tests'}: choose a number from 1 to "
-                f"{len(goals) - 1}, or more products."
+                f"num_test_goals={num_test_goals} of {len(goals)} goals leaves none for training: "
+                "choose a smaller number, or more products."
             )
 
     def goal(self, seed: int) -> Goal:

@@ -53,7 +53,7 @@ def noun_tagger(tagger: str | NounTagger) -> NounTagger:
         return tagger
     if tagger == "simple":
         return simple_nouns
-    name, _, model = tagger.partition(":")
+    name, _, model = tagger.partition(":") if isinstance(tagger, str) else ("", "", "")
     if name != "spacy":
         raise ValueError(
             f"tagger must be 'simple', 'spacy', 'spacy:<model>' or a function; got {tagger!r}."

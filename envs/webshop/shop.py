@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ..option_checks import check_choice, check_whole
 from .analyzer import check_installed
 from .catalogue import Catalogue, read_catalogue, read_json
 from .fields import CatalogueError
@@ -32,7 +33,7 @@ class ShopSettings:
         instructions_file: WebShop's items_human_ins.json; only for human goals.
         num_products: How many products to read or generate; None for all of the file, or 200.
         catalogue_seed: Of the generated catalogue.
-        num_test_goals: How many goals are kept for tests.
+        num_test_goals: How many goals are kept for tests; None: see ``goal_split``.
     """
 
     goals: str = "synthetic"
@@ -41,14 +42,15 @@ class ShopSettings:
     instructions_file: str | None = None
     num_products: int | None = None
     catalogue_seed: int = 0
-    num_test_goals: int = 500
+    num_test_goals: int | None = None
 
     def check(self) -> None:
         """Raise a ValueError that says what is wrong, if anything is."""
-        if self.goals not in GOALS:
-            raise ValueError(f"goals must be 'synthetic' or 'human', got {self.goals!r}.")
-        if self.num_products is not None and self.num_products < 1:
-            raise ValueError(f"num_products must be at least 1, got {self.num_products}.")
+        check_choice("goals", self.goals, GOALS)
+        check_whole("catalogue_seed", self.catalogue_seed, low=0)
+        for name in ("num_products", "num_test_goals"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), low=1)
         files = {"items_file": self.items_file, "attributes_file": self.attributes_file}
         if self.goals == "human":
             files["instructions_file"] = self.instructions_file

@@ -295,18 +295,52 @@ def test_the_folder_that_alfworld_itself_names_counts_only_with_games(monkeypatc
 
 
 def test_mistakes_in_the_options_are_named_with_the_cure():
-    with pytest.raises(ValueError, match=r"split must be of 'train', 'valid_seen'.*'test'"):
+    with pytest.raises(ValueError, match=r"split must be one of 'train', 'valid_seen'.*'test'"):
         ALFWorldEnv(split="test")
-    with pytest.raises(ValueError, match="test_split must be of"):
+    with pytest.raises(ValueError, match="test_split must be one of"):
         ALFWorldEnv(test_split="test")
-    with pytest.raises(ValueError, match=r"task_types must be of .*'juggle'"):
+    with pytest.raises(ValueError, match=r"task_types must be one of .*'juggle'"):
         ALFWorldEnv(task_types=["juggle"])
     with pytest.raises(ValueError, match="task_types must be a list of some of"):
         ALFWorldEnv(task_types="pick_and_place_simple")
     with pytest.raises(ValueError, match="task_types must be a list"):
         ALFWorldEnv(task_types=[])
-    with pytest.raises(ValueError, match="max_steps and first_test_seed must be at least 1"):
-        ALFWorldEnv(max_steps=0)
+    with pytest.raises(ValueError, match="task_types must be a list"):
+        ALFWorldEnv(task_types=5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"max_steps": value} for value in (0, "5", 2.5, True)),
+        *({"first_test_seed": value} for value in (0, "a", 1.5)),
+        *({"win_reward": value} for value in (0, -1.0, "x", True, float("nan"), float("inf"))),
+    ],
+)
+def test_numbers_out_of_range_are_named_with_the_cure(options):
+    [name] = options
+    with pytest.raises(ValueError, match=f"{name} must be a .*number .*mend it in env_config"):
+        ALFWorldEnv(**options)
+
+
+def test_a_cache_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"cache_dir=.*file/games' cannot be made \(Not a dir"):
+        ALFWorldEnv(cache_dir=tmp_path / "file" / "games")
+
+
+def test_a_reset_that_fails_does_not_leave_the_old_game_running(make_env, monkeypatch):
+    env = make_env()
+    env.reset(seed=0)
+
+    def fail(self, seed):
+        raise ValueError("no such game")
+
+    monkeypatch.setattr(type(env._source), "game", fail)
+    with pytest.raises(ValueError, match="no such game"):
+        env.reset(seed=1)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step("look")
 
 
 def test_an_environment_survives_pickling_as_a_new_one(make_env):

@@ -39,6 +39,7 @@ class Flawed(CorridorEnv):
             terminated = int(terminated)
         if self.flaw == "endless":
             terminated = truncated = False
+            self._is_running = True
         return self._distort(text), reward, terminated, truncated, self._distort_info(info)
 
     def _distort(self, text):
@@ -154,8 +155,8 @@ def test_all_problems_are_listed_at_once():
 def test_an_environment_that_cannot_be_made_is_a_problem_and_no_crash():
     report = check_env(CORRIDOR, env_config={"length": 0})
     assert report.problems == (
-        "making the environment raised ValueError: Corridor needs length >= 2 and max_steps >= 1, "
-        "got length=0 and max_steps=12: raise them in env_config.",
+        "making the environment raised ValueError: length must be a whole number at least 2; "
+        "got 0: mend it in env_config.",
     )
     assert report.num_steps == 0
     assert "problem" in str(report)

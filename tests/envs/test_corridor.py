@@ -1,5 +1,7 @@
 import gymnasium
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rllib_gigpo.envs.corridor import CorridorEnv
 
@@ -50,5 +52,26 @@ def test_it_is_made_by_its_id():
 
 
 def test_impossible_options_are_refused():
-    with pytest.raises(ValueError, match="length=1 and max_steps=3"):
+    with pytest.raises(ValueError, match="length must be a whole number at least 2; got 1"):
         CorridorEnv(1, max_steps=3)
+    with pytest.raises(ValueError, match="max_steps must be a whole number at least 1; got True"):
+        CorridorEnv(max_steps=True)
+
+
+def test_step_needs_a_running_episode():
+    env = CorridorEnv(max_steps=1)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step("go left")
+    env.reset(seed=0)
+    env.step("wait")
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step("go left")
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(st.text(max_size=300))
+def test_no_text_raises_or_moves_the_walker(action):
+    env = CorridorEnv()
+    start, before = env.reset(seed=0)
+    if action.strip().lower() not in before["admissible_actions"]:
+        assert env.step(action) == (start, 0.0, False, False, before)

@@ -230,6 +230,7 @@ def test_other_words_change_nothing_not_even_later_slips():
         ({"rules": "atari"}, "rules.*'gymnasium', 'roll'.*'atari'"),
         ({"size": 8, "max_steps": 13}, "max_steps.*at least 14; got 13"),
         ({"layout": "ansi"}, "layout"),
+        ({"is_slippery": "no"}, "is_slippery must be True or False; got 'no'"),
     ],
 )
 def test_mistakes_in_the_options_are_named_with_the_cure(options, message):

@@ -268,6 +268,11 @@ def test_mistakes_in_the_options_are_named_with_the_cure(game):
         GAMES[game](observation="sound")
 
 
+def test_a_word_is_no_flag():
+    with pytest.raises(ValueError, match=r"solvable_only must be True or False; got 'yes'.*env_c"):
+        GAMES["Points24"](solvable_only="yes")
+
+
 @pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("observation", ["text", "image"])
 def test_they_keep_the_contract(game, observation):

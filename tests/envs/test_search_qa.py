@@ -379,7 +379,7 @@ def test_odd_searches_and_answers_are_answered(kind, text):
         ({"anchor": "text"}, "anchor must be one of"),
         ({"action_format": "json"}, "action_format must be one of"),
         ({"render_mode": "human"}, "render_mode must be one of"),
-        ({"top_k": 0}, "top_k must be a whole number, 1 to 100"),
+        ({"top_k": 0}, "top_k must be a whole number from 1 to 100"),
         ({"max_turns": 2.0}, "max_turns must be a whole number"),
         ({"corpus": "c.jsonl"}, "need questions"),
         ({"test_questions": "q.jsonl"}, "need questions"),

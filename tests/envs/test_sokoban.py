@@ -314,12 +314,26 @@ def test_a_picture_shows_each_symbol_in_its_own_way_and_in_its_place():
         ({"num_boxes": 3, "max_steps": 3}, "no Sokoban level of 6x6 with 3 boxes.*raise max_steps"),
         ({"max_steps": 0}, "max_steps.*at least 1"),
         ({"observation": "pixels"}, "observation.*'text', 'image'.*'pixels'"),
+        ({"expert": "no"}, "expert must be True or False; got 'no'"),
         ({"layout": "html"}, "layout.*'spaced', 'compact'.*'html'"),
     ],
 )
 def test_mistakes_in_the_options_are_named_with_the_cure(options, message):
     with pytest.raises(ValueError, match=f"{message}(.|\n)*env_config"):
         SokobanEnv(**options)
+
+
+def test_a_reset_that_finds_no_level_does_not_leave_the_old_one_running(monkeypatch):
+    def fail(seed, **kind):
+        raise ValueError("no level")
+
+    env = SokobanEnv()
+    env.reset(seed=0)
+    monkeypatch.setattr("rllib_gigpo.envs.sokoban.make_level", fail)
+    with pytest.raises(ValueError, match="no level"):
+        env.reset(seed=1)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step("up")
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)

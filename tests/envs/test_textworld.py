@@ -342,14 +342,20 @@ def test_mistakes_in_the_options_are_named_with_the_cure(tmp_path):
         TextWorldEnv(lvl=5, level="5")
     with pytest.raises(ValueError, match=r"observation.*'feedback', 'description'.*'pixels'"):
         TextWorldEnv(observation="pixels")
-    with pytest.raises(ValueError, match="max_steps"):
-        TextWorldEnv(max_steps=0)
+    for max_steps in (0, "5", 2.5, True):
+        with pytest.raises(ValueError, match="max_steps must be a whole number at least 1"):
+            TextWorldEnv(max_steps=max_steps)
+    with pytest.raises(ValueError, match="expert must be True or False; got 'no'"):
+        TextWorldEnv(expert="no")
     with pytest.raises(ValueError, match=r"missing\.z8"):
         TextWorldEnv(game_files=[tmp_path / "missing.z8"])
     with pytest.raises(ValueError, match="empty list"):
         TextWorldEnv(game_files=[])
     with pytest.raises(ValueError, match=r"game_files must be a list of files, got 'a\.z8' alone"):
         TextWorldEnv(game_files="a.z8")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"cache_dir=.*file/games' cannot be made \(Not a dir"):
+        TextWorldEnv(cache_dir=tmp_path / "file" / "games")
     with pytest.raises(ValueError, match="exclude"):
         TextWorldEnv(game_files=["a.z8"], level=3)
     with pytest.raises(ValueError, match="4294967295"):
@@ -418,6 +424,19 @@ def test_many_resets_of_one_game_load_it_once(make_env):
     assert env._game is game
     env.reset(seed=1)
     assert env._game is not game
+
+
+def test_step_needs_a_running_episode_of_a_game_that_was_begun(make_env, monkeypatch):
+    env = make_env(max_steps=1)
+    env.reset(seed=0)
+    assert env.step("look")[2:4] == (False, True)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step("look")
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="4294967295"):
+        env.reset(seed=2**32)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step("look")
 
 
 def test_without_an_expert_the_game_is_the_same_and_shows_no_way_to_win(make_env):

@@ -293,6 +293,15 @@ def test_environments_of_a_process_share_the_shop_and_play_in_threads():
     assert all(game == games[0] for game in games)
 
 
+@pytest.mark.parametrize(
+    ("options", "num_train", "num_test"),
+    [({}, 1378, 500), ({"goals": "human"}, 150, 50), ({"num_products": 20}, 142, 47)],
+)
+def test_the_default_keeps_goals_for_tests_however_few_there_are(options, num_train, num_test):
+    split = WebShopEnv(**options)._shop.goals
+    assert (len(split.train), len(split.test)) == (num_train, num_test)
+
+
 def test_pickling_keeps_the_options():
     env = WebShopEnv(**SMALL, reward="win", max_steps=7)
     copy = pickle.loads(pickle.dumps(env))
@@ -305,8 +314,15 @@ def test_pickling_keeps_the_options():
     [
         ({"reward": "dense"}, "reward must be one of 'score', 'win'"),
         ({"observation": "html"}, "observation must be one of"),
-        ({"max_steps": 0}, "max_steps must be at least 1"),
+        *(({"max_steps": value}, "max_steps must be a whole") for value in (0, "5", 2.5, True)),
+        *(({"num_test_goals": v}, "num_test_goals must be a whole") for v in (0, "a", 2.5, True)),
+        *(({"num_products": value}, "num_products must be a whole") for value in (0, "5", 2.5)),
+        ({"catalogue_seed": "a"}, "catalogue_seed must be a whole"),
+        ({"goals": ["human"]}, "goals must be one of 'synthetic', 'human'"),
+        ({"fix_option_match": "no"}, "fix_option_match must be True or False"),
+        ({"expert": 1}, "expert must be True or False"),
         ({"tagger": "magic"}, "tagger must be"),
+        ({"tagger": 5}, "tagger must be"),
         ({"items_file": "missing.json", "attributes_file": "x"}, "missing.json cannot be read"),
     ],
 )
@@ -331,6 +347,11 @@ def test_stepping_after_the_end_asks_for_a_reset():
     follow_expert(env, 0)
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step("search[x]")
+    short = WebShopEnv(**SMALL, max_steps=1)
+    short.reset(seed=0)
+    assert short.step("look")[2:4] == (False, True)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        short.step("click[search]")
 
 
 def test_importing_it_loads_neither_its_packages_nor_spacy():

@@ -210,9 +210,15 @@ def test_goals_are_drawn_by_their_weights():
     assert drawn["B1"] / 2000 == pytest.approx(1 / 1.9, abs=0.05)  # 1 beside nine of 1/10
 
 
-@pytest.mark.parametrize(("number", "what"), [(0, "tests"), (-1, "tests"), (10**6, "training")])
+@pytest.mark.parametrize(
+    ("number", "what"),
+    [
+        (0, "num_test_goals must be a whole number at least 1; got 0"),
+        (10**6, r"num_test_goals=1000000 of \d+ goals leaves none for training"),
+    ],
+)
 def test_a_split_that_leaves_nothing_is_an_error(number, what):
-    with pytest.raises(ValueError, match=rf"num_test_goals={number} of \d+ goals .*{what}"):
+    with pytest.raises(ValueError, match=what):
         open_shop(ShopSettings(num_products=20, num_test_goals=number))
 
 
@@ -287,7 +293,7 @@ def test_broken_files_are_named(tmp_path, items, attributes, message):
     ("settings", "message"),
     [
         ({"goals": "easy"}, "goals must be"),
-        ({"num_products": 0}, "num_products must be at least 1"),
+        ({"num_products": 0}, "num_products must be a whole number at least 1"),
         ({"items_file": "x"}, "attributes_file must be given"),
         ({"attributes_file": "x"}, "items_file must be given"),
         (
