@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from .clean_text import valid_text
 from .contract import FIRST_TEST_SEED
-from .retrieval.base import valid_text
 from .retrieval.corpus import FileVersion, file_version, read_records
 
 _EVERY_NTH_IS_A_TEST = 5

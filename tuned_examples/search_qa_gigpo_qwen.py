@@ -21,16 +21,26 @@ import os
 from pathlib import Path
 
 from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting import BlockParser
 
 # The config and tokenizer that stand beside this file, of the 1.5B model, serve for the dry run.
 model_path = os.environ.get("QWEN_PATH", str(Path(__file__).with_name("qwen2.5-1.5b-instruct")))
 env_config = {"max_turns": 4, "top_k": 3, "anchor": "information"}
 if "QUESTIONS" in os.environ:
+    if "RETRIEVER_URL" not in os.environ:
+        raise ConfigError(
+            "QUESTIONS is set and RETRIEVER_URL is not: start a service (rllib serve-retriever "
+            "--corpus wiki.jsonl --port 8000) and set RETRIEVER_URL=http://127.0.0.1:8000/retrieve"
+        )
     env_config |= {
         "questions": os.environ["QUESTIONS"],
         "test_questions": os.environ.get("TEST_QUESTIONS"),
-        "retriever": {"url": os.environ["RETRIEVER_URL"], "request_timeout_s": 60.0},
+        "retriever": {
+            "url": os.environ["RETRIEVER_URL"],
+            "request_timeout_s": 60.0,
+            "search_timeout_s": 240.0,
+        },
     }
 
 config = (

@@ -64,7 +64,7 @@ def load_game(path: Path) -> Game:
 
 @lru_cache(maxsize=_CACHED_GAMES)
 def _load(path: Path, mtime_ns: int, size: int) -> Game:
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = json.loads(path.read_text(encoding="utf-8-sig"))
     missing = [
         key for key in _KEYS if not (isinstance(data, dict) and isinstance(data.get(key), str))
     ]

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..clean_text import valid_text
+
 MAX_QUERY_CHARS = 1000
 """Characters of a query that are read."""
 
@@ -27,11 +29,6 @@ class Passage:
 def make_passage(id_: str, title: str, text: str) -> Passage:
     """Make a passage of text from outside, which may hold halves of surrogate pairs."""
     return Passage(*(valid_text(part) for part in (id_, title.strip(), text.strip())))
-
-
-def valid_text(text: str) -> str:
-    r"""Replace what is no Unicode text: JSON can say "\ud800", and no tokenizer can read it."""
-    return text.encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def read_records(file: Path, forms: str) -> Iterator[tuple[str, Any]]:
         ValueError: If the file cannot be read or a line is no JSON.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # some editors put a byte order mark first
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} cannot be read ({error}): {forms}.") from error
     if file.suffix != ".json":

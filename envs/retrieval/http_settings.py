@@ -19,7 +19,7 @@ class HttpSettings:
         url: Address of the service with its path, such as "http://127.0.0.1:8000/retrieve"; or
             several, which take turns.
         request_shape: "queries" (Search-R1: a list) or "query" (verl-agent, SkyRL: one string).
-        request_timeout_s: Bound of one attempt.
+        request_timeout_s: Bound of one attempt; at most that of the search.
         search_timeout_s: Bound of one search with all its attempts and pauses.
         max_attempts: Attempts for one search, at least 1.
     """
@@ -46,6 +46,12 @@ class HttpSettings:
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0 < value < math.inf:
                 raise ValueError(f"The retriever's {name} is {value!r}: give seconds above 0.")
+        if self.request_timeout_s > self.search_timeout_s:
+            raise ValueError(
+                f"The retriever's request_timeout_s={self.request_timeout_s} is more than its "
+                f"search_timeout_s={self.search_timeout_s}, the bound of a search with all its "
+                "attempts: raise that, or lower the first."
+            )
         if type(self.max_attempts) is not int or self.max_attempts < 1:
             raise ValueError(
                 f"The retriever's max_attempts is {self.max_attempts!r}: give 1 or more."

@@ -120,8 +120,14 @@ def _passage(document: Any) -> Passage:
         raise ValueError("a document is neither a JSON object nor text")
     contents, title, text = (document.get(key) for key in ("contents", "title", "text"))
     if isinstance(contents, str):
-        return passage_from_contents(str(document.get("id", contents)), contents)
+        return passage_from_contents(_id(document, contents), contents)
     if isinstance(text, str):
         title = title if isinstance(title, str) else ""
-        return make_passage(str(document.get("id", f"{title}\n{text}")), title, text)
+        return make_passage(_id(document, f"{title}\n{text}"), title, text)
     raise ValueError('a document has neither "contents" nor "text"')
+
+
+def _id(document: Mapping[str, Any], otherwise: str) -> str:
+    """Name a passage without an id, or with null for one, by what it says."""
+    id_ = document.get("id")
+    return otherwise if id_ is None else str(id_)

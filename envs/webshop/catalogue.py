@@ -83,13 +83,13 @@ def read_json(path: str | Path, *, kind: type) -> Any:
     """
     path = Path(path).expanduser()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some files begin with a mark
     except OSError as error:
         raise CatalogueError(
             f"{path} cannot be read ({error.strerror}): give the path of one of WebShop's files, "
             "or none to play in the generated shop."
         ) from error
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise CatalogueError(f"{path} is no JSON ({error}): download it again.") from error
     if not isinstance(content, kind):
         raise CatalogueError(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..clean_text import valid_text
+
 
 class CatalogueError(ValueError):
     """A catalogue's file is missing, broken, or lacks a field."""
@@ -39,14 +41,14 @@ class FieldReader:
         value = self.value(field)
         if not isinstance(value, str):
             raise self.error(field, f"is {type(value).__name__}, not text")
-        return value
+        return valid_text(value)
 
     def texts(self, field: str) -> tuple[str, ...]:
         """Return a field that must be a list of texts."""
         values = self.value(field)
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise self.error(field, "is not a list of texts")
-        return tuple(values)
+        return tuple(map(valid_text, values))
 
     def error(self, field: str, complaint: str) -> CatalogueError:
         """Return an error about a field."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..clean_text import valid_text
 from .fields import FieldReader
 
 _DEFAULT_PRICE = 100.0
@@ -66,15 +67,16 @@ def read_product(read: FieldReader, attributes: tuple[str, ...]) -> Product:
 
 def _bullets(read: FieldReader) -> tuple[str, ...]:
     bullets = read.value("small_description")
-    return (bullets,) if isinstance(bullets, str) else read.texts("small_description")
+    return (valid_text(bullets),) if isinstance(bullets, str) else read.texts("small_description")
 
 
 def _options(read: FieldReader) -> dict[str, tuple[str, ...]]:
     options = read.value("customization_options") or {}
     try:
         return {
-            name.lower(): tuple(
-                choice["value"].strip().replace("/", " | ").lower() for choice in choices
+            valid_text(name).lower(): tuple(
+                valid_text(choice["value"]).strip().replace("/", " | ").lower()
+                for choice in choices
             )
             for name, choices in options.items()
             if choices is not None

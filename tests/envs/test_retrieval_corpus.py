@@ -35,6 +35,14 @@ def test_hipporags_two_json_forms(tmp_path):
     assert read_corpus(listed) == read_corpus(keyed) == (Passage("0", "A", "One. Two."),)
 
 
+@pytest.mark.parametrize("name", ["c.jsonl", "c.json"])
+def test_a_byte_order_mark_at_the_start_is_no_part_of_the_text(tmp_path, name):
+    record = {"id": "a", "title": "A", "text": "x"}
+    text = json.dumps([record] if name == "c.json" else record)
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert read_corpus(tmp_path / name) == (Passage("a", "A", "x"),)
+
+
 def test_contents_are_written_as_they_are_read():
     assert Passage("1", "Velden", "A town.").contents == '"Velden"\nA town.'
     assert Passage("1", "", "A town.").contents == "A town."

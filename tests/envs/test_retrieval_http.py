@@ -78,6 +78,8 @@ def test_requests_have_the_shapes_of_search_r1_and_of_verl_agent(serve):
         ({"id": "7", "contents": "x"}, Passage("7", "", "x")),
         ({"document": {"id": "7", "title": "T", "text": "x"}}, Passage("7", "T", "x")),
         ({"contents": '"T"\nx'}, Passage('"T"\nx', "T", "x")),
+        ({"id": None, "contents": '"T"\nx'}, Passage('"T"\nx', "T", "x")),
+        ({"id": None, "title": "T", "text": "x"}, Passage("T\nx", "T", "x")),
         ({"document": '"T"\nx'}, Passage('"T"\nx', "T", "x")),
         ({"title": None, "text": "x"}, Passage("x", "", "x")),
         ({"id": "7", "text": "x\ud800"}, Passage("7", "", "x?")),
@@ -224,6 +226,10 @@ def test_the_error_survives_the_way_to_another_process():
         ({"url": "http://x", "request_shape": "post"}, "'queries', 'query'"),
         ({"url": "http://x", "request_timeout_s": 0}, "request_timeout_s is 0"),
         ({"url": "http://x", "search_timeout_s": float("inf")}, "search_timeout_s is inf"),
+        (
+            {"url": "http://x", "request_timeout_s": 60.0},
+            r"request_timeout_s=60\.0 is more than its search_timeout_s=30\.0",
+        ),
         ({"url": "http://x", "max_attempts": 0}, "max_attempts is 0"),
     ],
 )

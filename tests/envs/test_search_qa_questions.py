@@ -24,6 +24,12 @@ def numbered(number, prefix="q"):
     return [{"id": n, "question": f"{prefix}{n}?", "golden_answers": ["a"]} for n in range(number)]
 
 
+def test_a_byte_order_mark_at_the_start_is_no_part_of_a_question(tmp_path):
+    [record] = numbered(1)
+    (tmp_path / "q.jsonl").write_text(json.dumps(record), encoding="utf-8-sig")
+    assert read_questions(tmp_path / "q.jsonl") == (Question("0", "q0?", ("a",), "q"),)
+
+
 def test_flashrags_form(tmp_path):
     facts = {"title": ["Orcal", "Lena Moor", "Orcal"], "sent_id": [0, 1, 2]}
     records = [

@@ -243,6 +243,27 @@ def test_the_generated_shop_has_the_format_of_the_files(tmp_path, goals):
     assert read_shop.goals.train == made_shop.goals.train
 
 
+def test_a_byte_order_mark_at_the_start_of_a_file_is_no_part_of_it(tmp_path):
+    items, attributes, _ = synthetic_files(num_products=10, seed=0)
+    files = write_files(tmp_path, items=items, attributes=attributes)
+    before = open_shop(ShopSettings(**files)).catalogue.products
+    marked = write_files(
+        tmp_path, i=f"\ufeff{json.dumps(items)}", a=f"\ufeff{json.dumps(attributes)}"
+    )
+    settings = ShopSettings(items_file=marked["i_file"], attributes_file=marked["a_file"])
+    assert open_shop(settings).catalogue.products == before
+
+
+def test_halves_of_surrogate_pairs_in_a_file_are_replaced():
+    half = "x\ud83d"
+    texts = dict.fromkeys(("name", "query", "full_description", "small_description"), half)
+    options = {half: [{"value": half}]}
+    [product] = read({**MUG, **texts, "customization_options": options}).products
+    [listed] = read({**MUG, "small_description": [half]}).products
+    shown = (product.title, product.query, product.description, *product.bullets, *listed.bullets)
+    assert {*shown, *product.options, *product.options["x?"]} == {"x?"}
+
+
 def test_a_longer_generated_catalogue_begins_like_a_shorter_one():
     for short, long in zip(
         synthetic_files(num_products=7, seed=0),
@@ -270,6 +291,7 @@ def test_a_shop_is_opened_once_per_process():
     [
         (None, {}, "items.json cannot be read"),
         ("{", {}, "items.json is no JSON"),
+        ("[" * 100_000, {}, "items.json is no JSON"),
         ({}, {}, "items.json holds a dict where WebShop's file holds a list"),
         ([], {}, "items.json: there is no product"),
         ([MUG], [], "attributes.json holds a list"),

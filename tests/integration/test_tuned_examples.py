@@ -6,6 +6,8 @@ import pytest
 from support.backends import needs_alfworld
 
 from rllib_gigpo.cli.loading import load_experiment
+from rllib_gigpo.envs.retrieval import HttpSettings
+from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.warm_start import FitSettings, WarmStartSettings, warm_start
 
 EXAMPLES = Path(__file__).parents[2] / "tuned_examples"
@@ -39,6 +41,17 @@ def quick_warm_start(monkeypatch, tmp_path):
         return warm_start(settings, cache_dir=tmp_path)
 
     monkeypatch.setattr(package, "warm_start", quick)
+
+
+def test_questions_without_a_retriever_are_an_error_that_names_the_variable(monkeypatch):
+    example = EXAMPLES / "search_qa_gigpo_qwen.py"
+    monkeypatch.setenv("QUESTIONS", "train.jsonl")
+    monkeypatch.delenv("RETRIEVER_URL", raising=False)
+    with pytest.raises(ConfigError, match="RETRIEVER_URL is not: start a service"):
+        load_experiment(example)
+    monkeypatch.setenv("RETRIEVER_URL", "http://127.0.0.1:8000/retrieve")
+    retriever = load_experiment(example).config.env_config["retriever"]
+    assert HttpSettings.create(retriever).request_timeout_s == 60
 
 
 @pytest.mark.parametrize(
