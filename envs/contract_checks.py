@@ -160,6 +160,11 @@ def remarks(groups: Mapping[int, Sequence[Episode]]) -> list[str]:
             "hardly any anchor recurs, so GiGPO has no steps to compare and acts like GRPO: give "
             "info['anchor'] without step counters, or set config.training(anchor='similar')."
         )
+    if all(map(_has_one_anchor_for_all, groups.values())):
+        notes.append(
+            "the anchor never changes, although observations do: GiGPO would compare all steps of a"
+            " task with each other. Let info['anchor'] name the state, or leave it out."
+        )
     if (
         len(groups) > 1
         and len({_comparable_text(group[0].turns[0]) for group in groups.values()}) == 1
@@ -173,6 +178,13 @@ def remarks(groups: Mapping[int, Sequence[Episode]]) -> list[str]:
         if COMMON_ALIASES[alias] in missing
     ]
     return notes
+
+
+def _has_one_anchor_for_all(group: Sequence[Episode]) -> bool:
+    """Whether states of a task that look different have one and the same anchor."""
+    turns = [turn for episode in group for turn in episode.turns]
+    num_texts = len({_comparable_text(turn) for turn in turns})
+    return num_texts > 1 and len({turn.anchor for turn in turns}) == 1
 
 
 def recurring_anchors(groups: Mapping[int, Sequence[Episode]]) -> float:

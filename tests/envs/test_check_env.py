@@ -50,6 +50,7 @@ class Flawed(CorridorEnv):
     def _distort_info(self, info):
         changes = {
             "won": {"won": "no"},
+            "constant": {"anchor": "you are here"},
             "numpy": {"won": np.bool_(info["won"]), "score": np.float32(0)},
             "anchor": {"anchor": np.zeros(2)},
             "actions": {"admissible_actions": ["go left", "go left"]},
@@ -109,6 +110,7 @@ def test_each_flaw_is_named_with_its_cure(flaw, complaint):
     [
         ("endless", "no episode ended within 100 random steps"),
         ("alias", "info has 'success': rename it to 'won'"),
+        ("constant", "the anchor never changes, although observations do"),
     ],
 )
 def test_what_slows_learning_is_noted_and_is_no_problem(flaw, note):

@@ -46,7 +46,10 @@ def test_the_example_of_the_guide_keeps_the_contract(guess):
     report = check_env("guess:Guess-v0")
     assert report.problems == ()
     assert report.recurring_anchors == 1.0
-    assert str(report).splitlines()[0] in GUIDE.read_text()
+    shown = GUIDE.read_text().splitlines()
+    for line in str(report).splitlines():  # the times and the memory are this machine's
+        pattern = re.sub(r"[\d.]+", r"[\\d.]+", re.escape(line).replace(r"\.", "."))
+        assert any(re.fullmatch(pattern, known) for known in shown), line
 
 
 def test_the_guide_explains_every_key():
