@@ -54,7 +54,6 @@ config = (
         step_weight=1.0,
         normalize_by_std=True,
         format_penalty=0.01,
-        admissible_penalty=0.01,
         lr=1e-6,
         kl_coeff=0.01,
         entropy_coeff=0.001,

@@ -48,7 +48,6 @@ config = (
         step_weight=1.0,
         normalize_by_std=False,
         format_penalty=0.1,
-        admissible_penalty=0.1,
         lr=1e-6,
         kl_coeff=0.01,
         entropy_coeff=0.001,
