@@ -6,8 +6,6 @@ import shutil
 import gymnasium
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.adapters.global_random import OwnRandomState
@@ -108,7 +106,8 @@ def test_scienceworld_keeps_the_contract_and_its_plan_wins():
     env = ScienceWorldEnv("find-animal")
     try:
         _, info = env.reset(seed=3)
-        total = 0.0
+        total = info["score"]  # the task begins with some points
+        assert total > 0
         while "expert_action" in info:
             _, reward, _, _, info = env.step(info["expert_action"])
             total += reward
@@ -137,31 +136,6 @@ def test_textworld_express_plays_and_its_plan_wins():
         assert env.reset(seed=3)[0] == first
     finally:
         env.close()
-
-
-@settings(deadline=None, derandomize=True, database=None, max_examples=25)
-@given(st.text(max_size=200))
-def test_no_text_makes_an_adapter_raise(text):
-    for env in _open_games():
-        env.reset(seed=0)
-        observation, reward, *_ = env.step(text)
-        assert isinstance(observation, str)
-        assert np.isfinite(reward)
-
-
-def _open_games():
-    """One of each game that starts in no time; opened once."""
-    if not _GAMES:
-        pytest.importorskip("minigrid")
-        pytest.importorskip("textarena")
-        from rllib_gigpo.envs.adapters.minigrid import MiniGridEnv
-        from rllib_gigpo.envs.adapters.text_arena import TextArenaEnv
-
-        _GAMES.extend([MiniGridEnv(), TextArenaEnv()])
-    return _GAMES
-
-
-_GAMES: list = []
 
 
 def test_a_backends_global_randomness_stays_its_own():
