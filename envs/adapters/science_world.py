@@ -6,7 +6,8 @@ from typing import Any
 
 from ..contract import TAGS
 from .adapter import Answer
-from .java_game import JavaGameEnv, is_test, java_backend
+from .java_game import JavaGameEnv, is_test
+from .science_world_start import start_simulator
 
 
 class ScienceWorldEnv(JavaGameEnv):
@@ -19,7 +20,6 @@ class ScienceWorldEnv(JavaGameEnv):
 
     def __init__(self, name: str = "find-animal", simplifications: str = "easy") -> None:
         super().__init__(name=name, simplifications=simplifications)
-        self._backend = java_backend("scienceworld", extra="scienceworld")
         self._name, self._simplifications = name, simplifications
         try:
             self._read_variations()
@@ -28,7 +28,7 @@ class ScienceWorldEnv(JavaGameEnv):
             raise
 
     def _open(self) -> Any:
-        return self._backend.ScienceWorldEnv("", envStepLimit=10**6)
+        return start_simulator()
 
     def _read_variations(self) -> None:
         names = self._game.get_task_names()
