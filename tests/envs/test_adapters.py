@@ -212,6 +212,12 @@ def test_textworld_express_draws_test_tasks_from_its_test_fold(fold, folds):
         env.close()
 
 
+@needs_java
+@pytest.mark.parametrize("name", ["coin", "cookingworld"])
+def test_textworld_express_keeps_the_contract(name):
+    checked("TextWorldExpress-v0", "textworld_express", name=name)
+
+
 def test_textworld_express_says_at_start_which_options_are_wrong():
     make = adapter_class("textworld_express")
     with pytest.raises(ValueError, match=r"fold must be one of None, 'train'.*got 'valid'"):
