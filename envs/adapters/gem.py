@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium
-
-from ..backends import import_backend
-from ..contract import ANCHOR, TAGS, TASK, WON, text_space
+from ..contract import ANCHOR, TAGS, TASK, WON
+from .adapter import AdapterEnv, Answer
+from .gem_games import make_game
 from .global_random import OwnRandomState
+from .shown_state import ShownState, in_short, is_board
 
 
-class GemEnv(gymnasium.Env[str, str]):
+class GemEnv(AdapterEnv):
     r"""One environment of GEM; actions are what it wants between \boxed{ and }.
 
     Args:
@@ -19,38 +19,40 @@ class GemEnv(gymnasium.Env[str, str]):
     """
 
     def __init__(self, name: str = "game:GuessTheNumber-v0-easy") -> None:
-        gem = import_backend("gem", extra="gem")
-        self._env, self._name = gem.make(name), name
-        self.observation_space, self.action_space = text_space(10_000), text_space(10_000)
+        super().__init__(name=name)
+        self._name = name
+        self._ensure_open()
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        """Begin the game of ``seed``; its first text is the task."""
-        super().reset(seed=seed)
+    def _open(self) -> Any:
+        return make_game(self._name)
+
+    def _begin(self, seed: int) -> tuple[str, dict[str, Any]]:
         number = int(self.np_random.integers(2**31))
-        self._random = OwnRandomState(number)
+        self._random, self._state = OwnRandomState(number), ShownState()
         with self._random:
-            self._task, facts = self._env.reset(seed=number)
-        return str(facts.get("suffix", "")) or "Begin.", self._info(facts, "", won=False)
+            self._task, facts = self._game.reset(seed=number)
+        suffix = str(facts.get("suffix", ""))
+        return suffix or "Begin.", self._info("", "", suffix, won=False)
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        r"""Answer; text without \boxed{...} is put into one."""
+    def _play(self, action: str) -> Answer:
         boxed = action if "\\boxed" in action else f"\\boxed{{{action}}}"
         with self._random:
             try:
-                text, reward, terminated, truncated, facts = self._env.step(boxed)
+                text, reward, terminated, truncated, facts = self._game.step(boxed)
             except Exception as error:  # games read answers with little care
-                text, reward, terminated, truncated, facts = (
-                    f"Unreadable: {error}",
-                    0,
-                    False,
-                    False,
-                    {},
-                )
+                return self._unreadable(action, error)
+        terminated = terminated and not truncated  # at its limit of turns it says both
         won = bool(terminated) and float(reward) > 0
-        seen = "\n".join(part for part in (str(text), str(facts.get("suffix", ""))) if part)
-        info = self._info(facts, str(text), won=won)
-        return seen, float(reward), bool(terminated), bool(truncated), info
+        suffix = str(facts.get("suffix", ""))
+        seen = "\n".join(part for part in (str(text), suffix) if part)
+        info = self._info(action, str(text), suffix, won=won)
+        return seen, reward, terminated, truncated, info
 
-    def _info(self, facts: dict[str, Any], text: str, *, won: bool) -> dict[str, Any]:
-        anchor = str(facts.get("suffix", "")) or text
+    def _unreadable(self, action: str, error: Exception) -> Answer:
+        text = f"Unreadable: {in_short(error)}"
+        return text, 0.0, False, False, self._info(action, text, "", won=False)
+
+    def _info(self, action: str, answer: str, suffix: str, *, won: bool) -> dict[str, Any]:
+        board = suffix if is_board(suffix) else ""
+        anchor = self._state.anchor(action=action, answer=answer, board=board)
         return {TASK: self._task.strip(), WON: won, ANCHOR: anchor, TAGS: [self._name]}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import warnings
 from pathlib import Path
 from typing import Any
 
-import gymnasium
-
 from ..backends import import_backend
-from ..contract import ANCHOR, SCORE, TASK, WON, text_space
+from ..contract import ANCHOR, SCORE, TASK, WON
+from ..textworld_text import REFUSAL, clean_action, clean_feedback, is_meta_command
+from ..z_machine_file import check_z_machine_file
+from .adapter import AdapterEnv, Answer
+from .jericho_progress import progress_reader
 
 
-class JerichoEnv(gymnasium.Env[str, str]):
+class JerichoEnv(AdapterEnv):
     """A game file of one's own; none come with the package.
 
     Args:
@@ -21,33 +23,37 @@ class JerichoEnv(gymnasium.Env[str, str]):
     """
 
     def __init__(self, game_file: str, task: str = "Finish the game with a high score.") -> None:
-        jericho = import_backend("jericho", extra="textworld")
-        if not Path(game_file).is_file():
-            raise ValueError(f"There is no game file {game_file!r}: give its path as game_file.")
-        self._env, self._task = jericho.FrotzEnv(game_file), task
-        self.observation_space, self.action_space = text_space(10_000), text_space(200)
+        super().__init__(game_file=game_file, task=task)
+        self._jericho = import_backend("jericho", extra="textworld")
+        self._file, self._task = Path(game_file).expanduser(), task
+        check_z_machine_file(self._file)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        """Begin the game; the seed is that of the interpreter's own random numbers."""
-        super().reset(seed=seed)
-        self._env.seed(int(self.np_random.integers(1, 2**15)))
-        text, _ = self._env.reset()
-        self._score = float(self._env.get_score())
-        return text.strip(), self._info()
+    def _open(self) -> Any:
+        # Such games are read by their text instead.
+        warnings.filterwarnings("ignore", message="Game '.*' is not fully supported")
+        return self._jericho.FrotzEnv(str(self._file))
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+    def _shut(self, game: Any) -> None:
+        game.close()
+
+    def _begin(self, seed: int) -> tuple[str, dict[str, Any]]:
+        self._game.seed(int(self.np_random.integers(1, 2**15)))  # of the interpreter's dice
+        text, _ = self._game.reset()
+        self._reader = progress_reader(self._game)
+        self._progress = self._reader.read(text)
+        return clean_feedback(text), self._info()
+
+    def _play(self, action: str) -> Answer:
         """Type one command; the reward is what it adds to the score."""
         # A backslash is a command to the interpreter itself, and can crash it.
-        command = " ".join(re.sub(r"[^A-Za-z0-9,.?!' -]", " ", action).split())[:100]
-        text, _, done, _ = self._env.step(command or "look")
-        before, self._score = self._score, float(self._env.get_score())
-        return text.strip(), self._score - before, bool(done), False, self._info()
-
-    def close(self) -> None:
-        """End the interpreter."""
-        self._env.close()
+        command = clean_action(action) or "look"
+        if is_meta_command(command):
+            return REFUSAL, 0.0, False, False, self._info()
+        text, *_ = self._game.step(command)
+        before, self._progress = self._progress, self._reader.read(text)
+        reward = self._progress.score - before.score
+        return clean_feedback(text), reward, self._progress.has_ended, False, self._info()
 
     def _info(self) -> dict[str, Any]:
-        anchor = self._env.get_world_state_hash()
-        won = bool(self._env.victory())
-        return {TASK: self._task, WON: won, ANCHOR: anchor, SCORE: self._score}
+        info = {TASK: self._task, WON: self._progress.is_won, ANCHOR: self._progress.anchor}
+        return info | {SCORE: self._progress.score}

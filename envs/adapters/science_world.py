@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium
+from ..contract import TAGS
+from .adapter import Answer
+from .java_game import JavaGameEnv, is_test
+from .science_world_start import start_simulator
 
-from ..backends import import_backend, require_java
-from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, EXPERT_ACTION, SCORE, TAGS, TASK, WON, text_space
 
-
-class ScienceWorldEnv(gymnasium.Env[str, str]):
+class ScienceWorldEnv(JavaGameEnv):
     """One kind of task; the seed picks its variation.
 
     Args:
@@ -19,40 +19,42 @@ class ScienceWorldEnv(gymnasium.Env[str, str]):
     """
 
     def __init__(self, name: str = "find-animal", simplifications: str = "easy") -> None:
-        backend = import_backend("scienceworld", extra="scienceworld")
-        require_java()
-        self._env = backend.ScienceWorldEnv("", envStepLimit=10**6)
-        names = self._env.get_task_names()
-        if name not in names:
-            self._env.close()
-            raise ValueError(f"ScienceWorld has no task {name!r}: choose one of {', '.join(names)}")
+        super().__init__(name=name, simplifications=simplifications)
         self._name, self._simplifications = name, simplifications
-        self.observation_space, self.action_space = text_space(10_000), text_space(200)
+        try:
+            self._read_variations()
+        except ValueError:
+            self.close()
+            raise
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        """Load the variation of ``seed``."""
-        super().reset(seed=seed)
-        variation = (seed or 0) % self._env.get_max_variations(self._name)
-        self._env.load(self._name, variation, self._simplifications, generateGoldPath=True)
-        text, facts = self._env.reset()
-        self._plan = list(self._env.get_gold_action_sequence())
-        self._score = 0.0
-        return text, self._info(facts, won=False)
+    def _open(self) -> Any:
+        return start_simulator()
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Do something; the reward is the gain in ScienceWorld's score, 1 in all."""
-        self._plan = self._plan[1:] if self._plan and action == self._plan[0] else []
-        text, _, done, facts = self._env.step(action)
-        before, self._score = self._score, facts["score"] / 100
-        info = self._info(facts, won=facts["score"] >= 100)
-        return text, self._score - before, bool(done), False, info
+    def _read_variations(self) -> None:
+        names = self._game.get_task_names()
+        if self._name not in names:
+            raise ValueError(f"ScienceWorld has no task {self._name!r}: choose {', '.join(names)}.")
+        self._game.load(self._name, 0, self._simplifications)  # names the simplifications there are
+        self._train = list(self._game.get_variations_train())
+        self._test = list(self._game.get_variations_test())
 
-    def close(self) -> None:
-        """End the Java process."""
-        self._env.close()
+    def _begin(self, seed: int) -> tuple[str, dict[str, Any]]:
+        """Load a variation of ScienceWorld's training set, or for test seeds of its test set."""
+        variations = self._test if is_test(seed) else self._train
+        variation = variations[seed % len(variations)]
+        self._game.load(self._name, variation, self._simplifications, generateGoldPath=True)
+        text, facts = self._game.reset()
+        # Some tasks begin with points: the first action must not be paid for them.
+        self._start(self._game.get_gold_action_sequence(), facts["score"] / 100)
+        return text, self._info(facts)
 
-    def _info(self, facts: dict[str, Any], *, won: bool) -> dict[str, Any]:
-        info = {TASK: facts["taskDesc"].strip(), ADMISSIBLE_ACTIONS: sorted(facts["valid"])}
-        info |= {WON: won, ANCHOR: facts["look"] + facts["inv"], SCORE: self._score}
-        info[TAGS] = [self._name]
-        return info | ({EXPERT_ACTION: self._plan[0]} if self._plan else {})
+    def _play(self, action: str) -> Answer:
+        self._follow(action)
+        text, _, done, facts = self._game.step(action)
+        return text, self._gain(facts["score"] / 100), done, False, self._info(facts)
+
+    def _info(self, facts: dict[str, Any]) -> dict[str, Any]:
+        task, state = facts["taskDesc"].strip(), facts["look"] + facts["inv"]
+        won = facts["score"] >= 100
+        info = self._facts(task=task, actions=facts["valid"], anchor=state, won=won)
+        return info | {TAGS: [self._name]}

@@ -3,8 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.adapter_games import AdapterGames
 
 from rllib_gigpo.envs.textworld import TextWorldEnv
+from rllib_gigpo.envs.textworld_games import GameSpec, game_file
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,18 @@ def make_env(game_cache: Path) -> Callable[..., TextWorldEnv]:
     yield make
     for env in envs:
         env.close()
+
+
+@pytest.fixture(scope="session")
+def coin_game(game_cache: Path) -> Path:
+    """A TextWorld game of three rooms, none of which Jericho knows."""
+    pytest.importorskip("textworld")
+    return game_file(GameSpec.create("coin_collector", {"level": 2}), 1, cache_dir=game_cache)
+
+
+@pytest.fixture(scope="session")
+def adapter_games(coin_game: Path) -> AdapterGames:
+    """Each adapter with a game open, by name."""
+    games = AdapterGames(coin_game)
+    yield games
+    games.close()

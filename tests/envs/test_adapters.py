@@ -3,17 +3,15 @@
 import random
 import shutil
 
-import gymnasium
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from support.adapter_games import adapter_class
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.adapters.global_random import OwnRandomState
 from rllib_gigpo.envs.adapters.grid_view import describe_view
 from rllib_gigpo.envs.backends import import_backend, require_java
-from rllib_gigpo.envs.textworld_games import GameSpec, game_file
+from rllib_gigpo.envs.contract import FIRST_TEST_SEED
 
 IDS = "rllib_gigpo.envs:"
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no Java here")
@@ -48,6 +46,52 @@ def test_the_babyai_bot_wins_also_off_its_path():
         assert reward > 0
 
 
+def test_minigrid_answers_what_is_no_action_without_playing_one():
+    env = minigrid("MiniGrid-GoToDoor-5x5-v0")
+    text, before = env.reset(seed=0)
+    for action in ("", "fly", "done!", "go forward now", "\ud800"):
+        answer, reward, terminated, truncated, after = env.step(action)
+        assert answer.startswith("There is no such action: use turn left")
+        assert answer.endswith(text)
+        assert (reward, terminated, truncated) == (0.0, False, False)
+        assert after == before
+    *_, terminated, _, info = env.step("done")
+    assert terminated
+    assert not info["won"]
+
+
+@pytest.mark.parametrize("limit", ["max_steps", "max_episode_steps"])
+def test_minigrid_counts_refused_actions_for_the_levels_limit(limit):
+    env = minigrid("MiniGrid-GoToDoor-5x5-v0", **{limit: 4})
+    for actions in (["fly"] * 4, ["turn left", "fly", "fly", "turn left"], ["fly", "drop"] * 2):
+        env.reset(seed=0)
+        assert [env.step(action)[2:4] for action in actions] == [(False, False)] * 3 + [
+            (False, True)
+        ]
+
+
+def test_minigrid_names_the_actions_that_a_level_has():
+    env = minigrid("MiniGrid-Dynamic-Obstacles-5x5-v0")
+    _, info = env.reset(seed=0)
+    assert info["admissible_actions"] == ["turn left", "turn right", "go forward"]
+    assert env.step("toggle")[0].startswith("There is no such action")
+
+
+@pytest.mark.parametrize("name", ["MiniGrid-Nowhere-v0", "no_module_x:Level-v0", "not an id!"])
+def test_minigrid_refuses_ids_that_do_not_exist(name):
+    with pytest.raises(ValueError, match=r"There is no MiniGrid level .*mend name in env_config"):
+        minigrid(name)
+
+
+def test_minigrid_refuses_other_environments():
+    with pytest.raises(ValueError, match="'CartPole-v1' is no level of MiniGrid"):
+        minigrid("CartPole-v1")
+
+
+def minigrid(name, **options):
+    return adapter_class("minigrid")(name, **options)
+
+
 def test_a_view_is_told_from_near_to_far():
     image = np.zeros((7, 7, 3), np.uint8)
     image[:, :, 0] = 1
@@ -59,6 +103,19 @@ def test_a_view_is_told_from_near_to_far():
         "You see a locked yellow door 1 to the left; a red ball 4 ahead and 2 to the right."
         " A wall is right ahead."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("FrozenLak-v0-raw", "has no game .*such as .*FrozenLake-v0-raw"),
+        ("TicTacToe-v0-raw", "cannot be played by one here .*number of players has to be 2"),
+        ("PublicGoodsGame-v0-raw", "cannot be played by one here .*a game for several"),
+    ],
+)
+def test_textarena_says_at_start_what_one_cannot_play(name, reason):
+    with pytest.raises(ValueError, match=reason):
+        adapter_class("text_arena")(name)
 
 
 @pytest.mark.parametrize("name", ["FrozenLake-v0-raw", "TowerOfHanoi-v0-raw"])
@@ -87,17 +144,14 @@ def test_a_game_of_textarena_is_won_and_lost():
     assert not info["won"]
 
 
-def test_jericho_keeps_the_contract(tmp_path):
-    file = game_file(GameSpec.create("coin_collector", {"level": 2}), 1, cache_dir=tmp_path)
-    report = checked("Jericho-v0", "jericho", game_file=str(file))
-    assert report.num_steps > 0
-    with pytest.raises(ValueError, match="There is no game file"):
-        gymnasium.make(IDS + "Jericho-v0", game_file=str(tmp_path / "none.z8"))
-
-
-@pytest.mark.parametrize("name", ["game:GuessTheNumber-v0-easy"])
+@pytest.mark.parametrize("name", ["game:GuessTheNumber-v0-easy", "game:Minesweeper-v0-easy"])
 def test_gem_keeps_the_contract(name):
     checked("Gem-v0", "gem", name=name)
+
+
+def test_gem_says_at_start_that_it_has_no_such_game():
+    with pytest.raises(ValueError, match=r"GEM cannot make 'game:Go-v0' .*set name to another"):
+        adapter_class("gem")("game:Go-v0")
 
 
 @needs_java
@@ -108,16 +162,70 @@ def test_scienceworld_keeps_the_contract_and_its_plan_wins():
     env = ScienceWorldEnv("find-animal")
     try:
         _, info = env.reset(seed=3)
-        total = 0.0
+        total = info["score"]  # the task begins with some points
+        assert total > 0
         while "expert_action" in info:
             _, reward, _, _, info = env.step(info["expert_action"])
             total += reward
         assert info["won"]
         assert total == pytest.approx(1.0)
-        with pytest.raises(ValueError, match="has no task 'fly'"):
-            ScienceWorldEnv("fly")
     finally:
         env.close()
+
+
+def test_scienceworld_says_at_start_which_options_are_wrong():
+    make = adapter_class("science_world")
+    with pytest.raises(ValueError, match=r"has no task 'fly': choose boil"):
+        make("fly")
+    with pytest.raises(ValueError, match=r"Unknown simplification: 'hard'\. Supported"):
+        make(simplifications="easy,hard")
+
+
+def test_scienceworld_draws_test_tasks_from_its_own_test_set(adapter_games):
+    adapter_class("science_world")
+    env = adapter_games["science_world"]
+    split = env._game
+    drawn = {}
+    for name, first in (("train", 0), ("test", FIRST_TEST_SEED)):
+        for seed in range(first, first + 3):
+            env.reset(seed=seed)
+            drawn.setdefault(name, set()).add(split.variationIdx)
+    assert len(drawn["train"]) == len(drawn["test"]) == 3
+    assert drawn["train"] <= set(split.get_variations_train())
+    assert drawn["test"] <= set(split.get_variations_test())
+    assert not set(split.get_variations_train()) & set(split.get_variations_test())
+
+
+@pytest.mark.parametrize(
+    ("fold", "folds"),
+    [(None, ["train", "test"]), ("dev", ["dev", "dev"])],
+)
+def test_textworld_express_draws_test_tasks_from_its_test_fold(fold, folds):
+    env = adapter_class("textworld_express")(fold=fold)
+    try:
+        drawn = []
+        for seed in (FIRST_TEST_SEED - 1, FIRST_TEST_SEED):
+            env.reset(seed=seed)
+            drawn.append(env._game.gameFold)
+        assert drawn == folds
+    finally:
+        env.close()
+
+
+@needs_java
+@pytest.mark.parametrize("name", ["coin", "cookingworld"])
+def test_textworld_express_keeps_the_contract(name):
+    checked("TextWorldExpress-v0", "textworld_express", name=name)
+
+
+def test_textworld_express_says_at_start_which_options_are_wrong():
+    make = adapter_class("textworld_express")
+    with pytest.raises(ValueError, match=r"fold must be one of None, 'train'.*got 'valid'"):
+        make(fold="valid")
+    with pytest.raises(ValueError, match="Unknown game"):
+        make("no such game")
+    with pytest.raises(ValueError, match="Unrecognized property name"):
+        make("coin", "numRooms=3")
 
 
 @needs_java
@@ -137,31 +245,6 @@ def test_textworld_express_plays_and_its_plan_wins():
         assert env.reset(seed=3)[0] == first
     finally:
         env.close()
-
-
-@settings(deadline=None, derandomize=True, database=None, max_examples=25)
-@given(st.text(max_size=200))
-def test_no_text_makes_an_adapter_raise(text):
-    for env in _open_games():
-        env.reset(seed=0)
-        observation, reward, *_ = env.step(text)
-        assert isinstance(observation, str)
-        assert np.isfinite(reward)
-
-
-def _open_games():
-    """One of each game that starts in no time; opened once."""
-    if not _GAMES:
-        pytest.importorskip("minigrid")
-        pytest.importorskip("textarena")
-        from rllib_gigpo.envs.adapters.minigrid import MiniGridEnv
-        from rllib_gigpo.envs.adapters.text_arena import TextArenaEnv
-
-        _GAMES.extend([MiniGridEnv(), TextArenaEnv()])
-    return _GAMES
-
-
-_GAMES: list = []
 
 
 def test_a_backends_global_randomness_stays_its_own():
