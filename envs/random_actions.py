@@ -1,4 +1,4 @@
-"""Draws an action at random, for ``check_env`` and ``rllib play --as random``."""
+"""Draws an action at random: for ``check_env``, ``rllib play --as random`` and warm starts."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def draw_action(info: Mapping[str, Any], rng: random.Random) -> Any:
     if not isinstance(action, str):  # check_env tells; it is played as it is
         return action
     return fill_placeholders(action, str(info.get(TASK, "")), rng)
+
+
+def has_placeholder(action: str) -> bool:
+    """Whether the action holds a place for words of one's own, such as <your query>."""
+    return _PLACEHOLDER.search(action) is not None
 
 
 def fill_placeholders(action: str, task: str, rng: random.Random) -> str:

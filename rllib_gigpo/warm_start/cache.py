@@ -18,7 +18,7 @@ from rllib_gigpo.prompting import PromptTemplate
 from rllib_gigpo.warm_start.settings import WarmStartSettings
 
 # Raise it with every change of this package that changes what the same settings give.
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 _LIBRARIES = ("torch", "transformers", "tokenizers")
 
 

@@ -1,5 +1,6 @@
 """Plays an environment by its expert, and turns the played turns into rows to learn from."""
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rllib_gigpo.envs.random_actions import fill_placeholders, has_placeholder
 from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.prompting import (
     ActionParser,
@@ -90,7 +92,7 @@ def randomize_labels(
     """
     rng = np.random.default_rng(seed)
     return [
-        replace(turn, action=_draw(turn.inputs.admissible_actions, rng))
+        replace(turn, action=_draw(turn.inputs, rng))
         if rng.random() < probability and turn.inputs.admissible_actions
         else turn
         for turn in demonstrations
@@ -161,10 +163,7 @@ def _play_episode(
         if expert_action is not None:
             yield Demonstration(inputs=inputs, action=expert_action)
         action = _choose_action(
-            expert_action,
-            inputs.admissible_actions,
-            settings.demonstrations.random_action_probability,
-            rng,
+            expert_action, inputs, settings.demonstrations.random_action_probability, rng
         )
         if action is None:
             return
@@ -188,19 +187,24 @@ def _prompt_inputs(
 
 def _choose_action(
     expert_action: str | None,
-    admissible_actions: Sequence[str],
+    inputs: PromptInputs,
     random_action_probability: float,
     rng: np.random.Generator,
 ) -> str | None:
     """Returns the action to execute: the expert's, or a random one; None if neither is known."""
     is_random = expert_action is None or rng.random() < random_action_probability
-    if is_random and admissible_actions:
-        return _draw(admissible_actions, rng)
+    if is_random and inputs.admissible_actions:
+        return _draw(inputs, rng)
     return expert_action
 
 
-def _draw(actions: Sequence[str], rng: np.random.Generator) -> str:
-    return actions[int(rng.integers(len(actions)))]
+def _draw(inputs: PromptInputs, rng: np.random.Generator) -> str:
+    """Returns an admissible action, with words of the task in the place of its placeholders."""
+    actions = inputs.admissible_actions
+    action = actions[int(rng.integers(len(actions)))]
+    if not has_placeholder(action):
+        return action
+    return fill_placeholders(action, inputs.task, random.Random(int(rng.integers(2**32))))
 
 
 def _encode_response(text: str, tokenizer: Any) -> list[int]:

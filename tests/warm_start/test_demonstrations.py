@@ -7,9 +7,10 @@ import pytest
 
 from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.models.tiny_model import build_tokenizer
-from rllib_gigpo.prompting import ActionParser, PromptRenderer, PromptTemplate
+from rllib_gigpo.prompting import ActionParser, PromptInputs, PromptRenderer, PromptTemplate
 from rllib_gigpo.warm_start import DemonstrationSettings, PromptSettings
 from rllib_gigpo.warm_start.demonstrations import (
+    Demonstration,
     make_epochs,
     play_demonstrations,
     randomize_labels,
@@ -105,6 +106,16 @@ def test_random_labels_are_admissible_and_as_frequent_as_asked(settings):
     num_changed = sum(a.action != b.action for a, b in zip(turns, noisy, strict=True))
     assert 18 < num_changed < 46
     assert randomize_labels(turns, probability=0.0, seed=0) == turns
+
+
+def test_a_random_label_has_words_of_the_task_in_the_place_of_a_placeholder():
+    inputs = PromptInputs(
+        observation="Search", task="red rugs", admissible_actions=("search[<your query>]",)
+    )
+    turns = [Demonstration(inputs=inputs, action="search[rugs]")] * 50
+    labels = {turn.action for turn in randomize_labels(turns, probability=0.99, seed=0)}
+    texts = ("red", "rugs", "red rugs", "rugs red")
+    assert labels == {f"search[{text}]" for text in texts}
 
 
 def test_a_tiny_model_gets_noisy_labels_and_a_base_model_none_unless_told(settings):
