@@ -61,12 +61,13 @@ bench: setup  ## time the parts against plain counterparts; JSON in results/benc
 	    --json $(RESULTS)/bench/rollout_50m.json
 	$(BIN)/python benchmarks/rollout.py barrier --json $(RESULTS)/bench/barrier.json
 
-results: setup  ## compare credit rules on a grid world and three tasks; goes on where it was cut off
+results: setup  ## compare credit rules on a grid world, TextWorld and FrozenLake; goes on where it was cut off
 	$(BIN)/python benchmarks/gridworld.py --output $(RESULTS)/gridworld
 	$(BIN)/python benchmarks/learning.py --output $(RESULTS)/learning $(ARGS)
-	for task in coin10 treasure10; do \
-	    $(BIN)/python benchmarks/learning.py --variants gigpo grpo --output $(RESULTS)/$$task \
-	        --experiment tuned_examples/textworld_$${task}_gigpo_tiny.py $(ARGS) || exit; done
+	for task in textworld_coin10 textworld_treasure10 frozen_lake; do \
+	    $(BIN)/python benchmarks/learning.py --variants gigpo grpo \
+	        --output $(RESULTS)/$${task#textworld_} \
+	        --experiment tuned_examples/$${task}_gigpo_tiny.py $(ARGS) || exit; done
 
 clean:  ## remove caches and build folders; results, models and .venv stay
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
