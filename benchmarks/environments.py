@@ -5,8 +5,9 @@
     python benchmarks/environments.py --trained results/learning results/sokoban
 
 Groups of episodes of one task are played at random and by the expert: what recurs within a group is
-what GiGPO can compare. For trained play, name folders of `learning.py`: the last iterations of its
-GiGPO runs are read, and the environment is played with the settings that it was trained with.
+what GiGPO can compare. Where an environment lists no actions, random play is random letters, and
+its recurrence is left out. For trained play, name folders of `learning.py`: the last iterations of
+its GiGPO runs are read, and the environment is played with the settings that it was trained with.
 Environments whose backend is missing, or which need a file, are left out.
 """
 
@@ -25,6 +26,7 @@ from learning import WINDOW
 
 from rllib_gigpo.envs import CATALOGUE
 from rllib_gigpo.envs.catalogue import EnvEntry
+from rllib_gigpo.envs.contract import ADMISSIBLE_ACTIONS
 from rllib_gigpo.envs.contract_checks import recurring_anchors
 from rllib_gigpo.envs.env_probe import (
     Episode,
@@ -38,6 +40,7 @@ from rllib_gigpo.envs.env_probe import (
 NEED_A_FILE = ("Jericho-v0",)
 CONFIGS: dict[str, dict[str, Any]] = {
     "Mixture-v0": {"parts": [{"env": "rllib_gigpo.envs:Corridor-v0"}]},
+    "SearchQA-v0": {"list_actions": True},
 }
 NUM_COPIES = 8
 
@@ -102,10 +105,15 @@ def measure(entry: EnvEntry, setting: Setting, args: argparse.Namespace) -> dict
         "steps_per_s": num_steps / sum(episode.steps_s for episode in episodes),
         "reset_ms": 1000 * statistics.median(episode.reset_s for episode in episodes),
         "copy_mb": None if copy_bytes is None else copy_bytes / 1e6,
-        "recurring_random": recurring_anchors(at_random),
+        "recurring_random": recurring_anchors(at_random) if lists_actions(episodes) else None,
         "recurring_expert": recurring_anchors(by_expert) if by_expert else None,
         "recurring_trained": setting.recurring_trained,
     }
+
+
+def lists_actions(episodes: Iterable[Episode]) -> bool:
+    """Whether the environment names admissible actions, so that random play means something."""
+    return any(turn.info.get(ADMISSIBLE_ACTIONS) for episode in episodes for turn in episode.turns)
 
 
 def groups(

@@ -7,6 +7,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import environments
 
+from rllib_gigpo.envs.env_probe import Episode, Turn
+
 ENV = "rllib_gigpo.envs:Corridor-v0"
 
 
@@ -46,3 +48,13 @@ def test_the_table_has_the_settings_of_the_runs(tmp_path, monkeypatch, capsys):
 
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "Corridor-v0" in line]
     assert row.endswith("| 75% |")
+
+
+def episode_that_lists(*actions: str) -> Episode:
+    info = {"admissible_actions": list(actions)}
+    return Episode((Turn(None, "", 0.0, False, False, info),), 0.0, 0.0)
+
+
+def test_random_play_means_something_only_where_actions_are_listed():
+    assert environments.lists_actions([episode_that_lists(), episode_that_lists("left")])
+    assert not environments.lists_actions([episode_that_lists()])
