@@ -15,6 +15,9 @@ EXPERIMENT ?= tuned_examples/textworld_gigpo_tiny.py
 RESULTS ?= results
 EXTRAS ?= textworld,webshop,search,minigrid,textarena,gem,similar,plot,lora,dev
 
+# `make results` trains on ALFWorld too where EXTRAS names it.
+ALFWORLD := $(findstring alfworld,$(EXTRAS))
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
@@ -61,13 +64,15 @@ bench: setup  ## time the parts against plain counterparts; JSON in results/benc
 	    --json $(RESULTS)/bench/rollout_50m.json
 	$(BIN)/python benchmarks/rollout.py barrier --json $(RESULTS)/bench/barrier.json
 
-results: setup  ## compare credit rules on a grid world, TextWorld and FrozenLake; goes on where it was cut off
+results: setup  ## compare credit rules on a grid world and with agents; goes on where it was cut off
 	$(BIN)/python benchmarks/gridworld.py --output $(RESULTS)/gridworld
 	$(BIN)/python benchmarks/learning.py --output $(RESULTS)/learning $(ARGS)
-	for task in textworld_coin10 textworld_treasure10 frozen_lake; do \
+	for task in textworld_coin10 textworld_treasure10 frozen_lake $(ALFWORLD); do \
 	    $(BIN)/python benchmarks/learning.py --variants gigpo grpo \
 	        --output $(RESULTS)/$${task#textworld_} \
 	        --experiment tuned_examples/$${task}_gigpo_tiny.py $(ARGS) || exit; done
+	$(BIN)/python benchmarks/environments.py --json $(RESULTS)/environments.json \
+	    --trained $(addprefix $(RESULTS)/,learning frozen_lake $(ALFWORLD))
 
 clean:  ## remove caches and build folders; results, models and .venv stay
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

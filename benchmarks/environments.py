@@ -8,7 +8,7 @@ Groups of episodes of one task are played at random and by the expert: what recu
 what GiGPO can compare. Where an environment lists no actions, random play is random letters, and
 its recurrence is left out. For trained play, name folders of `learning.py`: the last iterations of
 its GiGPO runs are read, and the environment is played with the settings that it was trained with.
-Environments whose backend is missing, or which need a file, are left out.
+Environments whose backend is missing are left out.
 """
 
 from __future__ import annotations
@@ -36,13 +36,27 @@ from rllib_gigpo.envs.env_probe import (
     play,
     random_policy,
 )
+from rllib_gigpo.envs.textworld_games import GameSpec, game_file
 
-NEED_A_FILE = ("Jericho-v0",)
-CONFIGS: dict[str, dict[str, Any]] = {
-    "Mixture-v0": {"parts": [{"env": "rllib_gigpo.envs:Corridor-v0"}]},
-    "SearchQA-v0": {"list_actions": True},
-}
 NUM_COPIES = 8
+
+
+def a_mixture() -> dict[str, Any]:
+    """Half corridors, half lakes."""
+    names = ("Corridor-v0", "FrozenLake-v0")
+    return {"parts": [{"env": f"rllib_gigpo.envs:{name}"} for name in names]}
+
+
+def a_generated_game() -> dict[str, Any]:
+    """A Z-machine file for Jericho, which comes with none."""
+    return {"game_file": str(game_file(GameSpec.create("coin_collector", {"level": 5}), 0))}
+
+
+CONFIGS: dict[str, Callable[[], dict[str, Any]]] = {
+    "Mixture-v0": a_mixture,
+    "SearchQA-v0": lambda: {"list_actions": True},
+    "Jericho-v0": a_generated_game,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +167,9 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     results = {}
     for entry in CATALOGUE:
-        wanted = entry.name in args.only if args.only else entry.name not in NEED_A_FILE
-        if not wanted or not entry.is_installed:
+        if (args.only and entry.name not in args.only) or not entry.is_installed:
             continue
-        setting = settings.get(entry.id, Setting(CONFIGS.get(entry.name, {})))
+        setting = settings.get(entry.id) or Setting(CONFIGS.get(entry.name, dict)())
         row = results[entry.name] = measure(entry, setting, args)
         print(f"| `{entry.name}` | " + " | ".join(cells(row)) + " |", flush=True)
     if args.json:
