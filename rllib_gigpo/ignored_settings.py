@@ -67,6 +67,11 @@ def ignored_settings(config: Any) -> Iterator[str]:
                 yield condition.mistake(name, value, default, config)
 
 
+def settings_read_with(decider: str) -> list[str]:
+    """Names of the settings that do nothing where the setting ``decider`` says so, sorted."""
+    return sorted({name for one in _CONDITIONS if decider in one.deciders for name in one.names})
+
+
 def _plain(value: Any) -> Any:
     """A config that was JSON has lists in the place of tuples."""
     return tuple(value) if isinstance(value, list) else value
