@@ -51,11 +51,11 @@ def _group_size(config: Any, estimator: Estimator) -> Iterator[str]:
     if estimator.compares_within_groups:
         others = [one for one in known_estimators() if not _compares_within_groups(one)]
         yield (
-            f"group_size=1 leaves an episode with nobody to be compared with, which"
-            f" estimator={config.estimator!r} does within groups: set at least 2 (the published"
+            "group_size=1 leaves an episode with nobody to be compared with, and"
+            f" estimator={config.estimator!r} compares within groups: set at least 2 (the published"
             f" runs use 8), or a rule that compares no groups ({', '.join(others)})"
         )
-    if config.dynamic_sampling:
+    if config.dynamic_sampling is True:
         yield (
             "dynamic_sampling=True drops groups whose episodes have equal returns, which all"
             " groups of group_size=1 do: set dynamic_sampling=False, or group_size to at least 2"
