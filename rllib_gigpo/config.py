@@ -22,6 +22,7 @@ from rllib_gigpo.credit.text_similarity import Ratio
 from rllib_gigpo.envs.contract import FIRST_TEST_SEED
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.presets import preset_settings
+from rllib_gigpo.setters import setter
 
 if TYPE_CHECKING:
     from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings, TinyModelSettings
@@ -204,6 +205,7 @@ class GiGPOConfig(AlgorithmConfig):
 
     # ------------------------------------------------------------------ setters
 
+    @setter(AlgorithmConfig)
     def llm(
         self,
         *,
@@ -241,6 +243,7 @@ class GiGPOConfig(AlgorithmConfig):
         """
         return self._store(locals())
 
+    @setter(AlgorithmConfig)
     def warm_start(
         self,
         *,
@@ -282,6 +285,7 @@ class GiGPOConfig(AlgorithmConfig):
         )
         return self.llm(model_path=str(warm_start(settings, progress=print_progress)))
 
+    @setter(AlgorithmConfig)
     def inference(
         self,
         *,
@@ -323,6 +327,7 @@ class GiGPOConfig(AlgorithmConfig):
         """
         return self._store(locals())
 
+    @setter(AlgorithmConfig)
     def prompting(
         self,
         *,
@@ -351,6 +356,7 @@ class GiGPOConfig(AlgorithmConfig):
         """
         return self._store(locals())
 
+    @setter(AlgorithmConfig)
     def tasks(
         self,
         *,
@@ -374,6 +380,7 @@ class GiGPOConfig(AlgorithmConfig):
         """
         return self._store(locals())
 
+    @setter(AlgorithmConfig)
     def transcripts(self, *, interval: int = NotProvided, num_groups: int = NotProvided) -> Self:
         """Choose how often whole episodes are written as JSONL, and how many.
 
@@ -384,6 +391,7 @@ class GiGPOConfig(AlgorithmConfig):
         return self._store({"transcript_interval": interval, "transcript_groups": num_groups})
 
     @override(AlgorithmConfig)
+    @setter(AlgorithmConfig)
     def env_runners(
         self,
         *,
@@ -411,6 +419,7 @@ class GiGPOConfig(AlgorithmConfig):
         return self._store(own)
 
     @override(AlgorithmConfig)
+    @setter(AlgorithmConfig)
     def training(
         self,
         *,
@@ -484,7 +493,8 @@ class GiGPOConfig(AlgorithmConfig):
         Args:
             estimator: How a step earns its advantage: a name of docs/algorithms.md ("gigpo",
                 "grpo", "rloo", "hgpo", ...), or a class or function, itself or by import path.
-            group_size: Episodes of one task (the paper's N).
+            group_size: Episodes of one task (the paper's N): at least 2, or 1 for rules that
+                compare none of them (ppo, reinforce_pp).
             num_groups: Groups per iteration.
             step_weight: Weight of the step advantage A^S (the paper's omega).
             episode_weight: Weight of the episode advantage A^E.
@@ -519,7 +529,8 @@ class GiGPOConfig(AlgorithmConfig):
             format_penalty: Taken from the reward of a step whose answer has no valid format.
             admissible_penalty: Taken from the reward of a step whose action is not admissible.
             penalty_mode: "return": the penalty is discounted into earlier steps; "row": it counts
-                for its own step only; "score": so too, but before the group's statistics.
+                for its own step only; "score": so too, but before the group's statistics over
+                rows (gigpo, grpo, rloo).
             overlong_filter: Leave steps whose answer the token limit cut off out of the loss.
             overlong_penalty: Penalty of an answer at the token limit; see the next.
             overlong_buffer_tokens: How many tokens before the limit that penalty begins to rise

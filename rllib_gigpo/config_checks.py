@@ -6,7 +6,6 @@ every mistake at once. Nothing here imports Ray, vLLM or torch.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 from rllib_gigpo.errors import ConfigError, GiGPOError
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.prompting.template import PromptTemplate
+from rllib_gigpo.setters import did_you_mean
 from rllib_gigpo.training_checks import TRAINING_CHECKS, is_number
 
 # RLlib settings that would do nothing here, with what replaces them.
@@ -55,7 +55,7 @@ _CHOICES = {
     "lr_schedule": ("constant", "linear", "cosine"),
 }
 _INTEGERS_AT_LEAST = {
-    "group_size": 2,
+    "group_size": 1,
     "num_groups": 1,
     "num_epochs": 1,
     "num_minibatches": 1,
@@ -121,6 +121,17 @@ _NUMBERS_ABOVE_ZERO = (
     "weight_sync_timeout_s",
     "adam_eps",
 )
+_BOOLEANS = (
+    "whiten_advantages",
+    "anchor_within_trajectory",
+    "episode_term",
+    "overlong_filter",
+    "dynamic_sampling",
+    "importance_mask",
+    "gradient_checkpointing",
+    "require_think",
+    "share_gpu",
+)
 
 
 def all_mistakes(config: Any) -> list[str]:
@@ -144,9 +155,7 @@ def _unknown_attributes(config: Any) -> Iterator[str]:
     for name in vars(config):
         if name in known or name.startswith("_"):
             continue
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        yield f"{name!r} is not a setting of GiGPOConfig{hint}"
+        yield f"{name!r} is not a setting of GiGPOConfig{did_you_mean(name, known, most=1)}"
 
 
 def _host_settings(config: Any) -> Iterator[str]:
@@ -164,11 +173,19 @@ def _choices(config: Any) -> Iterator[str]:
             yield f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}"
 
 
+def _booleans(config: Any) -> Iterator[str]:
+    """The word "no" would count as yes."""
+    for name in _BOOLEANS:
+        value = getattr(config, name)
+        if not isinstance(value, bool):
+            yield f"{name}={value!r} must be True or False"
+
+
 def _numbers(config: Any) -> Iterator[str]:
     for name, least in _INTEGERS_AT_LEAST.items():
         value = getattr(config, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            yield f"{name}={value!r} must be a whole number of at least {least}{_WHY.get(name, '')}"
+            yield f"{name}={value!r} must be a whole number of at least {least}"
     for name, bound in _NUMBERS_AT_LEAST.items():
         value = getattr(config, name)
         if not is_number(value) or value < bound:
@@ -179,14 +196,6 @@ def _numbers(config: Any) -> Iterator[str]:
             yield f"{name}={value!r} must be a number above 0"
     if not is_number(config.gamma) or not 0 < config.gamma <= 1:
         yield f"gamma={config.gamma!r} must be in (0, 1]"
-
-
-_WHY = {
-    "group_size": (
-        ": a group of one has nobody to be compared with, so every advantage would be 0;"
-        " the published runs use 8"
-    )
-}
 
 
 def _model(config: Any) -> Iterator[str]:
@@ -319,6 +328,7 @@ _CHECKS: tuple[Callable[[Any], Iterator[str]], ...] = (
     _unknown_attributes,
     _host_settings,
     _choices,
+    _booleans,
     _numbers,
     _model,
     _lora,

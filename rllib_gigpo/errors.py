@@ -9,6 +9,10 @@ class ConfigError(GiGPOError, ValueError):
     """A setting, or a combination of settings, cannot work; the message says what to change."""
 
 
+class UnknownOptionError(ConfigError, TypeError):
+    """A setter got a keyword that it does not have; the message names the nearest that it has."""
+
+
 class EnvContractError(GiGPOError):
     """An environment does not keep the contract that group sampling needs."""
 

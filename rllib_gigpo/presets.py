@@ -170,6 +170,8 @@ PRESETS: Mapping[str, Preset] = {
         "verl-agent, examples/ppo_trainer: a second model as critic; GAE here runs over steps",
         {
             **_SCRIPT,
+            "group_size": 1,  # no group is compared; as many episodes as 16 groups of 8
+            "num_groups": 128,
             "estimator": "ppo",
             "gamma": 1.0,
             "gae_lambda": 1.0,

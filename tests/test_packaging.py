@@ -27,7 +27,10 @@ LAYERS = {
         ["weight_sync", "rollout_metrics", "remote_runners", "dynamic_sampling", "learner_scores"],
         3,
     ),
-    **dict.fromkeys(["config", "config_checks", "training_checks", "gigpo"], 4),
+    **dict.fromkeys(
+        ["config", "config_checks", "training_checks", "ignored_settings", "setters", "gigpo"],
+        4,
+    ),
     **dict.fromkeys(["cli"], 5),
 }
 # Part of the package -> top-level packages that it must never import.

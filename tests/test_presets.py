@@ -27,6 +27,11 @@ def test_a_preset_needs_a_model_and_an_environment_only(name, tmp_path):
     config.llm(model_path=str(tmp_path)).validate()
 
 
+def test_ppo_has_the_scripts_groups_of_one():
+    preset = GiGPOConfig.preset("ppo")
+    assert (preset.group_size, preset.num_groups) == (1, 128)
+
+
 def test_the_documents_table_has_every_preset_with_its_source():
     rows = re.findall(r"^\| `([a-z-]+)` \| (.+?) \|", DOCUMENT.read_text(), re.MULTILINE)
     documented = {name: source for name, source in rows if name in PRESETS}

@@ -11,6 +11,18 @@ import numpy as np
 STD_EPSILON = 1e-6
 
 
+def check_normalize_by_std(value: bool | None) -> None:
+    """Refuse what is no yes, no or None: any other value would count as one of them.
+
+    Raises:
+        ValueError: It is.
+    """
+    if value is not None and not isinstance(value, bool):
+        raise ValueError(
+            f"normalize_by_std={value!r} must be True, False, or None for the estimator's own."
+        )
+
+
 def centred(
     values: np.ndarray, labels: np.ndarray, *, divide_by_std: bool, unbiased: bool = True
 ) -> np.ndarray:

@@ -12,16 +12,27 @@ from __future__ import annotations
 import numpy as np
 
 PENALTY_MODES = ("return", "row", "score")
+# Of a rule that compares no episode returns over a group's rows: "score" would be "row" again.
+ROW_PENALTY_MODES = ("return", "row")
 
 
-def check_penalty_mode(mode: str) -> None:
-    """Refuse an unknown mode.
+def check_penalty_mode(mode: str, *, modes: tuple[str, ...] = PENALTY_MODES) -> None:
+    """Refuse a mode that is unknown, or unknown to a rule.
+
+    Args:
+        mode: The setting.
+        modes: What the rule knows.
 
     Raises:
-        ValueError: ``mode`` is none of `PENALTY_MODES`.
+        ValueError: ``mode`` is none of ``modes``.
     """
     if mode not in PENALTY_MODES:
-        raise ValueError(f"penalty_mode={mode!r} is unknown; choose one of {PENALTY_MODES}.")
+        raise ValueError(f"penalty_mode={mode!r} is unknown; choose one of {modes}.")
+    if mode not in modes:
+        raise ValueError(
+            f"penalty_mode={mode!r} belongs to the rules that compare episode returns over a"
+            f" group's rows (gigpo, grpo, rloo); here choose one of {modes}."
+        )
 
 
 def penalised_rewards(rewards: np.ndarray, penalties: np.ndarray, *, mode: str) -> np.ndarray:

@@ -58,6 +58,11 @@ class RewardNormalization:
             )
         return cls(**setting)
 
+    @property
+    def compares_within_groups(self) -> bool:
+        """Whether values are compared with those of the same task only."""
+        return self.grouping == "traj_group_id" and self.method != "identity"
+
     def labels(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Label the rows that are compared with each other: (R,) int64."""
         if self.grouping == "batch":

@@ -154,6 +154,16 @@ def test_hgpo_weighs_deeper_contexts_more(settings, expected):
     close(found.total, expected)
 
 
+def test_a_penalty_on_the_row_enters_both_levels_of_hgpo():
+    rows = context_example()
+    rows[4].penalty = 0.3  # c, which is alone: its level is A^E = 0.2 only
+    rows[0].penalty = 0.3  # a: step returns 0.2 and 0; A^E = 0.4
+    estimator = HGPO(normalize_by_std=False, episode_term=True, penalty_mode="row")
+    found = estimator(columns_of(rows, penalty_mode="row"))
+    close(found.episode[[0, 1, 4]], [0.1, 0.4, -0.1])
+    close(found.total[[0, 2, 4]], [(0.1 + 2 * 0.1) / 3, (-0.6 - 2 * 0.1) / 3, -0.1])
+
+
 def test_hgpo_divides_by_the_biased_std():
     found = HGPO()(columns_of(worked_example()))
     # Group a: 0.25, 1, 0; sum of squared deviations 0.5416667, over 3.
@@ -258,7 +268,15 @@ def test_a_function_is_an_estimator():
         ("hgpo", {"level_offset": 2}, "level_offset"),
         ("anchor_gae", {"gae_lambda": 1.5}, "gae_lambda"),
         ("reinforce_pp", {"return_baseline": "mean"}, "return_baseline"),
-        ("reinforce_pp", {"penalty_mode": "score"}, "penalty_mode"),
+        *(
+            (name, {"penalty_mode": "score"}, "gigpo, grpo, rloo")
+            for name in ("reinforce_pp", "step_reinforce", "hgpo", "anchor_gae", "ppo")
+        ),
+        *(
+            (name, {"normalize_by_std": value}, "must be True, False, or None")
+            for name in ("gigpo", "grpo", "hgpo", "anchor_gae")
+            for value in ("no", "mean", 0)
+        ),
         ("rloo", {"penalty_mode": "score"}, 'needs episode_baseline="step"'),
         ("rloo", {"episode_baseline": "row"}, "episode_baseline"),
         ("grpo", {"penalty_mode": "score"}, 'episode_baseline="step"'),

@@ -11,6 +11,8 @@ from rllib_gigpo.cli.evaluate import evaluate_checkpoint
 def trained(ray_session, corridor_config):
     config = corridor_config(
         estimator="ppo",
+        group_size=1,  # nobody is compared with anybody
+        num_groups=8,
         critic="head",
         critic_lr=1e-2,
         gamma=0.9,

@@ -1,9 +1,11 @@
 """Estimators, similarities and keys as a user writes them: plain functions."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from rllib_gigpo import columns
-from rllib_gigpo.credit.estimators import Advantages
+from rllib_gigpo.credit.estimators import Advantages, Estimator
 
 
 def own_rule(batch):
@@ -13,6 +15,27 @@ def own_rule(batch):
 def own_levels(batch):
     zeros = np.zeros(len(batch[columns.REWARDS]))
     return Advantages(episode=zeros + 1, step=zeros, total=zeros + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnsOnly(Estimator):
+    name = "returns_only"
+    needs = frozenset({columns.EPISODE_RETURNS})
+
+    def __call__(self, batch):
+        total = batch[columns.EPISODE_RETURNS]
+        return Advantages(episode=total, step=0 * total, total=total)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AloneIsFine(Estimator):
+    name = "alone_is_fine"
+    needs = frozenset({columns.STEP_RETURNS})
+    compares_within_groups = False
+
+    def __call__(self, batch):
+        total = batch[columns.STEP_RETURNS]
+        return Advantages(episode=0 * total, step=total, total=total)
 
 
 def same_first_word(founder, text):

@@ -22,8 +22,12 @@ import numpy as np
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.estimators.base import Advantages, Estimator
 from rllib_gigpo.credit.gae import accumulate, check_lambda, next_values, step_rewards
-from rllib_gigpo.credit.group_statistics import centred, group_means
-from rllib_gigpo.credit.penalties import check_penalty_mode, penalised_step_returns
+from rllib_gigpo.credit.group_statistics import centred, check_normalize_by_std, group_means
+from rllib_gigpo.credit.penalties import (
+    ROW_PENALTY_MODES,
+    check_penalty_mode,
+    penalised_step_returns,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +60,9 @@ class AnchorGAE(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
-        check_penalty_mode(self.penalty_mode)
+        check_penalty_mode(self.penalty_mode, modes=ROW_PENALTY_MODES)
         check_lambda(self.gae_lambda)
+        check_normalize_by_std(self.normalize_by_std)
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
         """Accumulate temporal differences, see the base class."""

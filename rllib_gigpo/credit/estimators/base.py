@@ -42,6 +42,14 @@ class Estimator(ABC):
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]]
 
+    @property
+    def compares_within_groups(self) -> bool:
+        """Whether rows of one task are compared, so that a group needs two episodes.
+
+        Override it with False in a rule that compares none: ``group_size`` may then be 1.
+        """
+        return True
+
     @abstractmethod
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
         """Compute the advantages of all rows of a batch.

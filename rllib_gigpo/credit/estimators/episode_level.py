@@ -17,6 +17,7 @@ from rllib_gigpo.credit.advantages import (
     step_advantages,
 )
 from rllib_gigpo.credit.estimators.base import Estimator
+from rllib_gigpo.credit.group_statistics import check_normalize_by_std
 from rllib_gigpo.credit.penalties import (
     check_penalty_mode,
     penalised_advantages,
@@ -59,11 +60,7 @@ class EpisodeLevel(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse unknown choices and those that exclude each other."""
-        if self.normalize_by_std not in (None, True, False):
-            raise ValueError(
-                f"normalize_by_std={self.normalize_by_std!r} must be True, False, or None for the"
-                " estimator's own."
-            )
+        check_normalize_by_std(self.normalize_by_std)
         for name, allowed in (
             ("episode_baseline", EPISODE_BASELINES),
             ("lone_episode", LONE_EPISODES),

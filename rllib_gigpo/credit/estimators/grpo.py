@@ -18,6 +18,7 @@ import numpy as np
 
 from rllib_gigpo.credit.estimators.base import Advantages
 from rllib_gigpo.credit.estimators.episode_level import EpisodeLevel
+from rllib_gigpo.credit.reward_normalization import RewardNormalization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,13 @@ class GRPO(EpisodeLevel):
 
     name: ClassVar[str] = "grpo"
     own_normalize_by_std: ClassVar[bool] = True
+
+    @property
+    def compares_within_groups(self) -> bool:
+        """Unless ``reward_normalization`` compares something else."""
+        if self.reward_normalization is None:
+            return True
+        return RewardNormalization.from_setting(self.reward_normalization).compares_within_groups
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
         """Give each row its episode's advantage, see the base class."""

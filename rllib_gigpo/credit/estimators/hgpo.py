@@ -6,7 +6,8 @@ its published code.
     A_{i,t} = Σ_k w_k · a_k,  w_k ∝ (k + level_offset)^α
     a_k = (R_{i,t} - mean) / F over the rows of the task with the same last k anchors, k = 1 .. K+1
 
-F is the *biased* standard deviation + 1e-6, or 1. ``episode_term`` adds GiGPO's A^E as level k = 0.
+F is the *biased* standard deviation + 1e-6, or 1. ``episode_term`` adds GiGPO's A^E as level k = 0,
+with ``penalty_mode="row"`` less the row's penalty as there.
 Degenerate cases: a level whose a_k is exactly 0 (a group of one, or without spread) is left out and
 the weights are proportional over the rest; without any level A is 0. The first k - 1 steps of an
 episode have no level k.
@@ -23,8 +24,13 @@ import numpy as np
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.advantages import episode_advantages
 from rllib_gigpo.credit.estimators.base import Advantages, Estimator
-from rllib_gigpo.credit.group_statistics import centred
-from rllib_gigpo.credit.penalties import check_penalty_mode, penalised_step_returns
+from rllib_gigpo.credit.group_statistics import centred, check_normalize_by_std
+from rllib_gigpo.credit.penalties import (
+    ROW_PENALTY_MODES,
+    check_penalty_mode,
+    penalised_advantages,
+    penalised_step_returns,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +69,8 @@ class HGPO(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse choices that make no sense."""
-        check_penalty_mode(self.penalty_mode)
+        check_penalty_mode(self.penalty_mode, modes=ROW_PENALTY_MODES)
+        check_normalize_by_std(self.normalize_by_std)
         if self.anchor_context < 0:
             raise ValueError(f"anchor_context={self.anchor_context!r} must be at least 0.")
         if self.level_offset not in (0, 1):
@@ -71,8 +78,9 @@ class HGPO(Estimator):
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
         """Weigh the levels that say something, see the base class."""
+        penalties = columns[names.PENALTIES]
         returns = penalised_step_returns(
-            columns[names.STEP_RETURNS], columns[names.PENALTIES], mode=self.penalty_mode
+            columns[names.STEP_RETURNS], penalties, mode=self.penalty_mode
         )
         by_std = self.normalize_by_std is not False
         weighted, weights = np.zeros_like(returns), np.zeros_like(returns)
@@ -86,11 +94,15 @@ class HGPO(Estimator):
             weights += weight * (advantages != 0.0)
         episode = np.zeros_like(returns)
         if self.episode_term:
-            episode = episode_advantages(
-                columns[names.EPISODE_RETURNS],
-                columns[names.GROUP_IDS],
-                columns[names.TRAJECTORY_IDS],
-                divide_by_std=by_std,
+            episode = penalised_advantages(
+                episode_advantages(
+                    columns[names.EPISODE_RETURNS],
+                    columns[names.GROUP_IDS],
+                    columns[names.TRAJECTORY_IDS],
+                    divide_by_std=by_std,
+                ),
+                penalties,
+                mode=self.penalty_mode,
             )
         shares = np.maximum(weights + (episode != 0.0), 1e-300)
         step = weighted / shares

@@ -20,7 +20,11 @@ import numpy as np
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.estimators.base import Advantages, Estimator
 from rllib_gigpo.credit.gae import accumulate, check_lambda, next_values, step_rewards
-from rllib_gigpo.credit.penalties import check_penalty_mode, penalised_step_returns
+from rllib_gigpo.credit.penalties import (
+    ROW_PENALTY_MODES,
+    check_penalty_mode,
+    penalised_step_returns,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +55,13 @@ class PPO(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
-        check_penalty_mode(self.penalty_mode)
+        check_penalty_mode(self.penalty_mode, modes=ROW_PENALTY_MODES)
         check_lambda(self.gae_lambda)
+
+    @property
+    def compares_within_groups(self) -> bool:
+        """No: the critic is the baseline."""
+        return False
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
         """Accumulate temporal differences, see the base class."""

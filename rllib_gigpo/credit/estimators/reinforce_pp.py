@@ -20,7 +20,7 @@ import numpy as np
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.advantages import episode_advantages, whiten
 from rllib_gigpo.credit.estimators.base import Advantages, Estimator
-from rllib_gigpo.credit.penalties import check_penalty_mode, penalised_advantages
+from rllib_gigpo.credit.penalties import ROW_PENALTY_MODES, check_penalty_mode, penalised_advantages
 
 RETURN_BASELINES = ("none", "group")
 
@@ -55,9 +55,12 @@ class ReinforcePP(Estimator):
                 f"return_baseline={self.return_baseline!r} is unknown; choose one of"
                 f" {RETURN_BASELINES}."
             )
-        check_penalty_mode(self.penalty_mode)
-        if self.penalty_mode == "score":
-            raise ValueError('reinforce_pp knows penalty_mode="row" only; it has no group score.')
+        check_penalty_mode(self.penalty_mode, modes=ROW_PENALTY_MODES)
+
+    @property
+    def compares_within_groups(self) -> bool:
+        """With the group's baseline only: without, the batch is compared."""
+        return self.return_baseline == "group"
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
         """Whiten the returns, see the base class."""

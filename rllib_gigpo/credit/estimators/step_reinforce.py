@@ -18,7 +18,11 @@ import numpy as np
 
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.estimators.base import Advantages, Estimator
-from rllib_gigpo.credit.penalties import check_penalty_mode, penalised_step_returns
+from rllib_gigpo.credit.penalties import (
+    ROW_PENALTY_MODES,
+    check_penalty_mode,
+    penalised_step_returns,
+)
 from rllib_gigpo.credit.reward_normalization import RewardNormalization
 
 
@@ -42,7 +46,12 @@ class StepReinforce(Estimator):
     def __post_init__(self) -> None:
         """Refuse unknown choices."""
         self._normalization()
-        check_penalty_mode(self.penalty_mode)
+        check_penalty_mode(self.penalty_mode, modes=ROW_PENALTY_MODES)
+
+    @property
+    def compares_within_groups(self) -> bool:
+        """As `reward_normalization` says."""
+        return self._normalization().compares_within_groups
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
         """Normalise the step returns, see the base class."""
