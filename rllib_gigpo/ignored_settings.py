@@ -155,7 +155,8 @@ _CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(("max_resamples",), ("dynamic_sampling",), bool, "set dynamic_sampling=True"),
     Condition(
-        ("kl_placement", "kl_estimator", "kl_target", "kl_horizon"),
+        # Not kl_estimator and kl_placement: a coefficient of 0 is the baseline of a search.
+        ("kl_target", "kl_horizon"),
         ("kl_coeff",),
         lambda coeff: coeff != 0,
         "it needs a kl_coeff above 0",
