@@ -159,6 +159,12 @@ def test_what_is_no_number_is_a_mistake_and_no_crash(config, name):
     assert f"{name}='off' must be a number" in mistakes(config)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, 1.5])
+def test_an_anchor_threshold_outside_0_to_1_is_a_mistake(config, threshold):
+    config.training(anchor="similar", anchor_threshold=threshold)
+    assert f"anchor_threshold={threshold} must lie inside (0, 1)" in mistakes(config)
+
+
 def test_no_episode_at_a_time_is_a_mistake(config):
     config.inference(max_concurrent_episodes=0)
     assert "max_concurrent_episodes=0 must be at least 1" in mistakes(config)
