@@ -540,6 +540,7 @@ class GiGPOConfig(AlgorithmConfig):
             policy_loss: "ppo" (a ratio per token), "gspo" (one per answer) or "cispo" (clipped
                 weights, no lost gradients).
             clip_param: PPO's clip range below 1, and above unless ``clip_param_high`` is given.
+                No loss has a range of its own: gspo wants 3e-4 and 4e-4, cispo 1 and 0.2.
             clip_param_high: PPO's clip range above 1 ("clip-higher").
             dual_clip: Bound on the ratio where A < 0; None for none.
             kl_coeff: Weight of the divergence from the start model; 0 keeps no reference model.

@@ -26,7 +26,8 @@ class Preset:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-# Common to the published scripts of verl-agent, whose rewards are 10 for a win.
+# Common to the published scripts of verl-agent, whose rewards are 10 for a win. They score all
+# answers again before the first step, and take the penalty from the row of an invalid answer.
 _SCRIPT = {
     "group_size": 8,
     "num_groups": 16,
@@ -45,13 +46,13 @@ _SCRIPT = {
     "max_response_tokens": 512,
     "max_episode_steps": 50,
     "eval_temperature": 0.4,
+    "format_penalty": 0.1,
+    "old_logp": "recompute",
 }
 _VERL_AGENT_STATISTICS = {
     "episode_baseline": "step",
     "lone_episode": "raw",
     "penalty_mode": "score",
-    "format_penalty": 0.1,
-    "old_logp": "recompute",
 }
 _GIGPO = {"estimator": "gigpo", "gamma": 0.95, "step_weight": 1.0, "episode_weight": 1.0}
 _CLIP_HIGHER = {"clip_param": 0.2, "clip_param_high": 0.28}
@@ -91,14 +92,21 @@ PRESETS: Mapping[str, Preset] = {
         {**_SCRIPT, **_GIGPO, **_VERL_AGENT_STATISTICS, "normalize_by_std": True},
     ),
     "gigpo-roll": Preset(
-        "alibaba/ROLL, defaults of its agentic GiGPO",
+        "alibaba/ROLL, defaults of its agentic GiGPO in the user guide and base_config.py",
         {
             **_GIGPO,
             "reward_normalization": {"grouping": "traj_group_id", "method": "mean"},
             "whiten_advantages": True,
             "advantage_clip": 0.2,
+            "clip_param": 0.2,
+            "dual_clip": None,
+            "loss_aggregation": "seq_mean_token_mean",
             "kl_coeff": 0.0,
             "entropy_coeff": 0.0,
+            "group_size": 8,
+            "num_groups": 128,
+            "num_epochs": 1,
+            "grad_clip": 1.0,
         },
     ),
     "gigpo-dapo": Preset(
@@ -117,20 +125,31 @@ PRESETS: Mapping[str, Preset] = {
         {**_SCRIPT, "estimator": "grpo", "gamma": 1.0, "penalty_mode": "row"},
     ),
     "dr-grpo": Preset(
-        "arXiv 2503.20783: no standard deviation, no length in the divisor, no KL",
+        "arXiv 2503.20783: no standard deviation, no length in the divisor, no KL; sizes of its"
+        " script examples/qwen2.5-math-7b.sh",
         {
             "estimator": "grpo",
             "gamma": 1.0,
             "penalty_mode": "row",
             "normalize_by_std": False,
             "loss_aggregation": "seq_sum_norm",
+            # The longest answer, as in the paper (there 3000).
             "loss_constant": 512.0,
+            "max_response_tokens": 512,
+            "group_size": 8,
+            "num_groups": 128,
+            "num_minibatches": 8,
+            "num_epochs": 1,
+            "dual_clip": None,
             "kl_coeff": 0.0,
             "entropy_coeff": 0.0,
+            "lr": 1e-6,
+            "eval_temperature": 0.0,
         },
     ),
     "dapo": Preset(
-        "arXiv 2503.14476: clip-higher, dynamic sampling, token mean, over-long filter, no KL",
+        "arXiv 2503.14476: clip-higher, dynamic sampling, token mean, over-long filter and penalty,"
+        " no KL",
         {
             **_CLIP_HIGHER,
             **_DYNAMIC_SAMPLING,
@@ -139,9 +158,21 @@ PRESETS: Mapping[str, Preset] = {
             "penalty_mode": "row",
             "loss_aggregation": "token_mean",
             "overlong_filter": True,
+            # A fifth of the longest answer, as 4096 tokens are of 20480.
+            "overlong_buffer_tokens": 102,
+            "overlong_penalty": 1.0,
+            "max_response_tokens": 512,
+            "group_size": 16,
+            "num_groups": 512,
+            "num_minibatches": 16,
+            "dual_clip": None,
             "kl_coeff": 0.0,
             "entropy_coeff": 0.0,
             "lr": 1e-6,
+            "lr_warmup_iterations": 20,
+            "weight_decay": 0.1,
+            "eval_temperature": 1.0,
+            "eval_top_p": 0.7,
         },
     ),
     "gspo": Preset(
@@ -155,15 +186,17 @@ PRESETS: Mapping[str, Preset] = {
             "clip_param_high": 4e-4,
             "dual_clip": None,
             "loss_aggregation": "seq_mean_token_mean",
+            "num_minibatches": 4,
             "kl_coeff": 0.0,
+            "entropy_coeff": 0.0,
         },
     ),
     "rloo": Preset(
-        "arXiv 2402.14740: leave one out",
+        "verl-agent, examples/rloo_trainer/run_alfworld.sh; the rule is arXiv 2402.14740's",
         {**_SCRIPT, "estimator": "rloo", "gamma": 1.0, "penalty_mode": "row"},
     ),
     "reinforce-pp": Preset(
-        "arXiv 2501.03262: one baseline and one scale for the whole batch",
+        "arXiv 2501.03262: one baseline and one scale for the whole batch; sizes of verl-agent",
         {**_SCRIPT, "estimator": "reinforce_pp", "gamma": 1.0, "penalty_mode": "row"},
     ),
     "ppo": Preset(
@@ -192,7 +225,6 @@ PRESETS: Mapping[str, Preset] = {
             "level_weight_alpha": 1.0,
             "normalize_by_std": True,
             "penalty_mode": "row",
-            "format_penalty": 0.1,
             "max_prompt_tokens": 4096,
         },
     ),

@@ -215,6 +215,12 @@ def test_what_is_no_number_is_a_mistake_and_no_crash(config, name):
     assert f"{name}='off' must be a number" in mistakes(config)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, 1.5])
+def test_an_anchor_threshold_outside_0_to_1_is_a_mistake(config, threshold):
+    config.training(anchor="similar", anchor_threshold=threshold)
+    assert f"anchor_threshold={threshold} must lie inside (0, 1)" in mistakes(config)
+
+
 def test_no_episode_at_a_time_is_a_mistake(config):
     config.inference(max_concurrent_episodes=0)
     assert "max_concurrent_episodes=0 must be at least 1" in mistakes(config)
@@ -373,12 +379,6 @@ def test_the_switches_of_one_rule_or_loss_are_true_or_false_too(config):
     text = mistakes(config)
     assert "episode_term='yes' must be True or False" in text
     assert "importance_mask='no' must be True or False" in text
-
-
-@pytest.mark.parametrize("threshold", [-0.5, 0.0, 1.0, 1.5])
-def test_a_threshold_outside_of_zero_to_one_is_a_mistake(config, threshold):
-    config.training(anchor="similar", anchor_threshold=threshold)
-    assert f"anchor_threshold={threshold} must lie inside (0, 1)" in mistakes(config)
 
 
 @pytest.mark.parametrize(("loss", "clip"), [("ppo", 1.5), ("ppo", 1.0), ("cispo", 1.5)])

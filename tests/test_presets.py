@@ -1,5 +1,6 @@
 """Presets are valid, documented, and "gigpo-verl-agent" has that system's advantages."""
 
+import ast
 import math
 import re
 import statistics
@@ -15,6 +16,7 @@ from support.rows import Row, columns_of
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.credit.estimators import make_estimator, settings_from
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.loss.policy_loss import GSPOLoss
 from rllib_gigpo.presets import PRESETS
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "algorithms.md"
@@ -27,15 +29,62 @@ def test_a_preset_needs_a_model_and_an_environment_only(name, tmp_path):
     config.llm(model_path=str(tmp_path)).validate()
 
 
-def test_ppo_has_the_scripts_groups_of_one():
-    preset = GiGPOConfig.preset("ppo")
-    assert (preset.group_size, preset.num_groups) == (1, 128)
+def table_rows(text):
+    return [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
 
 
 def test_the_documents_table_has_every_preset_with_its_source():
-    rows = re.findall(r"^\| `([a-z-]+)` \| (.+?) \|", DOCUMENT.read_text(), re.MULTILINE)
-    documented = {name: source for name, source in rows if name in PRESETS}
+    section = DOCUMENT.read_text().partition("\n## Presets")[2].partition("\n### ")[0]
+    documented = {name.strip("`"): source for name, source, _ in table_rows(section)}
     assert set(documented) == set(PRESETS)
+    for name, source in documented.items():
+        assert PRESETS[name].source.startswith(source.replace("`", "")), name
+
+
+def test_the_document_says_of_each_number_where_it_comes_from():
+    section = DOCUMENT.read_text().partition("### Where each number comes from")[2]
+    documented = {name: {} for name in PRESETS}
+    for numbers, presets, source in table_rows(section.partition("\n### ")[0]):
+        assert source
+        for name in re.findall("`(.+?)`", presets):
+            for number in re.findall("`(.+?)`", numbers):
+                setting, _, value = number.partition("=")
+                assert setting not in documented[name], (name, setting)
+                documented[name][setting] = ast.literal_eval(value)
+    for name, preset in PRESETS.items():
+        assert documented[name] == preset.settings, name
+
+
+SCRIPTS = ("gigpo-verl-agent", "gigpo-dapo", "grpo", "rloo", "ppo")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_presets_of_scripts_have_what_all_scripts_have_in_common(name):
+    # verl-agent's own numbers, docs/algorithms.md.
+    common = {"lr": 1e-6, "kl_coeff": 0.01, "format_penalty": 0.1, "old_logp": "recompute"}
+    config = GiGPOConfig.preset(name)
+    assert {setting: getattr(config, setting) for setting in common} == common
+
+
+@pytest.mark.parametrize("name", ["dr-grpo", "dapo", "gspo"])
+def test_presets_of_papers_have_no_term_that_their_objectives_lack(name):
+    config = GiGPOConfig.preset(name)
+    assert (config.kl_coeff, config.entropy_coeff, config.dual_clip) == (0.0, 0.0, None)
+
+
+def test_the_preset_gspo_clips_at_the_ranges_of_its_loss():
+    config, loss = GiGPOConfig.preset("gspo"), GSPOLoss()
+    assert (config.clip_param, config.clip_param_high) == (loss.clip_low, loss.clip_high)
+
+
+def test_the_buffer_of_dapo_is_a_fifth_of_the_answer():
+    config = GiGPOConfig.preset("dapo")
+    share = config.overlong_buffer_tokens / config.max_response_tokens
+    assert share == pytest.approx(4096 / 20480, abs=0.001)
 
 
 def test_an_unknown_preset_is_an_error_that_lists_the_known_ones():

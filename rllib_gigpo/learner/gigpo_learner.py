@@ -115,10 +115,12 @@ class GiGPOLearner(TorchLearner):
         self._weights_seq_no += 1
         start = time.perf_counter()
         with self._peers_told_of_failure():
-            data = self._prepare(training_data.rows)
+            data, mismatch = self._prepare(training_data.rows)
             sums = self._train(data)
         self._free_memory()
-        self._log(sums, data, seconds=time.perf_counter() - start)
+        # Measured over all tokens where old_logp is recomputed, else over the first mini-batch's.
+        self._log_means({**sums.results(), **mismatch, "kl_coeff": self._kl.coeff})
+        self._log(data, seconds=time.perf_counter() - start)
         self._steer_kl(sums, training_data.rows)
         self._iteration += 1
         self.after_gradient_based_update(timesteps=timesteps or {})
@@ -126,8 +128,9 @@ class GiGPOLearner(TorchLearner):
 
     # ------------------------------------------------------------------ the loop
 
-    def _prepare(self, rows: TokenRows) -> UpdateData:
+    def _prepare(self, rows: TokenRows) -> tuple[UpdateData, dict[str, float]]:
         """Pack the rows, and score them with the weights that the update starts from."""
+        mismatch: dict[str, float] = {}
         data = prepare_update(rows, self.config, self._torch_device)
         if self._reference is not None and self.config.kl_placement == "loss":
             data = self._reference.score(data, self.config, self._torch_device)
@@ -135,8 +138,7 @@ class GiGPOLearner(TorchLearner):
             data, mismatch = self._old_logp.apply(
                 self._causal_lm.model, data, self.config, self._torch_device
             )
-            self._log_means(mismatch)
-        return data
+        return data, mismatch
 
     def _steer_kl(self, sums: UpdateSums, rows: TokenRows) -> None:
         """Let the weight of the KL in the loss follow its target; that in the reward did before."""
@@ -154,11 +156,12 @@ class GiGPOLearner(TorchLearner):
                 # The divisor is the same on all Learners, so they skip together.
                 if divisor > 0:
                     self._train_minibatch(data, minibatch, sums)
-        deviations = torch.tensor(
-            [sums.fresh_deviation, sums.max_deviation], device=self._torch_device
+        maxima = torch.tensor(
+            [sums.fresh_deviation, sums.fresh_logp_diff, sums.max_deviation],
+            device=self._torch_device,
         )
-        reduce_over_learners(deviations, is_distributed=self.distributed, maximum=True)
-        sums.fresh_deviation, sums.max_deviation = deviations.tolist()
+        reduce_over_learners(maxima, is_distributed=self.distributed, maximum=True)
+        sums.fresh_deviation, sums.fresh_logp_diff, sums.max_deviation = maxima.tolist()
         if self._causal_lm.critic is not None:
             self._log_means(self._values.results())
         return sums
@@ -170,7 +173,7 @@ class GiGPOLearner(TorchLearner):
         micro_batches = data.micro_batches[minibatch] or [empty_micro_batch()]
         divisor = data.divisors[minibatch]
         totals = torch.zeros(len(METRIC_NAMES) + 1, dtype=torch.float64, device=self._torch_device)
-        deviation = torch.zeros((), device=self._torch_device)
+        deviation, logp_diff = torch.zeros(2, device=self._torch_device)
         for index, micro_batch in enumerate(micro_batches):
             with self._gradient_sync(is_last=index == len(micro_batches) - 1):
                 on_device = micro_batch.to(self._torch_device)
@@ -188,7 +191,8 @@ class GiGPOLearner(TorchLearner):
                 (loss * self._world_size).backward()
             totals += torch.cat([part.loss.detach().double().reshape(1), part.sums])
             deviation = torch.maximum(deviation, part.max_ratio_deviation)
-        sums.add_deviation(deviation.item())
+            logp_diff = torch.maximum(logp_diff, part.max_abs_logp_diff)
+        sums.add_deviation(deviation.item(), logp_diff=logp_diff.item())
         reduce_over_learners(totals, is_distributed=self.distributed)
         self._step(totals, divisor, sums)
 
@@ -230,8 +234,7 @@ class GiGPOLearner(TorchLearner):
         self._optimizer.step()
         sums.add_step(totals[1:], loss=loss, grad_norm=grad_norms[0])
 
-    def _log(self, sums: UpdateSums, data: UpdateData, *, seconds: float) -> None:
-        self._log_means({**sums.results(), "kl_coeff": self._kl.coeff})
+    def _log(self, data: UpdateData, *, seconds: float) -> None:
         padded = max(data.num_padded_tokens, 1)
         self.metrics.log_value(
             (DEFAULT_MODULE_ID, "padding_fraction"), 1.0 - data.num_tokens / padded, reduce="mean"

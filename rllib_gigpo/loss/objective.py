@@ -35,11 +35,13 @@ class ObjectiveSums:
         sums: (len(METRIC_NAMES),) float64 without gradient, each weighted by the rows' weights.
         max_ratio_deviation: Scalar, max |exp(logp - rollout_logp) - 1| over tokens of weight > 0; 0
             without any.
+        max_abs_logp_diff: Scalar, max |rollout_logp - logp| over the same tokens.
     """
 
     loss: torch.Tensor
     sums: torch.Tensor
     max_ratio_deviation: torch.Tensor
+    max_abs_logp_diff: torch.Tensor
 
 
 METRIC_NAMES = (
@@ -51,6 +53,7 @@ METRIC_NAMES = (
     "approx_kl",  # k3 of old against new
     "entropy",
     "kl_to_reference",
+    "rollout_kl",  # rollout_logp - logp, an estimate of the divergence of engine and Learner
 )
 
 
@@ -83,7 +86,7 @@ def objective(
     with torch.no_grad():
         ratio = (logp - columns.old_logp).exp()
         deviation = (ratio - 1.0).abs()
-        from_rollout = ((logp - columns.rollout_logp).exp() - 1.0).abs()
+        from_rollout = logp - columns.rollout_logp
         values = (
             torch.ones_like(ratio),
             policy_loss,
@@ -93,12 +96,14 @@ def objective(
             kl_estimate(columns.old_logp, logp),
             entropy,
             kl,
+            -from_rollout,
         )
         stacked = torch.stack([value.double() for value in values])
     return ObjectiveSums(
         loss=(token_loss * columns.loss_weights).sum(),
         sums=stacked @ columns.metric_weights.double(),
-        max_ratio_deviation=_max_of_counted(from_rollout, columns.metric_weights),
+        max_ratio_deviation=_max_of_counted(from_rollout.exp() - 1.0, columns.metric_weights),
+        max_abs_logp_diff=_max_of_counted(from_rollout, columns.metric_weights),
     )
 
 
@@ -114,5 +119,5 @@ def _kl(logp: torch.Tensor, columns: TokenColumns, settings: ObjectiveSettings) 
 
 
 def _max_of_counted(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    counted = torch.where(weights > 0, values, torch.zeros_like(values))
+    counted = torch.where(weights > 0, values.abs(), torch.zeros_like(values))
     return torch.cat([counted, counted.new_zeros(1)]).max()

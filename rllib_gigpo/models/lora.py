@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,16 @@ _ADAPTER_FILE = "adapter_model.safetensors"
 _FILE_PREFIX = "base_model.model."
 
 
-def add_lora(model: nn.Module, settings: LoraSettings, *, seed: int = 0) -> None:
+def add_lora(model: Any, settings: LoraSettings, *, seed: int = 0) -> None:
     """Put adapters into a model, in place; its own weights are frozen, B begins at 0.
 
     Args:
-        model: With linear layers of its own only.
+        model: A Hugging Face causal LM.
         settings: Size and place.
         seed: Of A's random start, so that it is the same in every Learner and run.
 
     Raises:
-        ConfigError: No layer of the model has one of the names.
+        ConfigError: One of the names is of no layer, or of an embedding.
         MissingExtraError: peft is not installed.
     """
     try:
@@ -37,6 +37,8 @@ def add_lora(model: nn.Module, settings: LoraSettings, *, seed: int = 0) -> None
             'llm(lora=...) needs peft: pip install "rllib-gigpo[lora]"'
         ) from error
     targets = settings.target_modules
+    embeddings = (model.get_input_embeddings(), model.get_output_embeddings())
+    choices = _linear_names(model, without=embeddings)
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
@@ -48,11 +50,15 @@ def add_lora(model: nn.Module, settings: LoraSettings, *, seed: int = 0) -> None
             torch.manual_seed(seed)
             inject_adapter_in_model(config, model, adapter_name=ADAPTER)
     except ValueError as error:
-        names = sorted({n.rpartition(".")[2] for n, m in model.named_modules() if _is_linear(m)})
-        raise ConfigError(
-            f"lora: target_modules={targets!r} match no layer of the model; its linear layers are"
-            f" {', '.join(names)}"
-        ) from error
+        raise _bad_targets(targets, "must all be linear layers", choices) from error
+    wrapped = dict(_lora_layers(model))
+    if any(layer.base_layer in embeddings for layer in wrapped.values()):
+        # Tied, both are one matrix: the adapter of one would be lost in the other.
+        raise _bad_targets(targets, "include an embedding, which gets no adapter here", choices)
+    names = [] if isinstance(targets, str) else targets
+    unknown = [name for name in names if not any(_is_named(path, name) for path in wrapped)]
+    if unknown:
+        raise _bad_targets(targets, f"name {unknown!r}, which match no layer", choices)
 
 
 def has_lora(model: nn.Module) -> bool:
@@ -152,5 +158,18 @@ def _lora_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
             yield name, module
 
 
-def _is_linear(module: nn.Module) -> bool:
-    return isinstance(module, nn.Linear)
+def _linear_names(model: nn.Module, *, without: Sequence[nn.Module]) -> list[str]:
+    layers = ((n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear))
+    return sorted({name.rpartition(".")[2] for name, layer in layers if layer not in without})
+
+
+def _is_named(path: str, name: str) -> bool:
+    """Whether a layer has a name, or ends in it: what peft goes by."""
+    return path == name or path.endswith(f".{name}")
+
+
+def _bad_targets(targets: str | Sequence[str], what: str, choices: list[str]) -> ConfigError:
+    return ConfigError(
+        f"lora: target_modules={targets!r} {what}; the model's linear layers are"
+        f" {', '.join(choices)}"
+    )

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from rllib_gigpo import columns
 from rllib_gigpo.cli.evaluate import evaluate_checkpoint
+from rllib_gigpo.connectors.pipelines import prompt_renderer
+from rllib_gigpo.prompting.memory import PastStep
+from rllib_gigpo.prompting.template import PromptInputs
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +26,17 @@ def trained(ray_session, corridor_config):
     )
     # Corridor's own limit is 6 steps: here RLlib's side cuts episodes off before.
     algorithm = config.tasks(max_episode_steps=3).build_algo()
-    results = [algorithm.train() for _ in range(2)]
+    results = [algorithm.train()]
+    algorithm.state_between = algorithm.learner_group._learner.get_state()
+    results.append(algorithm.train())
     yield algorithm, results
     algorithm.stop()
+
+
+def copy_of(learner):
+    copy = type(learner)(config=learner.config, module_spec=learner._module_spec)
+    copy.build()
+    return copy
 
 
 def test_a_critic_that_knows_nothing_gives_the_returns(trained):
@@ -48,6 +60,52 @@ def test_later_values_are_of_every_step_and_of_what_was_cut_off(trained):
     between = np.setdiff1d(np.arange(len(batch[columns.VALUES])), ends)
     assert not batch[columns.BOOTSTRAP_VALUES][between].any()
     assert any(episode.is_truncated for episode in episodes)
+
+
+def next_prompt(config, episode):
+    """What the model would have been asked next: all that was seen and done, by hand."""
+    seen = [str(observation) for observation in episode.get_observations()]
+    done = episode.get_extra_model_outputs(columns.ACTION_TEXT)
+    past = [PastStep(n, *step) for n, step in enumerate(zip(seen[:-1], done, strict=True), 1)]
+    info = episode.get_infos(-1)
+    inputs = PromptInputs(
+        observation=seen[-1],
+        task=episode.get_infos(0).get("task", ""),
+        admissible_actions=tuple(info.get("admissible_actions", ())),
+        history=tuple(past[-config.history_length :]),
+        step=len(episode) + 1,
+    )
+    return prompt_renderer(config).render(inputs).token_ids
+
+
+def test_each_value_is_that_of_its_own_prompt(trained):
+    algorithm, _ = trained
+    batch = algorithm.batches[1]
+    learner = copy_of(algorithm.learner_group._learner)
+    learner.set_state(algorithm.state_between)
+    module = learner.module["default_policy"]
+
+    @torch.no_grad()
+    def value(prompt):
+        ids = torch.tensor([list(prompt)])
+        hidden = module.model.base_model(input_ids=ids).last_hidden_state
+        return module.critic.value(hidden[0, -1]).item()
+
+    prompts = [
+        prompt
+        for episode in batch["episodes"]
+        for prompt in episode.get_extra_model_outputs(columns.PROMPT_TOKEN_IDS)
+    ]
+    expected = [value(prompt) for prompt in prompts]
+    np.testing.assert_allclose(batch[columns.VALUES], expected, atol=1e-5)
+    ends = np.cumsum([len(episode) for episode in batch["episodes"]]) - 1
+    bootstrap = [
+        value(next_prompt(algorithm.config, episode)) if episode.is_truncated else 0.0
+        for episode in batch["episodes"]
+    ]
+    np.testing.assert_allclose(batch[columns.BOOTSTRAP_VALUES][ends], bootstrap, atol=1e-5)
+    # Another prompt's value would be found out.
+    assert len(set(np.round(expected + bootstrap, 4))) > 5
 
 
 def test_the_critic_is_reported_and_the_policy_stays_fresh(trained):
@@ -76,8 +134,7 @@ def test_a_checkpoint_with_a_critic_is_evaluated_and_gone_on_with(trained, tmp_p
     algorithm.save_to_path(str(tmp_path))
     assert evaluate_checkpoint(tmp_path)["env_runners"]["num_episodes"] == 4
     learner = algorithm.learner_group._learner
-    restored = type(learner)(config=learner.config, module_spec=learner._module_spec)
-    restored.build()
+    restored = copy_of(learner)
     restored.restore_from_path(str(tmp_path / "learner_group" / "learner"))
     weights = learner.module["default_policy"].critic.state_dict()
     for name, value in restored.module["default_policy"].critic.state_dict().items():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
+from support.losses import LOSSES
 from transformers import AutoModelForCausalLM
 
 
@@ -55,22 +56,7 @@ def test_an_update_equals_plain_torch_row_by_row(make_learner, train, make_rows,
     assert_same(weights_of(learner), slow_reference(model_path, rows, lr=0.1), tolerance=1e-6)
 
 
-GSPO = {
-    "policy_loss": "gspo",
-    "dual_clip": None,
-    "loss_aggregation": "seq_mean_token_mean",
-    "old_logp": "recompute",
-    "importance_sampling": "sequence",
-}
-CISPO = {
-    "policy_loss": "cispo",
-    "dual_clip": None,
-    "loss_aggregation": "seq_mean_token_sum",
-    "kl_estimator": "k2",
-}
-
-
-@pytest.mark.parametrize("loss", [{}, GSPO, CISPO], ids=["ppo", "gspo", "cispo"])
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("micro_batch_tokens", [1, 40, 100_000])
 def test_the_micro_batch_budget_does_not_change_the_gradient(
     make_learner, train, make_rows, micro_batch_tokens, loss
@@ -184,6 +170,23 @@ def test_recomputed_log_probs_start_the_ratio_at_one_and_show_the_mismatch(
     other = make_learner(num_minibatches=1)
     train(other, exact)
     assert_same(weights_of(learner), weights_of(other), tolerance=1e-6)
+
+
+def test_without_recomputing_the_first_mini_batch_shows_the_mismatch(
+    make_learner, train, make_rows, model_path
+):
+    exact = with_exact_logp(make_rows(), model_path)
+    # The engine is made to claim that one token of each mini-batch was half, and 1/8, as likely.
+    rollout_logp = exact.rollout_logp.copy()
+    for minibatch, factor in enumerate((2, 8)):
+        row = np.flatnonzero(exact.minibatch_ids == minibatch)[0]
+        rollout_logp[exact.response_offsets[row]] -= math.log(factor)
+    rows = dataclasses.replace(exact, rollout_logp=rollout_logp)
+    metrics = train(make_learner(lr=0.5), rows)
+    # After the first step the model is another one, so the second mini-batch's 1/8 is not counted.
+    num_tokens = rows.minibatch_token_counts[0]
+    assert metrics["rollout_kl"] == pytest.approx(-math.log(2) / num_tokens, abs=1e-5)
+    assert metrics["max_abs_logp_diff"] == pytest.approx(math.log(2), abs=1e-5)
 
 
 @pytest.mark.parametrize(

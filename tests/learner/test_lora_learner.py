@@ -151,3 +151,27 @@ def test_hot_adapters_are_all_that_is_exported(make_learner, train, make_rows):
     layers = model_of(learner).config.num_hidden_layers
     assert len(exported) == 2 * 3 * layers
     assert all(name.startswith("base_model.model.model.layers.") for name in exported)
+
+
+@pytest.mark.parametrize("critic", ["head", "model"])
+def test_a_critic_is_trained_whole_beside_the_adapters_and_restored(
+    make_learner, train, make_rows, critic, tmp_path
+):
+    settings = {**SETTINGS, "estimator": "ppo", "critic": critic, "critic_lr": 1e-2}
+    learner, rows = make_learner(**settings), make_rows(has_values=True)
+    module = learner.module[DEFAULT_MODULE_ID].unwrapped()
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+    losses = [train(learner, rows)["vf_loss"] for _ in range(4)]
+    assert losses[-1] < losses[0]
+    changed = {n for n, p in module.named_parameters() if not torch.equal(p, before[n])}
+    adapters = {name for name in before if ".lora_" in name}
+    own = {name for name in before if name.startswith("critic.")}
+    assert changed == adapters | own
+    assert not any(".lora_" in name for name in own)
+    learner.save_to_path(str(tmp_path))
+    other = make_learner(**settings)
+    other.restore_from_path(str(tmp_path))
+    values = learner.values_of_share([rows])
+    assert values.any()
+    np.testing.assert_array_equal(other.values_of_share([rows]), values)
+    assert train(other, rows)["total_loss"] == train(learner, rows)["total_loss"]

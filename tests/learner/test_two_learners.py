@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from ray.rllib.core import DEFAULT_MODULE_ID
+from support.losses import LOSSES
 
 SETTINGS = {"kl_coeff": 0.1, "entropy_coeff": 0.01}
 
@@ -20,6 +21,21 @@ def two(two_and_state):
     group, state = two_and_state
     group.set_state(state)
     return group
+
+
+@pytest.fixture
+def two_with(two_and_state, make_config):
+    """A function that builds both anew with other settings, where they are: a start takes long."""
+    group, state = two_and_state
+
+    def rebuild(**settings):
+        config = make_config(num_learners=2, **{**SETTINGS, **settings})
+        group.foreach_learner(rebuilder(config))
+        group.set_state(state)
+        return group
+
+    yield rebuild
+    rebuild()
 
 
 @pytest.fixture
@@ -43,6 +59,17 @@ def gradient_reader():
     return read
 
 
+def rebuilder(config):
+    """Another such closure."""
+
+    def rebuild(learner):
+        learner.config = config
+        learner._is_built = False
+        learner.build()
+
+    return rebuild
+
+
 def assert_same(tensors, others, *, tolerance):
     largest = max(tensor.abs().max().item() for tensor in others.values())
     assert largest > 0
@@ -61,8 +88,12 @@ def as_whole_batch(rows):
     )
 
 
-def test_two_learners_have_the_gradient_of_one(two, local, train, train_group, make_rows):
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_two_learners_have_the_gradient_of_one(
+    two_with, make_learner, train, train_group, make_rows, loss
+):
     rows = make_rows()
+    two, local = two_with(**loss), make_learner(**{**SETTINGS, **loss})
     train(local, rows)
     train_group(two, rows)
     expected = gradient_reader()(local)
@@ -77,7 +108,8 @@ def test_two_learners_report_the_metrics_of_one(two, local, train, train_group, 
     rows = make_rows()
     expected = train(local, rows)
     metrics = train_group(two, rows)
-    for name in ("total_loss", "grad_norm", "entropy", "approx_kl", "max_ratio_deviation"):
+    names = ["total_loss", "grad_norm", "entropy", "approx_kl", "max_ratio_deviation"]
+    for name in [*names, "rollout_kl", "max_abs_logp_diff"]:
         assert metrics[0][name] == metrics[1][name] == pytest.approx(expected[name], rel=1e-4)
     assert metrics[0]["num_response_tokens"] == expected["num_response_tokens"]
     # Each Learner counts its own rows, and RLlib adds them up.

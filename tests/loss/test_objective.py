@@ -44,10 +44,12 @@ def test_the_loss_sum_is_the_number_worked_by_hand():
             "approx_kl": 0.5 - math.log(1.5),
             "entropy": 0.75,
             "kl_to_reference": kl,
+            "rollout_kl": -math.log(1.5),
         },
         abs=1e-6,
     )
     assert result.max_ratio_deviation.item() == pytest.approx(0.5, abs=1e-6)
+    assert result.max_abs_logp_diff.item() == pytest.approx(math.log(1.5), abs=1e-6)
 
 
 def test_a_token_of_weight_zero_is_inert():
@@ -55,6 +57,7 @@ def test_a_token_of_weight_zero_is_inert():
     assert result.loss.item() == pytest.approx(1.0)
     assert result.sums[0].item() == 1.0
     assert result.max_ratio_deviation.item() == 0.0
+    assert result.max_abs_logp_diff.item() == 0.0
 
 
 def test_a_kl_term_without_a_reference_is_an_error():

@@ -129,9 +129,24 @@ def test_an_adapter_of_another_size_or_none_is_refused(tmp_path):
         load_adapter(other, tmp_path)
 
 
-def test_targets_that_match_no_layer_are_refused_with_those_that_there_are():
-    with pytest.raises(ConfigError, match=r"'query'.*down_proj.*q_proj"):
-        add_lora(make_model(), LoraSettings(target_modules=["query"]))
+@pytest.mark.parametrize("targets", [["query"], "query", ["q_proj", "query"], ["self_attn"]])
+def test_targets_that_match_no_layer_are_refused_with_those_that_there_are(targets):
+    with pytest.raises(ConfigError, match=r"(query|self_attn).*down_proj, .*q_proj, up_proj, v_"):
+        add_lora(make_model(), LoraSettings(target_modules=targets))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(
+    "targets", [["lm_head"], ["embed_tokens"], ["q_proj", "lm_head"], r".*(q_proj|lm_head)"]
+)
+def test_an_embedding_as_target_is_refused(targets, tied):
+    with pytest.raises(ConfigError, match=r"include an embedding.* are down_proj, .*k_proj, o_pr"):
+        add_lora(make_model(tied=tied), LoraSettings(target_modules=targets))
+
+
+def test_targets_may_be_parts_of_paths_or_a_pattern():
+    for targets in (["0.self_attn.q_proj", "down_proj"], r".*\.(q|v)_proj"):
+        add_lora(make_model(), LoraSettings(target_modules=targets))
 
 
 def test_a_bad_setting_is_refused():
@@ -139,6 +154,12 @@ def test_a_bad_setting_is_refused():
         LoraSettings.from_setting({"r": 8})
     with pytest.raises(ConfigError, match="rank=0"):
         LoraSettings.from_setting({"rank": 0})
+
+
+@pytest.mark.parametrize("targets", [5, None, [], "", ["q_proj", 5], {"q_proj": 1}])
+def test_targets_that_are_no_names_are_refused(targets):
+    with pytest.raises(ConfigError, match=r"target_modules=.* must be 'all-linear' or a list"):
+        LoraSettings.from_setting({"target_modules": targets})
 
 
 def test_without_peft_the_error_names_the_extra(monkeypatch):
