@@ -85,8 +85,9 @@ def run(args: argparse.Namespace) -> int:
 
     env = EnvSource(args.env, args.env_config).make()
     prompter = _Prompter(args.template, args.history_length)
+    player = make_player(args.player, args.seed, env.action_space)
     try:
-        play_here(env, make_player(args.player, args.seed), prompter, args.seed, args.max_steps)
+        play_here(env, player, prompter, args.seed, args.max_steps)
     finally:
         env.close()
     return 0
@@ -143,11 +144,11 @@ def play_here(
             action = player.choose(info)
         except Quit:
             break
-        prompter.note(str(observation), action)
+        prompter.note(str(observation), str(action))
         with _told(f"step({action!r})"):
             observation, reward, terminated, truncated, info = env.step(action)
         total += float(reward)
-        print(_result(action, float(reward), total))
+        print(_result(str(action), float(reward), total))
         ended = terminated or truncated
         if ended:
             print(f"{_rule('the end')}\n{observation}")

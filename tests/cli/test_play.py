@@ -1,6 +1,7 @@
 """`rllib play` and `rllib envs`: what is shown, who plays, and what is refused."""
 
 import pytest
+from gymnasium import spaces
 
 from rllib_gigpo.cli.main import main
 from rllib_gigpo.cli.players import Chance, Expert, Person, Quit
@@ -9,6 +10,7 @@ from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.errors import EnvContractError
 
 CORRIDOR = "rllib_gigpo.envs:Corridor-v0"
+WORDS = spaces.Text(20)
 INFO = {"admissible_actions": ["go left", "go right"], "expert_action": "go right"}
 
 
@@ -23,6 +25,11 @@ def typed(*lines):
             raise EOFError from None
 
     return ask
+
+
+def play_at_random(space, *, num_steps):
+    chance = Chance(1, space)
+    return [chance.choose({}) for _ in range(num_steps)]
 
 
 def test_a_person_types_a_number_or_a_text():
@@ -47,17 +54,23 @@ def test_a_person_may_stop(lines):
 
 def test_the_expert_and_chance_play_by_what_the_environment_says():
     assert Expert().choose(INFO) == "go right"
-    drawn = [[Chance(seed).choose(INFO) for seed in range(8)] for _ in range(2)]
+    drawn = [[Chance(seed, WORDS).choose(INFO) for seed in range(8)] for _ in range(2)]
     assert drawn[0] == drawn[1]
     assert set(drawn[0]) == set(INFO["admissible_actions"])
-    for player in (Expert(), Chance(0)):
-        with pytest.raises(EnvContractError, match="--as person"):
-            player.choose({})
+    with pytest.raises(EnvContractError, match="--as person"):
+        Expert().choose({})
+
+
+@pytest.mark.parametrize("space", [WORDS, spaces.Discrete(3)], ids=["text", "numbers"])
+def test_chance_draws_from_the_action_space_where_no_actions_are_named(space):
+    once, again = (play_at_random(space, num_steps=8) for _ in range(2))
+    assert once == again
+    assert all(space.contains(action) for action in once)
 
 
 def test_chance_types_words_of_the_task_where_an_action_leaves_them_open():
     info = {"admissible_actions": ["search[<your query>]"], "task": "Find me red polo shirts"}
-    drawn = {Chance(seed).choose(info) for seed in range(20)}
+    drawn = {Chance(seed, WORDS).choose(info) for seed in range(20)}
     assert len(drawn) > 5
     for action in drawn:
         words = action.removeprefix("search[").removesuffix("]").split()
