@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -16,6 +17,7 @@ class EnvEntry:
         summary: What the agent does, in a few words.
         extra: The extra of the package that installs its backend; None if it needs none.
         modules: The modules of that backend, by which one sees whether it is installed.
+        programs: The programs that it starts, such as "java".
     """
 
     name: str
@@ -23,6 +25,7 @@ class EnvEntry:
     summary: str
     extra: str | None = None
     modules: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -31,8 +34,16 @@ class EnvEntry:
 
     @property
     def is_installed(self) -> bool:
-        """Whether its backend is there; nothing is imported."""
-        return all(find_spec(module) is not None for module in self.modules)
+        """Whether all that it needs is there; nothing is imported."""
+        return not self.missing
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What to do before it can be made; empty if it is installed."""
+        has_modules = all(find_spec(module) is not None for module in self.modules)
+        package = () if has_modules else (f"pip install 'rllib-gigpo[{self.extra}]'",)
+        absent = [name for name in self.programs if shutil.which(name) is None]
+        return (*package, *(f"no {name} on the PATH" for name in absent))
 
 
 CATALOGUE: tuple[EnvEntry, ...] = (
@@ -106,6 +117,7 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         "experiments of primary school; needs Java",
         "scienceworld",
         ("scienceworld",),
+        ("java",),
     ),
     EnvEntry(
         "TextWorldExpress-v0",
@@ -113,5 +125,6 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         "fast text games; needs Java",
         "textworld-express",
         ("textworld_express",),
+        ("java",),
     ),
 )

@@ -35,7 +35,7 @@ from .env_source import EnvOrId, EnvSource
 
 _ODD_ACTIONS = ("", "xyzzy", "go \x00\u2603\nnowhere", "very " * 500)
 _SLOW_STEPS_PER_S = 20.0
-_NUM_COPIES = 4
+_NUM_COPIES = 3
 
 
 def check_env(

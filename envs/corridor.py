@@ -18,12 +18,16 @@ from .contract import (
 )
 from .option_checks import check_whole
 
+_MOVES = {"go left": -1, "go right": 1}
+_REFUSAL = "There is no such action: go left or go right. "
+
 
 class CorridorEnv(gymnasium.Env[str, str]):
     """Walk along a corridor of numbered doors to the door where the key fits.
 
     The seed picks the start and the goal. The reward is 1 at the goal and 0 before; any text other
-    than "go left" and "go right" changes nothing. States recur, because one can walk to and fro.
+    than "go left" and "go right" changes nothing and is told so. States recur, because one can walk
+    to and fro.
 
     Args:
         length: Number of doors, at least 2.
@@ -51,16 +55,17 @@ class CorridorEnv(gymnasium.Env[str, str]):
         return self._observation(), self._info()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Move by one door; unknown text is answered by the unchanged state."""
+        """Move by one door; unknown text is answered by a remark and the unchanged state."""
         if not self._is_running:
             raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
-        move = {"go left": -1, "go right": 1}.get(action.strip().lower(), 0)
-        self._position = min(max(self._position + move, 0), self.length - 1)
+        move = _MOVES.get(action.strip().lower())
+        self._position = min(max(self._position + (move or 0), 0), self.length - 1)
         self._num_steps += 1
         terminated = self._position == self._goal
         truncated = not terminated and self._num_steps >= self.max_steps
         self._is_running = not (terminated or truncated)
-        return self._observation(), float(terminated), terminated, truncated, self._info()
+        remark = _REFUSAL if move is None else ""
+        return remark + self._observation(), float(terminated), terminated, truncated, self._info()
 
     def _observation(self) -> str:
         return f"You stand at door {self._position + 1} of {self.length}."
@@ -69,7 +74,7 @@ class CorridorEnv(gymnasium.Env[str, str]):
         won = self._position == self._goal
         return {
             TASK: f"Go to door {self._goal + 1}.",
-            ADMISSIBLE_ACTIONS: ["go left", "go right"],
+            ADMISSIBLE_ACTIONS: list(_MOVES),
             WON: won,
             ANCHOR: self._observation(),
             EXPERT_ACTION: "go left" if self._position > self._goal else "go right",

@@ -80,28 +80,56 @@ def play(
 
 
 def memory_per_copy(make: Callable[[], gymnasium.Env], num_copies: int) -> float | None:
-    """Return by how many bytes the process grows with each reset copy; None where it cannot tell.
+    """Return how many bytes each further copy costs; None where the system does not tell.
 
-    An average over ``num_copies``; small environments may vanish in what the process has spare.
+    An average over ``num_copies``, each reset with another seed, beside one that is open already:
+    that one pays for what all of them share, and takes what earlier ones have left in the process.
+    Processes that a copy starts, such as Java, count. Small environments may vanish in what the
+    process has spare.
     """
-    before = _resident_bytes()
-    if before is None:
+    if not Path("/proc/self/statm").is_file():
         return None
-    copies = [make() for _ in range(num_copies)]
-    for copy in copies:
-        copy.reset(seed=0)
-    after = _resident_bytes() or before
-    for copy in copies:
-        copy.close()
-    return max(0.0, (after - before) / num_copies)
+    copies: list[gymnasium.Env] = []
+    try:
+        copies.append(_opened(make, seed=0))
+        own, others = _resident_bytes(os.getpid()), _descendants(os.getpid())
+        copies += [_opened(make, seed=seed) for seed in range(1, num_copies + 1)]
+        started = _descendants(os.getpid()) - others
+        grown = _resident_bytes(os.getpid()) - own + sum(map(_resident_bytes, started))
+        return max(0.0, grown / num_copies)
+    finally:
+        for copy in copies:
+            copy.close()
 
 
-def _resident_bytes() -> int | None:
-    """The memory that this process holds, on systems with a /proc."""
-    statm = Path("/proc/self/statm")
-    if not statm.is_file():
-        return None
-    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _opened(make: Callable[[], gymnasium.Env], *, seed: int) -> gymnasium.Env:
+    env = make()
+    env.reset(seed=seed)
+    return env
+
+
+def _resident_bytes(process: int) -> int:
+    """The memory that a process holds."""
+    try:
+        statm = Path(f"/proc/{process}/statm").read_text()
+    except OSError:  # it has ended meanwhile
+        return 0
+    return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _descendants(process: int) -> set[int]:
+    """The processes that a process has started, and those that they have."""
+    children: dict[int, list[int]] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = file.read_text().rpartition(")")[2].split()  # after the name: state, parent
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(file.parent.name))
+    found = [process]
+    for parent in found:
+        found += children.get(parent, [])
+    return set(found[1:])
 
 
 def random_policy(action_space: gymnasium.Space, seed: int) -> Policy:

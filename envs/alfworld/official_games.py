@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from .goals import TASK_TYPES
 from .scene import SPLITS
 
 _SOLVABLE = re.compile(r'"solvable":\s*true')
+_MOST_NAMED = 5  # damaged files in one message
 _UNSUPPORTED = ("movable", "Sliced")  # in the name of the folder; ALFWorld leaves them out, too
 
 
@@ -51,16 +53,16 @@ def find_games(root: Path, split: str, task_types: tuple[str, ...]) -> tuple[Pat
     Every file is looked at once in a process (some seconds for the official 3,553).
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or a file is damaged: left out, it would give every seed
+            another game.
     """
     folder = _split_folder(root, split)
-    files = [
+    files = _solvable_games(
         file
         for file in sorted(folder.glob(f"*/*/{GAME_FILE}"))
         if task_type_of(file) in task_types
         and not any(word in str(file.relative_to(folder)) for word in _UNSUPPORTED)
-        and _SOLVABLE.search(file.read_text(encoding="utf-8", errors="replace"))
-    ]
+    )
     if not files:
         raise ValueError(
             f"{folder} holds no solvable game of {', '.join(task_types)}: choose another split or "
@@ -75,6 +77,30 @@ def task_type_of(file: Path) -> str | None:
     """The task type in a path such as ``.../pick_and_place_simple-Mug-None-Desk-308/trial/...``."""
     kind = file.parent.parent.name.partition("-")[0]
     return kind if kind in TASK_TYPES else None
+
+
+def _solvable_games(files: Iterable[Path]) -> list[Path]:
+    """Keep the games that are marked as solvable; a file that is empty or cut off is an error.
+
+    Nothing is parsed, which would take much longer: what is damaged inside a file is told by the
+    ``reset`` that plays it.
+    """
+    solvable: list[Path] = []
+    damaged: list[Path] = []
+    for file in files:
+        text = file.read_text(encoding="utf-8-sig", errors="replace").strip()
+        if not (text.startswith("{") and text.endswith("}")):
+            damaged.append(file)
+        elif _SOLVABLE.search(text):
+            solvable.append(file)
+    if damaged:
+        named = ", ".join(map(str, damaged[:_MOST_NAMED]))
+        raise ValueError(
+            f"{len(damaged)} game file(s) are empty or cut off: {named}"
+            f"{', ...' if len(damaged) > _MOST_NAMED else ''}. Download or generate them anew "
+            "(rllib make-alfworld-games), or take them out of the folder."
+        )
+    return solvable
 
 
 def _split_folder(root: Path, split: str) -> Path:

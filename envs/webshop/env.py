@@ -25,7 +25,7 @@ from ..option_checks import check_choice, check_flag, check_whole
 from .expert import Expert
 from .goals import Goal
 from .nouns import NounTagger, noun_tagger
-from .pages import SEARCH
+from .pages import SEARCH, SEPARATOR
 from .products import Product
 from .reward import PurchaseScore, score_purchase
 from .session import Session
@@ -37,6 +37,7 @@ SEARCH_ACTION = "search[<your query>]"
 """Stands for every search in the admissible actions."""
 
 _WIN_REWARD = 10.0
+_REFUSAL = "There is no such action here: use search[words], or click[x] with an x of this page."
 
 
 class WebShopEnv(gymnasium.Env[str, str], EzPickle):
@@ -60,8 +61,8 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         max_steps: Steps after which an unfinished episode is truncated.
         reward: "score" pays WebShop's score of 0 to 1; "win" pays 10 for a perfect purchase and
             nothing else, as verl-agent does.
-        observation: "page", or "page_without_goal" without the goal's words, which ``info["task"]``
-            holds as well.
+        observation: "page", as in the original, or "page_without_goal" without the goal's words,
+            which ``info["task"]`` holds as well, and with a remark where an action is none.
         tagger: Finds the nouns of titles for the score: "simple", "spacy", "spacy:<model>", or a
             function.
         fix_option_match: See ``reward.score_purchase``; True makes every goal reachable.
@@ -152,12 +153,12 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         session = self._session
         if session is None or self._is_over:
             raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
-        session.act(action)
+        is_possible = session.act(action)
         self._num_steps += 1
         terminated = session.score is not None
         truncated = not terminated and self._num_steps >= self._max_steps
         self._is_over = terminated or truncated
-        observation, info = self._answer(session)
+        observation, info = self._answer(session, is_possible=is_possible)
         return observation, self._reward_of(session.score), terminated, truncated, info
 
     def _judge(self, goal: Goal, product: Product, options: Mapping[str, str]) -> PurchaseScore:
@@ -177,8 +178,8 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
             return score.reward
         return _WIN_REWARD if _is_perfect(score) else 0.0
 
-    def _answer(self, session: Session) -> tuple[str, dict[str, Any]]:
-        """Return the observation and ``info`` of the present state."""
+    def _answer(self, session: Session, *, is_possible: bool = True) -> tuple[str, dict[str, Any]]:
+        """Return the observation and ``info`` of the present state, after an action if possible."""
         score = session.score
         info = {
             TASK: session.goal.instruction,
@@ -191,8 +192,10 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         expert_action = self._suggestion(session)
         if expert_action:
             info[EXPERT_ACTION] = expert_action
-        is_short = self._observation == "page_without_goal"
-        return session.page.text_without_goal if is_short else session.page.text, info
+        if self._observation == "page":
+            return session.page.text, info
+        text = session.page.text_without_goal
+        return text if is_possible else f"{_REFUSAL}{SEPARATOR}{text}", info
 
     def _suggestion(self, session: Session) -> str | None:
         if self._expert is None or session.score is not None:

@@ -55,16 +55,22 @@ class Session:
         """Whether the description, the features or the reviews are shown."""
         return self.product is not None and pages.BUY not in self.page.buttons and not self.score
 
-    def act(self, action: str) -> None:
+    def act(self, action: str) -> bool:
         """Do what an action says; any text that is no possible action changes nothing.
 
         The search works on every page, also where no search bar is shown.
+
+        Returns:
+            Whether it was a possible action.
         """
         name, argument = read_action(action) or ("", "")
         if name == "search":
             self._search(argument)
         elif name == "click" and argument in self.page.clickables and argument != pages.SEARCH:
             self._click(argument)
+        else:
+            return False
+        return True
 
     def _click(self, name: str) -> None:
         if name == pages.BUY:

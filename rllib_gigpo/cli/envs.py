@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     width = max(len(entry.id) for entry in CATALOGUE)
     extras = max(len(entry.extra or "") for entry in CATALOGUE)
     for entry in CATALOGUE:
-        state = "installed" if entry.is_installed else f"pip install 'rllib-gigpo[{entry.extra}]'"
+        state = ", ".join(entry.missing) or "installed"
         extra = entry.extra or "-"
         print(f"{entry.id:<{width}}  {extra:<{extras}}  {entry.summary}  ({state})")
     return 0

@@ -7,6 +7,7 @@ Each subcommand is a file with ``add_parser(subparsers)`` and ``run(args) -> int
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from rllib_gigpo import __version__
@@ -20,6 +21,7 @@ from rllib_gigpo.cli import (
     train,
     warm_start,
 )
+from rllib_gigpo.cli.module_folders import modules_from
 from rllib_gigpo.errors import GiGPOError
 
 _SUBCOMMANDS = (train, evaluate, warm_start, play, envs, serve_retriever, make_alfworld_games)
@@ -56,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     try:
-        return args.run(args)
+        with modules_from(Path.cwd()):
+            return args.run(args)
     except GiGPOError as error:
         print(f"rllib: error: {error}", file=sys.stderr)
         return 2

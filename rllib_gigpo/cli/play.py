@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_gigpo.cli.loading import json_object, whole_number
 from rllib_gigpo.cli.players import Player, Quit, make_player
+from rllib_gigpo.cli.shown import in_one_line, shown
 from rllib_gigpo.errors import ConfigError, EnvContractError
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ def run(args: argparse.Namespace) -> int:
 
     env = EnvSource(args.env, args.env_config).make()
     prompter = _Prompter(args.template, args.history_length)
+    player = make_player(args.player, args.seed, env.action_space)
     try:
-        play_here(env, make_player(args.player, args.seed), prompter, args.seed, args.max_steps)
+        play_here(env, player, prompter, args.seed, args.max_steps)
     finally:
         env.close()
     return 0
@@ -137,20 +139,20 @@ def play_here(
         observation, info = env.reset(seed=seed)
     total, ended = 0.0, False
     for step in range(1, max_steps + 1):
-        print(f"{_rule(step)}\n{prompter.render(str(observation), info)}")
+        print(f"{_rule(step)}\n{prompter.render(shown(observation), info)}")
         print(_facts(info.get("anchor", observation), info.get("admissible_actions")))
         try:
             action = player.choose(info)
         except Quit:
             break
-        prompter.note(str(observation), action)
+        prompter.note(shown(observation), in_one_line(action))
         with _told(f"step({action!r})"):
             observation, reward, terminated, truncated, info = env.step(action)
         total += float(reward)
         print(_result(action, float(reward), total))
         ended = terminated or truncated
         if ended:
-            print(f"{_rule('the end')}\n{observation}")
+            print(f"{_rule('the end')}\n{shown(observation)}")
             break
     print(f"won {bool(info.get('won'))}, return {total:g}" + ("" if ended else ", not ended"))
 
@@ -183,8 +185,8 @@ def _rule(title: object) -> str:
 
 def _facts(anchor: object, actions: Sequence[str] | None) -> str:
     numbered = "  ".join(f"{i}:{action}" for i, action in enumerate(actions or (), 1))
-    return f"anchor     {anchor}\nadmissible {numbered or '(not named)'}"
+    return f"anchor     {shown(anchor)}\nadmissible {numbered or '(not named)'}"
 
 
-def _result(action: str, reward: float, total: float) -> str:
-    return f"action     {action}\nreward     {reward:g}   so far {total:g}"
+def _result(action: object, reward: float, total: float) -> str:
+    return f"action     {in_one_line(action)}\nreward     {reward:g}   so far {total:g}"

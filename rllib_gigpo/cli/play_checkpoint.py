@@ -11,6 +11,7 @@ from rllib_gigpo.cli.checkpoints import find_checkpoint
 from rllib_gigpo.cli.evaluate import checkpoint_config
 from rllib_gigpo.cli.loading import apply_settings
 from rllib_gigpo.cli.play import PlayedStep
+from rllib_gigpo.cli.shown import shown
 from rllib_gigpo.errors import EnvContractError
 
 
@@ -54,7 +55,7 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
     for step in range(len(episode)):
         yield PlayedStep(
             prompt=outputs[columns.PROMPT_TEXT][step],
-            anchor=str(infos[step].get("anchor", episode.get_observations(step))),
+            anchor=shown(infos[step].get("anchor", episode.get_observations(step))),
             admissible_actions=tuple(infos[step].get("admissible_actions") or ()),
             response=outputs[columns.RESPONSE_TEXT][step],
             action=outputs[columns.ACTION_TEXT][step],

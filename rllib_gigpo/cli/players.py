@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rllib_gigpo.errors import EnvContractError
+
+if TYPE_CHECKING:
+    from gymnasium import spaces
 
 
 class Quit(Exception):  # noqa: N818 - no error: the person has had enough
@@ -18,8 +20,8 @@ class Player(ABC):
     """Chooses an action in each turn."""
 
     @abstractmethod
-    def choose(self, info: Mapping[str, Any]) -> str:
-        """Return the action of this turn.
+    def choose(self, info: Mapping[str, Any]) -> Any:
+        """Return the action of this turn: text, or of what the action space is.
 
         Args:
             info: What the environment says beside the observation.
@@ -69,34 +71,27 @@ class Expert(Player):
 
 
 class Chance(Player):
-    """Draws among the admissible actions; words of the task fill what they leave open."""
+    """Draws among the admissible actions, or from the action space where none are named.
 
-    def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)
+    Words of the task fill what an action leaves open, as in ``check_env``.
+    """
 
-    def choose(self, info: Mapping[str, Any]) -> str:
-        """Return an admissible action.
+    def __init__(self, seed: int, action_space: spaces.Space) -> None:
+        from rllib_gigpo.envs.env_probe import random_policy
 
-        Raises:
-            EnvContractError: The environment names none.
-        """
-        from rllib_gigpo.envs.random_actions import draw_action
+        self._draw = random_policy(action_space, seed)
 
-        action = draw_action(info, self._rng)
-        if action is None:
-            raise EnvContractError(
-                "The environment names no admissible actions to draw from: play with --as person"
-                " or --as expert."
-            )
-        return str(action)
+    def choose(self, info: Mapping[str, Any]) -> Any:
+        """Return an action."""
+        return self._draw(info)
 
 
-def make_player(name: str, seed: int) -> Player:
+def make_player(name: str, seed: int, action_space: spaces.Space) -> Player:
     """Build the player of a name: "person", "expert" or "random"."""
     players: dict[str, Callable[[], Player]] = {
         "person": Person,
         "expert": Expert,
-        "random": lambda: Chance(seed),
+        "random": lambda: Chance(seed, action_space),
     }
     return players[name]()
 

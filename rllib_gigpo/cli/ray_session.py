@@ -5,7 +5,10 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from rllib_gigpo.cli.module_folders import worker_hook
 from rllib_gigpo.errors import ConfigError
 
 
@@ -17,6 +20,7 @@ class RaySettings:
     num_cpus: int | None = None  # None: all
     num_gpus: int | None = None  # None: all
     verbosity: int = 0  # 1: what workers print; 2: Tune's reports too
+    module_folder: Path | None = None  # where workers find modules, beside the current folder
 
 
 def add_ray_options(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +50,7 @@ def ray_settings(args: argparse.Namespace) -> RaySettings:
         num_cpus=getattr(args, "ray_num_cpus", None),
         num_gpus=getattr(args, "ray_num_gpus", None),
         verbosity=getattr(args, "verbosity", None) or 0,
+        module_folder=args.file.parent if hasattr(args, "file") else None,
     )
 
 
@@ -72,12 +77,23 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
         address=settings.address,
         log_to_driver=settings.verbosity > 0,
         logging_level=logging.INFO if settings.verbosity > 0 else logging.WARNING,
+        runtime_env=_runtime_env(settings.module_folder),
         **({} if settings.address else {**sizes, "include_dashboard": False}),
     )
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _runtime_env(module_folder: Path | None) -> dict[str, Any] | None:
+    """Ray's workers search the current folder anyway; a runtime environment makes them start later.
+
+    A folder in PYTHONPATH would come before the installed packages.
+    """
+    if module_folder is None or module_folder.resolve() == Path.cwd():
+        return None
+    return {"worker_process_setup_hook": worker_hook(module_folder)}
 
 
 def _hide_advice_on_rllib() -> None:

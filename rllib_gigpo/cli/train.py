@@ -15,6 +15,7 @@ from rllib_gigpo.cli.loading import (
     json_object,
     load_experiment,
 )
+from rllib_gigpo.cli.module_folders import modules_from
 from rllib_gigpo.cli.ray_session import RaySettings, add_ray_options, ray_settings
 from rllib_gigpo.errors import ConfigError, GiGPOError
 
@@ -75,8 +76,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out ``rllib train``; returns the exit status."""
-    experiment = load_experiment(args.file) if hasattr(args, "file") else _simple_experiment(args)
-    return train_experiment(experiment, _run_settings(args))
+    if not hasattr(args, "file"):
+        return train_experiment(_simple_experiment(args), _run_settings(args))
+    with modules_from(args.file.parent):
+        return train_experiment(load_experiment(args.file), _run_settings(args))
 
 
 def run_example(config: "AlgorithmConfig", stop: Mapping[str, Any] | None = None) -> None:

@@ -1,14 +1,21 @@
 """`rllib play` and `rllib envs`: what is shown, who plays, and what is refused."""
 
+import re
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from gymnasium import spaces
 
 from rllib_gigpo.cli.main import main
 from rllib_gigpo.cli.players import Chance, Expert, Person, Quit
+from rllib_gigpo.cli.shown import in_one_line, shown
 from rllib_gigpo.envs import CATALOGUE
 from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.errors import EnvContractError
 
 CORRIDOR = "rllib_gigpo.envs:Corridor-v0"
+WORDS = spaces.Text(20)
 INFO = {"admissible_actions": ["go left", "go right"], "expert_action": "go right"}
 
 
@@ -23,6 +30,11 @@ def typed(*lines):
             raise EOFError from None
 
     return ask
+
+
+def play_at_random(space, *, num_steps):
+    chance = Chance(1, space)
+    return [chance.choose({}) for _ in range(num_steps)]
 
 
 def test_a_person_types_a_number_or_a_text():
@@ -47,17 +59,23 @@ def test_a_person_may_stop(lines):
 
 def test_the_expert_and_chance_play_by_what_the_environment_says():
     assert Expert().choose(INFO) == "go right"
-    drawn = [[Chance(seed).choose(INFO) for seed in range(8)] for _ in range(2)]
+    drawn = [[Chance(seed, WORDS).choose(INFO) for seed in range(8)] for _ in range(2)]
     assert drawn[0] == drawn[1]
     assert set(drawn[0]) == set(INFO["admissible_actions"])
-    for player in (Expert(), Chance(0)):
-        with pytest.raises(EnvContractError, match="--as person"):
-            player.choose({})
+    with pytest.raises(EnvContractError, match="--as person"):
+        Expert().choose({})
+
+
+@pytest.mark.parametrize("space", [WORDS, spaces.Discrete(3)], ids=["text", "numbers"])
+def test_chance_draws_from_the_action_space_where_no_actions_are_named(space):
+    once, again = (play_at_random(space, num_steps=8) for _ in range(2))
+    assert once == again
+    assert all(space.contains(action) for action in once)
 
 
 def test_chance_types_words_of_the_task_where_an_action_leaves_them_open():
     info = {"admissible_actions": ["search[<your query>]"], "task": "Find me red polo shirts"}
-    drawn = {Chance(seed).choose(info) for seed in range(20)}
+    drawn = {Chance(seed, WORDS).choose(info) for seed in range(20)}
     assert len(drawn) > 5
     for action in drawn:
         words = action.removeprefix("search[").removesuffix("]").split()
@@ -145,6 +163,36 @@ def test_all_environments_are_listed_with_what_they_need(capsys):
     for entry, line in zip(CATALOGUE, lines, strict=True):
         assert (entry.extra or "-") in line
         assert ("(installed)" in line) is entry.is_installed
+
+
+def test_images_bytes_and_control_characters_are_shown_in_short():
+    grid = np.zeros((7, 7, 3), np.uint8)
+    assert shown((grid.tobytes(), 3, None)) == shown((bytes(147), 3, None))
+    assert re.fullmatch(r"\(<147 bytes, [0-9a-f]{8}>, 3, None\)", shown((bytes(147), 3, None)))
+    assert re.fullmatch(
+        r"\{image: <array 7x7x3, \w{8}>, text: a\}", shown({"image": grid, "text": "a"})
+    )
+    assert shown(grid) != shown(grid + 1)
+    assert shown("a\nb") == "a\nb"
+    assert [in_one_line(action) for action in ("go", np.int64(3), "a\rb")] == ["go", "3", "'a\\rb'"]
+
+
+def test_an_image_is_played_without_its_numbers(capsys):
+    options = ["--env-config", '{"observation": "image"}', "--max-steps", "1"]
+    assert main(["play", "rllib_gigpo.envs:Sokoban-v0", "--as", "expert", *options]) == 0
+    output = capsys.readouterr().out
+    assert "<array 96x96x3, " in output
+    assert "[[" not in output
+
+
+def test_a_missing_program_is_told_with_the_packages():
+    entry = replace(CATALOGUE[0], extra="x", modules=("no_such_module",), programs=("no_program",))
+    assert entry.missing == ("pip install 'rllib-gigpo[x]'", "no no_program on the PATH")
+    assert not entry.is_installed
+    assert not replace(entry, modules=()).is_installed
+    assert replace(entry, modules=(), programs=("sh",)).missing == ()
+    needs_java = {entry.name for entry in CATALOGUE if entry.programs == ("java",)}
+    assert needs_java == {"ScienceWorld-v0", "TextWorldExpress-v0"}
 
 
 def test_a_missing_backend_is_seen_without_importing_anything():

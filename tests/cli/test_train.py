@@ -89,9 +89,8 @@ def test_options_before_and_after_the_word_file_count(monkeypatch):
 
     main(["train", "--checkpoint-freq", "7", "-v", "file", EXPERIMENT, "--no-checkpoint-at-end"])
 
-    assert seen == [
-        RunSettings(checkpoint_freq=7, checkpoint_at_end=False, ray=RaySettings(verbosity=1))
-    ]
+    ray = RaySettings(verbosity=1, module_folder=Path(EXPERIMENT).parent)
+    assert seen == [RunSettings(checkpoint_freq=7, checkpoint_at_end=False, ray=ray)]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 import random
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support.adapter_games import adapter_class
 
-from rllib_gigpo.envs import check_env
+from rllib_gigpo.envs import CATALOGUE, adapters, check_env
 from rllib_gigpo.envs.adapters.global_random import OwnRandomState
 from rllib_gigpo.envs.adapters.grid_view import describe_view
 from rllib_gigpo.envs.backends import import_backend, require_java
@@ -22,6 +23,17 @@ def checked(env, module, /, **env_config):
     report = check_env(IDS + env, env_config=env_config, num_episodes=2, max_steps=15)
     assert report.is_ok, str(report)
     return report
+
+
+def test_an_adapters_own_file_has_at_most_60_lines():
+    folder = Path(adapters.__file__).parent
+    entries = [entry.entry_point for entry in CATALOGUE]
+    names = [
+        entry[len(".adapters.") :].partition(":")[0] for entry in entries if "adapters" in entry
+    ]
+    assert len(names) == 6
+    for name in names:
+        assert len((folder / f"{name}.py").read_text().splitlines()) <= 60, name
 
 
 @pytest.mark.parametrize("name", ["BabyAI-GoToObj-v0", "MiniGrid-DoorKey-5x5-v0"])

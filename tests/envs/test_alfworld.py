@@ -15,6 +15,7 @@ from support.backends import needs_alfworld
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.alfworld.environment import ALFWorldEnv
+from rllib_gigpo.envs.alfworld.game_files import write_games
 from rllib_gigpo.envs.alfworld.goals import TASK_TYPES
 
 pytestmark = needs_alfworld
@@ -286,6 +287,18 @@ def test_a_data_set_is_found_by_option_or_variable(monkeypatch, tmp_path):
         ALFWorldEnv()
     with pytest.raises(ValueError, match=r"data_dir=.* holds no"):
         ALFWorldEnv(tmp_path)
+
+
+def test_a_damaged_game_of_a_data_set_is_named_when_the_environment_is_made(tmp_path):
+    kinds = ["pick_and_place_simple"]
+    whole, damaged = write_games(tmp_path, "train", 2, kinds)
+    text = damaged.read_text()
+    for remains in (text[: len(text) // 2], text[:-200], "", "\0" * len(text)):
+        damaged.write_text(remains)
+        with pytest.raises(ValueError, match=r"1 game file\(s\) are empty or cut off") as told:
+            ALFWorldEnv(tmp_path, task_types=kinds)
+        assert str(damaged) in str(told.value)
+        assert str(whole) not in str(told.value)
 
 
 def test_the_folder_that_alfworld_itself_names_counts_only_with_games(monkeypatch, tmp_path):

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from rllib_gigpo.envs import EnvReport, check_env
 from rllib_gigpo.envs.contract_checks import recurring_anchors, remarks
 from rllib_gigpo.envs.corridor import CorridorEnv
-from rllib_gigpo.envs.env_probe import Episode, Turn
+from rllib_gigpo.envs.env_probe import Episode, Turn, memory_per_copy
 
 CORRIDOR = "rllib_gigpo.envs:Corridor-v0"
 
@@ -225,3 +225,39 @@ def test_the_command_prints_the_report_and_tells_the_shell():
     assert "keeps the contract" in good.stdout
     assert bad.returncode == 1
     assert "problem: making the environment" in bad.stdout
+
+
+class WithProcess(CorridorEnv):
+    """Keeps 40 MB in a process of its own, as an environment in Java does."""
+
+    def __init__(self, seeds):
+        super().__init__()
+        self.seeds = seeds
+
+    def reset(self, *, seed=None, options=None):
+        self.seeds.append(seed)
+        hold = "held = b'x' * 40_000_000; print(len(held), flush=True); input()"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen([sys.executable, "-c", hold], **pipes)
+        self.process.stdout.readline()
+        return super().reset(seed=seed, options=options)
+
+    def close(self):
+        self.process.communicate(b"\n")
+
+
+def test_the_memory_of_a_copy_holds_its_processes_and_a_game_of_its_own():
+    seeds = []
+    assert 40e6 < memory_per_copy(lambda: WithProcess(seeds), 2) < 80e6
+    assert len(set(seeds)) == 3
+
+
+def test_what_the_first_copy_loads_for_all_is_no_copys_memory():
+    loaded = []
+
+    def make():
+        if not loaded:
+            loaded.append(b"x" * 40_000_000)
+        return CorridorEnv()
+
+    assert memory_per_copy(make, 2) < 10e6

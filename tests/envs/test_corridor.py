@@ -28,9 +28,10 @@ def test_seeds_cover_all_starts_and_goals():
 
 def test_other_words_change_nothing_and_the_limit_truncates():
     env = CorridorEnv(max_steps=2)
-    start, _ = env.reset(seed=0)
-    assert env.step("dance")[:4] == (start, 0.0, False, False)
-    assert env.step("")[:4] == (start, 0.0, False, True)
+    start, info = env.reset(seed=0)
+    told = f"There is no such action: go left or go right. {start}"
+    assert env.step("dance") == (told, 0.0, False, False, info)
+    assert env.step("") == (told, 0.0, False, True, info)
 
 
 def test_reaching_the_goal_with_the_last_step_is_no_truncation():
@@ -74,4 +75,6 @@ def test_no_text_raises_or_moves_the_walker(action):
     env = CorridorEnv()
     start, before = env.reset(seed=0)
     if action.strip().lower() not in before["admissible_actions"]:
-        assert env.step(action) == (start, 0.0, False, False, before)
+        text, *rest = env.step(action)
+        assert text.endswith(f". {start}")
+        assert rest == [0.0, False, False, before]

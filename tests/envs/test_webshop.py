@@ -169,19 +169,30 @@ def test_the_search_works_on_every_page_and_pages_behind_the_last_are_empty():
     assert "click[next >]" in info["admissible_actions"]
 
 
-@pytest.mark.parametrize(
-    "action",
-    [
-        *("", "xyzzy", "search", "search[]", "click[]", "click[search]", "click[next >]"),
-        *("click[b000000000]", "buy now", "click buy now", "\x00\ud800", "[[[]]]", "click["),
-    ],
+NO_ACTIONS = (
+    *("", "xyzzy", "search", "search[]", "click[]", "click[search]", "click[next >]"),
+    *("click[b000000000]", "buy now", "click buy now", "\x00\ud800", "[[[]]]", "click["),
 )
+
+
+@pytest.mark.parametrize("action", NO_ACTIONS)
 def test_other_text_changes_nothing_and_is_not_rewarded(action):
     env = WebShopEnv(**SMALL)
     start, info = env.reset(seed=0)
     text, reward, terminated, truncated, after = env.step(action)
     assert (text, reward, terminated, truncated) == (start, 0.0, False, False)
     assert after == info
+
+
+def test_without_the_goal_the_page_follows_a_remark_on_what_is_no_action():
+    env = WebShopEnv(**SMALL, observation="page_without_goal", max_steps=20)
+    start, info = env.reset(seed=0)
+    for action in (*NO_ACTIONS, "x" * 10_000):
+        text, *_, after = env.step(action)
+        assert text.startswith("There is no such action here: use search[words], or click[x]")
+        assert text.endswith(f" [SEP] {start}")
+        assert after == info
+    assert env.step(info["expert_action"])[0].startswith("Back to Search")
 
 
 def test_case_and_blanks_around_an_action_do_not_matter():

@@ -13,6 +13,14 @@ from rllib_gigpo.warm_start import FitSettings, WarmStartSettings, warm_start
 EXAMPLES = Path(__file__).parents[2] / "tuned_examples"
 # Examples import `warm_start` when they are run: this one, which plays two tasks for one epoch.
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+TRAINED_ALWAYS = (
+    "textworld_gigpo_tiny",
+    "textworld_lora_tiny",
+    "sokoban_gigpo_tiny",
+    "webshop_gigpo_tiny",
+    "search_qa_gigpo_tiny",
+    "custom_env_gigpo",
+)
 TRAINED_WHEN_ASKED = (
     "alfworld_gigpo_tiny",
     "blackjack_gigpo_tiny",
@@ -22,10 +30,12 @@ TRAINED_WHEN_ASKED = (
     "mixture_gigpo_tiny",
     "numberline_gigpo_tiny",
     "points24_gigpo_tiny",
+    "textworld_coin10_gigpo_tiny",
     "textworld_dapo_tiny",
     "textworld_grpo_tiny",
     "textworld_own_rule_tiny",
     "textworld_ppo_tiny",
+    "textworld_treasure10_gigpo_tiny",
 )
 
 
@@ -41,6 +51,11 @@ def quick_warm_start(monkeypatch, tmp_path):
         return warm_start(settings, cache_dir=tmp_path)
 
     monkeypatch.setattr(package, "warm_start", quick)
+
+
+def test_every_tiny_example_is_trained_by_a_test():
+    tiny = {name for name in NAMES if name.endswith("_tiny")}
+    assert tiny <= {*TRAINED_ALWAYS, *TRAINED_WHEN_ASKED}
 
 
 def test_questions_without_a_retriever_are_an_error_that_names_the_variable(monkeypatch):
@@ -73,12 +88,7 @@ def test_an_example_defines_a_valid_config_and_an_end(name, quick_warm_start):
 @pytest.mark.parametrize(
     "name",
     [
-        "textworld_gigpo_tiny",
-        "textworld_lora_tiny",
-        "sokoban_gigpo_tiny",
-        "webshop_gigpo_tiny",
-        "search_qa_gigpo_tiny",
-        "custom_env_gigpo",
+        *TRAINED_ALWAYS,
         *(pytest.param(name, marks=pytest.mark.slow) for name in TRAINED_WHEN_ASKED),
     ],
 )

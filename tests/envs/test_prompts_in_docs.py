@@ -1,0 +1,81 @@
+"""The prompts that the pages of docs/ show are those that are sent."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rllib_gigpo.cli.main import main
+
+PAGES = Path(__file__).parents[2] / "docs" / "environments"
+FIRM_LAKE = {"rules": "roll", "is_slippery": False}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A prompt on a page: the environment, its task, who has played so far, and the turn."""
+
+    page: str
+    env: str
+    seed: int
+    turn: int
+    env_config: dict[str, Any] = field(default_factory=dict)
+    package: str = "gymnasium"  # without which the environment cannot be made
+    template: str = "compact"
+    player: str = "expert"
+
+
+SHOWN = (
+    Shown("textworld", "TextWorld-v0", 3, 3, package="textworld"),
+    Shown("alfworld", "ALFWorld-v0", 0, 3, package="alfworld"),
+    Shown("sokoban", "Sokoban-v0", 0, 2),
+    Shown("frozen_lake", "FrozenLake-v0", 0, 2, FIRM_LAKE),
+    Shown("frozen_lake", "FrozenLake-v0", 0, 2, FIRM_LAKE, template="{{ observation }}"),
+    Shown("gym_cards", "EZPoints-v0", 1, 3),
+    Shown("gym_cards", "Points24-v0", 0, 3),
+    Shown("gym_cards", "NumberLine-v0", 3, 2),
+    Shown("gym_cards", "Blackjack-v0", 4, 1),
+    Shown("search_qa", "SearchQA-v0", 1, 2, package="bm25s", template="search_qa"),
+    Shown(
+        "webshop",
+        "WebShop-v0",
+        1,
+        3,
+        {"observation": "page_without_goal"},
+        package="rapidfuzz",
+        template="default",
+    ),
+    Shown("adapters", "MiniGrid-v0", 3, 4, package="minigrid"),
+    Shown("adapters", "TextArena-v0", 3, 1, package="textarena", player="random"),
+    Shown("adapters", "Gem-v0", 3, 1, package="gem", player="random"),
+)
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: f"{shown.env}-{shown.template[:7]}")
+def test_a_prompt_on_a_page_is_the_one_that_is_sent(shown, game_cache, monkeypatch, capsys):
+    pytest.importorskip(shown.package)
+    monkeypatch.delenv("ALFWORLD_DATA", raising=False)
+    cached = {"cache_dir": str(game_cache)} if shown.env in ("TextWorld-v0", "ALFWorld-v0") else {}
+    config = json.dumps(shown.env_config | cached)
+    task = ["--seed", str(shown.seed), "--max-steps", str(shown.turn), "--as", shown.player]
+    env = f"rllib_gigpo.envs:{shown.env}"
+    assert main(["play", env, "--env-config", config, *task, "--template", shown.template]) == 0
+    turns = re.split(r"^--- \d+ -+\n", capsys.readouterr().out, flags=re.MULTILINE)
+    prompt = turns[shown.turn].partition("\nanchor     ")[0]
+    page = (PAGES / f"{shown.page}.md").read_text()
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert any(agrees(block, prompt) for block in blocks), prompt
+
+
+def agrees(block: str, prompt: str) -> bool:
+    """Whether a block shows a prompt; "..." stands for what it leaves out."""
+    parts = [re.escape(part.strip()) for part in lines_stripped(block).split("...")]
+    return re.fullmatch(r".*".join(parts), lines_stripped(prompt), re.DOTALL) is not None
+
+
+def lines_stripped(text: str) -> str:
+    """Without blanks at the ends of lines, which an editor may remove."""
+    return "\n".join(line.strip() for line in text.strip().splitlines())
