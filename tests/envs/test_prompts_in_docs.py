@@ -10,7 +10,9 @@ import pytest
 
 from rllib_gigpo.cli.main import main
 
-PAGES = Path(__file__).parents[2] / "docs" / "environments"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "environments"
+ALFWORLD_TEMPLATE = str(ROOT / "tuned_examples" / "alfworld.jinja")
 FIRM_LAKE = {"rules": "roll", "is_slippery": False}
 
 
@@ -31,6 +33,7 @@ class Shown:
 SHOWN = (
     Shown("textworld", "TextWorld-v0", 3, 3, package="textworld"),
     Shown("alfworld", "ALFWorld-v0", 0, 3, package="alfworld"),
+    Shown("alfworld", "ALFWorld-v0", 0, 3, package="alfworld", template=ALFWORLD_TEMPLATE),
     Shown("sokoban", "Sokoban-v0", 0, 2),
     Shown("frozen_lake", "FrozenLake-v0", 0, 2, FIRM_LAKE),
     Shown("frozen_lake", "FrozenLake-v0", 0, 2, FIRM_LAKE, template="{{ observation }}"),
@@ -54,7 +57,7 @@ SHOWN = (
 )
 
 
-@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: f"{shown.env}-{shown.template[:7]}")
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: f"{shown.env}-{shown.template[-14:]}")
 def test_a_prompt_on_a_page_is_the_one_that_is_sent(shown, game_cache, monkeypatch, capsys):
     pytest.importorskip(shown.package)
     monkeypatch.delenv("ALFWORLD_DATA", raising=False)
