@@ -256,9 +256,10 @@ class GiGPOConfig(AlgorithmConfig):
     ) -> Self:
         """Set ``model_path`` to a model that was fitted to the environment's expert, once.
 
-        Call it last: environment, training tasks and prompts are those of the config. The first
-        call plays and fits, which takes a minute, and says on stderr how far it is; later ones find
-        the model in the cache.
+        Call it after environment, training tasks and prompts, which are those of the config; fewer
+        `tasks` set after it train a model that has seen more. The first call plays and fits, which
+        takes some minutes, and says on stderr how far it is; later ones find the model in the
+        cache.
 
         Args:
             env: Gymnasium id, where `environment` was given a class or a function.

@@ -35,8 +35,8 @@ config = (
     )
     # The model was fitted to 256 games; 32 of them come back often enough to be learnt in minutes.
     .tasks(num_train_tasks=32)
-    # No penalty for what cannot be done: most first attempts to take a thing get its number wrong,
-    # and with a penalty it is learnt not to take anything.
+    # No penalty for what cannot be done: most first attempts to take a thing fail (it is not there,
+    # or its number is wrong), and with a penalty it is learnt not to take anything.
     .training(lr=1e-3, admissible_penalty=0.0)
     .debugging(seed=0)
 )

@@ -30,7 +30,7 @@ def check_playable(name: str) -> None:
         raise ValueError(f"TextArena has no game {name!r}: set name to another, such as {near}.")
     try:
         with OwnRandomState(0):
-            game = arena.make(name)
+            game = make_game(name)
             game.reset(num_players=1, seed=0)
         is_for_one = isinstance(game.state, arena.SinglePlayerState)
         reason = "it is a game for several"

@@ -42,11 +42,18 @@ def test_gem_tells_a_hint_of_higher_from_one_of_lower():
     assert seen["higher"] != seen["lower"]
 
 
-def test_gems_boards_recur():
-    env = adapter_class("gem")("game:TowerofHanoi-v0-easy")
+@pytest.mark.parametrize(
+    ("adapter", "game", "there", "and_back"),
+    [
+        ("gem", "game:TowerofHanoi-v0-easy", "A B", "B A"),
+        ("text_arena", "LightsOut-v0-raw", "[1 1]", "[1 1]"),
+    ],
+)
+def test_a_move_that_is_taken_back_leads_to_the_first_state(adapter, game, there, and_back):
+    env = adapter_class(adapter)(game)
     _, start = env.reset(seed=0)
-    *_, away = env.step("A B")
-    *_, back = env.step("B A")
+    *_, away = env.step(there)
+    *_, back = env.step(and_back)
     assert away["anchor"] != start["anchor"]
     assert back["anchor"] == start["anchor"]
 
@@ -69,15 +76,6 @@ def test_textarena_keeps_the_board_where_an_answer_shows_none():
     assert not terminated
     assert after["anchor"] == start["anchor"]
     assert after["admissible_actions"] == ["[up]", "[down]", "[left]", "[right]"]
-
-
-def test_a_light_switched_on_and_off_again_is_the_first_state():
-    env = adapter_class("text_arena")("LightsOut-v0-raw")
-    _, start = env.reset(seed=0)
-    *_, away = env.step("[1 1]")
-    *_, back = env.step("[1 1]")
-    assert away["anchor"] != start["anchor"]
-    assert back["anchor"] == start["anchor"]
 
 
 def test_of_two_boards_the_last_is_the_state():
