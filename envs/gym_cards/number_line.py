@@ -11,6 +11,7 @@ from ..word_game import WordGameEnv
 from .drawing import IMAGE_SHAPE, blank, draw_text
 
 LARGEST = 5
+FARTHER_REWARD = -1.0  # for every step that does not come closer, one without a move among them
 
 
 class NumberLineEnv(WordGameEnv):
@@ -23,6 +24,8 @@ class NumberLineEnv(WordGameEnv):
         max_steps: Steps after which an unfinished episode is truncated.
         observation: "text" or "image".
     """
+
+    idle_reward = FARTHER_REWARD
 
     def __init__(self, *, max_steps: int = 10, observation: str = "text") -> None:
         """Check the options."""
@@ -44,7 +47,7 @@ class NumberLineEnv(WordGameEnv):
         self._current = min(max(moved, 0), LARGEST)
         if self._has_won():
             return 1.0
-        return 0.0 if abs(self._target - self._current) < before else -1.0
+        return 0.0 if abs(self._target - self._current) < before else FARTHER_REWARD
 
     def _has_ended(self) -> bool:
         return self._has_won()

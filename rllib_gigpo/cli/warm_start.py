@@ -90,7 +90,7 @@ def settings_from(args: argparse.Namespace) -> "WarmStartSettings":
         tiny_model=TinyModelSettings(
             **_given(args, "vocab_size", "hidden_size", "num_layers", "num_heads")
         ),
-        fit=FitSettings(**_given(args, "num_epochs", "lr", "batch_tokens")),
+        fit=FitSettings(**_given(args, "num_epochs", "lr", "batch_tokens", "prompt_loss_weight")),
     )
 
 
@@ -156,6 +156,12 @@ def _add_fit_options(group: Any) -> None:
         metavar="N",
         type=int,
         help="tokens of an optimiser step (default: 2048; base model: 16384)",
+    )
+    group.add_argument(
+        "--prompt-loss-weight",
+        metavar="W",
+        type=float,
+        help="weight of the prompts' own loss, which teaches a new model to copy (default: 0.0)",
     )
     for name, meaning in (
         ("vocab-size", "tokens of the tiny model (default: 1024)"),

@@ -1,4 +1,4 @@
-"""Supervised fitting: raises the log-probability of the demonstrated responses."""
+"""Supervised fitting: raises the log-probability of what was demonstrated."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,10 +24,12 @@ class Batch:
     Attributes:
         input_ids: (B, L) int64; prompt and response, padded at the right with any id.
         labels: (B, L) int64; at position t the token at t + 1 if it is of the response, else -100.
+        prompt_labels: (B, L) int64; the same for the tokens of the prompt.
     """
 
     input_ids: torch.Tensor
     labels: torch.Tensor
+    prompt_labels: torch.Tensor
 
 
 def fit(
@@ -67,9 +69,7 @@ def fit(
     history = []
     for epoch, rows in enumerate(epochs, start=1):
         batches = _make_batches(rows, batch_tokens, rng=rng, device=model.device)
-        loss, accuracy = _fit_epoch(
-            model, batches, optimizer, schedule, grad_clip=settings.grad_clip
-        )
+        loss, accuracy = _fit_epoch(model, batches, optimizer, schedule, settings)
         history.append(FitProgress(epoch, len(epochs), loss, accuracy))
         if progress is not None:
             progress(history[-1])
@@ -149,32 +149,63 @@ def make_batch(rows: Sequence[DemonstrationRow], *, device: torch.device | str =
     longest = max(len(row.prompt_ids) + len(row.response_ids) for row in rows)
     input_ids = torch.zeros(len(rows), longest, dtype=torch.long)
     labels = torch.full((len(rows), longest), _IGNORED, dtype=torch.long)
+    prompt_labels = labels.clone()
     for index, row in enumerate(rows):
         start, end = len(row.prompt_ids), len(row.prompt_ids) + len(row.response_ids)
         input_ids[index, :end] = torch.tensor([*row.prompt_ids, *row.response_ids])
         labels[index, start - 1 : end - 1] = torch.tensor(row.response_ids)
-    return Batch(input_ids=input_ids.to(device), labels=labels.to(device))
+        prompt_labels[index, : start - 1] = torch.tensor(row.prompt_ids[1:])
+    return Batch(*(tensor.to(device) for tensor in (input_ids, labels, prompt_labels)))
 
 
-def response_loss(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, int, int]:
-    """Returns a batch's summed loss, number of correct tokens and number of tokens.
+@dataclass(frozen=True, slots=True)
+class BatchLoss:
+    """Cross-entropy of a batch, in nats.
 
-    All three are over response tokens; a token is correct if it was the most likely one, and the
-    loss is its cross-entropy in nats.
+    Attributes:
+        responses: sum over the response tokens.
+        prompts: mean over the prompt tokens but the first; None where there are none, or it was
+            not asked for.
+        num_correct: response tokens that were the most likely one.
+        num_tokens: response tokens.
+    """
+
+    responses: torch.Tensor
+    prompts: torch.Tensor | None
+    num_correct: int
+    num_tokens: int
+
+
+def batch_loss(model: PreTrainedModel, batch: Batch, *, with_prompts: bool = False) -> BatchLoss:
+    """Returns the loss of a batch's response tokens and, if asked for, of its prompt tokens.
 
     Args:
         model: the model.
         batch: padded at the right, where a causal model looks at no padding: no mask is needed.
+        with_prompts: whether to compute the loss of the prompts, which takes logits everywhere.
     """
+    learnt = batch.labels != _IGNORED
+    if with_prompts:
+        learnt = learnt | (batch.prompt_labels != _IGNORED)
     # Logits only where some row has a label: the prompts' would cost most of the memory.
-    positions = (batch.labels != _IGNORED).any(dim=0).nonzero().squeeze(1)
+    positions = learnt.any(dim=0).nonzero().squeeze(1)
     logits = model(input_ids=batch.input_ids, use_cache=False, logits_to_keep=positions).logits
     labels = batch.labels[:, positions]
     is_response = labels != _IGNORED
-    logits, labels = logits[is_response].float(), labels[is_response]
-    loss = functional.cross_entropy(logits, labels, reduction="sum")
-    num_correct = int((logits.argmax(dim=-1) == labels).sum())
-    return loss, num_correct, labels.numel()
+    answers, labels = logits[is_response].float(), labels[is_response]
+    return BatchLoss(
+        responses=functional.cross_entropy(answers, labels, reduction="sum"),
+        prompts=_prompt_loss(logits, batch.prompt_labels[:, positions]) if with_prompts else None,
+        num_correct=int((answers.argmax(dim=-1) == labels).sum()),
+        num_tokens=labels.numel(),
+    )
+
+
+def _prompt_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
+    is_prompt = labels != _IGNORED
+    if not is_prompt.any():
+        return None
+    return functional.cross_entropy(logits[is_prompt].float(), labels[is_prompt])
 
 
 def _fit_epoch(
@@ -182,18 +213,20 @@ def _fit_epoch(
     batches: Iterator[Batch],
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    *,
-    grad_clip: float,
+    settings: FitSettings,
 ) -> tuple[float, float]:
     total_loss, total_correct, total = 0.0, 0, 0
     for batch in batches:
-        loss, num_correct, num_tokens = response_loss(model, batch)
-        (loss / num_tokens).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
+        loss = batch_loss(model, batch, with_prompts=settings.prompt_loss_weight > 0)
+        objective = loss.responses / loss.num_tokens
+        if loss.prompts is not None:
+            objective = objective + settings.prompt_loss_weight * loss.prompts
+        objective.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
-        total_loss += float(loss.detach())
-        total_correct += num_correct
-        total += num_tokens
+        total_loss += float(loss.responses.detach())
+        total_correct += loss.num_correct
+        total += loss.num_tokens
     return total_loss / total, total_correct / total

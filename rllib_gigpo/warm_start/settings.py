@@ -88,6 +88,10 @@ class FitSettings:
             tiny model, 16384 for a base model.
         weight_decay: of AdamW.
         grad_clip: bound of the gradient's norm.
+        prompt_loss_weight: weight of the mean cross-entropy over prompt tokens, which is added to
+            the mean over response tokens. Above 0 the model also learns to predict the prompts;
+            where these repeat names, it learns by that to copy them, which answers alone hardly
+            teach a new model. Takes logits everywhere: memory grows with the vocabulary.
     """
 
     num_epochs: int = 4
@@ -97,6 +101,7 @@ class FitSettings:
     batch_tokens: int | None = None
     weight_decay: float = 0.01
     grad_clip: float = 1.0
+    prompt_loss_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,8 @@ def _check_settings(settings: WarmStartSettings) -> None:
     mistakes += [
         f"{name}={value} must be at least 1" for name, value in counts.items() if value < 1
     ]
+    if settings.fit.prompt_loss_weight < 0:
+        mistakes.append(f"prompt_loss_weight={settings.fit.prompt_loss_weight} must be at least 0")
     if not settings.seeds:
         mistakes.append("seeds is empty: give the training tasks to demonstrate, like range(128)")
     if settings.base_model is not None and settings.tiny_model != TinyModelSettings():

@@ -42,6 +42,7 @@ def test_the_help_states_the_settings_own_defaults(capsys):
         "bound of a prompt": tiny.prompting.max_prompt_tokens,
         "learning rate": f"{tiny.lr}; base model: {base.lr}",
         "tokens of an optimiser step": f"{tiny.batch_tokens}; base model: {base.batch_tokens}",
+        "which teaches a new model to copy": tiny.fit.prompt_loss_weight,
     }
     for meaning, default in defaults.items():
         assert f"{meaning} (default: {default})" in text
@@ -51,7 +52,7 @@ def test_options_reach_the_settings():
     argv = (
         "--env Some-v0 --first-train-task 10 --num-train-tasks 2 --base-model dir --seed 3 "
         "--template default --history-length 1 --action-tag action --think-tag think "
-        "--random-label-probability 0 --num-epochs 7 --lr 0.1 --hidden-size 64"
+        "--random-label-probability 0 --num-epochs 7 --lr 0.1 --prompt-loss-weight 2 --hidden-size 64"
     )
     settings = command.settings_from(parse(*argv.split(), "--env-config", '{"level": 5}'))
     assert settings.seeds == (10, 11)

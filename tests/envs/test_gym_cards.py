@@ -56,6 +56,7 @@ def test_number_line_ends_at_0_and_5_and_standing_still_does_not_come_closer():
     assert play(number_line(target=2, current=0), "-") == [(-1.0, False, False)]
     env = number_line(target=0, current=5)
     assert play(env, "+") == [(-1.0, False, False)]
+    assert env.step("left")[1] == -1.0  # no move, and no way to be spared the reward of a wrong one
     assert env.step("-")[0] == "Target: 0\nCurrent: 4"
 
 
@@ -229,7 +230,7 @@ def test_other_words_change_nothing_and_count_as_a_step(game):
     _, start = env.reset(seed=0)
     text, reward, terminated, truncated, info = env.step("reboot")
     assert text.startswith("That is no action here. The actions are: ")
-    assert (reward, terminated, truncated) == (0.0, False, False)
+    assert (reward, terminated, truncated) == (env.idle_reward, False, False)
     assert info["anchor"] == start["anchor"]
     assert env.step("11")[2:4] == (False, True)
     with pytest.raises(gymnasium.error.ResetNeeded):

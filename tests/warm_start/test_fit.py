@@ -10,7 +10,7 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.warm_start import FitSettings
 from rllib_gigpo.warm_start.demonstrations import DemonstrationRow
-from rllib_gigpo.warm_start.fit import fit, lr_factor, make_batch, plan_batches, response_loss
+from rllib_gigpo.warm_start.fit import batch_loss, fit, lr_factor, make_batch, plan_batches
 
 
 def make_rows(num_rows, seed=0):
@@ -64,21 +64,43 @@ def test_labels_stand_one_position_before_the_response_tokens():
     batch = make_batch(rows)
     assert batch.input_ids.tolist() == [[11, 12, 13, 21, 22], [14, 23, 0, 0, 0]]
     assert batch.labels.tolist() == [[-100, -100, 21, 22, -100], [23, -100, -100, -100, -100]]
+    assert batch.prompt_labels.tolist() == [[12, 13, -100, -100, -100], [-100] * 5]
 
 
-def test_a_batch_s_loss_is_the_sum_over_rows_one_by_one(model):
+@pytest.mark.parametrize("with_prompts", [False, True])
+def test_a_batch_s_loss_is_that_of_its_rows_one_by_one(model, with_prompts):
     rows = make_rows(12)
-    loss, num_correct, num_tokens = response_loss(model, make_batch(rows))
-    expected_loss, expected_correct = 0.0, 0
+    loss = batch_loss(model, make_batch(rows), with_prompts=with_prompts)
+    expected_loss, expected_correct, prompt_losses = 0.0, 0, []
     for row in rows:
         ids = torch.tensor([row.prompt_ids + row.response_ids])
         logp = model(input_ids=ids).logits[0].detach().log_softmax(dim=-1)
         for position, token in enumerate(row.response_ids, start=len(row.prompt_ids) - 1):
             expected_loss -= float(logp[position, token])
             expected_correct += int(logp[position].argmax()) == token
-    assert float(loss.detach()) == pytest.approx(expected_loss, rel=1e-5)
-    assert num_correct == expected_correct
-    assert num_tokens == sum(len(row.response_ids) for row in rows)
+        prompt_losses += [-float(logp[at, token]) for at, token in enumerate(row.prompt_ids[1:])]
+    assert float(loss.responses.detach()) == pytest.approx(expected_loss, rel=1e-5)
+    assert loss.num_correct == expected_correct
+    assert loss.num_tokens == sum(len(row.response_ids) for row in rows)
+    if with_prompts:
+        assert float(loss.prompts.detach()) == pytest.approx(np.mean(prompt_losses), rel=1e-5)
+    else:
+        assert loss.prompts is None
+
+
+def test_a_batch_of_prompts_of_one_token_has_no_loss_of_prompts(model):
+    rows = [DemonstrationRow([11], [21]), DemonstrationRow([12], [22])]
+    assert batch_loss(model, make_batch(rows), with_prompts=True).prompts is None
+
+
+@pytest.mark.parametrize(("weight", "learns_prompts"), [(0.0, False), (1.0, True)])
+def test_the_weight_of_the_prompts_decides_whether_they_are_learnt(model, weight, learns_prompts):
+    rows = make_rows(8)
+    settings = FitSettings(prompt_loss_weight=weight)
+    states = fit(model, [rows] * 30, settings, lr=1e-2, batch_tokens=200, seed=0)
+    prompts = batch_loss(model, make_batch(rows), with_prompts=True).prompts
+    assert (float(prompts.detach()) < 3.0) == learns_prompts  # at random: log(300) = 5.7
+    assert states[-1].loss < 0.2  # what is told of the fit is the loss of the responses
 
 
 def test_rows_are_learnt_by_heart(model):

@@ -91,6 +91,7 @@ def test_equal_settings_give_equal_weights(settings, tmp_path):
         {"demonstrations": DemonstrationSettings(random_label_probability=0.1)},
         {"tiny_model": TinyModelSettings(hidden_size=64)},
         {"fit": FitSettings(lr=1e-4)},
+        {"fit": FitSettings(prompt_loss_weight=1.0)},
     ],
 )
 def test_every_setting_changes_the_key(settings, changes):
@@ -188,6 +189,7 @@ def test_output_gets_a_copy_and_is_never_overwritten_by_something_else(settings,
             "episodes_per_seed=0.*seeds is empty",
         ),
         ({"base_model": "a/folder"}, "tiny_model has no effect"),
+        ({"fit": FitSettings(prompt_loss_weight=-1.0)}, "prompt_loss_weight=-1.0 must be"),
     ],
 )
 def test_senseless_settings_are_an_error(settings, tmp_path, changes, message):
