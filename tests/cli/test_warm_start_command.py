@@ -52,7 +52,8 @@ def test_options_reach_the_settings():
     argv = (
         "--env Some-v0 --first-train-task 10 --num-train-tasks 2 --base-model dir --seed 3 "
         "--template default --history-length 1 --action-tag action --think-tag think "
-        "--random-label-probability 0 --num-epochs 7 --lr 0.1 --prompt-loss-weight 2 --hidden-size 64"
+        "--random-label-probability 0 --num-epochs 7 --lr 0.1 --prompt-loss-weight 2 "
+        "--hidden-size 64"
     )
     settings = command.settings_from(parse(*argv.split(), "--env-config", '{"level": 5}'))
     assert settings.seeds == (10, 11)
@@ -63,6 +64,7 @@ def test_options_reach_the_settings():
     assert settings.prompting.history_length == 1
     assert settings.demonstrations.random_label_probability == 0.0
     assert (settings.fit.num_epochs, settings.fit.lr) == (7, 0.1)
+    assert settings.fit.prompt_loss_weight == 2.0
     assert settings.tiny_model.hidden_size == 64
 
 
