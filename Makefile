@@ -15,8 +15,11 @@ EXPERIMENT ?= tuned_examples/textworld_gigpo_tiny.py
 RESULTS ?= results
 EXTRAS ?= textworld,webshop,search,minigrid,textarena,gem,similar,plot,lora,dev
 
-# `make results` trains on ALFWorld too where EXTRAS names it.
-ALFWORLD := $(findstring alfworld,$(EXTRAS))
+# What `make results` trains on beside the main job: GiGPO and GRPO, or GiGPO alone; on ALFWorld where
+# EXTRAS names it.
+COMPARED := textworld_coin10 textworld_treasure10 frozen_lake search_qa webshop \
+    $(findstring alfworld,$(EXTRAS))
+TRAINED := sokoban minigrid numberline ezpoints points24 blackjack mixture
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -64,15 +67,20 @@ bench: setup  ## time the parts against plain counterparts; JSON in results/benc
 	    --json $(RESULTS)/bench/rollout_50m.json
 	$(BIN)/python benchmarks/rollout.py barrier --json $(RESULTS)/bench/barrier.json
 
+# $(call learn,VARIANTS,TASKS)
+define learn
+for task in $(2); do \
+    $(BIN)/python benchmarks/learning.py --variants $(1) --output $(RESULTS)/$${task#textworld_} \
+        --experiment tuned_examples/$${task}_gigpo_tiny.py $(ARGS) || exit; done
+endef
+
 results: setup  ## compare credit rules on a grid world and with agents; goes on where it was cut off
 	$(BIN)/python benchmarks/gridworld.py --output $(RESULTS)/gridworld
 	$(BIN)/python benchmarks/learning.py --output $(RESULTS)/learning $(ARGS)
-	for task in textworld_coin10 textworld_treasure10 frozen_lake $(ALFWORLD); do \
-	    $(BIN)/python benchmarks/learning.py --variants gigpo grpo \
-	        --output $(RESULTS)/$${task#textworld_} \
-	        --experiment tuned_examples/$${task}_gigpo_tiny.py $(ARGS) || exit; done
-	$(BIN)/python benchmarks/environments.py --json $(RESULTS)/environments.json \
-	    --trained $(addprefix $(RESULTS)/,learning frozen_lake $(ALFWORLD))
+	$(call learn,gigpo grpo,$(COMPARED))
+	$(call learn,gigpo,$(TRAINED))
+	$(BIN)/python benchmarks/environments.py --json $(RESULTS)/environments.json --trained \
+	    $(addprefix $(RESULTS)/,learning $(filter-out textworld_%,$(COMPARED)) $(TRAINED))
 
 clean:  ## remove caches and build folders; results, models and .venv stay
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

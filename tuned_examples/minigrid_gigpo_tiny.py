@@ -3,7 +3,7 @@
     rllib train file tuned_examples/minigrid_gigpo_tiny.py
 
 The agent reads its view in words. As in the main job (textworld_gigpo_tiny.py) a model of 0.3M
-parameters is first fitted to noisy demonstrations, here of BabyAI's own bot.
+parameters is first fitted to noisy demonstrations, here of BabyAI's own bot, and to the prompts.
 """
 
 from rllib_gigpo import GiGPOConfig
@@ -18,8 +18,10 @@ config = (
     .tasks(num_train_tasks=256, num_test_tasks=128, max_episode_steps=20)
     .llm(max_prompt_tokens=512)
     .warm_start(
-        demonstrations=DemonstrationSettings(episodes_per_seed=2, max_episode_steps=20),
-        fit=FitSettings(num_epochs=5),
+        demonstrations=DemonstrationSettings(
+            episodes_per_seed=2, random_label_probability=0.8, max_episode_steps=20
+        ),
+        fit=FitSettings(num_epochs=5, prompt_loss_weight=1.0),
     )
     .debugging(seed=0)
 )

@@ -13,11 +13,13 @@ config = (
     GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
     .environment("rllib_gigpo.envs:NumberLine-v0", env_config={"max_steps": 10})
     .tasks(num_train_tasks=64, num_test_tasks=64, max_episode_steps=10)
+    .prompting(template="{{ observation }}", history_length=0)
+    .llm(max_prompt_tokens=64)
     .warm_start(demonstrations=DemonstrationSettings(episodes_per_seed=4, max_episode_steps=10))
     .debugging(seed=0)
 )
 
-stop = {"training_iteration": 15}
+stop = {"training_iteration": 30}
 
 if __name__ == "__main__":
     from rllib_gigpo.cli.train import run_example

@@ -4,7 +4,8 @@
 
 A model of 0.3M parameters cannot write names of its own, so the prompt lists a search and an answer
 for every entity in sight; which search, and which answer, is left to learn. As in the main job
-(textworld_gigpo_tiny.py) the model is first fitted to noisy demonstrations of the expert.
+(textworld_gigpo_tiny.py) the model is first fitted to noisy demonstrations of the expert, and to
+the prompts as well: they repeat names, which teaches it to copy them.
 """
 
 from rllib_gigpo import GiGPOConfig
@@ -24,7 +25,7 @@ config = (
     .tasks(num_train_tasks=256, num_test_tasks=64, max_episode_steps=4)
     .warm_start(
         demonstrations=DemonstrationSettings(episodes_per_seed=3, random_action_probability=0.3),
-        fit=FitSettings(num_epochs=6),
+        fit=FitSettings(num_epochs=8, prompt_loss_weight=1.0),
     )
     .debugging(seed=0)
 )

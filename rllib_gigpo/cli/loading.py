@@ -13,6 +13,8 @@ from rllib_gigpo.errors import ConfigError
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
+_PYTHON_NAMES = {"True": True, "False": False, "None": None}  # which are no JSON
+
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
@@ -91,7 +93,9 @@ def whole_number(low: int) -> Callable[[str], int]:
 
 
 def assignment(text: str) -> tuple[str, Any]:
-    """Parse ``KEY=VALUE``; an ``argparse`` type. A value that is no JSON counts as text.
+    """Parse ``KEY=VALUE``; an ``argparse`` type.
+
+    The value is JSON, or one of Python's True, False and None; anything else counts as text.
 
     Raises:
         argparse.ArgumentTypeError: There is no ``=`` or no key.
@@ -102,7 +106,7 @@ def assignment(text: str) -> tuple[str, Any]:
     try:
         return key, json.loads(value)
     except json.JSONDecodeError:
-        return key, value
+        return key, _PYTHON_NAMES.get(value, value)
 
 
 def apply_settings(config: "AlgorithmConfig", settings: Sequence[tuple[str, Any]]) -> None:

@@ -81,10 +81,13 @@ def test_json_options_take_objects_only():
         ("estimator=grpo", ("estimator", "grpo")),
         ("num_env_runners=2", ("num_env_runners", 2)),
         ("grad_clip=null", ("grad_clip", None)),
+        ("whiten_advantages=true", ("whiten_advantages", True)),
+        ("whiten_advantages=True", ("whiten_advantages", True)),
+        ("grad_clip=None", ("grad_clip", None)),
         ('env_config={"a=b": 1}', ("env_config", {"a=b": 1})),
     ],
 )
-def test_an_assignment_reads_json_and_takes_the_rest_as_text(text, pair):
+def test_an_assignment_reads_json_and_python_s_names_and_takes_the_rest_as_text(text, pair):
     assert assignment(text) == pair
 
 
