@@ -3,7 +3,8 @@
     rllib train file tuned_examples/numberline_gigpo_tiny.py
 
 As in the main job (textworld_gigpo_tiny.py) a model of 0.3M parameters is first fitted to noisy
-demonstrations. There are 30 different tasks: training and test share them.
+demonstrations; the prompt is the bare state. There are 30 different tasks: training and test share
+them.
 """
 
 from rllib_gigpo import GiGPOConfig

@@ -230,7 +230,8 @@ def test_other_words_change_nothing_and_count_as_a_step(game):
     _, start = env.reset(seed=0)
     text, reward, terminated, truncated, info = env.step("reboot")
     assert text.startswith("That is no action here. The actions are: ")
-    assert (reward, terminated, truncated) == (env.idle_reward, False, False)
+    expected = -1.0 if game == "NumberLine" else 0.0
+    assert (reward, terminated, truncated) == (expected, False, False)
     assert info["anchor"] == start["anchor"]
     assert env.step("11")[2:4] == (False, True)
     with pytest.raises(gymnasium.error.ResetNeeded):
