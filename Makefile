@@ -15,7 +15,7 @@ EXPERIMENT ?= tuned_examples/textworld_gigpo_tiny.py
 RESULTS ?= results
 EXTRAS ?= textworld,webshop,search,minigrid,textarena,gem,similar,plot,lora,dev
 
-# What `make results` trains on beside the main job: GiGPO and GRPO, or GiGPO alone; on ALFWorld where
+# What `make results` trains on besides the main job: GiGPO and GRPO, or GiGPO alone; on ALFWorld where
 # EXTRAS names it.
 COMPARED := textworld_coin10 textworld_treasure10 frozen_lake search_qa webshop \
     $(findstring alfworld,$(EXTRAS))
@@ -28,7 +28,7 @@ STAMPS := $(VENV)/stamps
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint typecheck bench results clean
+.PHONY: help setup train test lint typecheck docs bench results clean
 .NOTPARALLEL:
 
 help:
@@ -53,10 +53,13 @@ typecheck: setup
 	@ln -s $(CURDIR)/rllib_gigpo/* $(CURDIR)/envs build/typecheck/rllib_gigpo/
 	MYPYPATH=build/typecheck $(BIN)/mypy -p rllib_gigpo
 
+docs: setup  ## make the tables of docs/ from the settings and presets
+	$(BIN)/python -m rllib_gigpo.reports.docs_tables docs/algorithms.md docs/settings.md
+
 bench: setup  ## time the parts against plain counterparts; JSON in results/bench (half an hour)
 	@mkdir -p $(RESULTS)/bench
 	$(BIN)/python benchmarks/credit.py --json $(RESULTS)/bench/credit.json
-	$(BIN)/python benchmarks/estimators.py --json $(RESULTS)/bench/estimators.json
+	$(BIN)/python benchmarks/credit_rules.py --json $(RESULTS)/bench/credit_rules.json
 	$(BIN)/python benchmarks/similar_anchors.py --json $(RESULTS)/bench/similar_anchors.json
 	$(BIN)/python benchmarks/learner.py --json $(RESULTS)/bench/learner.json
 	$(BIN)/python benchmarks/critic.py --json $(RESULTS)/bench/critic.json

@@ -13,6 +13,8 @@ REQUIREMENTS = [
     "gymnasium>=1.1",
     "jinja2>=3.1",
     "numpy>=1.26",
+    "psutil>=5.9",
+    "pydantic>=2.12,<3",
     "ray[rllib]==2.60.*",
     "rich>=13.7",
     "safetensors>=0.6",

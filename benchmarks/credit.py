@@ -1,4 +1,4 @@
-"""Credit: anchor grouping and step advantages beside a plain dictionary loop over the same rows.
+"""Credit: anchor grouping and step advantages against a plain dictionary loop over the same rows.
 
     python benchmarks/credit.py
     python benchmarks/credit.py --rows 6400 100000 --repeats 15 --json results/credit.json

@@ -1,10 +1,10 @@
-"""What a critic costs: GiGPO's update beside PPO's, in time and in memory.
+"""What a critic costs: time and memory of PPO's update over GiGPO's.
 
     python benchmarks/critic.py
     python benchmarks/critic.py --hidden 256 --layers 6 --rows 48
 
 All sides train the same Qwen2 on the same rows and take turns in one process. PPO's side also
-values all states before credit is given, which GiGPO has no need of. Memory counts weights,
+values all states before credit is given, which GiGPO does not need. Memory counts weights,
 gradients and the optimiser's moments; activations come on top, and those of a second model too.
 """
 
@@ -27,15 +27,15 @@ from rllib_gigpo.learner.training_rows import TrainingRows
 
 SIDES: dict[str, dict[str, Any]] = {
     "gigpo": {},
-    "ppo, head": {"estimator": "ppo", "critic": "head"},
-    "ppo, model": {"estimator": "ppo", "critic": "model"},
+    "ppo, head": {"rule": "ppo", "critic": "head"},
+    "ppo, model": {"rule": "ppo", "critic": "model"},
 }
 
 
 def iteration(learner: GiGPOLearner, rows: Any) -> None:
     """What a Learner does in an iteration: values where there is a critic, then the update."""
-    if learner.config.critic is not None:
-        values = learner.values_of_share([rows])
+    if learner.config.settings.loss.critic is not None:
+        values = learner.values(rows)
         targets = values + np.linspace(-1.0, 1.0, len(values))
         rows = dataclasses.replace(
             rows,

@@ -1,11 +1,11 @@
-"""All estimators on a tabular grid world, with the project's own credit code and no neural network.
+"""All credit rules on a tabular grid world, with the project's own credit code.
 
     python benchmarks/gridworld.py --output results/gridworld
 
-A task is a start and a goal in a maze of 9 x 9 cells; the policy is a table of logits, one row per
-goal and cell, stepped by Adam. Reward 1 at the goal, episodes of at most 40 steps, 16 tasks of 8
-episodes an iteration. Same seed, same tasks for every variant. One JSON file per variant holds its
-finished seeds, so that the command goes on where it was cut off.
+A task is a start and a goal in a maze of 9 x 9 cells. Instead of a neural network the policy is a
+table of logits, one row per goal and cell, stepped by Adam. Reward 1 at the goal, episodes of at
+most 40 steps, 16 tasks of 8 episodes an iteration. Same seed, same tasks for every variant. One
+JSON file per variant holds its finished seeds, so that the command goes on where it was cut off.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from paired import paired_difference
 from rllib_gigpo import columns as names
 from rllib_gigpo import plots
 from rllib_gigpo.credit.anchors import exact_anchor_groups
-from rllib_gigpo.credit.estimators import make_estimator
 from rllib_gigpo.credit.returns import episode_returns, step_returns
+from rllib_gigpo.credit.rules import make_rule
 
 MAZE = (
     "#########",
@@ -107,7 +107,7 @@ class Adam:
 
 @dataclass(slots=True)
 class Learner:
-    """A table of logits, and a table of values for the estimator that has a critic."""
+    """A table of logits, and a table of values for the rule that has a critic."""
 
     world: GridWorld
     logits: np.ndarray
@@ -154,7 +154,7 @@ class Learner:
             names.TRAJECTORY_IDS: trajectories,
             names.STEP_IDS: steps,
             names.REWARDS: rewards,
-            names.PENALTIES: np.zeros_like(rewards),
+            names.ROW_PENALTIES: np.zeros_like(rewards),
             names.RESPONSE_LENGTHS: np.ones_like(groups),
             names.EPISODE_RETURNS: episode_returns(rewards, trajectories),
             names.STEP_RETURNS: step_returns(rewards, trajectories, steps, gamma=GAMMA),
@@ -183,8 +183,8 @@ class Learner:
 
 def run(variant: str, seed: int, num_iterations: int) -> dict[str, Any]:
     """Train one policy; success per iteration, seconds, and microseconds per row of credit."""
-    name, settings = VARIANTS[variant]
-    estimator = make_estimator(name, settings)
+    name, options = VARIANTS[variant]
+    rule = make_rule(name, **options)
     world = GridWorld()
     learner = Learner.new(world)
     task_rng, rng = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
@@ -193,7 +193,7 @@ def run(variant: str, seed: int, num_iterations: int) -> dict[str, Any]:
     for _ in range(num_iterations):
         batch = learner.play(world.draw_tasks(task_rng), rng)
         credit_start = time.perf_counter()
-        advantages = estimator(batch)
+        advantages = rule(batch)
         credit_s += time.perf_counter() - credit_start
         num_rows += len(batch[names.REWARDS])
         success.append(float(batch[names.REWARDS].sum()) / (NUM_GROUPS * GROUP_SIZE))
@@ -252,7 +252,7 @@ def finals_of(records: Sequence[Mapping[str, Any]]) -> list[float]:
 
 
 def difference_cell(values: Sequence[float], others: Sequence[float] | None) -> str:
-    """A paired difference with its interval; nothing for a variant beside itself."""
+    """A paired difference with its interval; nothing for a variant compared with itself."""
     if others is None or values == others or len(values) < 2:
         return ""
     found = paired_difference(values, others)

@@ -1,4 +1,4 @@
-"""Learner: tokens per second of an update beside a bare Hugging Face training step.
+"""Learner: tokens per second of an update over those of a bare Hugging Face training step.
 
     python benchmarks/learner.py
     python benchmarks/learner.py --hidden 512 --layers 8 --vocab 8192 --rows 128 --threads 2
@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
-from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from rllib_gigpo.config import GiGPOConfig
@@ -36,7 +35,6 @@ from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import prepare_update
 from rllib_gigpo.loss.packing import MicroBatch, pack_rows
-from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule
 
 MiniBatches = list[list[MicroBatch]]
 
@@ -67,7 +65,7 @@ def make_rows(args: argparse.Namespace) -> TokenRows:
         [rng.integers(0, args.vocab, length).tolist() for length in prompt_lengths],
         [rng.integers(0, args.vocab, length).tolist() for length in response_lengths],
         rollout_logp=[np.full(length, -np.log(args.vocab)) for length in response_lengths],
-        advantages=rng.normal(size=args.rows),
+        advantages=np.repeat(rng.normal(size=args.rows), response_lengths),
         minibatch_ids=rng.permutation(args.rows) % args.minibatches,
         num_minibatches=args.minibatches,
     )
@@ -75,26 +73,24 @@ def make_rows(args: argparse.Namespace) -> TokenRows:
 
 def make_learner(folder: str, args: argparse.Namespace, **training: Any) -> GiGPOLearner:
     """Build a local Learner with default settings, but for the reference model."""
-    config = GiGPOConfig().training(
-        kl_coeff=0.0,
-        lr=1e-5,
-        num_minibatches=args.minibatches,
-        micro_batch_tokens=args.micro_batch_tokens,
-        **training,
+    config = (
+        GiGPOConfig()
+        .environment("rllib_gigpo.envs:Corridor-v0")
+        .llm(model_path=folder, attn_implementation=args.attention)
+        .training(
+            kl_coeff=0.0,
+            lr=1e-5,
+            num_minibatches=args.minibatches,
+            micro_batch_tokens=args.micro_batch_tokens,
+            **training,
+        )
+        .learners(num_learners=0)
+        .debugging(seed=0)
     )
-    space = gymnasium.spaces.Text(1)
-    spec = RLModuleSpec(
-        module_class=CausalLMModule,
-        observation_space=space,
-        action_space=space,
-        model_config={
-            "model_path": folder,
-            "attn_implementation": args.attention,
-            "critic": config.critic,
-        },
-    )
+    spec = config.get_default_rl_module_spec()
+    spec.observation_space = spec.action_space = gymnasium.spaces.Text(1)
     learner = GiGPOLearner(
-        config=config.learners(num_learners=0),
+        config=config,
         module_spec=MultiRLModuleSpec(rl_module_specs={DEFAULT_MODULE_ID: spec}),
     )
     learner.build()
@@ -149,7 +145,13 @@ def measure(folder: str, args: argparse.Namespace) -> dict[str, list[float]]:
         Seconds of each update, by side.
     """
     rows, learner = make_rows(args), make_learner(folder, args)
-    data = prepare_update(rows, learner.config, torch.device("cpu"))
+    settings = learner.config.settings
+    data = prepare_update(
+        rows,
+        settings.loss.loss_aggregation,
+        micro_batch_tokens=settings.optimizer.micro_batch_tokens,
+        device=torch.device("cpu"),
+    )
     longest = padded_to_longest(rows, max_tokens=args.micro_batch_tokens)
 
     def bare_side(minibatches: MiniBatches) -> Callable[[], None]:

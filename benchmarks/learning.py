@@ -3,8 +3,8 @@
     python benchmarks/learning.py --output results/learning
     python benchmarks/learning.py --variants gigpo grpo --output results/coin10 --experiment FILE
 
-Each run is a process of its own and leaves one JSON file; a run with a file is not done again, so
-that the command goes on where it was cut off. At the end: a table, the gains over GRPO paired by
+Each run has its own process and leaves one JSON file; a run with a file is skipped, so that the
+command goes on where it was cut off. At the end: a table, the gains over GRPO paired by
 seed, a figure and a summary.
 """
 
@@ -35,9 +35,9 @@ GOAL = 0.7
 # penalties enter in its rows.
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "gigpo": {},
-    "grpo": {"estimator": "grpo", "penalty_mode": "row"},
+    "grpo": {"rule": "grpo", "penalties": {"mode": "row"}},
     "gigpo_without_episode_level": {"episode_weight": 0.0},
-    "gigpo_by_std": {"normalize_by_std": True},
+    "gigpo_by_std": {"rule": {"normalize_by_std": True}},
 }
 BASELINE = "grpo"
 

@@ -26,7 +26,7 @@ from rollout import SIZES, make_model
 
 from rllib_gigpo.engines import EngineSettings, GenerationRequest, SamplingSettings, make_engine
 from rllib_gigpo.engines.base import InferenceEngine
-from rllib_gigpo.models.lora_settings import hot_adapter
+from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule
 
 NUM_REQUESTS = 64
@@ -42,14 +42,14 @@ class Side:
 
     def update(self, version: int) -> tuple[dict[str, float], int]:
         """Export and load once: seconds of each, bytes."""
-        weights, export_s = timed(lambda: list(self.module.export_weights()))
+        weights, export_s = timed(lambda: list(self.module.weights()))
         _, load_s = timed(lambda: self.engine.load_weights(weights, version))
         return {"export_s": export_s, "load_s": load_s}, sum(t.nbytes for _, t in weights)
 
 
 def make_side(folder: str, sync: str, rank: int) -> Side:
     """The Learner's module and the engine of one way."""
-    lora = {"rank": rank, "alpha": rank, "sync": sync}
+    lora = LoraSettings(rank=rank, alpha=rank, sync=sync)
     space = gymnasium.spaces.Text(10)
     module = CausalLMModule(
         observation_space=space,
@@ -62,7 +62,7 @@ def make_side(folder: str, sync: str, rank: int) -> Side:
     settings = EngineSettings(
         model_path=folder,
         max_model_len=PROMPT_TOKENS + RESPONSE_TOKENS,
-        lora=hot_adapter(lora),
+        lora=lora if lora.is_hot else None,
         checksum_weights=False,
     )
     engine = make_engine("vllm", settings)

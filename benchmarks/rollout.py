@@ -1,4 +1,4 @@
-"""Rollout: `GroupEnvRunner` beside the bare engine, and beside a lock-step loop.
+"""Rollout: `GroupEnvRunner` against the bare engine, and against a lock-step loop.
 
     python benchmarks/rollout.py engine --model tiny
     python benchmarks/rollout.py engine --model 50m --steps 4 --repeats 3
@@ -31,7 +31,7 @@ import numpy as np
 import ray
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.engines.base import Generation, GenerationRequest
+from rllib_gigpo.engines.base import Generation, GenerationRequest, SamplingSettings
 from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.tasks import GroupTask
@@ -102,13 +102,17 @@ def make_runner(
         .environment(env, env_config={"num_steps": num_steps})
         .llm(model_path=str(folder), max_prompt_tokens=512, max_response_tokens=max_tokens)
         .prompting(template="{{ observation }}", action_tag=None, think_tag=None, history_length=0)
-        .training(group_size=CONCURRENCY)
         .inference(max_concurrent_episodes=CONCURRENCY)
         .env_runners(**env_runners)
         .debugging(seed=0)
     )
     config.validate()
     return GroupEnvRunner(config=config, worker_index=0)
+
+
+def one_group(max_tokens: int) -> GroupTask:
+    """As many episodes of one task as run at a time."""
+    return GroupTask(0, 0, CONCURRENCY, SamplingSettings(max_tokens=max_tokens))
 
 
 class RecordingModule:
@@ -160,12 +164,11 @@ def measure_engine(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _measure_length(folder: Path, max_tokens: int, arguments: argparse.Namespace) -> dict[str, Any]:
     runner = make_runner(folder, env=InstantEnv, num_steps=arguments.steps, max_tokens=max_tokens)
-    engine, task = runner.module.engine, GroupTask(group_id=0, seed=0)
+    engine, task = runner.module.engine, one_group(max_tokens)
     recorder = RecordingModule(runner.module)
     runner.module = recorder
     runner.sample([task])
     runner.module = recorder._module
-    runner._rollout = None
     requests = recorder.requests
     ratios, runner_rates, bare_rates = [], [], []
     for repeat in range(arguments.repeats + 1):
@@ -221,7 +224,7 @@ def measure_barrier(arguments: argparse.Namespace) -> dict[str, Any]:
             num_env_workers=4,
             num_env_threads=arguments.threads,
         )
-        task = GroupTask(group_id=0, seed=0)
+        task = one_group(max_tokens=5)
         runner.sample([task])  # starts the workers, compiles kernels
         ratios, ours, theirs = [], [], []
         for _ in range(arguments.repeats):
@@ -246,7 +249,7 @@ def measure_barrier(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def lock_step(runner: GroupEnvRunner, task: GroupTask) -> None:
     """The reference systems' loop: prompt all, wait for all answers, step all, wait for all."""
-    rollout = runner._new_rollout(explore=True)
+    rollout = runner._new_rollout()
     envs = rollout._envs
     rollout.start([task])
     rollout._begin_waiting_episodes()

@@ -1,4 +1,4 @@
-"""Similar anchors beside the same greedy loop over rapidfuzz's ratio with its score cut-off.
+"""Similar anchors against the same greedy loop over rapidfuzz's ratio with its score cut-off.
 
     python benchmarks/similar_anchors.py --json results/bench/similar_anchors.json
 

@@ -7,7 +7,6 @@ Ray, torch or vLLM is loaded before.
 
 from __future__ import annotations
 
-import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["CATALOGUE", "EnvReport", "check_env"]
 
 _EXPORTS = {"check_env": ".conformance", "EnvReport": ".env_report"}
-
-# Gymnasium's own games of the same names are at version 1, and it would advise to take those.
-warnings.filterwarnings("ignore", message=r".*(FrozenLake|Blackjack)-v0 is out of date")
 
 for _entry in CATALOGUE:
     if _entry.name not in gymnasium.registry:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gymnasium
+import psutil
 from gymnasium import spaces
 
 from .contract import ANCHOR, EXPERT_ACTION
@@ -79,23 +78,21 @@ def play(
     return Episode(tuple(turns), reset_s, steps_s)
 
 
-def memory_per_copy(make: Callable[[], gymnasium.Env], num_copies: int) -> float | None:
-    """Return how many bytes each further copy costs; None where the system does not tell.
+def memory_per_copy(make: Callable[[], gymnasium.Env], num_copies: int) -> float:
+    """Return how many bytes each further copy costs.
 
     An average over ``num_copies``, each reset with another seed, beside one that is open already:
     that one pays for what all of them share, and takes what earlier ones have left in the process.
     Processes that a copy starts, such as Java, count. Small environments may vanish in what the
     process has spare.
     """
-    if not Path("/proc/self/statm").is_file():
-        return None
-    copies: list[gymnasium.Env] = []
+    process, copies = psutil.Process(), list[gymnasium.Env]()
     try:
         copies.append(_opened(make, seed=0))
-        own, others = _resident_bytes(os.getpid()), _descendants(os.getpid())
+        own, others = process.memory_info().rss, set(process.children(recursive=True))
         copies += [_opened(make, seed=seed) for seed in range(1, num_copies + 1)]
-        started = _descendants(os.getpid()) - others
-        grown = _resident_bytes(os.getpid()) - own + sum(map(_resident_bytes, started))
+        started = set(process.children(recursive=True)) - others
+        grown = process.memory_info().rss - own + sum(map(_resident_bytes, started))
         return max(0.0, grown / num_copies)
     finally:
         for copy in copies:
@@ -108,28 +105,11 @@ def _opened(make: Callable[[], gymnasium.Env], *, seed: int) -> gymnasium.Env:
     return env
 
 
-def _resident_bytes(process: int) -> int:
-    """The memory that a process holds."""
+def _resident_bytes(process: psutil.Process) -> int:
     try:
-        statm = Path(f"/proc/{process}/statm").read_text()
-    except OSError:  # it has ended meanwhile
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:  # it has ended meanwhile
         return 0
-    return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _descendants(process: int) -> set[int]:
-    """The processes that a process has started, and those that they have."""
-    children: dict[int, list[int]] = {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = file.read_text().rpartition(")")[2].split()  # after the name: state, parent
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(file.parent.name))
-    found = [process]
-    for parent in found:
-        found += children.get(parent, [])
-    return set(found[1:])
 
 
 def random_policy(action_space: gymnasium.Space, seed: int) -> Policy:

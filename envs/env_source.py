@@ -8,6 +8,8 @@ from typing import Any
 
 import gymnasium
 
+from .making import make
+
 EnvOrId = str | Callable[[dict[str, Any]], gymnasium.Env] | gymnasium.Env
 
 
@@ -30,7 +32,7 @@ class EnvSource:
         if isinstance(self.env_or_id, gymnasium.Env):
             return self.env_or_id
         if isinstance(self.env_or_id, str):
-            return gymnasium.make(self.env_or_id, disable_env_checker=True, **self.env_config)
+            return make(self.env_or_id, **self.env_config)
         return self.env_or_id(dict(self.env_config))
 
     def can_make_another(self, env: gymnasium.Env) -> bool:

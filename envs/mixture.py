@@ -10,6 +10,7 @@ import gymnasium
 from gymnasium import spaces
 
 from .contract import FIRST_TEST_SEED, TAGS, text_space
+from .making import make
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Part:
             ValueError: It cannot be made of these settings, or is none of texts; says why.
         """
         try:
-            env = gymnasium.make(self.env, disable_env_checker=True, **self.env_config)
+            env = make(self.env, **self.env_config)
         except Exception as error:  # Gymnasium's errors, and whatever the environment's own code
             kind = ImportError if isinstance(error, ImportError) else ValueError
             raise kind(

@@ -7,8 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.installation import warn_about_broken_torch_packages
-
 __version__ = "0.1.0"
 
 # In a checkout the environments lie in the top-level folder `envs`; installed, they lie inside
@@ -22,12 +20,13 @@ _SUBPACKAGES = ("envs", "warm_start")
 
 __all__ = ["GiGPO", "GiGPOConfig", "envs", "warm_start"]
 
-warn_about_broken_torch_packages()
-
 
 def __getattr__(name: str) -> Any:
     """Load an exported name at its first use (PEP 562)."""
     if name in _EXPORTS:
+        from rllib_gigpo.installation import warn_about_broken_torch_packages
+
+        warn_about_broken_torch_packages()
         return getattr(import_module(_EXPORTS[name]), name)
     if name in _SUBPACKAGES:
         return import_module(f"{__name__}.{name}")

@@ -16,16 +16,7 @@ PARSED_ACTIONS = "parsed_actions"  # prompting.action_parser.ParsedAction
 ENV_ACTIONS = "env_actions"  # what the environment's step() gets, or SKIP_STEP
 
 # An episode's extra model outputs: one item per step.
-PROMPT_TOKEN_IDS = "prompt_token_ids"
-PROMPT_TEXT = "prompt_text"
-PROMPT_CUT = "prompt_cut"
-RESPONSE_TOKEN_IDS = "response_token_ids"
-ROLLOUT_LOGP = "rollout_logp"
-WEIGHT_VERSION = "weight_version"
-ACTION_TEXT = "action_text"
-IS_FORMAT_VALID = "is_format_valid"
-IS_ADMISSIBLE = "is_admissible"
-FINISH_REASON = "finish_reason"
+STEP_RECORD = "step_record"  # batch.step_record.StepRecord
 
 # An episode's custom data.
 TASK = "task_seed"
@@ -38,8 +29,9 @@ TAG_IDS = "tag_ids"  # (R,) int64, equal for rows of tasks with the same info["t
 TRAJECTORY_IDS = "trajectory_ids"  # (R,) int64, unique over the batch
 STEP_IDS = "step_ids"  # (R,) int64, from 0 in each trajectory
 REWARDS = "rewards"  # (R,) float64, the environment's
-KL_PENALTIES = "kl_penalties"  # (R,) float64, taken from REWARDS, with kl_placement "reward" only
-PENALTIES = "penalties"  # (R,) float64 >= 0, for invalid answers
+KL_PENALTIES = "kl_penalties"  # (R,) float64, taken from REWARDS, with the KL in the reward only
+PENALTIES = "penalties"  # (R,) float64 >= 0, for invalid and over-long answers
+ROW_PENALTIES = "row_penalties"  # (R,) float64, those that a rule takes off its row; else 0
 ANCHORS = "anchors"  # list of R hashables
 RESPONSE_LENGTHS = "response_lengths"  # (R,) int64, tokens
 EPISODE_RETURNS = "episode_returns"  # (R,) float64, R(tau) of the row's trajectory
@@ -50,7 +42,7 @@ STEP_ADVANTAGES = "step_advantages"  # (R,) float64, A^S
 VALUES = "values"  # (R,) float64, the critic's, of the state before the step; with a critic only
 BOOTSTRAP_VALUES = "bootstrap_values"  # (R,) float64, of the state after a truncated episode or 0
 VALUE_TARGETS = "value_targets"  # (R,) float64, what the critic should have said
-ADVANTAGES = "advantages"  # (R,) float64, A
+ADVANTAGES = "advantages"  # (S,) float64, A of each response token of the batch
 ROW_WEIGHTS = "row_weights"  # (R,) float64, in the loss; 1 each where it is absent
 TOKEN_ROWS = "token_rows"  # credit.token_rows.TokenRows
 CREDIT_METRICS = "credit_metrics"  # dict[str, float]

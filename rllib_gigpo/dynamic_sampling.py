@@ -8,11 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rllib_gigpo.env_runner.records import FinishedGroup, SampleResult
+from rllib_gigpo.options.records import Options, require
 from rllib_gigpo.sampling import GroupSampler, in_order
 from rllib_gigpo.tasks import GroupTask
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicSampling(Options):
+    """Replace groups whose episode returns are all equal.
+
+    Attributes:
+        max_resamples: How often per iteration missing groups are drawn again, at least 1.
+    """
+
+    max_resamples: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse to draw never."""
+        require(self, max_resamples=">= 1")
 
 
 class DynamicSampler:

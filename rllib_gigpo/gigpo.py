@@ -1,6 +1,6 @@
 """GiGPO (Group-in-Group Policy Optimization, arXiv 2505.10978) as an RLlib Algorithm.
 
-Start reading here: `GiGPO.training_step` is the way of a batch.
+Start reading here: `GiGPO.training_step` shows the path of a batch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import ray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 from ray.rllib.utils.annotations import override
@@ -30,12 +29,14 @@ from rllib_gigpo.callbacks.transcripts import TranscriptWriter
 from rllib_gigpo.config import GiGPOConfig
 from rllib_gigpo.credit.token_rows import TokenRows
 from rllib_gigpo.dynamic_sampling import DynamicSampler
+from rllib_gigpo.engines.base import SamplingSettings
 from rllib_gigpo.env_runner.records import SampleResult
-from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.learner.training_rows import TrainingRows
-from rllib_gigpo.learner_scores import make_learner_scores
+from rllib_gigpo.learner_scores import LearnerScores, make_learner_scores
 from rllib_gigpo.remote_runners import RemoteRunners
+from rllib_gigpo.resources import check_resources
 from rllib_gigpo.rollout_metrics import evaluation_metrics, rollout_metrics
+from rllib_gigpo.sample_source import SampleSource, SyncSource
 from rllib_gigpo.sampling import GroupSampler
 from rllib_gigpo.tasks import EvaluationTasks, TaskStream
 from rllib_gigpo.weight_sync import WeightSync
@@ -58,35 +59,62 @@ class GiGPO(Algorithm):
     @override(Algorithm)
     def setup(self, config: Any) -> None:
         """Start runners and Learners, and give every engine the Learner's weights."""
-        self._check_resources(config)
+        check_resources(self.default_resource_request(config))
         super().setup(config)
-        config = self.config
+        self.settings = self.config.settings
         self.policy_version = 0
-        self.task_stream = TaskStream(
-            first_task=config.first_train_task,
-            num_tasks=config.num_train_tasks,
-            period=config.task_period,
-            seed=config.seed or 0,
-        )
-        self._credit = config.build_learner_connector(*self.spaces[INPUT_ENV_SINGLE_SPACES])
-        self._weight_sync = WeightSync(
-            self.learner_group, self.env_runner_group, timeout_s=config.weight_sync_timeout_s
-        )
-        local = self.env_runner_group.local_env_runner
-        self._sampler = GroupSampler(
-            self._remote_runners().sample if local is None else local.sample_groups,
-            max_redraws=config.max_group_redraws,
-        )
-        self._training_sampler = (
-            DynamicSampler(self._sampler, max_resamples=config.max_resamples)
-            if config.dynamic_sampling
-            else self._sampler
-        )
-        self._learner_scores = make_learner_scores(config, self.learner_group, self.spaces)
+        self._credit = self.config.build_learner_connector(*self.spaces[INPUT_ENV_SINGLE_SPACES])
+        self._weight_sync = self.make_weight_sync()
+        self._sampler = self.make_group_sampler()
+        self.sample_source = self.make_sample_source()
+        self._learner_scores = self.make_learner_scores()
         self._report: dict[str, dict[str, Any]] = {}
         self.last_batch: dict[str, Any] = {}
-        self.callbacks.append(TranscriptWriter())
+        self.callbacks.append(TranscriptWriter(self.settings.reporting.transcripts))
         self._weight_sync.push(self.policy_version)
+
+    # ------------------------------------------------------------------ parts, for subclasses
+
+    def make_weight_sync(self) -> WeightSync:
+        """Who carries new weights to the engines."""
+        timeout_s = self.settings.inference.weight_sync_timeout_s
+        return WeightSync(self.learner_group, self.env_runner_group, timeout_s=timeout_s)
+
+    def make_group_sampler(self) -> GroupSampler:
+        """Who has tasks played, of training and of evaluation."""
+        local = self.env_runner_group.local_env_runner
+        return GroupSampler(
+            self._remote_runners().sample if local is None else local.sample_groups,
+            max_redraws=self.settings.env_runners.max_group_redraws,
+        )
+
+    def make_task_stream(self) -> TaskStream:
+        """What is trained on."""
+        tasks, max_tokens = self.settings.tasks, self.settings.model.max_response_tokens
+        return TaskStream(
+            group_size=self.settings.credit.group_size,
+            sampling=SamplingSettings(max_tokens=max_tokens),
+            first_task=tasks.first_train_task,
+            num_tasks=tasks.num_train_tasks,
+            period=tasks.task_period,
+            seed=self.config.seed or 0,
+        )
+
+    def make_sample_source(self) -> SampleSource:
+        """Who gives each iteration its batch."""
+        dynamic = self.settings.credit.dynamic_sampling
+        if dynamic is None:
+            return SyncSource(self.make_task_stream(), self._sampler)
+        sampler = DynamicSampler(self._sampler, max_resamples=dynamic.max_resamples)
+        return SyncSource(self.make_task_stream(), sampler)
+
+    def make_learner_scores(self) -> list[LearnerScores]:
+        """What the Learners are asked before credit is given: often nothing."""
+        return make_learner_scores(self.config, self.learner_group, self.spaces)
+
+    def make_evaluation_tasks(self) -> EvaluationTasks:
+        """What is tested on, and how its tokens are drawn."""
+        return EvaluationTasks.from_settings(self.config.evaluation_settings)
 
     # ------------------------------------------------------------------ one iteration
 
@@ -105,11 +133,11 @@ class GiGPO(Algorithm):
                 self._hand_out_weights()
 
     def _sample(self) -> SampleResult:
-        """Tasks -> whole groups of whole episodes, all of one policy version."""
-        result = self._training_sampler.sample(
-            self.task_stream.draw, self.config.num_groups, weight_version=self.policy_version
+        """Tasks -> whole groups of whole episodes."""
+        result = self.sample_source.sample(
+            self.settings.credit.num_groups, weight_version=self.policy_version
         )
-        metrics = rollout_metrics(result, group_size=self.config.group_size)
+        metrics = rollout_metrics(result)
         self._report[ENV_RUNNER_RESULTS] = metrics
         self._log_counts(metrics["num_env_steps"])
         return result
@@ -148,10 +176,13 @@ class GiGPO(Algorithm):
         Returns:
             ``{"env_runners": ...}`` with the success rate, its 95 % interval, and a row per tag.
         """
-        tasks = EvaluationTasks(self.config.first_test_task, self.config.num_test_tasks)
+        tasks = self.make_evaluation_tasks()
         with self._phase("evaluate"):
             result = self._sampler.sample(
-                tasks.draw, tasks.num_tasks, weight_version=self.policy_version, explore=False
+                tasks.draw,
+                tasks.num_tasks,
+                weight_version=self.policy_version,
+                may_give_fewer=True,
             )
         return {ENV_RUNNER_RESULTS: evaluation_metrics(result)}
 
@@ -189,13 +220,13 @@ class GiGPO(Algorithm):
     def get_state(
         self, components: Any = None, *, not_components: Any = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """RLlib's state, the position in the task stream and the policy version.
+        """RLlib's state, the position of the sample source and the policy version.
 
         Every other source of randomness is derived from the seed and these numbers.
         """
         state = super().get_state(components, not_components=not_components, **kwargs)
         state[_STATE] = {
-            "task_stream": self.task_stream.get_state(),
+            "sample_source": self.sample_source.get_state(),
             "policy_version": self.policy_version,
         }
         return state
@@ -205,7 +236,7 @@ class GiGPO(Algorithm):
         """Take everything up where ``get_state`` left it."""
         super().set_state(state)
         if _STATE in state:
-            self.task_stream.set_state(state[_STATE]["task_stream"])
+            self.sample_source.set_state(state[_STATE]["sample_source"])
             self.policy_version = state[_STATE]["policy_version"]
             self._weight_sync.push(self.policy_version)
 
@@ -232,27 +263,12 @@ class GiGPO(Algorithm):
     def default_resource_request(cls, config: Any) -> PlacementGroupFactory:
         """RLlib's bundles and one for each environment worker: uncounted actors never start."""
         request = super().default_resource_request(config)
-        settings = cls.get_default_config().update_from_dict(config)
-        num_workers = settings.num_env_workers * max(1, settings.num_env_runners)
-        workers = [{"CPU": settings.num_cpus_per_env_worker}] * num_workers
+        config = cls.get_default_config().update_from_dict(config)
+        num_workers = config.num_env_workers * max(1, config.num_env_runners)
+        workers = [{"CPU": config.num_cpus_per_env_worker}] * num_workers
         return PlacementGroupFactory(
-            bundles=request.bundles + workers, strategy=settings.placement_strategy
+            bundles=request.bundles + workers, strategy=config.placement_strategy
         )
-
-    @classmethod
-    def _check_resources(cls, config: Any) -> None:
-        """Refuse to wait for ever for actors that the cluster has no room for."""
-        if ray.util.get_current_placement_group() is not None:
-            return  # Tune has reserved everything
-        wanted = cls.default_resource_request(config).required_resources
-        there = ray.cluster_resources()
-        for kind in ("CPU", "GPU"):
-            if wanted.get(kind, 0) > there.get(kind, 0):
-                raise ConfigError(
-                    f"The config asks Ray for {wanted[kind]:g} {kind}s and the cluster has"
-                    f" {there.get(kind, 0):g}: lower num_env_runners, num_env_workers or"
-                    " num_learners, or start Ray with more (ray.init(num_cpus=...))."
-                )
 
     # ------------------------------------------------------------------ reports
 
@@ -269,7 +285,7 @@ class GiGPO(Algorithm):
 
         The sync wakes them for their weights only; the cache follows when the Learner is done.
         """
-        if not self.config.share_gpu:
+        if not self.settings.inference.share_gpu:
             yield
             return
         self.env_runner_group.foreach_env_runner(lambda runner: runner.module.engine.sleep())

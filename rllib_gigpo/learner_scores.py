@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import ray
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.credit.token_rows import TokenRows
-from rllib_gigpo.env_runner.records import step_outputs
 
 
 class LearnerScores(ABC):
@@ -31,22 +31,27 @@ class LearnerScores(ABC):
             Columns of `rllib_gigpo.columns`, (R,) each, one row per step.
         """
 
-    def _ask(
-        self, rows: TokenRows, question: Callable[[Any, list[TokenRows]], np.ndarray]
-    ) -> np.ndarray:
+    def _ask(self, rows: TokenRows, method: str) -> np.ndarray:
         """Share rows out over the Learners, every n-th to one of n; the answers in their order."""
         num_learners = max(1, len(self._learner_group))
+        if self._learner_group.is_local:
+            return getattr(self._learner_group._learner, method)(rows)
+        # RLlib calls one function on all Learners; each fetches its own share alone.
         shares = [
-            rows.select(np.arange(rank, rows.num_rows, num_learners))
+            ray.put(rows.select(np.arange(rank, rows.num_rows, num_learners)))
             for rank in range(num_learners)
         ]
         answers = self._learner_group.foreach_learner(
-            lambda learner: (learner.rank, question(learner, shares))
+            lambda learner: (learner.sharding.rank, _answer(learner, method, shares))
         )
         result = np.zeros(rows.num_rows)
         for rank, values in (answer.get() for answer in answers):
             result[rank::num_learners] = values
         return result
+
+
+def _answer(learner: Any, method: str, shares: list[ray.ObjectRef]) -> np.ndarray:
+    return getattr(learner, method)(ray.get(shares[learner.sharding.rank]))
 
 
 class CriticValues(LearnerScores):
@@ -63,11 +68,11 @@ class CriticValues(LearnerScores):
 
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
         """Value all states, see the base class."""
-        prompts = step_outputs(episodes, columns.PROMPT_TOKEN_IDS)
+        prompts = [record.prompt_token_ids for record in step_records(episodes)]
         truncated = [episode for episode in episodes if episode.is_truncated]
         all_prompts = prompts + self._next_prompts(truncated)
         rows = _rows(all_prompts, [[]] * len(all_prompts), [np.zeros(0)] * len(all_prompts))
-        values = self._ask(rows, lambda learner, shares: learner.values_of_share(shares))
+        values = self._ask(rows, "values")
         last_rows = np.cumsum([len(episode) for episode in episodes]) - 1
         is_truncated = np.array([episode.is_truncated for episode in episodes], dtype=bool)
         bootstrap = np.zeros(len(prompts))
@@ -88,22 +93,23 @@ class RewardDivergences(LearnerScores):
 
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
         """Weigh the divergence of all answers, see the base class."""
+        records = step_records(episodes)
         rows = _rows(
-            step_outputs(episodes, columns.PROMPT_TOKEN_IDS),
-            step_outputs(episodes, columns.RESPONSE_TOKEN_IDS),
-            step_outputs(episodes, columns.ROLLOUT_LOGP),
+            [record.prompt_token_ids for record in records],
+            [record.response_token_ids for record in records],
+            [record.rollout_logp for record in records],
         )
-        penalties = self._ask(rows, lambda learner, shares: learner.penalties_of_share(shares))
-        return {columns.KL_PENALTIES: penalties}
+        return {columns.KL_PENALTIES: self._ask(rows, "kl_penalties")}
 
 
 def make_learner_scores(config: Any, learner_group: Any, spaces: Any) -> list[LearnerScores]:
     """Choose what a config needs of the Learners before credit: often nothing."""
     scores: list[LearnerScores] = []
-    if config.critic is not None:
+    loss = config.settings.loss
+    if loss.critic is not None:
         next_prompts = config.build_env_to_module_connector(spaces=spaces)
         scores.append(CriticValues(learner_group, next_prompts))
-    if config.kl_coeff > 0 and config.kl_placement == "reward":
+    if loss.kl_in_reward:
         scores.append(RewardDivergences(learner_group))
     return scores
 
@@ -113,7 +119,7 @@ def _rows(prompts: list[Any], responses: list[Any], logp: list[Any]) -> TokenRow
         prompts,
         responses,
         rollout_logp=logp,
-        advantages=np.zeros(len(prompts)),
+        advantages=np.zeros(sum(map(len, responses))),
         minibatch_ids=np.zeros(len(prompts), dtype=np.int64),
         num_minibatches=1,
     )

@@ -1,16 +1,30 @@
 """Presets: the settings of publications and scripts, each number with its source.
 
 `GiGPOConfig.preset(name)` starts from one. What a source leaves open stays at the defaults, and
-model, environment and tasks are always the user's own.
+model, environment and tasks are always the user's own. docs/algorithms.md shows all of it as
+tables, which are made from this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rllib_gigpo.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Settings that have one source.
+
+    Attributes:
+        source: Where they stand, in Markdown.
+        settings: Name -> value; the name of an option has dots, as in "penalties.format".
+    """
+
+    source: str
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,215 +32,353 @@ class Preset:
     """Settings under one name.
 
     Attributes:
-        source: Where the numbers stand.
-        settings: Name -> value, as `GiGPOConfig` has them.
+        description: What it is, in a line of Markdown.
+        source: Where most of it stands, in Markdown.
+        parts: Its numbers; a later part takes the place of an earlier one.
     """
 
+    description: str
     source: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Numbers, ...]
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Where each setting stands: its name with dots -> the source."""
+        return {name: part.source for part in self.parts for name in part.settings}
+
+    @property
+    def flat(self) -> dict[str, Any]:
+        """The settings by their names with dots."""
+        return {name: value for part in self.parts for name, value in part.settings.items()}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings as `GiGPOConfig` has them, options in nested dicts."""
+        nested: dict[str, Any] = {}
+        for name, value in self.flat.items():
+            *path, last = name.split(".")
+            place = nested
+            for step in path:
+                place = place.setdefault(step, {})
+            place[last] = value
+        return nested
 
 
-# Common to the published scripts of verl-agent, whose rewards are 10 for a win. They score all
-# answers again before the first step, and take the penalty from the row of an invalid answer.
-_SCRIPT = {
-    "group_size": 8,
-    "num_groups": 16,
-    "clip_param": 0.2,
-    "dual_clip": 3.0,
-    "kl_coeff": 0.01,
-    "kl_estimator": "k3",
-    "entropy_coeff": 0.001,
-    "loss_aggregation": "token_mean",
-    "lr": 1e-6,
-    "weight_decay": 0.01,
-    "grad_clip": 1.0,
-    "num_epochs": 1,
-    "history_length": 2,
-    "max_prompt_tokens": 2048,
-    "max_response_tokens": 512,
-    "max_episode_steps": 50,
-    "eval_temperature": 0.4,
-    "format_penalty": 0.1,
-    "old_logp": "recompute",
-}
-_VERL_AGENT_STATISTICS = {
-    "episode_baseline": "step",
-    "lone_episode": "raw",
-    "penalty_mode": "score",
-}
-_GIGPO = {"estimator": "gigpo", "gamma": 0.95, "step_weight": 1.0, "episode_weight": 1.0}
-_CLIP_HIGHER = {"clip_param": 0.2, "clip_param_high": 0.28}
-_DYNAMIC_SAMPLING = {"dynamic_sampling": True, "max_resamples": 9}
-_VERL_AGENT = "verl-agent, examples/{}_trainer/run_alfworld.sh"
+# ---------------------------------------------------------------- what several presets have
+
+# The published scripts of verl-agent. Rewards are 10 for a win there; all answers are scored again
+# before the first step, and the penalty is taken from the row of an invalid answer.
+_SIZES = "`env.rollout.n`, `data.train_batch_size`"
+_YAML = "yaml"
+_SCRIPT = (
+    Numbers(f"scripts: {_SIZES}", {"group_size": 8, "num_groups": 16}),
+    Numbers(
+        "scripts",
+        {
+            "lr": 1e-6,
+            "kl_coeff": 0.01,
+            "kl.estimator": "k3",
+            "history_length": 2,
+            "max_response_tokens": 512,
+            "max_episode_steps": 50,
+            "eval_sampling.temperature": 0.4,
+        },
+    ),
+    Numbers("scripts: `data.max_prompt_length`", {"max_prompt_tokens": 2048}),
+    Numbers(
+        _YAML,
+        {
+            "clip_param": 0.2,
+            "policy_loss.name": "ppo",
+            "policy_loss.dual_clip": 3.0,
+            "entropy_coeff": 0.001,
+            "grad_clip": 1.0,
+            "num_epochs": 1,
+            "optim.name": "adamw",
+            "optim.weight_decay": 0.01,
+            "loss_aggregation": "token_mean",
+        },
+    ),
+    Numbers("scripts: `actor.invalid_action_penalty_coef`", {"penalties.format": 0.1}),
+    Numbers("verl-agent's trainer, which always does", {"old_logp": "recompute"}),
+)
+_LEVELS = Numbers(
+    "arXiv 2505.10978, eq. 8 (ω = 1); γ of the scripts and of ROLL",
+    {"gamma": 0.95, "step_weight": 1.0, "episode_weight": 1.0},
+)
+_GIGPO = (Numbers("arXiv 2505.10978", {"rule.name": "gigpo"}), _LEVELS)
+_VERL_AGENT_GIGPO = (
+    Numbers(
+        "verl-agent's `gigpo/core_gigpo.py`: statistics over rows, a lone row keeps its score; the"
+        " standard deviation of the scripts' mode `mean_std_norm`",
+        {"rule.name": "gigpo_verl_agent"},
+    ),
+    Numbers("verl-agent's trainer", {"penalties.mode": "row"}),
+    _LEVELS,
+)
+_GRPO = Numbers("yaml; one reward an answer in the papers", {"rule.name": "grpo", "gamma": 1.0})
+_ROW_PENALTY = Numbers("ours, for statistics over episodes", {"penalties.mode": "row"})
+_NO_ENTROPY = "the papers' objectives have neither dual clip nor entropy bonus"
+_NEITHER = Numbers(
+    _NO_ENTROPY,
+    {"policy_loss.name": "ppo", "policy_loss.dual_clip": None, "entropy_coeff": 0.0},
+)
+_DAPO_SCRIPT = "its script in verl, `recipe/dapo/run_dapo_qwen2.5_32b.sh`"
+_RUN_ALFWORLD = "verl-agent, `examples/{}_trainer/run_alfworld.sh`"
+
+# ---------------------------------------------------------------- the presets
 
 PRESETS: Mapping[str, Preset] = {
     "gigpo-tiny": Preset(
-        "the main job of this project: 0.3M parameters on two CPU cores, docs/results.md",
-        {
-            **_GIGPO,
-            "group_size": 8,
-            "num_groups": 8,
-            "format_penalty": 0.05,
-            "admissible_penalty": 0.05,
-            "lr": 5e-4,
-            "lr_warmup_iterations": 2,
-            "kl_coeff": 0.0,
-            "entropy_coeff": 0.0,
-            "num_minibatches": 4,
-            # A small model needs short prompts and answers with the bare action.
-            "template": "compact",
-            "history_length": 3,
-            "action_tag": None,
-            "think_tag": None,
-            "max_prompt_tokens": 256,
-            "max_response_tokens": 12,
-            "eval_temperature": 1.0,
-        },
+        "a model of 0.3M parameters on two CPU cores: short prompts, the bare action as answer, no"
+        " KL",
+        "the main job of this project, [results.md](results.md)",
+        (
+            *_GIGPO,
+            Numbers(
+                "ours, [results.md](results.md)",
+                {
+                    "group_size": 8,
+                    "num_groups": 8,
+                    "penalties.format": 0.05,
+                    "penalties.admissible": 0.05,
+                    "lr": 5e-4,
+                    "lr_schedule.name": "constant",
+                    "lr_schedule.warmup_iterations": 2,
+                    "kl_coeff": 0.0,
+                    "entropy_coeff": 0.0,
+                    "num_minibatches": 4,
+                    "template": "compact",
+                    "history_length": 3,
+                    "action_tag": None,
+                    "think_tag": None,
+                    "max_prompt_tokens": 256,
+                    "max_response_tokens": 12,
+                    "eval_sampling.temperature": 1.0,
+                },
+            ),
+        ),
     ),
     "gigpo-paper": Preset(
-        "arXiv 2505.10978, section 5 and appendix; its objective averages over steps",
-        {**_SCRIPT, **_GIGPO, "loss_aggregation": "seq_mean_token_mean"},
+        "the paper's rule and objective, an average over steps, with the scripts' sizes",
+        "arXiv 2505.10978, section 5 and appendix",
+        (
+            *_SCRIPT,
+            *_GIGPO,
+            Numbers(
+                "the 1/(NT) of the paper's objective", {"loss_aggregation": "seq_mean_token_mean"}
+            ),
+            Numbers("ours: a part of the step's reward", {"penalties.mode": "return"}),
+        ),
     ),
     "gigpo-verl-agent": Preset(
-        _VERL_AGENT.format("gigpo") + ", statistics over rows as in its code",
-        {**_SCRIPT, **_GIGPO, **_VERL_AGENT_STATISTICS, "normalize_by_std": True},
+        "what the published code runs: statistics over rows, the penalty before them, F = std",
+        _RUN_ALFWORLD.format("gigpo"),
+        (*_SCRIPT, *_VERL_AGENT_GIGPO),
     ),
     "gigpo-roll": Preset(
-        "alibaba/ROLL, defaults of its agentic GiGPO in the user guide and base_config.py",
-        {
-            **_GIGPO,
-            "reward_normalization": {"grouping": "traj_group_id", "method": "mean"},
-            "whiten_advantages": True,
-            "advantage_clip": 0.2,
-            "clip_param": 0.2,
-            "dual_clip": None,
-            "loss_aggregation": "seq_mean_token_mean",
-            "kl_coeff": 0.0,
-            "entropy_coeff": 0.0,
-            "group_size": 8,
-            "num_groups": 128,
-            "num_epochs": 1,
-            "grad_clip": 1.0,
-        },
+        "returns centred over rows, advantages whitened and clipped, no KL, no entropy bonus",
+        "alibaba/ROLL, defaults of its agentic GiGPO",
+        (
+            *_GIGPO,
+            Numbers(
+                'ROLL\'s user guide, "Agentic GiGPO"',
+                {
+                    "rule.reward_normalization.grouping": "traj_group_id",
+                    "rule.reward_normalization.method": "mean",
+                    "advantages.whiten": True,
+                    "advantages.clip": 0.2,
+                    "kl_coeff": 0.0,
+                    "entropy_coeff": 0.0,
+                    "group_size": 8,
+                    "num_groups": 128,
+                    "num_epochs": 1,
+                    "grad_clip": 1.0,
+                },
+            ),
+            Numbers(
+                "defaults of ROLL's `base_config.py`: `pg_clip`, `dual_clip_loss`, `loss_agg_mode`",
+                {
+                    "clip_param": 0.2,
+                    "policy_loss.name": "ppo",
+                    "policy_loss.dual_clip": None,
+                    "loss_aggregation": "seq_mean_token_mean",
+                },
+            ),
+        ),
     ),
     "gigpo-dapo": Preset(
-        _VERL_AGENT.format("gigpo_dynamic"),
-        {
-            **_SCRIPT,
-            **_GIGPO,
-            **_VERL_AGENT_STATISTICS,
-            **_CLIP_HIGHER,
-            **_DYNAMIC_SAMPLING,
-            "normalize_by_std": True,
-        },
+        "`gigpo-verl-agent` with clip-higher and dynamic sampling",
+        _RUN_ALFWORLD.format("gigpo_dynamic"),
+        (
+            *_SCRIPT,
+            *_VERL_AGENT_GIGPO,
+            Numbers(
+                "script; 10 draws in all",
+                {"policy_loss.clip_param_high": 0.28, "dynamic_sampling.max_resamples": 9},
+            ),
+        ),
     ),
     "grpo": Preset(
-        _VERL_AGENT.format("grpo") + ", statistics over episodes",
-        {**_SCRIPT, "estimator": "grpo", "gamma": 1.0, "penalty_mode": "row"},
+        "statistics over episodes, no discount, F = std",
+        _RUN_ALFWORLD.format("grpo"),
+        (*_SCRIPT, _GRPO, _ROW_PENALTY),
     ),
     "dr-grpo": Preset(
-        "arXiv 2503.20783: no standard deviation, no length in the divisor, no KL; sizes of its"
-        " script examples/qwen2.5-math-7b.sh",
-        {
-            "estimator": "grpo",
-            "gamma": 1.0,
-            "penalty_mode": "row",
-            "normalize_by_std": False,
-            "loss_aggregation": "seq_sum_norm",
-            # The longest answer, as in the paper (there 3000).
-            "loss_constant": 512.0,
-            "max_response_tokens": 512,
-            "group_size": 8,
-            "num_groups": 128,
-            "num_minibatches": 8,
-            "num_epochs": 1,
-            "dual_clip": None,
-            "kl_coeff": 0.0,
-            "entropy_coeff": 0.0,
-            "lr": 1e-6,
-            "eval_temperature": 0.0,
-        },
+        "no standard deviation, no length in the divisor, no KL",
+        "arXiv 2503.20783",
+        (
+            _GRPO,
+            _ROW_PENALTY,
+            Numbers(
+                "arXiv 2503.20783, section 3; `--beta 0` of its script",
+                {
+                    "rule.normalize_by_std": False,
+                    "loss_aggregation.name": "seq_sum_norm",
+                    "kl_coeff": 0.0,
+                },
+            ),
+            Numbers(
+                "ours; the paper's constant is the longest answer, 3000 in its script",
+                {"loss_aggregation.constant": 512.0, "max_response_tokens": 512},
+            ),
+            Numbers(
+                "sail-sg/understand-r1-zero, `examples/qwen2.5-math-7b.sh` (1,024 answers in"
+                " mini-batches of 128)",
+                {
+                    "group_size": 8,
+                    "num_groups": 128,
+                    "num_minibatches": 8,
+                    "num_epochs": 1,
+                    "lr": 1e-6,
+                    "eval_sampling.temperature": 0.0,
+                },
+            ),
+            _NEITHER,
+        ),
     ),
     "dapo": Preset(
-        "arXiv 2503.14476: clip-higher, dynamic sampling, token mean, over-long filter and penalty,"
-        " no KL",
-        {
-            **_CLIP_HIGHER,
-            **_DYNAMIC_SAMPLING,
-            "estimator": "grpo",
-            "gamma": 1.0,
-            "penalty_mode": "row",
-            "loss_aggregation": "token_mean",
-            "overlong_filter": True,
-            # A fifth of the longest answer, as 4096 tokens are of 20480.
-            "overlong_buffer_tokens": 102,
-            "overlong_penalty": 1.0,
-            "max_response_tokens": 512,
-            "group_size": 16,
-            "num_groups": 512,
-            "num_minibatches": 16,
-            "dual_clip": None,
-            "kl_coeff": 0.0,
-            "entropy_coeff": 0.0,
-            "lr": 1e-6,
-            "lr_warmup_iterations": 20,
-            "weight_decay": 0.1,
-            "eval_temperature": 1.0,
-            "eval_top_p": 0.7,
-        },
+        "GRPO with clip-higher, dynamic sampling, over-long filter and penalty, no KL",
+        "arXiv 2503.14476",
+        (
+            _GRPO,
+            _ROW_PENALTY,
+            _NEITHER,
+            Numbers(
+                "arXiv 2503.14476, section 4.1",
+                {
+                    "clip_param": 0.2,
+                    "policy_loss.clip_param_high": 0.28,
+                    "group_size": 16,
+                    "num_groups": 512,
+                    "num_minibatches": 16,
+                    "lr": 1e-6,
+                    "lr_schedule.name": "constant",
+                    "lr_schedule.warmup_iterations": 20,
+                    "eval_sampling.temperature": 1.0,
+                    "eval_sampling.top_p": 0.7,
+                },
+            ),
+            Numbers(
+                "arXiv 2503.14476, sections 2.3 and 3, table 1",
+                {
+                    "loss_aggregation": "token_mean",
+                    "kl_coeff": 0.0,
+                    "penalties.filter_overlong": True,
+                    "penalties.overlong.weight": 1.0,
+                },
+            ),
+            Numbers(
+                f"arXiv 2503.14476, sections 2.3 and 3, table 1; 10 draws in all: {_DAPO_SCRIPT}",
+                {"dynamic_sampling.max_resamples": 9},
+            ),
+            Numbers(_DAPO_SCRIPT, {"optim.name": "adamw", "optim.weight_decay": 0.1}),
+            Numbers(
+                "ours, in the paper's proportion (4,096 of 20,480)",
+                {"penalties.overlong.buffer_tokens": 102, "max_response_tokens": 512},
+            ),
+        ),
     ),
     "gspo": Preset(
-        "arXiv 2507.18071, section 5.1; GRPO's advantages",
-        {
-            "estimator": "grpo",
-            "gamma": 1.0,
-            "penalty_mode": "row",
-            "policy_loss": "gspo",
-            "clip_param": 3e-4,
-            "clip_param_high": 4e-4,
-            "dual_clip": None,
-            "loss_aggregation": "seq_mean_token_mean",
-            "num_minibatches": 4,
-            "kl_coeff": 0.0,
-            "entropy_coeff": 0.0,
-        },
+        "GRPO's advantages with one ratio per answer, no KL",
+        "arXiv 2507.18071",
+        (
+            _GRPO,
+            _ROW_PENALTY,
+            Numbers(
+                "arXiv 2507.18071, section 5.1",
+                {
+                    "clip_param": 3e-4,
+                    "policy_loss.name": "gspo",
+                    "policy_loss.clip_param_high": 4e-4,
+                    "num_minibatches": 4,
+                },
+            ),
+            Numbers(
+                "arXiv 2507.18071, eq. 5",
+                {"loss_aggregation": "seq_mean_token_mean", "kl_coeff": 0.0},
+            ),
+            Numbers(_NO_ENTROPY, {"entropy_coeff": 0.0}),
+        ),
     ),
     "rloo": Preset(
-        "verl-agent, examples/rloo_trainer/run_alfworld.sh; the rule is arXiv 2402.14740's",
-        {**_SCRIPT, "estimator": "rloo", "gamma": 1.0, "penalty_mode": "row"},
+        "each episode against the others of its group",
+        _RUN_ALFWORLD.format("rloo"),
+        (
+            *_SCRIPT,
+            Numbers("arXiv 2402.14740; yaml", {"rule.name": "rloo", "gamma": 1.0}),
+            _ROW_PENALTY,
+        ),
     ),
     "reinforce-pp": Preset(
-        "arXiv 2501.03262: one baseline and one scale for the whole batch; sizes of verl-agent",
-        {**_SCRIPT, "estimator": "reinforce_pp", "gamma": 1.0, "penalty_mode": "row"},
+        "one baseline and one scale for the whole batch, with the scripts' sizes",
+        "arXiv 2501.03262",
+        (
+            *_SCRIPT,
+            Numbers("arXiv 2501.03262; yaml", {"rule.name": "reinforce_pp", "gamma": 1.0}),
+            _ROW_PENALTY,
+        ),
     ),
     "ppo": Preset(
-        "verl-agent, examples/ppo_trainer: a second model as critic; GAE here runs over steps",
-        {
-            **_SCRIPT,
-            "group_size": 1,  # no group is compared; as many episodes as 16 groups of 8
-            "num_groups": 128,
-            "estimator": "ppo",
-            "gamma": 1.0,
-            "gae_lambda": 1.0,
-            "critic": "model",
-            "critic_lr": 1e-5,
-            "vf_clip_param": 0.5,
-            "whiten_advantages": True,
-            "penalty_mode": "row",
-        },
+        "a second model as critic, GAE over steps, whitening; no groups",
+        "verl-agent, `examples/ppo_trainer`",
+        (
+            *_SCRIPT,
+            # As many episodes as 16 groups of 8.
+            Numbers(f"script: {_SIZES}", {"group_size": 1, "num_groups": 128}),
+            Numbers(
+                "yaml and script",
+                {
+                    "rule.name": "ppo",
+                    "rule.gae_lambda": 1.0,
+                    "gamma": 1.0,
+                    "critic.name": "model",
+                    "critic.lr": 1e-5,
+                    "critic.vf_clip_param": 0.5,
+                    "advantages.whiten": True,
+                },
+            ),
+            _ROW_PENALTY,
+        ),
     ),
     "hgpo": Preset(
-        "arXiv 2602.22817 and its published scripts: K = 2, alpha = 1, prompts of 4096 tokens",
-        {
-            **_SCRIPT,
-            "estimator": "hgpo",
-            "gamma": 0.95,
-            "anchor_context": 2,
-            "level_weight_alpha": 1.0,
-            "normalize_by_std": True,
-            "penalty_mode": "row",
-            "max_prompt_tokens": 4096,
-        },
+        "groups that share up to three states in a row, longer prompts",
+        "arXiv 2602.22817 and its published scripts",
+        (
+            *_SCRIPT,
+            Numbers(
+                "its scripts",
+                {
+                    "rule.name": "hgpo",
+                    "rule.anchor_context": 2,
+                    "rule.level_weight_alpha": 1.0,
+                    "gamma": 0.95,
+                    "penalties.mode": "row",
+                    "max_prompt_tokens": 4096,
+                },
+            ),
+            Numbers("scripts: mode `mean_std_norm`", {"rule.normalize_by_std": True}),
+        ),
     ),
 }
 
@@ -239,4 +391,4 @@ def preset_settings(name: str) -> dict[str, Any]:
     """
     if name not in PRESETS:
         raise ConfigError(f"preset {name!r} is unknown; known are {', '.join(sorted(PRESETS))}.")
-    return dict(PRESETS[name].settings)
+    return PRESETS[name].settings

@@ -21,7 +21,7 @@ _PROBE_INTERVAL_S = 1.0
 class RemoteRunners:
     """Shares tasks out over the healthy EnvRunners and gathers what they bring.
 
-    An EnvRunner that dies, hangs, or whose engine fails costs its groups and is started anew; an
+    An EnvRunner that dies, hangs, or whose engine fails costs its groups and is started again; an
     error that would come again, such as one in a connector, is raised here with its cause.
     """
 
@@ -50,9 +50,7 @@ class RemoteRunners:
         self._resync = resync
         self._resynced: set[int] = set()
 
-    def sample(
-        self, tasks: Sequence[GroupTask], *, weight_version: int, explore: bool
-    ) -> SampleResult:
+    def sample(self, tasks: Sequence[GroupTask], *, weight_version: int) -> SampleResult:
         """Play ``tasks``; groups of which nothing came back are among the lost ones.
 
         Raises:
@@ -65,7 +63,7 @@ class RemoteRunners:
             runner_id: list(tasks[offset :: len(runner_ids)])
             for offset, runner_id in enumerate(runner_ids[: len(tasks)])
         }
-        answers = self._play(shares, weight_version=weight_version, explore=explore)
+        answers = self._play(shares, weight_version=weight_version)
         for runner_id in shares.keys() - answers.keys():
             self._retire(runner_id)
         parts = [
@@ -77,14 +75,12 @@ class RemoteRunners:
         return replace(result, stats=replace(result.stats, seconds=longest_s))
 
     def _play(
-        self, shares: dict[int, list[GroupTask]], *, weight_version: int, explore: bool
+        self, shares: dict[int, list[GroupTask]], *, weight_version: int
     ) -> dict[int, SampleResult | GiGPOError]:
         def play(env_runner: Any) -> tuple[int, SampleResult | GiGPOError]:
             index = env_runner.worker_index
             try:
-                return index, env_runner.sample_groups(
-                    shares[index], explore=explore, weight_version=weight_version
-                )
+                return index, env_runner.sample_groups(shares[index], weight_version=weight_version)
             except GiGPOError as error:  # RLlib only logs what a remote runner raises
                 return index, error
             except Exception:

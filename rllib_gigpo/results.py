@@ -1,4 +1,4 @@
-"""Reads the result of one training iteration: the names of the metrics stand here and nowhere else.
+"""Reads the result of one training iteration: what people look at, and where it stands.
 
 A result is what ``Algorithm.train()`` returns, what Tune's callbacks receive and what Tune's JSON
 logger writes as one line of ``result.json``: nested dicts. The live display, the plots and the

@@ -1,4 +1,4 @@
-"""What a batch of whole episodes tells: rates, lengths, losses by kind, and success by tag."""
+"""Metrics of a batch of episodes: rates, lengths, lost groups by kind, and success by tag."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from rllib_gigpo import columns
-from rllib_gigpo.env_runner.records import LostGroup, SampleResult, step_outputs
+from rllib_gigpo.batch.step_record import step_records
+from rllib_gigpo.env_runner.records import LostGroup, SampleResult
 
 _Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
-def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
+def rollout_metrics(result: SampleResult) -> dict[str, Any]:
     """Metrics of one sampling phase; rates count every episode, or every step, once.
 
     Everything is of all episodes that were played, before dynamic sampling filters some, except
@@ -23,13 +23,13 @@ def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
 
     Args:
         result: What was sampled.
-        group_size: Episodes that each lost group would have had.
 
     Returns:
         Nested dict under the names that `rllib_gigpo.results` reads.
     """
     batch = result.episodes
     episodes = batch + [episode for group in result.filtered for episode in group.episodes]
+    records = step_records(episodes)
     stats = result.stats
     lengths = [len(episode) for episode in episodes]
     num_tokens = stats.num_response_tokens
@@ -39,12 +39,10 @@ def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
         "success_rate": _mean([has_won(episode) for episode in episodes]),
         **_spread("episode_return", [episode.get_return() for episode in episodes]),
         **_spread("episode_len", lengths),
-        "format_valid_rate": _mean(step_outputs(episodes, columns.IS_FORMAT_VALID)),
-        "admissible_rate": _mean(step_outputs(episodes, columns.IS_ADMISSIBLE)),
-        "prompt_cut_rate": _mean(step_outputs(episodes, columns.PROMPT_CUT)),
-        "response_cut_rate": _mean(
-            reason == "length" for reason in step_outputs(episodes, columns.FINISH_REASON)
-        ),
+        "format_valid_rate": _mean(record.is_format_valid for record in records),
+        "admissible_rate": _mean(record.is_admissible for record in records),
+        "prompt_cut_rate": _mean(record.is_prompt_cut for record in records),
+        "response_cut_rate": _mean(record.is_response_cut for record in records),
         "truncated_rate": _mean([episode.is_truncated for episode in episodes]),
         "prompt_tokens_mean": stats.num_prompt_tokens / max(1, stats.num_steps),
         "response_tokens_mean": num_tokens / max(1, stats.num_steps),
@@ -56,7 +54,7 @@ def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
         "num_groups_filtered": len(result.filtered),
         "filtered_share": len(result.filtered) / max(1, len(result.filtered) + len(result.groups)),
         "num_groups_lost": len(result.lost),
-        "num_episodes_lost": len(result.lost) * group_size,
+        "num_episodes_lost": sum(group.task.group_size for group in result.lost),
         "groups_lost": dict(_count_kinds(result.lost)),
         "tags": tag_metrics(episodes),
     }
@@ -64,7 +62,7 @@ def rollout_metrics(result: SampleResult, *, group_size: int) -> dict[str, Any]:
 
 def evaluation_metrics(result: SampleResult) -> dict[str, Any]:
     """`rollout_metrics` of one episode per test task, with a confidence interval of the success."""
-    metrics = rollout_metrics(result, group_size=1)
+    metrics = rollout_metrics(result)
     num_won = sum(has_won(episode) for episode in result.episodes)
     low, high = wilson_interval(num_won, len(result.episodes))
     return {**metrics, "success_ci_low": low, "success_ci_high": high}

@@ -15,9 +15,7 @@ from rllib_gigpo.tasks import GroupTask
 class Plays(Protocol):
     """Plays tasks: a local `GroupEnvRunner.sample_groups`, or `RemoteRunners.sample`."""
 
-    def __call__(
-        self, tasks: Sequence[GroupTask], *, weight_version: int, explore: bool
-    ) -> SampleResult:
+    def __call__(self, tasks: Sequence[GroupTask], *, weight_version: int) -> SampleResult:
         """Play ``tasks``."""
 
 
@@ -40,15 +38,16 @@ class GroupSampler:
         num_groups: int,
         *,
         weight_version: int,
-        explore: bool = True,
+        may_give_fewer: bool = False,
     ) -> SampleResult:
-        """Sample ``num_groups`` whole groups; evaluation may give fewer, see ``lost``.
+        """Sample ``num_groups`` whole groups.
 
         Args:
             draw: Gives so many tasks, told which ones were just lost.
             num_groups: Groups that the result holds.
             weight_version: The policy version that must be in every engine.
-            explore: Training's sampling and group size, or evaluation's.
+            may_give_fewer: Whether some groups are enough, as of the fixed tasks of an evaluation;
+                what is missing then is in ``lost``.
 
         Raises:
             RolloutError: Not one group finished in ``max_redraws`` + 1 draws; with the faults.
@@ -56,21 +55,25 @@ class GroupSampler:
         result, lost, num_fruitless = SampleResult(), list[LostGroup](), 0
         while len(result.groups) < num_groups:
             tasks = draw(num_groups - len(result.groups), [group.task for group in lost])
-            part = self._play(tasks, weight_version=weight_version, explore=explore)
+            part = self._play(tasks, weight_version=weight_version)
             result, lost = result + part, part.lost
             # A finished group shows that the environments work; one incident may cost many groups.
             num_fruitless = 0 if part.groups else num_fruitless + 1
             if num_fruitless > self._max_redraws:
-                if explore or not result.groups:
-                    raise RolloutError(_describe(lost, num_fruitless))
-                break  # some of the fixed tasks of an evaluation cannot be played
+                if result.groups and may_give_fewer:
+                    break
+                raise RolloutError(_describe(lost, num_fruitless))
         return in_order(result)
 
 
 def in_order(result: SampleResult) -> SampleResult:
     """Sort groups by their number, so that who finished first cannot change the batch."""
-    groups = sorted(result.groups, key=lambda group: group.task.group_id)
+    groups = sorted(result.groups, key=lambda group: _number(group.task))
     return replace(result, groups=groups)
+
+
+def _number(task: GroupTask) -> int:
+    return int(str(task.group_id).rpartition("-")[2])
 
 
 def _describe(lost: Sequence[LostGroup], num_draws: int) -> str:
@@ -79,6 +82,6 @@ def _describe(lost: Sequence[LostGroup], num_draws: int) -> str:
     return (
         f"In {num_draws} draws in a row all groups were lost, so the run stops; in the last one:"
         f" {kinds}. The last fault, kind {last.kind!r}, task seed {last.task.seed}: {last.message}."
-        " Mend the environment (rllib_gigpo.envs.check_env shows what is wrong with it), or allow"
+        " Fix the environment (rllib_gigpo.envs.check_env shows what is wrong with it), or allow"
         " more with config.env_runners(max_group_redraws=...)."
     )

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+
+from rllib_gigpo.engines.base import SamplingSettings
+
+if TYPE_CHECKING:
+    from rllib_gigpo.config.sections import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class GroupTask:
-    """One group to play: every member starts from ``reset(seed=seed)``."""
+    """One group to play: every member starts from ``reset(seed=seed)``.
 
-    group_id: int  # running number of the group, unique over the life of the Algorithm
-    seed: int  # the environment seed, the same for all members
+    Attributes:
+        group_id: Of training a running number, unique over the life of the Algorithm: the seed of
+            every answer hangs on it. Of evaluation "test-" and the task's number.
+        seed: The environment seed, the same for all members.
+        group_size: Number of episodes.
+        sampling: How their tokens are drawn.
+        is_training: Whether the episodes are trained on; RLlib's ``explore``.
+    """
+
+    group_id: int | str
+    seed: int
+    group_size: int
+    sampling: SamplingSettings
+    is_training: bool = True
 
 
 class TaskStream:
@@ -28,16 +45,27 @@ class TaskStream:
     """
 
     def __init__(
-        self, *, first_task: int, num_tasks: int | None, seed: int, period: int = 1
+        self,
+        *,
+        group_size: int,
+        sampling: SamplingSettings,
+        first_task: int,
+        num_tasks: int | None,
+        seed: int,
+        period: int = 1,
     ) -> None:
         """Start at the first task.
 
         Args:
+            group_size: Episodes of each task.
+            sampling: How their tokens are drawn.
             first_task: The lowest environment seed.
             num_tasks: How many consecutive seeds there are; None for no bound.
             seed: Decides the order of each pass.
             period: Number of kinds; ``num_tasks`` is a multiple of it.
         """
+        self._group_size = group_size
+        self._sampling = sampling
         self._first_task = first_task
         self._num_tasks = num_tasks
         self._seed = seed
@@ -48,7 +76,7 @@ class TaskStream:
     def draw(self, num_groups: int, lost: Sequence[GroupTask] = ()) -> list[GroupTask]:
         """Take the next ``num_groups`` tasks; lost ones are not tried again in this pass."""
         drawn = [
-            GroupTask(group_id=position, seed=self._task_at(position))
+            GroupTask(position, self._task_at(position), self._group_size, self._sampling)
             for position in range(self._position, self._position + num_groups)
         ]
         self._position += num_groups
@@ -79,14 +107,30 @@ class TaskStream:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationTasks:
-    """The fixed evaluation tasks: always the same seeds in the same order."""
+    """The fixed evaluation tasks: always the same seeds in the same order, one episode each."""
 
     first_task: int
     num_tasks: int
+    sampling: SamplingSettings
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Read what is tested on, and how its tokens are drawn."""
+        sampling = settings.inference.eval_sampling
+        return cls(
+            settings.tasks.first_test_task,
+            settings.tasks.num_test_tasks,
+            SamplingSettings(
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                top_k=sampling.top_k,
+                max_tokens=settings.model.max_response_tokens,
+            ),
+        )
 
     def draw(self, num_groups: int, lost: Sequence[GroupTask]) -> Sequence[GroupTask]:
         """All tasks; when some were lost, exactly those again, so that none is left out."""
         return lost or [
-            GroupTask(group_id=index, seed=self.first_task + index)
+            GroupTask(f"test-{index}", self.first_task + index, 1, self.sampling, is_training=False)
             for index in range(self.num_tasks)
         ]

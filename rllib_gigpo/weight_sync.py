@@ -1,7 +1,12 @@
-"""Learner -> engines: every EnvRunner confirms the new policy version before anybody samples."""
+"""Learner -> engines: every EnvRunner confirms the new policy version before anybody samples.
+
+Weights are a stream from end to end: the Learner gathers, casts and hands on one tensor after the
+other, and an engine reads them one after the other. Nobody between holds them all as objects.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import ray
@@ -10,10 +15,11 @@ from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 
+from rllib_gigpo.engines.weight_chunks import chunked
 from rllib_gigpo.errors import EngineError, WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, WEIGHTS
 
-NamedTensors = list[tuple[str, torch.Tensor]]
+NamedTensors = Iterable[tuple[str, torch.Tensor]]
 
 
 class WeightSync:
@@ -35,37 +41,37 @@ class WeightSync:
         """Load the weights as policy version ``version`` into every healthy EnvRunner's engine.
 
         Raises:
-            WeightSyncError: A runner did not confirm the version in time, or the Learner did not
-                hand out its weights; says who waited for whom.
+            WeightSyncError: A runner did not confirm the version in time, or the Learners did not
+                hand out the weights; says who waited for whom.
         """
-        weights = self._export()
-        if self._env_runner_group.local_env_runner is not None:
-            load_weights(self._env_runner_group.local_env_runner, weights, version)
+        local_runner = self._env_runner_group.local_env_runner
+        if local_runner is None:
+            self._push_to_remote(self._chunks(), version)
+        elif self._learner_group.is_local:
+            load_weights(local_runner, self._learner_group._learner.export_weights(), version)
         else:
-            self._push_to_remote(weights, version)
+            load_weights(local_runner, stream(self._chunks()), version)
 
-    def _export(self) -> NamedTensors | ray.ObjectRef:
-        """The weights: tensors of a local Learner, a reference from a remote one."""
-        if self._learner_group.is_local:
-            return list(self._learner_group._learner.export_weights())
-        results = self._learner_group.foreach_learner(
-            _put_weights, remote_actor_ids=[0], timeout_seconds=self._timeout_s
-        )
+    def _chunks(self) -> list[ray.ObjectRef]:
+        """The weights in Ray's object store, in chunks.
+
+        All Learners are asked, because a sharded model is gathered by all of them.
+        """
+        results = self._learner_group.foreach_learner(put_weights, timeout_seconds=self._timeout_s)
         answers = [result.get() for result in results if result.ok]
-        if not answers:
-            errors = [str(result.get()) for result in results] or [f"none in {self._timeout_s:g} s"]
-            raise WeightSyncError(f"Learner 0 did not hand out its weights: {errors[0]}.")
-        return answers[0][0]
+        chunks = [reference for answer in answers for reference in answer]
+        if not chunks:
+            errors = [str(result.get()) for result in results if not result.ok]
+            cause = errors[0] if errors else f"none in {self._timeout_s:g} s"
+            raise WeightSyncError(f"The Learners did not hand out their weights: {cause}.")
+        return chunks
 
-    def _push_to_remote(self, weights: NamedTensors | ray.ObjectRef, version: int) -> None:
-        reference = weights if isinstance(weights, ray.ObjectRef) else ray.put(weights)
+    def _push_to_remote(self, chunks: Sequence[ray.ObjectRef], version: int) -> None:
         asked = self._env_runner_group.healthy_env_runner_ids()
 
         def load(env_runner: Any) -> tuple[int, int | str]:
             try:
-                return env_runner.worker_index, load_weights(
-                    env_runner, ray.get(reference), version
-                )
+                return env_runner.worker_index, load_weights(env_runner, stream(chunks), version)
             except EngineError as error:  # RLlib only logs what a remote runner raises
                 return env_runner.worker_index, str(error)
 
@@ -97,6 +103,12 @@ def load_weights(env_runner: Any, weights: NamedTensors, version: int) -> int:
     return env_runner.module.engine.weight_version
 
 
-def _put_weights(learner: Any) -> list[ray.ObjectRef]:
-    """Put a remote Learner's weights into the object store; a list keeps the reference whole."""
-    return [ray.put(list(learner.export_weights()))]
+def put_weights(learner: Any) -> list[ray.ObjectRef]:
+    """Put what a Learner exports into the object store, chunk after chunk."""
+    return [ray.put(chunk) for chunk in chunked(learner.export_weights())]
+
+
+def stream(chunks: Sequence[ray.ObjectRef]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Read chunks out of the object store, one at a time."""
+    for reference in chunks:
+        yield from ray.get(reference)

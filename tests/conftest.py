@@ -1,13 +1,18 @@
 """Fixtures that several folders of tests share."""
 
+import os
+from pathlib import Path
+
 import pytest
 import ray
 
 
 @pytest.fixture(scope="session")
 def ray_session():
-    """One small Ray for all tests that need it."""
+    """One small Ray for all tests that need it; its processes can import `support`."""
     if not ray.is_initialized():
-        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+            ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()

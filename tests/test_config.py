@@ -1,12 +1,20 @@
-"""GiGPOConfig: defaults, setters, and every mistake reported at once with its cure."""
+"""GiGPOConfig: setters, search spaces, merging, and every mistake at once with its cure."""
 
+import copy
+import pickle
 import re
 
 import pytest
 from ray import tune
+from ray.tune.search.variant_generator import generate_variants
 
 from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.credit.rules import HGPO, GiGPO
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.loss.kl import KLSettings
+from rllib_gigpo.loss.policy import PPOLoss
+from rllib_gigpo.models.lora_settings import LoraSettings
+from rllib_gigpo.prompting import ActionParser
 
 
 @pytest.fixture
@@ -32,29 +40,7 @@ def test_a_config_with_environment_and_model_is_valid(config):
     config.validate()
 
 
-def test_defaults_are_those_of_the_published_scripts():
-    config = GiGPOConfig()
-    published = {
-        "group_size": 8,
-        "num_groups": 16,
-        "gamma": 0.95,
-        "step_weight": 1.0,
-        "episode_weight": 1.0,
-        "clip_param": 0.2,
-        "kl_coeff": 0.01,
-        "entropy_coeff": 0.001,
-        "lr": 1e-6,
-        "weight_decay": 0.01,
-        "grad_clip": 1.0,
-        "num_epochs": 1,
-        "max_prompt_tokens": 2048,
-        "max_response_tokens": 512,
-        "history_length": 2,
-        "temperature": 1.0,
-        "eval_temperature": 0.4,
-        "max_episode_steps": 50,
-    }
-    assert {name: getattr(config, name) for name in published} == published
+# ------------------------------------------------------------------ mistakes
 
 
 def test_all_mistakes_are_reported_at_once(config):
@@ -64,23 +50,46 @@ def test_all_mistakes_are_reported_at_once(config):
         assert part in text
 
 
-def test_a_group_of_one_is_refused_with_the_reason(config):
-    text = mistakes(config.training(group_size=1))
-    assert "nobody to be compared with" in text
-    assert "a rule that compares no groups (ppo, reinforce_pp)" in text
-    config.training(estimator="support.own_rules:own_rule")
-    assert "nobody to be compared with" in mistakes(config)
+def test_a_mistake_of_type_hides_no_other(config):
+    config.training(
+        num_groups=None,  # type, in one section
+        lr="fast",  # type, in another
+        rule={"name": "gigpo", "normalize_by_std": "mean"},  # type, of an option
+        step_weight=0.0,  # between settings of the section with the first
+        episode_weight=0.0,
+        kl_coeff=0.0,  # between settings of a third
+        kl={"target": 0.1},
+    ).tasks(num_train_tasks=100, first_test_task=50)
+    text = mistakes(config)
+    for part in (
+        "num_groups=None must be a whole number",
+        "lr='fast' must be a number",
+        "rule.normalize_by_std='mean' must be True or False",
+        "kl.target=0.1 has no effect",
+        "training tasks 0..99 and test tasks 50..177 meet",
+        "has 5 mistake(s)",
+    ):
+        assert part in text
+
+
+def test_what_is_wrong_alone_takes_part_in_no_check_between_settings(config):
+    assert "multiple" not in mistakes(config.tasks(num_train_tasks=7, task_period=0))
+
+
+@pytest.mark.parametrize("rule", ["gigpo", "grpo", "support.own_rules:own_rule"])
+def test_a_group_of_one_is_refused_with_the_reason(config, rule):
+    assert "leaves nobody to be compared with" in mistakes(config.training(group_size=1, rule=rule))
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"estimator": "ppo", "critic": "head"},
-        {"estimator": "reinforce_pp"},
-        {"estimator": "step_reinforce", "reward_normalization": {"grouping": "batch"}},
-        {"estimator": "step_reinforce", "reward_normalization": {"method": "identity"}},
-        {"estimator": "grpo", "reward_normalization": {"grouping": "tags"}},
-        {"estimator": "support.own_rules:AloneIsFine"},
+        {"rule": "ppo", "critic": "head"},
+        {"rule": "reinforce_pp"},
+        {"rule": {"name": "step_reinforce", "reward_normalization": {"grouping": "batch"}}},
+        {"rule": {"name": "step_reinforce", "reward_normalization": {"method": "identity"}}},
+        {"rule": {"name": "grpo", "reward_normalization": {"grouping": "tags"}}},
+        {"rule": "support.own_rules:AloneIsFine"},
     ],
 )
 def test_a_group_may_be_one_where_nothing_is_compared_within_it(config, settings):
@@ -88,21 +97,20 @@ def test_a_group_may_be_one_where_nothing_is_compared_within_it(config, settings
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "rule",
     [
-        *({"estimator": name} for name in ("gigpo", "grpo", "rloo", "hgpo", "anchor_gae")),
-        {"estimator": "reinforce_pp", "return_baseline": "group"},
-        {"estimator": "step_reinforce"},
-        {"estimator": "gigpo", "reward_normalization": {"grouping": "batch"}},
+        *("gigpo", "gigpo_verl_agent", "grpo", "rloo", "hgpo", "anchor_gae", "step_reinforce"),
+        {"name": "reinforce_pp", "return_baseline": "group"},
+        {"name": "gigpo", "reward_normalization": {"grouping": "batch"}},
     ],
 )
-def test_a_group_of_one_is_refused_where_rows_of_a_task_are_compared(config, settings):
-    assert "nobody to be compared with" in mistakes(config.training(group_size=1, **settings))
+def test_a_group_of_one_is_refused_where_rows_of_a_task_are_compared(config, rule):
+    assert "nobody to be compared with" in mistakes(config.training(group_size=1, rule=rule))
 
 
 def test_groups_of_one_cannot_be_sampled_until_they_differ(config):
-    config.training(estimator="reinforce_pp", group_size=1, dynamic_sampling=True)
-    assert "which all groups of group_size=1 do" in mistakes(config)
+    config.training(rule="reinforce_pp", group_size=1, dynamic_sampling=True)
+    assert "groups of group_size=1, whose returns are equal" in mistakes(config)
 
 
 def test_a_missing_and_an_unknown_model_folder_say_what_to_give(config, tmp_path):
@@ -115,7 +123,9 @@ def test_a_missing_and_an_unknown_model_folder_say_what_to_give(config, tmp_path
 
 def test_prompts_longer_than_the_models_context_are_refused(config, model_folder):
     (model_folder / "config.json").write_text('{"max_position_embeddings": 1024}')
-    assert "need a context of 2560 tokens, but the model's has 1024" in mistakes(config)
+    text = mistakes(config)
+    assert "need a context of 2560 tokens" in text
+    assert "the model's has 1024" in text
     config.llm(max_prompt_tokens=1000, max_response_tokens=24).validate()
 
 
@@ -136,7 +146,7 @@ def test_a_misspelt_setting_is_found_even_when_tune_sets_it_silently(config):
         ("training", {"grad_clp": 1.0}, "did you mean 'grad_clip'"),  # RLlib's own
         ("env_runners", {"num_env_worker": 2}, "did you mean 'num_env_workers'"),
         ("llm", {"model": "folder"}, "did you mean 'model_path'"),
-        ("transcripts", {"xyz": 1}, r"no option 'xyz'\n.*help\(GiGPOConfig.transcripts\) lists"),
+        ("reporting", {"xyz": 1}, r"no option 'xyz'\n.*help\(GiGPOConfig.reporting\) lists"),
     ],
 )
 @pytest.mark.parametrize("caught_as", [TypeError, ConfigError])
@@ -166,74 +176,90 @@ def test_training_and_test_tasks_must_not_meet(config):
     assert "training tasks 0..99 and test tasks 50..177 meet" in mistakes(config)
 
 
-def test_sampling_parameters_that_the_learner_cannot_follow_are_refused(config):
-    config.inference(temperature=0.7, top_p=0.9, top_k=5)
-    text = mistakes(config)
-    for part in ("temperature=0.7", "top_p=0.9", "top_k=5"):
-        assert part in text
+def test_passes_hold_as_many_tasks_of_every_kind(config):
+    config.tasks(num_train_tasks=10, task_period=4)
+    assert "num_train_tasks must be a multiple of task_period=4" in mistakes(config)
+    config.tasks(num_train_tasks=12).validate()
 
 
-def test_an_unknown_estimator_lists_the_known_ones(config):
-    text = mistakes(config.training(estimator="gigp"))
-    assert "gigpo" in text
-    assert "grpo" in text
+@pytest.mark.parametrize(
+    ("section", "settings", "message"),
+    [
+        ("training", {"rule": "gigp"}, "did you mean 'gigpo'"),
+        ("training", {"policy_loss": "a2c"}, "policy_loss='a2c' is unknown.*cispo, gspo, ppo"),
+        ("training", {"kl": {"estimator": "k4"}}, "kl.estimator='k4' is not one of"),
+        ("training", {"kl": {"placement": "critic"}}, "kl.placement='critic' is not one of"),
+        ("training", {"kl": "critic"}, "kl.placement='critic' is not one of 'loss' or 'reward'"),
+        ("training", {"kl": {"targt": 0.1}}, "kl.targt is not an option; did you mean 'target'"),
+        ("training", {"kl": {"target": -1.0}}, "kl.target=-1.0 must be above 0"),
+        ("training", {"optim": {"weight_decay": -1.0}}, "optim.weight_decay=-1.0 must be at least"),
+        ("training", {"optim": {"name": "sgd", "eps": 1e-6}}, "'sgd' has no option 'eps'"),
+        ("training", {"lr_schedule": "cosine"}, "lr_schedule.decay_iterations.* no default"),
+        (
+            "training",
+            {"lr_schedule": {"name": "linear", "warmup_iterations": 9, "decay_iterations": 9}},
+            "lr_schedule.decay_iterations=9 counts from the start",
+        ),
+        ("training", {"advantages": {"clip": 0.0}}, "advantages.clip=0.0 must be above 0"),
+        ("training", {"critic": "tail", "rule": "ppo"}, "critic.name='tail' is not one of"),
+        ("training", {"importance_sampling": "row"}, "importance_sampling.level='row'"),
+        ("training", {"dynamic_sampling": {"max_resamples": 0}}, "max_resamples=0 must be at"),
+        ("training", {"penalties": {"format": -0.1}}, "penalties.format=-0.1 must be at least 0"),
+        ("training", {"penalties": {"overlong": {}}}, "penalties.overlong.buffer_tokens.*default"),
+        (
+            "training",
+            {"penalties": {"overlong": {"buffer_tokens": 600}}},
+            "overlong.buffer_tokens must not be above max_response_tokens=512",
+        ),
+        ("training", {"penalties": {"mode": "score"}}, "penalties.mode='score' is not one of"),
+        ("training", {"loss_aggregation": "seq_sum_norm"}, "loss_aggregation.constant.*default"),
+        ("training", {"loss_aggregation": "sum"}, "loss_aggregation='sum' is unknown"),
+        ("training", {"anchor": {"name": "similar", "threshold": 1.0}}, "anchor.threshold=1.0"),
+        ("training", {"anchor": {"threshold": 0.8}}, "'exact' has no option 'threshold'"),
+        ("training", {"policy_loss": {"dual_clip": 0.5}}, "policy_loss.dual_clip=0.5 must be abov"),
+        ("training", {"policy_loss": "gspo"}, "loss_aggregation='seq_mean_token_mean'"),
+        ("training", {"clip_param": 1.5}, "policy_loss.clip_param=1.5 must lie inside"),
+        ("training", {"policy_loss": "cispo", "clip_param": 1.5}, "clip_param=1.5 must lie in"),
+        ("training", {"grad_clip": "off"}, "grad_clip='off' must be a number or None"),
+        ("training", {"lr": float("nan")}, "lr=nan must be a finite number"),
+        ("inference", {"eval_sampling": {"top_p": 0.0}}, "eval_sampling.top_p=0.0 must be above"),
+        ("inference", {"max_concurrent_episodes": 0}, "max_concurrent_episodes=0 must be above 0"),
+        ("llm", {"dtype": "float16"}, "dtype='float16' is not one of 'float32' or 'bfloat16'"),
+        ("llm", {"autocast_dtype": "float16"}, "autocast_dtype='float16' is not one of 'bfloat16'"),
+        ("llm", {"lora": {"r": 8}}, "lora.r is not an option.*rank, alpha, target_modules, sync"),
+        ("llm", {"lora": {"rank": 0}}, "lora.rank=0 must be at least 1"),
+        ("llm", {"lora": {"target_modules": []}}, "lora.target_modules=\\[\\] must be"),
+        ("llm", {"lora": {"sync": "file"}}, "lora.sync='file' is not one of"),
+        ("llm", {"lora": {"rank": 1024, "sync": "adapter"}}, "lora.rank=1024 is too much"),
+        ("llm", {"lora": 8}, "lora=8 must be a dict of its options"),
+        ("prompting", {"template": "compct"}, "There is no prompt template 'compct'"),
+        ("prompting", {"require_think": True, "think_tag": None}, "needs a think_tag"),
+        ("prompting", {"memory": 3}, "memory=3 must be a Memory"),
+        ("prompting", {"action_parser": 3}, "action_parser=3 must be a ResponseParser"),
+        ("reporting", {"transcripts": {"groups": 0}}, "transcripts.groups=0 must be at least 1"),
+        ("env_runners", {"num_env_workers": -1}, "num_env_workers=-1 must be at least 0"),
+    ],
+)
+def test_a_mistake_says_where_it_is_and_what_to_do(config, section, settings, message):
+    assert re.search(message, mistakes(getattr(config, section)(**settings)))
 
 
-def test_a_decaying_schedule_needs_its_end(config):
-    assert "lr_decay_iterations" in mistakes(config.training(lr_schedule="cosine"))
+@pytest.mark.parametrize("name", ["gradient_checkpointing", "require_think", "share_gpu"])
+@pytest.mark.parametrize("value", ["no", 0, None])
+def test_a_switch_is_true_or_false(config, name, value):
+    setattr(config, name, value)
+    assert f"{name}={value!r} must be True or False" in mistakes(config)
 
 
-def test_setters_take_search_spaces_and_tune_resolves_them(config):
-    config.training(step_weight=tune.grid_search([0.0, 0.5, 1.0]), lr=tune.loguniform(1e-6, 1e-4))
-    space = config.to_dict()
-    assert space["step_weight"] == {"grid_search": [0.0, 0.5, 1.0]}
-
-
-def test_a_config_survives_the_dict_that_tune_makes_of_it(config):
-    config.training(step_weight=0.5, group_size=4).prompting(history_length=7)
-    again = GiGPOConfig().update_from_dict(config.to_dict())
-    again.validate()
-    assert (again.step_weight, again.group_size, again.history_length) == (0.5, 4, 7)
-    assert again.model_path == config.model_path
+def test_an_adapter_goes_to_vllm_only(config):
+    config.llm(lora={"rank": 8, "sync": "adapter"}).inference(engine="transformers")
+    assert "sync='adapter' is vLLM's" in mistakes(config)
 
 
 def test_env_workers_are_counted_in_the_resource_request(config):
     config.env_runners(num_env_runners=2, num_env_workers=3, num_cpus_per_env_worker=0.5)
     request = config.algo_class.default_resource_request(config)
     assert request.required_resources["CPU"] == 1 + 2 + 2 * 3 * 0.5
-
-
-def test_a_frozen_config_cannot_be_changed(config):
-    config.freeze()
-    with pytest.raises(AttributeError, match="frozen"):
-        config.training(step_weight=0.5)
-
-
-@pytest.mark.parametrize("name", ["dual_clip", "anchor_threshold", "grad_clip", "eval_top_p"])
-def test_what_is_no_number_is_a_mistake_and_no_crash(config, name):
-    setattr(config, name, "off")
-    assert f"{name}='off' must be a number" in mistakes(config)
-
-
-@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, 1.5])
-def test_an_anchor_threshold_outside_0_to_1_is_a_mistake(config, threshold):
-    config.training(anchor="similar", anchor_threshold=threshold)
-    assert f"anchor_threshold={threshold} must lie inside (0, 1)" in mistakes(config)
-
-
-def test_no_episode_at_a_time_is_a_mistake(config):
-    config.inference(max_concurrent_episodes=0)
-    assert "max_concurrent_episodes=0 must be at least 1" in mistakes(config)
-
-
-def test_environment_workers_may_have_threads(config):
-    config.env_runners(num_env_workers=2, num_env_threads=4)
-    config.validate()
-
-
-def test_a_decay_that_ends_within_the_warm_up_is_a_mistake(config):
-    config.training(lr_schedule="cosine", lr_warmup_iterations=10, lr_decay_iterations=10)
-    assert "must be above lr_warmup_iterations=10" in mistakes(config)
 
 
 def test_an_engine_on_a_gpu_of_the_learner_that_nobody_counts_is_a_mistake(config):
@@ -243,194 +269,252 @@ def test_an_engine_on_a_gpu_of_the_learner_that_nobody_counts_is_a_mistake(confi
     assert "num_env_runners=1" in mistakes(config)
 
 
+def test_an_own_response_parser_needs_its_method_only(config):
+    class Reader:
+        def parse(self, response, admissible_actions):
+            return ActionParser().parse(response, admissible_actions)
+
+    config.prompting(action_parser=Reader()).validate()
+
+
+# ------------------------------------------------------------------ what a rule would not read
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"estimator": "grpo", "step_weight": 0.5}, "step_weight=0.5 has no effect.*gigpo"),
-        ({"estimator": "gigpo", "gae_lambda": 0.5}, "gae_lambda=0.5 has no effect.*anchor_gae"),
-        ({"estimator": "rloo", "normalize_by_std": True}, "normalize_by_std=True has no effect"),
-        ({"estimator": "grpo", "anchor": "similar"}, "anchor='similar' has no effect"),
-        ({"estimator": "grpo", "format_penalty": 0.1}, "set penalty_mode='row'"),
-        ({"reward_normalization": {"method": "median"}}, "method='median' is unknown"),
-        ({"penalty_mode": "score"}, 'set episode_baseline="step"'),
-        ({"estimator": "gigpoo"}, "known are anchor_gae, gigpo"),
-        ({"estimator": "grpo", "episode_weight": 0.0}, "episode_weight of 0 would make every"),
-        ({"estimator": "hgpo", "penalty_mode": "score"}, "choose one of .'return', 'row'"),
-        ({"estimator": "hgpo", "normalize_by_std": "mean"}, "normalize_by_std='mean' must be True"),
-        (
-            {"estimator": "support.own_rules:own_rule", "penalty_mode": "score"},
-            "no field of this name, so that 'score' would be 'row'",
-        ),
+        ({"rule": "grpo", "step_weight": 0.5}, "step_weight=0.5 has no effect with rule='grpo'"),
+        ({"rule": "grpo", "anchor": "similar"}, "anchor='similar' has no effect"),
+        ({"rule": "rloo", "anchor": len}, "anchor='function' has no effect"),
+        ({"rule": "grpo", "penalties": {"format": 0.1}}, "does not read STEP_RETURNS.*other mode"),
+        ({"rule": "grpo", "episode_weight": 0.0}, "episode_weight of 0 make every"),
+        ({"rule": "gigpo", "critic": "head"}, "critic='head' has no effect"),
+        ({"rule": "ppo"}, "needs a critic: set critic='head'"),
         (
             {
-                "estimator": "support.own_rules:AloneIsFine",
-                "format_penalty": 0.1,
-                "penalty_mode": "row",
+                "rule": "support.own_rules:AloneIsFine",
+                "penalties": {"format": 0.1, "mode": "row"},
             },
-            "format_penalty=0.1 has no effect.*`needs` do not name PENALTIES",
+            "does not read ROW_PENALTIES",
         ),
-        (
-            {"estimator": "support.own_rules:ReturnsOnly", "penalty_mode": "row"},
-            "penalty_mode='row' has no effect.*neither STEP_RETURNS nor PENALTIES",
-        ),
+        ({"importance_sampling": "token"}, "no effect with old_logp='rollout'"),
     ],
 )
-def test_what_the_estimator_would_ignore_or_refuse_is_a_mistake(config, settings, message):
+def test_what_nothing_would_read_is_a_mistake(config, settings, message):
     assert re.search(message, mistakes(config.training(**settings)))
 
 
-def test_weights_of_another_rule_are_not_said_to_be_all(config):
-    config.training(estimator="step_reinforce", step_weight=0.0, episode_weight=0.0)
-    assert "every advantage" not in mistakes(config)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rule": "grpo", "penalties": {"format": 0.1, "mode": "row"}},
+        {"rule": "grpo", "penalties": {"mode": "row"}, "gamma": 1.0},
+        {"rule": "step_reinforce"},
+        {"rule": len, "anchor": "similar", "critic": "head"},  # a function may read everything
+        {"rule": "ppo", "critic": {"name": "model", "lr": 1e-3}},
+        {"policy_loss": "cispo", "clip_param": 1.0},
+        {"kl_coeff": 0.0, "kl": {"estimator": "k1", "placement": "reward"}},  # of a search
+        {"old_logp": "recompute", "importance_sampling": {"level": "token", "cap": 4.0}},
+        {"anchor": {"name": "similar", "ratio": "difflib", "within_trajectory": False}},
+    ],
+)
+def test_what_is_read_is_no_mistake(config, settings):
+    config.training(**settings).validate()
 
 
-@pytest.mark.parametrize("rule", ["own_rule", "AloneIsFine"])
-def test_an_own_rule_may_have_penalties_in_the_row(config, rule):
-    config.training(estimator=f"support.own_rules:{rule}", penalty_mode="row").validate()
-
-
-# Settings that are read under one condition: the setting, what makes it ignored, what reads it.
-READ_WHEN = [
-    ({"critic_lr": 1e-3}, {"estimator": "gigpo"}, {"estimator": "ppo", "critic": "head"}),
-    ({"vf_loss_coeff": 0.5}, {"estimator": "grpo"}, {"estimator": "ppo", "critic": "model"}),
-    ({"vf_clip_param": None}, {"estimator": "rloo"}, {"estimator": "ppo", "critic": "head"}),
-    ({"critic_lr": 1e-3}, {"critic": None, "estimator": len}, {"critic": "head"}),
-    ({"critic": "head"}, {"estimator": "gigpo"}, {"estimator": "ppo"}),
-    ({"return_baseline": "group"}, {"estimator": "gigpo"}, {"estimator": "reinforce_pp"}),
-    ({"anchor": "similar"}, {"estimator": "rloo"}, {"estimator": "anchor_gae"}),
-    ({"anchor_threshold": 0.8}, {"anchor": "exact"}, {"anchor": "similar"}),
-    ({"anchor_ratio": "difflib"}, {"anchor": len}, {"anchor": "similar"}),
-    ({"anchor_within_trajectory": False}, {"estimator": "grpo"}, {"estimator": "hgpo"}),
-    ({"format_penalty": 0.1}, {"estimator": "grpo"}, {"penalty_mode": "row"}),
-    ({"importance_sampling": "token"}, {"old_logp": "rollout"}, {"old_logp": "recompute"}),
-    (
-        {"importance_cap": 4.0},
-        {"importance_sampling": None},
-        {"importance_sampling": "token", "old_logp": "recompute"},
-    ),
-    (
-        {"importance_mask": True},
-        {"importance_sampling": None},
-        {"importance_sampling": "sequence", "old_logp": "recompute"},
-    ),
-    ({"kl_horizon": 100}, {"kl_target": None}, {"kl_target": 0.1}),
-    ({"kl_target": 0.1}, {"kl_coeff": 0.0}, {"kl_coeff": 0.1}),
-    ({"max_resamples": 5}, {"dynamic_sampling": False}, {"dynamic_sampling": True}),
-    ({"overlong_penalty": 0.5}, {"overlong_buffer_tokens": 0}, {"overlong_buffer_tokens": 64}),
-    (
-        {"lr_final_fraction": 0.1},
-        {"lr_schedule": "constant"},
-        {"lr_schedule": "cosine", "lr_decay_iterations": 9},
-    ),
-    ({"lr_decay_iterations": 9}, {"lr_schedule": "constant"}, {"lr_schedule": "linear"}),
-    ({"weight_decay": 0.1}, {"optimizer_name": "sgd"}, {"optimizer_name": "adamw"}),
-    ({"adam_betas": (0.9, 0.99)}, {"optimizer_name": "sgd"}, {"optimizer_name": "adamw"}),
-    ({"adam_eps": 1e-6}, {"optimizer_name": "sgd"}, {"optimizer_name": "adamw"}),
-]
-
-
-@pytest.mark.parametrize(("setting", "ignored_with", "read_with"), READ_WHEN)
-def test_a_setting_that_nothing_reads_is_a_mistake(config, setting, ignored_with, read_with):
-    (name,), (decider, *_) = setting, ignored_with
-    default = getattr(config, name)
-    text = mistakes(config.training(**setting, **ignored_with))
-    assert re.search(rf"{name}=.* has no effect with .*{decider}=", text)
-    assert f"leave {name} at its default, {default!r}" in text
-    config.training(**read_with).validate()
-
-
-@pytest.mark.parametrize("ignored_with", [ignored_with for _, ignored_with, _ in READ_WHEN])
-def test_what_stands_at_its_default_is_never_said_to_be_ignored(config, ignored_with):
-    config.training(**ignored_with, adam_betas=[0.9, 0.999]).validate()
-
-
-def test_a_search_over_the_divergence_may_include_none(config):
-    config.training(kl_coeff=0.0, kl_estimator="k1", kl_placement="reward").validate()
-
-
-def test_a_preset_under_another_rule_says_all_that_is_left_over(config):
+def test_a_preset_under_another_rule_says_what_is_left_over(config):
     preset = GiGPOConfig.preset("ppo").environment(config.env).llm(model_path=config.model_path)
-    text = mistakes(preset.training(estimator="gigpo", critic_lr=1e-4))
-    for part in ("critic='model'", "critic_lr=0.0001", "gae_lambda=1.0"):
-        assert f"{part} has no effect with estimator='gigpo': it belongs to" in text
-    assert "leave critic at its default, None" in text
-    assert "group_size=1 leaves an episode with nobody" in text
+    text = mistakes(preset.training(rule="gigpo"))
+    assert "critic='model' has no effect" in text
+    assert "group_size=1 leaves nobody to be compared with" in text
+
+
+# ------------------------------------------------------------------ forms of a setting
 
 
 @pytest.mark.parametrize(
-    "name",
+    "rule",
     [
-        "whiten_advantages",
-        "anchor_within_trajectory",
-        "overlong_filter",
-        "dynamic_sampling",
-        "gradient_checkpointing",
-        "require_think",
+        {"name": "hgpo", "anchor_context": 3},
+        HGPO(anchor_context=3),
+        {"name": "rllib_gigpo.credit.rules:HGPO", "anchor_context": 3},
+        {"name": HGPO, "anchor_context": 3},
     ],
 )
-@pytest.mark.parametrize("value", ["no", 0, None])
-def test_a_switch_is_true_or_false(config, name, value):
-    setattr(config, name, value)
-    assert f"{name}={value!r} must be True or False" in mistakes(config)
+def test_a_rule_is_given_in_several_forms(config, rule):
+    config.training(rule=rule).validate()
+    assert config.settings.credit.rule == HGPO(anchor_context=3)
 
 
-def test_the_switches_of_one_rule_or_loss_are_true_or_false_too(config):
-    config.training(estimator="hgpo", episode_term="yes", importance_mask="no")
+def test_what_is_flat_is_flat_only(config):
+    config.training(
+        rule={"name": "gigpo", "step_weight": 0.5},
+        policy_loss={"name": "ppo", "clip_param": 0.1},
+    )
     text = mistakes(config)
-    assert "episode_term='yes' must be True or False" in text
-    assert "importance_mask='no' must be True or False" in text
+    assert "step_weight is a setting of its own; set training(step_weight=...)" in text
+    assert "clip_param is a setting of its own; set training(clip_param=...)" in text
+    config.training(optim={"lr": 1e-3}, kl={"kl_coeff": 0.1})
+    text = mistakes(config)
+    assert "optim: lr is a setting of its own; set training(lr=...)" in text
+    assert "kl.kl_coeff is not an option: it is a setting of its own" in text
+    config.training(rule=GiGPO(step_weight=0.5), policy_loss=PPOLoss(clip_param=0.1))
+    text = mistakes(config)
+    assert "set training(step_weight=...)" in text
+    assert "set training(clip_param=...)" in text
 
 
-@pytest.mark.parametrize(("loss", "clip"), [("ppo", 1.5), ("ppo", 1.0), ("cispo", 1.5)])
-def test_a_clip_without_a_lower_bound_is_a_mistake(config, loss, clip):
-    config.training(policy_loss=loss, clip_param=clip)
-    assert f"clip_param={clip} with policy_loss='{loss}'" in mistakes(config)
+def test_flat_settings_fill_rule_and_loss(config):
+    config.training(step_weight=0.5, gamma=0.9, clip_param=0.1, policy_loss=PPOLoss(dual_clip=2.0))
+    assert config.settings.credit.rule == GiGPO(step_weight=0.5)
+    assert config.settings.loss.policy_loss == PPOLoss(clip_param=0.1, dual_clip=2.0)
+    config.training(rule="ppo", critic="head", step_weight=1.0)
+    assert config.settings.credit.rule.gamma == 0.9
 
 
-def test_cispo_may_have_no_lower_bound(config):
-    config.training(policy_loss="cispo", clip_param=1.0, clip_param_high=0.2, dual_clip=None)
-    config.validate()
+def test_records_of_options_are_given_as_dicts_or_objects(config):
+    config.training(kl=KLSettings(estimator="k1")).llm(lora=LoraSettings(rank=8))
+    assert config.settings.loss.kl.estimator == "k1"
+    assert config.settings.model.lora.rank == 8
+    config.training(dynamic_sampling=True, kl={"target": 0.1})
+    assert config.settings.credit.dynamic_sampling.max_resamples == 10
+    assert config.settings.loss.kl == KLSettings(estimator="k1", target=0.1)
+    config.training(dynamic_sampling=False).llm(lora=None)
+    assert config.settings.credit.dynamic_sampling is None
+    assert config.settings.model.lora is None
 
 
-def test_settings_of_the_chosen_estimator_and_the_discount_are_no_mistakes(config):
-    config.training(estimator="grpo", gamma=1.0, format_penalty=0.1, penalty_mode="row").validate()
-    config.training(estimator=len, format_penalty=0.0, penalty_mode="return").validate()
+# ------------------------------------------------------------------ merging
+
+
+def test_a_part_of_a_nested_setting_is_merged(config):
+    config.training(penalties={"format": 0.1, "overlong": {"buffer_tokens": 8, "weight": 0.5}})
+    config.update_from_dict({"penalties": {"mode": "row", "overlong": {"weight": 2.0}}})
+    assert config.penalties == {
+        "format": 0.1,
+        "mode": "row",
+        "overlong": {"buffer_tokens": 8, "weight": 2.0},
+    }
+    config.training(policy_loss={"clip_param_high": 0.28})
+    assert config.policy_loss == {"name": "ppo", "clip_param_high": 0.28}
+
+
+def test_another_variant_takes_none_of_the_options(config):
+    config.training(policy_loss={"name": "ppo", "dual_clip": None})
+    config.update_from_dict({"policy_loss": {"name": "cispo"}})
+    assert config.policy_loss == {"name": "cispo"}
+
+
+def test_options_merge_into_an_object(config):
+    config.training(rule=HGPO(anchor_context=3)).training(rule={"episode_term": True})
+    assert config.settings.credit.rule == HGPO(anchor_context=3, episode_term=True)
+
+
+def test_a_config_owns_its_nested_settings(config):
+    GiGPOConfig().kl["target"] = 0.1
+    GiGPOConfig.preset("dapo").penalties["mode"] = "return"
+    assert GiGPOConfig().kl == {}
+    assert GiGPOConfig.preset("dapo").penalties["mode"] == "row"
+
+
+# ------------------------------------------------------------------ Tune, dicts, copies
+
+
+def test_setters_take_search_spaces_of_flat_settings(config):
+    config.training(step_weight=tune.grid_search([0.0, 0.5, 1.0]), lr=tune.loguniform(1e-6, 1e-4))
+    assert config.to_dict()["step_weight"] == {"grid_search": [0.0, 0.5, 1.0]}
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("settings", "found"),
     [
-        ({"policy_loss": "gspo"}, "dual_clip has no effect with policy_loss='gspo'"),
-        ({"policy_loss": "gspo", "dual_clip": None}, "loss_aggregation='seq_mean_token_mean'"),
-        ({"policy_loss": "a2c"}, "policy_loss='a2c' is not one of 'ppo', 'gspo', 'cispo'"),
-        ({"kl_estimator": "k4"}, "kl_estimator='k4' is not one of"),
-        ({"kl_target": 0.1, "kl_coeff": 0.0}, "needs a kl_coeff above 0"),
-        ({"importance_sampling": "token"}, "set old_logp='recompute'"),
-        ({"overlong_buffer_tokens": 600}, "must not be above max_response_tokens=512"),
-        ({"dynamic_sampling": True, "max_resamples": 0}, "max_resamples=0"),
+        ({"policy_loss": tune.grid_search(["ppo", "cispo"])}, {"PPOLoss", "CISPOLoss"}),
+        (
+            {"policy_loss": {"name": tune.grid_search(["ppo", "cispo"])}},
+            {"PPOLoss", "CISPOLoss"},
+        ),
+        (
+            {
+                "policy_loss": tune.grid_search(
+                    [
+                        {"name": "ppo", "clip_param_high": 0.3},
+                        {"name": "rllib_gigpo.loss.policy:CISPOLoss"},
+                    ]
+                )
+            },
+            {"PPOLoss", "CISPOLoss"},
+        ),
     ],
 )
-def test_settings_of_the_loss_that_do_not_go_together_are_mistakes(config, settings, message):
-    assert message in mistakes(config.training(**settings))
+def test_search_spaces_pass_through_nested_settings(config, settings, found):
+    config.training(**settings)
+    variants = [spec for _, spec in generate_variants(config.to_dict())]
+    configs = [GiGPOConfig().update_from_dict(variant) for variant in variants]
+    assert {type(one.settings.loss.policy_loss).__name__ for one in configs} == found
+
+
+def test_a_search_inside_a_nested_setting_leaves_the_rest_of_it(config):
+    config.training(kl={"estimator": "k1"})
+    config.training(kl={"target": tune.grid_search([0.1, 0.2])}, kl_coeff=0.1)
+    variants = [spec for _, spec in generate_variants(config.to_dict())]
+    found = [GiGPOConfig().update_from_dict(variant).settings.loss.kl for variant in variants]
+    assert found == [KLSettings(estimator="k1", target=target) for target in (0.1, 0.2)]
+
+
+def test_a_config_survives_the_dict_that_tune_makes_of_it(config):
+    config.training(step_weight=0.5, group_size=4, rule=HGPO(anchor_context=1))
+    config.training(step_weight=1.0, optim={"betas": [0.8, 0.9]}).prompting(history_length=7)
+    again = GiGPOConfig().update_from_dict(config.to_dict())
+    again.validate()
+    assert again.settings == config.settings
+    assert again.settings.optimizer.optim.betas == (0.8, 0.9)
 
 
 @pytest.mark.parametrize(
-    ("lora", "message"),
+    "copied",
     [
-        ({"r": 8}, "rank, alpha, target_modules"),
-        ({"rank": 0}, "lora: rank=0 must be a whole number of at least 1"),
-        ({"sync": "disk"}, "lora: sync='disk' must be one of merged, adapter"),
-        ({"sync": "adapter", "rank": 513}, "lora: rank=513 is too much for sync='adapter'"),
-        (8, "lora=8 must be a dict"),
+        lambda config: config.copy(copy_frozen=False),
+        copy.deepcopy,
+        lambda config: pickle.loads(pickle.dumps(config)),
+        lambda config: GiGPOConfig.from_state(config.get_state()),
     ],
 )
-def test_a_bad_lora_setting_is_a_mistake(config, lora, message):
-    assert message in mistakes(config.llm(lora=lora))
+def test_copies_have_the_same_settings_and_their_own_values(config, copied):
+    config.training(kl={"estimator": "k1"}, rule={"name": "hgpo", "anchor_context": 1})
+    other = copied(config)
+    assert other.settings == config.settings
+    other.training(kl={"estimator": "k2"})
+    assert config.settings.loss.kl.estimator == "k1"
 
 
-def test_ppo_without_a_critic_and_a_critic_without_ppo_are_mistakes(config):
-    assert "needs a critic: set critic='head'" in mistakes(config.training(estimator="ppo"))
-    config.training(estimator="ppo", critic="model", vf_clip_param=0.0)
-    assert "vf_clip_param=0.0 must be above 0" in mistakes(config)
-    config.training(estimator="gigpo", vf_clip_param=0.5)
-    assert "critic='model' has no effect with estimator='gigpo'" in mistakes(config)
+def test_a_frozen_config_cannot_be_changed(config):
+    config.freeze()
+    with pytest.raises(AttributeError, match="frozen"):
+        config.training(step_weight=0.5)
+    with pytest.raises(AttributeError, match="frozen"):
+        config.update_from_dict({"kl": {"target": 0.1}})
+    config.copy(copy_frozen=False).training(step_weight=0.5).validate()
+
+
+def test_sections_cannot_be_changed(config):
+    with pytest.raises(ValueError, match="frozen"):
+        config.settings.credit.group_size = 4
+
+
+def test_evaluation_may_sample_otherwise_and_play_other_tasks(config):
+    overrides = GiGPOConfig.overrides(eval_sampling={"temperature": 0.0}, num_test_tasks=4)
+    config.inference(eval_sampling={"top_k": 5}).evaluation(evaluation_config=overrides).validate()
+    settings = config.evaluation_settings
+    assert (settings.inference.eval_sampling.temperature, settings.tasks.num_test_tasks) == (0.0, 4)
+    assert settings.inference.eval_sampling.top_k == 5  # merged
+    assert config.settings.tasks.num_test_tasks == 128
+
+
+def test_evaluation_may_not_change_what_its_runners_share(config):
+    config.evaluation(evaluation_config={"max_response_tokens": 4})
+    assert "evaluation_config: max_response_tokens cannot differ" in mistakes(config)
+
+
+def test_help_of_a_setter_lists_its_settings():
+    for part in ("group_size (default 8): Episodes of one task", "lr (default 1e-06)"):
+        assert part in GiGPOConfig.training.__doc__

@@ -3,6 +3,7 @@
 import pytest
 
 from rllib_gigpo.dynamic_sampling import DynamicSampler
+from rllib_gigpo.engines.base import SamplingSettings
 from rllib_gigpo.env_runner.records import FinishedGroup, LostGroup, SampleResult
 from rllib_gigpo.rollout_metrics import rollout_metrics
 from rllib_gigpo.sampling import GroupSampler
@@ -40,7 +41,7 @@ class Runner:
         self.dull, self.broken = set(dull), set(broken)
         self.calls = []
 
-    def sample_groups(self, tasks, *, explore, weight_version):
+    def sample_groups(self, tasks, *, weight_version):
         self.calls.append([task.seed for task in tasks])
         whole = [task for task in tasks if task.seed not in self.broken]
         return SampleResult(
@@ -56,7 +57,9 @@ def sample(runner, num_groups, *, max_resamples=10):
     sampler = DynamicSampler(
         GroupSampler(runner.sample_groups, max_redraws=3), max_resamples=max_resamples
     )
-    stream = TaskStream(first_task=0, num_tasks=None, seed=0)
+    stream = TaskStream(
+        group_size=2, sampling=SamplingSettings(), first_task=0, num_tasks=None, seed=0
+    )
     return sampler.sample(stream.draw, num_groups, weight_version=0)
 
 
@@ -94,7 +97,7 @@ def test_lost_groups_are_drawn_again_beside_it():
 
 
 def test_metrics_are_of_all_that_was_played_and_of_the_batch():
-    metrics = rollout_metrics(sample(Runner(dull={0, 1, 2}), 2), group_size=2)
+    metrics = rollout_metrics(sample(Runner(dull={0, 1, 2}), 2))
     # Three pairs of winners were filtered; two pairs with one winner each stay.
     assert metrics["success_rate"] == pytest.approx((6 + 2) / 10)
     assert metrics["batch_success_rate"] == pytest.approx(0.5)

@@ -1,7 +1,10 @@
+import subprocess
+import sys
 import warnings
 
 import pytest
 
+import rllib_gigpo
 from rllib_gigpo import installation
 
 
@@ -35,3 +38,21 @@ def test_a_sound_installation_gives_no_warning(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         installation.warn_about_broken_torch_packages()
+
+
+@pytest.mark.parametrize("name", ["GiGPO", "GiGPOConfig"])
+def test_the_first_use_looks_for_broken_packages(monkeypatch, name):
+    looks = []
+    monkeypatch.setattr(installation, "warn_about_broken_torch_packages", lambda: looks.append(1))
+
+    assert getattr(rllib_gigpo, name).__name__ == name
+    assert looks == [1]
+
+
+def test_the_import_alone_does_not_look_for_broken_packages():
+    code = "import sys, rllib_gigpo; print('rllib_gigpo.installation' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout.strip() == "False"

@@ -12,37 +12,36 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rllib_gigpo"
-HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "rich")
+HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "rich", "pydantic")
 
 # Part of the package -> its layer; a part imports its own layer and those below.
 LAYERS = {
     **dict.fromkeys(["", "errors", "installation", "results", "plots", "columns", "presets"], 0),
-    **dict.fromkeys(["credit", "loss", "prompting", "envs"], 1),
+    **dict.fromkeys(["options"], 0),
+    **dict.fromkeys(["batch", "credit", "loss", "prompting", "envs"], 1),
     **dict.fromkeys(["models", "engines"], 2),
-    **dict.fromkeys(["warm_start"], 3),
-    **dict.fromkeys(
-        ["connectors", "rl_modules", "env_runner", "learner", "callbacks", "tasks", "sampling"], 3
-    ),
+    **dict.fromkeys(["warm_start", "resources", "tasks", "sampling", "sample_source"], 3),
+    **dict.fromkeys(["connectors", "rl_modules", "env_runner", "learner", "callbacks"], 3),
     **dict.fromkeys(
         ["weight_sync", "rollout_metrics", "remote_runners", "dynamic_sampling", "learner_scores"],
         3,
     ),
-    **dict.fromkeys(
-        ["config", "config_checks", "training_checks", "ignored_settings", "setters", "gigpo"],
-        4,
-    ),
+    **dict.fromkeys(["config", "rllib_parts", "gigpo", "reports"], 4),
     **dict.fromkeys(["cli"], 5),
 }
-# Part of the package -> top-level packages that it must never import.
+# Part of the package -> top-level packages that it must never import. The maths and the models run
+# on a GPU machine that has torch and transformers, but neither Ray nor pydantic.
 FORBIDDEN = {
-    "credit": {"ray", "vllm", "transformers", "torch"},
-    "loss": {"ray", "vllm", "transformers"},
-    "prompting": {"ray", "vllm", "transformers", "torch"},
-    "models": {"ray", "vllm"},
-    "engines": {"ray"},
-    "warm_start": {"ray", "vllm"},
-    "results": {"ray", "vllm", "transformers", "torch"},
-    "plots": {"ray", "vllm", "transformers", "torch"},
+    "batch": {"ray", "vllm", "transformers", "torch", "pydantic"},
+    "credit": {"ray", "vllm", "transformers", "torch", "pydantic"},
+    "loss": {"ray", "vllm", "transformers", "pydantic"},
+    "prompting": {"ray", "vllm", "transformers", "torch", "pydantic"},
+    "models": {"ray", "vllm", "pydantic"},
+    "engines": {"ray", "pydantic"},
+    "warm_start": {"ray", "vllm", "pydantic"},
+    "options": {"ray", "vllm", "transformers", "torch"},
+    "results": {"ray", "vllm", "transformers", "torch", "pydantic"},
+    "plots": {"ray", "vllm", "transformers", "torch", "pydantic"},
 }
 
 
@@ -139,12 +138,41 @@ def test_vllm_is_imported_by_its_engine_only():
     [
         "import rllib_gigpo",
         "import rllib_gigpo.envs",
-        "import rllib_gigpo.credit.anchors, rllib_gigpo.results, rllib_gigpo.config_checks",
+        "import rllib_gigpo.credit.rules, rllib_gigpo.results, rllib_gigpo.presets",
         "from rllib_gigpo.cli.main import build_parser; build_parser().format_help()",
     ],
 )
 def test_importing_it_loads_nothing_heavy(code: str):
     assert heavy_modules_after(code) == []
+
+
+def test_importing_the_package_changes_nothing_outside_of_it():
+    code = """
+import gymnasium, importlib.metadata, warnings
+before = list(warnings.filters)
+importlib.metadata.version = None  # so that looking for installed packages fails
+import rllib_gigpo
+import rllib_gigpo.envs
+assert warnings.filters == before
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_maths_and_models_run_without_ray_and_pydantic():
+    code = """
+import sys
+for name in ("ray", "pydantic", "vllm", "gymnasium"):
+    sys.modules[name] = None  # so that importing it fails
+from rllib_gigpo.batch.step_record import StepRecord
+from rllib_gigpo.credit.rules import make_rule
+from rllib_gigpo.loss.policy import POLICY_LOSSES
+from rllib_gigpo.loss.aggregation import AGGREGATIONS
+from rllib_gigpo.models.model_adapter import ModelAdapter
+assert make_rule("hgpo", anchor_context=1).anchor_context == 1
+loss = POLICY_LOSSES.build({"name": "ppo", "dual_clip": None}, {"clip_param": 0.1})
+assert loss.clip_param == 0.1
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_exported_names_are_loaded_at_their_first_use():

@@ -5,12 +5,13 @@ from types import SimpleNamespace
 import pytest
 
 from rllib_gigpo import remote_runners
+from rllib_gigpo.engines.base import SamplingSettings
 from rllib_gigpo.env_runner.records import FinishedGroup, RolloutStats, SampleResult
 from rllib_gigpo.errors import EngineError, EnvContractError, RolloutError, WeightSyncError
 from rllib_gigpo.remote_runners import RemoteRunners
 from rllib_gigpo.tasks import GroupTask
 
-TASKS = [GroupTask(group_id=index, seed=index) for index in range(5)]
+TASKS = [GroupTask(index, index, 1, SamplingSettings()) for index in range(5)]
 
 
 class FakeRunner:
@@ -21,7 +22,7 @@ class FakeRunner:
         self.error, self.dies, self.hangs = error, dies, hangs
         self.played = []
 
-    def sample_groups(self, tasks, *, explore, weight_version):
+    def sample_groups(self, tasks, *, weight_version):
         if self.error is not None:
             raise self.error
         self.played += [task.seed for task in tasks]
@@ -77,7 +78,7 @@ def sample(group, *, restore=lambda: None, restore_timeout_s=60.0, resync=lambda
         restore_timeout_s=restore_timeout_s,
         resync=resync,
     )
-    return runners.sample(TASKS, weight_version=0, explore=True)
+    return runners.sample(TASKS, weight_version=0)
 
 
 def seeds(result):
@@ -136,16 +137,16 @@ def test_stale_weights_are_sent_again_once():
     runners = RemoteRunners(
         group, timeout_s=None, restore=None, restore_timeout_s=0.0, resync=resync
     )
-    first = runners.sample(TASKS, weight_version=3, explore=True)
+    first = runners.sample(TASKS, weight_version=3)
     assert {group.kind for group in first.lost} == {"weights"}
-    assert seeds(runners.sample(TASKS, weight_version=3, explore=True)) == [0, 1, 2, 3, 4]
+    assert seeds(runners.sample(TASKS, weight_version=3)) == [0, 1, 2, 3, 4]
     assert len(synced) == 1
 
     stale.error = WeightSyncError("holds policy version 0")
-    runners.sample(TASKS, weight_version=3, explore=True)
+    runners.sample(TASKS, weight_version=3)
     stale.error = WeightSyncError("holds policy version 0 for good")
     with pytest.raises(WeightSyncError, match="for good"):
-        runners.sample(TASKS, weight_version=3, explore=True)
+        runners.sample(TASKS, weight_version=3)
 
 
 def test_an_error_that_would_come_again_is_raised_with_its_cause():

@@ -1,9 +1,12 @@
 """Rollout metrics: rates over episodes and steps, worked by hand."""
 
+from types import SimpleNamespace
+
 import pytest
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from rllib_gigpo import columns
+from rllib_gigpo.engines.base import SamplingSettings
 from rllib_gigpo.env_runner.records import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.rollout_metrics import (
     evaluation_metrics,
@@ -13,7 +16,7 @@ from rllib_gigpo.rollout_metrics import (
 )
 from rllib_gigpo.tasks import GroupTask
 
-TASK = GroupTask(group_id=0, seed=0)
+TASK = GroupTask(group_id=0, seed=0, group_size=8, sampling=SamplingSettings())
 
 
 def episode(rewards, *, won=None, tags=(), terminated=True, valid=True):
@@ -30,10 +33,12 @@ def episode(rewards, *, won=None, tags=(), terminated=True, valid=True):
             terminated=terminated and is_last,
             truncated=not terminated and is_last,
             extra_model_outputs={
-                columns.IS_FORMAT_VALID: valid,
-                columns.IS_ADMISSIBLE: valid,
-                columns.PROMPT_CUT: False,
-                columns.FINISH_REASON: "stop",
+                columns.STEP_RECORD: SimpleNamespace(
+                    is_format_valid=valid,
+                    is_admissible=valid,
+                    is_prompt_cut=False,
+                    is_response_cut=False,
+                )
             },
         )
     return result
@@ -46,7 +51,7 @@ def sampled(*episodes, lost=()):
 
 def test_success_counts_each_episode_once_however_long():
     long_failure, short_success = episode([0, 0, 0, 0], won=False), episode([0, 1], won=True)
-    metrics = rollout_metrics(sampled(long_failure, short_success), group_size=2)
+    metrics = rollout_metrics(sampled(long_failure, short_success))
     assert metrics["success_rate"] == 0.5
     assert metrics["episode_len_mean"] == 3
     assert metrics["episode_return_mean"] == 0.5
@@ -56,9 +61,7 @@ def test_success_counts_each_episode_once_however_long():
 
 
 def test_validity_counts_each_step_once():
-    metrics = rollout_metrics(
-        sampled(episode([0, 0, 0], valid=False), episode([1], valid=True)), group_size=2
-    )
+    metrics = rollout_metrics(sampled(episode([0, 0, 0], valid=False), episode([1], valid=True)))
     assert metrics["format_valid_rate"] == 0.25
 
 
@@ -68,7 +71,7 @@ def test_lost_groups_are_counted_by_kind():
         LostGroup(TASK, "step", "y"),
         LostGroup(TASK, "reset", "z"),
     ]
-    metrics = rollout_metrics(sampled(episode([1]), lost=lost), group_size=8)
+    metrics = rollout_metrics(sampled(episode([1]), lost=lost))
     assert metrics["groups_lost"] == {"step": 2, "reset": 1}
     assert metrics["num_episodes_lost"] == 24
 

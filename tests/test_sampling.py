@@ -2,6 +2,7 @@
 
 import pytest
 
+from rllib_gigpo.engines.base import SamplingSettings
 from rllib_gigpo.env_runner.records import FinishedGroup, LostGroup, SampleResult
 from rllib_gigpo.errors import RolloutError
 from rllib_gigpo.sampling import GroupSampler
@@ -15,7 +16,7 @@ class FakeRunner:
         self.broken = set(broken)
         self.played = []
 
-    def sample_groups(self, tasks, *, explore, weight_version):
+    def sample_groups(self, tasks, *, weight_version):
         self.played += [task.seed for task in tasks]
         return SampleResult(
             groups=[
@@ -25,13 +26,15 @@ class FakeRunner:
         )
 
 
-def sample(runner, draw, num_groups, *, max_redraws=10, explore=True):
+def sample(runner, draw, num_groups, *, max_redraws=10, may_give_fewer=False):
     sampler = GroupSampler(runner.sample_groups, max_redraws=max_redraws)
-    return sampler.sample(draw, num_groups, weight_version=0, explore=explore)
+    return sampler.sample(draw, num_groups, weight_version=0, may_give_fewer=may_give_fewer)
 
 
 def stream(num_tasks=None):
-    return TaskStream(first_task=0, num_tasks=num_tasks, seed=0)
+    return TaskStream(
+        group_size=2, sampling=SamplingSettings(), first_task=0, num_tasks=num_tasks, seed=0
+    )
 
 
 def seeds(result):
@@ -56,8 +59,8 @@ def test_evaluation_plays_the_lost_tasks_themselves_again():
             return result
 
     runner = BrokenOnce(broken={101})
-    tasks = EvaluationTasks(first_task=100, num_tasks=3)
-    assert seeds(sample(runner, tasks.draw, 3, explore=False)) == [100, 101, 102]
+    tasks = EvaluationTasks(100, 3, SamplingSettings())
+    assert seeds(sample(runner, tasks.draw, 3, may_give_fewer=True)) == [100, 101, 102]
     assert runner.played == [100, 101, 102, 101]
 
 
@@ -85,13 +88,13 @@ def test_losses_between_finished_groups_never_add_up():
 
 
 def test_an_evaluation_goes_on_without_a_task_that_cannot_be_played():
-    tasks = EvaluationTasks(first_task=100, num_tasks=3)
-    result = sample(FakeRunner(broken={101}), tasks.draw, 3, max_redraws=4, explore=False)
+    tasks = EvaluationTasks(100, 3, SamplingSettings())
+    result = sample(FakeRunner(broken={101}), tasks.draw, 3, max_redraws=4, may_give_fewer=True)
     assert seeds(result) == [100, 102]
     assert {lost.task.seed for lost in result.lost} == {101}
 
 
 def test_an_evaluation_of_which_nothing_can_be_played_is_an_error():
-    tasks = EvaluationTasks(first_task=100, num_tasks=3)
+    tasks = EvaluationTasks(100, 3, SamplingSettings())
     with pytest.raises(RolloutError, match="broke"):
-        sample(FakeRunner(broken=range(1000)), tasks.draw, 3, explore=False)
+        sample(FakeRunner(broken=range(1000)), tasks.draw, 3, may_give_fewer=True)

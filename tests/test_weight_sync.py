@@ -6,6 +6,7 @@ import pytest
 import ray
 import torch
 
+from rllib_gigpo import weight_sync
 from rllib_gigpo.errors import EngineError, WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, WEIGHTS
 from rllib_gigpo.weight_sync import WeightSync
@@ -24,7 +25,7 @@ class FakeRunner:
     def set_state(self, state):
         if self.error is not None:
             raise self.error
-        self.loaded = state["rl_module"][WEIGHTS]
+        self.loaded = list(state["rl_module"][WEIGHTS])
         if not self.deaf:
             self.module.engine.weight_version = state["rl_module"][VERSION]
 
@@ -55,9 +56,17 @@ class FakeLearner:
         yield from TENSORS
 
 
+def answer(value, *, ok=True):
+    """What RLlib wraps a Learner's answer in."""
+    return SimpleNamespace(ok=ok, get=lambda: value)
+
+
 class LocalLearners:
     is_local = True
     _learner = FakeLearner()
+
+    def foreach_learner(self, func, *, timeout_seconds):
+        return [answer(func(self._learner))]
 
 
 class RemoteLearners:
@@ -66,7 +75,7 @@ class RemoteLearners:
     def __init__(self, results):
         self._results = results
 
-    def foreach_learner(self, func, *, remote_actor_ids, timeout_seconds):
+    def foreach_learner(self, func, *, timeout_seconds):
         return self._results
 
 
@@ -112,20 +121,51 @@ def test_a_runner_that_dies_meanwhile_is_no_error(ray_session):
     assert healthy.module.engine.weight_version == 3
 
 
-def test_remote_learners_hand_out_a_reference(ray_session):
-    result = SimpleNamespace(ok=True, get=lambda: [ray.put(TENSORS)])
-    runner = FakeRunner(1)
-    sync(FakeGroup(runner), RemoteLearners([result])).push(3)
+@pytest.mark.parametrize("is_runner_local", [True, False])
+def test_remote_learners_hand_out_references_of_which_one_learner_has_all(
+    ray_session, is_runner_local
+):
+    results = [answer([]), answer([ray.put(TENSORS)])]
+    runner = FakeRunner(0)
+    group = FakeGroup(local=runner) if is_runner_local else FakeGroup(runner)
+    sync(group, RemoteLearners(results)).push(3)
     assert torch.equal(runner.loaded[0][1], TENSORS[0][1])
+
+
+def test_a_runner_reads_one_chunk_after_the_other(ray_session, monkeypatch):
+    tensors = [(name, torch.ones(2)) for name in "abc"]
+    chunks = [ray.put(tensors[:2]), ray.put(tensors[2:])]
+    fetched, original = [], ray.get
+    monkeypatch.setattr(ray, "get", lambda ref: fetched.append(ref) or original(ref))
+
+    class Reader(FakeRunner):
+        def set_state(self, state):
+            self.num_fetched = [len(fetched) for _ in state["rl_module"][WEIGHTS]]
+            self.module.engine.weight_version = state["rl_module"][VERSION]
+
+    runner = Reader(1)
+    sync(FakeGroup(runner), RemoteLearners([answer(chunks)])).push(3)
+    assert runner.num_fetched == [1, 1, 2]
+
+
+def test_a_learner_puts_its_weights_into_the_store_in_chunks(ray_session, monkeypatch):
+    monkeypatch.setattr(weight_sync, "chunked", lambda tensors: ([one] for one in tensors))
+    learner = SimpleNamespace(export_weights=lambda: iter([("a", torch.ones(1)), *TENSORS]))
+    chunks = weight_sync.put_weights(learner)
+    assert [[name for name, _ in ray.get(chunk)] for chunk in chunks] == [
+        ["a"],
+        ["lm_head.weight"],
+    ]
 
 
 @pytest.mark.parametrize(
     ("results", "cause"),
     [
         ([], "none in 1 s"),
-        ([SimpleNamespace(ok=False, get=lambda: RuntimeError("CUDA is out of memory"))], "CUDA"),
+        ([answer(RuntimeError("CUDA is out of memory"), ok=False)], "CUDA"),
+        ([answer([]), answer(RuntimeError("CUDA is out of memory"), ok=False)], "CUDA"),
     ],
 )
 def test_a_learner_that_gives_nothing_is_an_error_with_its_cause(results, cause):
-    with pytest.raises(WeightSyncError, match=f"Learner 0 did not hand out.*{cause}"):
+    with pytest.raises(WeightSyncError, match=f"Learners did not hand out.*{cause}"):
         sync(FakeGroup(FakeRunner(1)), RemoteLearners(results)).push(3)

@@ -1,9 +1,9 @@
-"""ALFWorld on a plain CPU: find a thing and put it somewhere, or look at it under the lamp.
+"""ALFWorld on a CPU: find a thing and put it somewhere, or look at it under the lamp.
 
     rllib train file tuned_examples/alfworld_gigpo_tiny.py
 
-Two of the six task types in generated rooms of about 8 to 30 places, a game of its own for each
-seed, made at its first use (half a second). Beside what the agent sees, the prompt (alfworld.jinja)
+Two of the six task types in generated rooms of about 8 to 30 places, another game for each seed,
+made at its first use (half a second). Besides what the agent sees, the prompt (alfworld.jinja)
 names what can be done here and the places to go to, each by its name alone: a third of the tokens
 of the full list. As in the main job (textworld_gigpo_tiny.py) a small model is first fitted to
 noisy demonstrations, which takes some minutes. Their expert knows where everything lies; the agent
@@ -36,8 +36,8 @@ config = (
     # The model was fitted to 256 games; 32 of them come back often enough to be learnt in minutes.
     .tasks(num_train_tasks=32)
     # No penalty for what cannot be done: most first attempts to take a thing fail (it is not there,
-    # or its number is wrong), and with a penalty it is learnt not to take anything.
-    .training(lr=1e-3, admissible_penalty=0.0)
+    # or its number is wrong), and with a penalty the agent learns not to take anything.
+    .training(lr=1e-3, penalties={"admissible": 0.0})
     .debugging(seed=0)
 )
 

@@ -1,4 +1,4 @@
-"""Blackjack on a plain CPU: hit or stand.
+"""Blackjack on a CPU: hit or stand.
 
     rllib train file tuned_examples/blackjack_gigpo_tiny.py
 

@@ -1,4 +1,4 @@
-"""Your own environment: any `gymnasium.Env` with text observations, here in ten lines.
+"""A custom environment: any `gymnasium.Env` with text observations.
 
     rllib train file tuned_examples/custom_env_gigpo.py
 

@@ -1,4 +1,4 @@
-"""EZPoints on a plain CPU: a formula for 12 from two cards, one sign a turn, at most 8 turns.
+"""EZPoints on a CPU: a formula for 12 from two cards, one sign a turn, at most 8 turns.
 
     rllib train file tuned_examples/ezpoints_gigpo_tiny.py
 
@@ -14,7 +14,7 @@ config = (
     GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
     .environment("rllib_gigpo.envs:EZPoints-v0", env_config={"max_steps": 8})
     .tasks(num_train_tasks=256, num_test_tasks=128, max_episode_steps=8)
-    .training(format_penalty=0.5, admissible_penalty=0.5)  # of a win of 10, as 0.05 of 1
+    .training(penalties={"format": 0.5, "admissible": 0.5})  # of a win of 10, as 0.05 of 1
     .warm_start(demonstrations=DemonstrationSettings(episodes_per_seed=4, max_episode_steps=8))
     .debugging(seed=0)
 )

@@ -1,4 +1,4 @@
-"""FrozenLake on a plain CPU: firm ice of 4x4, start and goal anywhere, at most 20 steps.
+"""FrozenLake on a CPU: firm ice of 4x4, start and goal anywhere, at most 20 steps.
 
     rllib train file tuned_examples/frozen_lake_gigpo_tiny.py
 

@@ -1,4 +1,4 @@
-"""BabyAI on a plain CPU: go to the thing that the task names, at most 20 steps.
+"""BabyAI on a CPU: go to the thing that the task names, at most 20 steps.
 
     rllib train file tuned_examples/minigrid_gigpo_tiny.py
 

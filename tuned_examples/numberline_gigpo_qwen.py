@@ -1,13 +1,12 @@
-"""GiGPO on NumberLine with a Qwen2.5 text model, on two GPUs.
+"""GiGPO on NumberLine with a Qwen2.5 text model, on two GPUs, after the published run.
 
     QWEN_PATH=path/to/Qwen2.5-1.5B-Instruct rllib train file tuned_examples/numberline_gigpo_qwen.py
 
-verl-agent's script trains Qwen2-VL-2B-Instruct on pictures of the two numbers; here a text model
-reads them. The hyper-parameters are the script's: 16 groups of 8, prompts of 1,024 and answers of
-512 tokens, 10 steps, no history, gamma 0.95, no division by the standard deviation, AdamW at a
-constant 1e-6, KL 0.01 (k3), entropy 0.001, evaluation at temperature 0.4, 0.1 for an invalid answer
-at a win of 1; at most 1,280 rows make 80 optimiser steps of 16 rows. There are 30 different tasks:
-training and test share them.
+Everything but the game, its length and the optimiser steps is as in ezpoints_gigpo_qwen.py; so are
+the differences from verl-agent's run, which trains Qwen2-VL-2B-Instruct on pictures of the two
+numbers. A win earns 1 there too, and an invalid answer costs the preset's penalty. An iteration has
+80 optimiser steps, where verl-agent has one for each 16 rows (80 for 1,280 rows, the most there can
+be). There are 30 different tasks: training and test share them.
 
 ``--dry-run`` needs neither GPU nor weights: it estimates the memory per GPU from the model's
 config, lists what it would ask of Ray, and runs one iteration with tiny weights. Untested on GPUs.
@@ -18,7 +17,6 @@ from pathlib import Path
 
 ezpoints = runpy.run_path(str(Path(__file__).with_name("ezpoints_gigpo_qwen.py")))
 
-# Model, GPUs and whatever is not named here are those of ezpoints_gigpo_qwen.py.
 config = (
     ezpoints["config"]
     .environment("rllib_gigpo.envs:NumberLine-v0", env_config={"max_steps": 10})

@@ -1,4 +1,4 @@
-"""NumberLine on a plain CPU: walk from one number to another, at most 10 steps.
+"""NumberLine on a CPU: walk from one number to another, at most 10 steps.
 
     rllib train file tuned_examples/numberline_gigpo_tiny.py
 

@@ -1,4 +1,4 @@
-"""Points24 on a plain CPU: a formula for 24 from four cards, one sign a turn, at most 20 turns.
+"""Points24 on a CPU: a formula for 24 from four cards, one sign a turn, at most 20 turns.
 
     rllib train file tuned_examples/points24_gigpo_tiny.py
 
@@ -19,8 +19,8 @@ config = (
     .tasks(num_train_tasks=64, num_test_tasks=128, max_episode_steps=20)
     .prompting(template="{{ observation }}", history_length=0)
     .llm(max_prompt_tokens=64)
-    # With a penalty for numbers that no card has it is learnt to write "=" at once.
-    .training(format_penalty=0.5, admissible_penalty=0.0)
+    # With a penalty for numbers that no card has the agent learns to write "=" at once.
+    .training(penalties={"format": 0.5, "admissible": 0.0})
     .warm_start(
         demonstrations=DemonstrationSettings(
             episodes_per_seed=16,

@@ -5,13 +5,16 @@
         RETRIEVER_URL=http://127.0.0.1:8000/retrieve \
         rllib train file tuned_examples/search_qa_gigpo_qwen.py
 
-Hyper-parameters are those of verl-agent's Search run: 256 groups of 5, prompts of 4,096 and answers
-of 512 tokens, 4 turns, 3 passages a search, history 4, gamma 0.95, both levels divided by the
-standard deviation, anchors similar from 0.9 on, invalid answers 0.01 at a win of 1, AdamW at 1e-6
-after a warm-up of 10 %, KL 0.001 (k3), no entropy bonus, evaluation greedy every 50 iterations. Its
-mini-batches of 512 rows are 10 at most, of 1,280 episodes with 4 turns each. Questions: NQ and
-HotpotQA in FlashRAG's form; the published numbers need its index of Wikipedia (e5-base-v2 behind
-the same request shape). Without QUESTIONS the world is made up, in this process.
+Questions: NQ and HotpotQA in FlashRAG's form; the published numbers need its index of Wikipedia
+(e5-base-v2 behind the same request shape). Without QUESTIONS the world is made up, in this process.
+
+The preset has the settings of verl-agent's ALFWorld run; what its Search run changes stands below:
+256 groups of 5, longer prompts, four turns with all of them in the prompt, similar anchors, a lower
+penalty and KL, no entropy bonus, a warm-up of a tenth, greedy evaluation. What differs from that
+run: texts are compared by the indel ratio, which is much faster than Python's difflib, so that the
+threshold means something else; an iteration has 10 optimiser steps, where verl-agent has one for
+each 512 rows (10 for 1,280 episodes of 4 turns); prompts lose their history first, where verl-agent
+cuts them on the left. docs/algorithms.md says what differs in every run.
 
 ``--dry-run`` needs neither GPU nor weights nor retriever: see textworld_gigpo_qwen.py. Untested on
 GPUs.
@@ -24,7 +27,7 @@ from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting import BlockParser
 
-# The config and tokenizer that stand beside this file, of the 1.5B model, serve for the dry run.
+# Without weights the config and tokenizer of the 1.5B model, among the examples, serve the dry run.
 model_path = os.environ.get("QWEN_PATH", str(Path(__file__).with_name("qwen2.5-1.5b-instruct")))
 env_config = {"max_turns": 4, "top_k": 3, "anchor": "information"}
 if "QUESTIONS" in os.environ:
@@ -44,7 +47,7 @@ if "QUESTIONS" in os.environ:
     }
 
 config = (
-    GiGPOConfig()
+    GiGPOConfig.preset("gigpo-verl-agent")
     .environment("rllib_gigpo.envs:SearchQA-v0", env_config=env_config)
     .tasks(num_test_tasks=512, max_episode_steps=4)
     .llm(
@@ -52,9 +55,8 @@ config = (
         autocast_dtype="bfloat16",
         gradient_checkpointing=True,
         max_prompt_tokens=4096,
-        max_response_tokens=512,
     )
-    .inference(engine_dtype="bfloat16", eval_temperature=0.0)
+    .inference(engine_dtype="bfloat16", eval_sampling={"temperature": 0.0})
     .prompting(
         template="search_qa",
         history_length=4,
@@ -64,13 +66,8 @@ config = (
     .training(
         group_size=5,
         num_groups=256,
-        gamma=0.95,
-        step_weight=1.0,
-        normalize_by_std=True,
-        anchor="similar",
-        anchor_threshold=0.9,
-        format_penalty=0.01,
-        lr=1e-6,
+        anchor={"name": "similar", "threshold": 0.9},
+        penalties={"format": 0.01},
         kl_coeff=0.001,
         entropy_coeff=0.0,
         num_minibatches=10,
@@ -84,7 +81,7 @@ config = (
 
 # About one pass over the 170k training questions; a tenth of it warms up.
 num_iterations = 660
-config.training(lr_warmup_iterations=num_iterations // 10)
+config.training(lr_schedule={"warmup_iterations": num_iterations // 10})
 stop = {"training_iteration": num_iterations}
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Search QA on a plain CPU: two searches, then the answer, in a made-up world.
+"""Search QA on a CPU: two searches, then the answer, in a made-up world.
 
     rllib train file tuned_examples/search_qa_gigpo_tiny.py
 
-A model of 0.3M parameters cannot write names of its own, so the prompt lists a search and an answer
+A model of 0.3M parameters cannot write names by itself, so the prompt lists a search and an answer
 for every entity in sight; which search, and which answer, is left to learn. As in the main job
 (textworld_gigpo_tiny.py) the model is first fitted to noisy demonstrations of the expert, and to
 the prompts as well: they repeat names, which teaches it to copy them.

@@ -1,4 +1,4 @@
-"""Sokoban on a plain CPU: one box in a room of 5x5, at most 15 steps.
+"""Sokoban on a CPU: one box in a room of 5x5, at most 15 steps.
 
     rllib train file tuned_examples/sokoban_gigpo_tiny.py
 
@@ -19,10 +19,10 @@ config = (
         env_config={"dim": [5, 5], "num_boxes": 1, "max_steps": 15, "expert": False},
     )
     .tasks(num_train_tasks=1024, num_test_tasks=128, max_episode_steps=15)
-    # Without the tabs, and the blanks before them, which would be tokens of their own.
+    # Without the tabs and the blanks before them: each would be one more token.
     .prompting(template="{{ observation | replace(' \\t', '') }}", history_length=0)
     .llm(max_prompt_tokens=64)
-    .training(num_groups=16, format_penalty=0.5, admissible_penalty=0.5)  # of a win of 10
+    .training(num_groups=16, penalties={"format": 0.5, "admissible": 0.5})  # of a win of 10
     .warm_start(
         env_config={"expert": True},
         demonstrations=DemonstrationSettings(

@@ -1,4 +1,4 @@
-"""Coin collector at level 10 on a plain CPU: ten rooms on the way, at most 30 steps.
+"""Coin collector at level 10 on a CPU: ten rooms on the way, at most 30 steps.
 
     rllib train file tuned_examples/textworld_coin10_gigpo_tiny.py
 

@@ -10,10 +10,8 @@ main_job = runpy.run_path(str(Path(__file__).with_name("textworld_gigpo_tiny.py"
 
 # Groups that all win or all lose teach nothing: they are drawn again, at most twice an iteration.
 config = main_job["config"].training(
-    clip_param=0.2,
-    clip_param_high=0.28,
-    dynamic_sampling=True,
-    max_resamples=2,
+    policy_loss={"clip_param_high": 0.28},
+    dynamic_sampling={"max_resamples": 2},
 )
 stop = main_job["stop"]
 

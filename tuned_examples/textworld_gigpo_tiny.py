@@ -1,4 +1,4 @@
-"""The main job: GiGPO trains a small language model on real TextWorld, on a plain CPU.
+"""The main job: GiGPO trains a small language model on real TextWorld, on a CPU.
 
     rllib train file tuned_examples/textworld_gigpo_tiny.py
 

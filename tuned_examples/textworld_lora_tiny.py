@@ -1,4 +1,4 @@
-"""The main job with LoRA: adapters beside frozen weights, merged for the engine.
+"""The main job with LoRA: adapters on frozen weights, merged for the engine.
 
 rllib train file tuned_examples/textworld_lora_tiny.py
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 main_job = runpy.run_path(str(Path(__file__).with_name("textworld_gigpo_tiny.py")))
 
-# With "sync": "adapter" vLLM would load the adapter by itself; docs/algorithms.md compares the two.
+# With "sync": "adapter" vLLM would load the adapter alone; docs/algorithms.md compares the two.
 config = (
     main_job["config"]
     .llm(lora={"rank": 32, "alpha": 64, "sync": "merged"})

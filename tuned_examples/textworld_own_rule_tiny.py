@@ -1,4 +1,4 @@
-"""The main job with a credit rule of one's own: a function of the batch's columns.
+"""The main job with a custom credit rule: a function of the batch's columns.
 
 rllib train file tuned_examples/textworld_own_rule_tiny.py
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from rllib_gigpo import columns
-from rllib_gigpo.credit.estimators import make_estimator
+from rllib_gigpo.credit.rules import make_rule
 
 main_job = runpy.run_path(str(Path(__file__).with_name("textworld_gigpo_tiny.py")))
-gigpo = make_estimator("gigpo", {})
+gigpo = make_rule("gigpo")
 
 
 def last_step_counts_twice(batch):
@@ -25,7 +25,7 @@ def last_step_counts_twice(batch):
     return both.step + both.episode * np.where(is_last, 2.0, 1.0)
 
 
-config = main_job["config"].training(estimator=last_step_counts_twice)
+config = main_job["config"].training(rule=last_step_counts_twice)
 stop = main_job["stop"]
 
 if __name__ == "__main__":

@@ -10,11 +10,9 @@ main_job = runpy.run_path(str(Path(__file__).with_name("textworld_gigpo_tiny.py"
 
 # "head" is a linear layer on the policy's trunk; "model" would train a second model.
 config = main_job["config"].training(
-    estimator="ppo",
-    critic="head",
-    critic_lr=1e-3,
-    gae_lambda=0.95,
-    whiten_advantages=True,
+    rule={"name": "ppo", "gae_lambda": 0.95},
+    critic={"name": "head", "lr": 1e-3},
+    advantages={"whiten": True},
 )
 stop = main_job["stop"]
 

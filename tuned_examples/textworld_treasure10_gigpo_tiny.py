@@ -1,4 +1,4 @@
-"""Treasure hunter at level 10 on a plain CPU: find the object that the task names.
+"""Treasure hunter at level 10 on a CPU: find the object that the task names.
 
     rllib train file tuned_examples/textworld_treasure10_gigpo_tiny.py
 

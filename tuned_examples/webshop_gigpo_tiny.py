@@ -1,4 +1,4 @@
-"""WebShop on a plain CPU: buy what the customer asks for in a small generated shop.
+"""WebShop on a CPU: buy what the customer asks for in a small generated shop.
 
     rllib train file tuned_examples/webshop_gigpo_tiny.py
 
@@ -30,7 +30,7 @@ config = (
     .prompting(template=str(Path(__file__).with_name("webshop.jinja")), history_length=6)
     .llm(max_prompt_tokens=512, max_response_tokens=24)
     .tasks(num_train_tasks=128, num_test_tasks=100, max_episode_steps=10)
-    .training(format_penalty=0.5, admissible_penalty=0.5)  # of a win of 10, as 0.05 of 1
+    .training(penalties={"format": 0.5, "admissible": 0.5})  # of a win of 10, as 0.05 of 1
     .warm_start(
         env_config={"expert": True},
         demonstrations=DemonstrationSettings(episodes_per_seed=3, random_label_probability=0.05),

@@ -1,24 +1,19 @@
-"""GRPO on WebShop with Qwen2.5-1.5B-Instruct: the settings of webshop_gigpo_qwen.py but the credit.
+"""GRPO on WebShop: webshop_gigpo_qwen.py with the preset "grpo"; only the credit differs.
 
     QWEN_PATH=path/to/Qwen2.5-1.5B-Instruct WEBSHOP_DATA=path/to/data \
         rllib train file tuned_examples/webshop_grpo_qwen.py
 
-As in verl-agent's script: no discount, advantages divided by the group's standard deviation,
-evaluation on 128 goals. Untested on GPUs.
+The statistics run over episodes, where verl-agent's run over rows: see docs/algorithms.md.
+Evaluation on 128 goals, as in verl-agent's script. Untested on GPUs.
 """
 
 import runpy
 from pathlib import Path
 
-gigpo = runpy.run_path(str(Path(__file__).with_name("webshop_gigpo_qwen.py")))
+webshop = runpy.run_path(str(Path(__file__).with_name("webshop_gigpo_qwen.py")))
 
-# GRPO reads no step returns, so that penalties must enter in the rows themselves.
-config = (
-    gigpo["config"]
-    .training(estimator="grpo", gamma=1.0, normalize_by_std=True, penalty_mode="row")
-    .tasks(num_test_tasks=128)
-)
-stop = gigpo["stop"]
+config = webshop["make_config"]("grpo", num_test_tasks=128)
+stop = webshop["stop"]
 
 if __name__ == "__main__":
     from rllib_gigpo.cli.train import run_example

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import StepRecord, step_records
+from rllib_gigpo.options.records import Options, require
 
 TRANSCRIPT_FOLDER = "transcripts"
 _CREDIT_COLUMNS = (
@@ -20,27 +23,46 @@ _CREDIT_COLUMNS = (
     columns.STEP_RETURNS,
     columns.EPISODE_ADVANTAGES,
     columns.STEP_ADVANTAGES,
-    columns.ADVANTAGES,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class TranscriptSettings(Options):
+    """How often whole episodes are written, and how many.
+
+    Attributes:
+        interval: Every how many iterations; 0 for never.
+        groups: Groups per file, at least 1.
+    """
+
+    interval: int = 10
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        require(self, interval=">= 0", groups=">= 1")
+
+
 class TranscriptWriter(RLlibCallback):
-    """Every ``transcript_interval`` iterations, the batch's first ``transcript_groups`` groups.
+    """Writes a batch's first groups every few iterations, see `TranscriptSettings`.
 
     One file per iteration in ``<logdir>/transcripts``, one line per step.
     """
 
+    def __init__(self, settings: TranscriptSettings | None = None) -> None:
+        """Choose how often and how much."""
+        self._settings = settings or TranscriptSettings()
+
     def on_train_result(self, *, algorithm: Any, result: dict[str, Any], **kwargs: Any) -> None:
         """Write this iteration's file, if it is one of those to be written."""
-        iteration, interval = result["training_iteration"], algorithm.config.transcript_interval
+        iteration, interval = result["training_iteration"], self._settings.interval
         if interval == 0 or (iteration - 1) % interval or not algorithm.last_batch:
             return
         folder = Path(algorithm.logdir) / TRANSCRIPT_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"iteration_{iteration:06d}.jsonl"
-        num_groups = algorithm.config.transcript_groups
         with path.open("w", encoding="utf-8") as file:
-            for line in transcript_lines(algorithm.last_batch, num_groups=num_groups):
+            for line in transcript_lines(algorithm.last_batch, num_groups=self._settings.groups):
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
@@ -53,46 +75,50 @@ def transcript_lines(batch: dict[str, Any], *, num_groups: int) -> Iterator[dict
     """
     group_sizes = _sizes_by_label(batch[columns.ANCHOR_GROUP_IDS])
     written = sorted({e.custom_data[columns.GROUP_ID] for e in batch["episodes"]})[:num_groups]
+    ends = np.cumsum(batch[columns.RESPONSE_LENGTHS]).tolist()
     row = 0
     for episode in batch["episodes"]:
-        for step in range(len(episode)):
+        for step, record in enumerate(step_records([episode])):
             if episode.custom_data[columns.GROUP_ID] in written:
+                tokens = slice(ends[row] - len(record.response_token_ids), ends[row])
                 yield {
-                    **_what_happened(episode, step),
-                    **_what_it_was_worth(batch, row, group_sizes),
+                    **_what_happened(episode, step, record),
+                    **_what_it_was_worth(batch, row, tokens, group_sizes),
                 }
             row += 1
 
 
-def _what_happened(episode: Any, step: int) -> dict[str, Any]:
-    outputs = {key: buffer[step] for key, buffer in episode.extra_model_outputs.items()}
+def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any]:
     return {
         "task_seed": episode.custom_data[columns.TASK],
         "group_id": episode.custom_data[columns.GROUP_ID],
         "member": episode.custom_data[columns.MEMBER],
         "step": step,
-        "prompt": outputs[columns.PROMPT_TEXT],
-        "prompt_token_ids": list(outputs[columns.PROMPT_TOKEN_IDS]),
-        "prompt_cut": bool(outputs[columns.PROMPT_CUT]),
-        "response": outputs[columns.RESPONSE_TEXT],
-        "response_token_ids": list(outputs[columns.RESPONSE_TOKEN_IDS]),
-        "rollout_logp": [float(logp) for logp in outputs[columns.ROLLOUT_LOGP]],
-        "finish_reason": outputs[columns.FINISH_REASON],
-        "weight_version": outputs[columns.WEIGHT_VERSION],
-        "action": outputs[columns.ACTION_TEXT],
-        "is_format_valid": bool(outputs[columns.IS_FORMAT_VALID]),
-        "is_admissible": bool(outputs[columns.IS_ADMISSIBLE]),
+        "prompt": record.prompt_text,
+        "prompt_token_ids": list(record.prompt_token_ids),
+        "prompt_cut": record.is_prompt_cut,
+        "response": record.response_text,
+        "response_token_ids": list(record.response_token_ids),
+        "rollout_logp": [float(logp) for logp in record.rollout_logp],
+        "finish_reason": record.finish_reason,
+        "weight_version": record.policy_version,
+        "action": record.action_text,
+        "is_format_valid": record.is_format_valid,
+        "is_admissible": record.is_admissible,
         "is_last": step == len(episode) - 1,
         "is_terminated": bool(episode.is_terminated and step == len(episode) - 1),
     }
 
 
 def _what_it_was_worth(
-    batch: dict[str, Any], row: int, group_sizes: dict[int, int]
+    batch: dict[str, Any], row: int, tokens: slice, group_sizes: dict[int, int]
 ) -> dict[str, Any]:
+    """The numbers of a step; its advantage is the mean over its response tokens."""
     numbers = {name: float(batch[name][row]) for name in _CREDIT_COLUMNS}
+    advantages = batch[columns.ADVANTAGES][tokens]
     return {
         **numbers,
+        "advantages": float(advantages.mean()) if advantages.size else 0.0,
         "anchor": str(batch[columns.ANCHORS][row]),
         "anchor_group_size": group_sizes[int(batch[columns.ANCHOR_GROUP_IDS][row])],
     }

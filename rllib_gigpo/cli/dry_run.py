@@ -37,7 +37,7 @@ _TINY_RUN = {
     "num_groups": 1,
     "num_minibatches": 1,
     "evaluation_interval": None,
-    "transcript_interval": 0,
+    "transcripts": {"interval": 0},
 }
 # What else changes where Ray has no GPU.
 _WITHOUT_GPU = {
@@ -59,7 +59,7 @@ def dry_run(config: Any, settings: RunSettings) -> int:
         settings: How Ray is started.
 
     Raises:
-        ConfigError: The config cannot work, or is no `GiGPOConfig`.
+        ConfigError: The config cannot work, or is not a `GiGPOConfig`.
     """
     from rllib_gigpo import GiGPOConfig
 
@@ -84,10 +84,12 @@ def estimate_lines(config: Any) -> list[str]:
     shape = memory.model_shape(hf_config, num_parameters)
     lines = [f"model {hf_config.model_type}, {num_parameters / 1e6:,.1f} M parameters"]
     lines += _part_lines(
-        f"each of {max(1, config.num_learners)} Learners", memory.learner_memory(shape, config)
+        f"each of {max(1, config.num_learners)} Learners",
+        memory.learner_memory(shape, config.settings, num_learners=config.num_learners),
     )
     num_gpus = max(1, config.num_env_runners) * config.tensor_parallel_size
-    lines += _part_lines(f"each of {num_gpus} engine GPUs", memory.engine_memory(shape, config))
+    parts = memory.engine_memory(shape, config.settings, config.num_env_runners)
+    lines += _part_lines(f"each of {num_gpus} engine GPUs", parts)
     return lines
 
 
@@ -101,16 +103,19 @@ def resource_lines(config: Any) -> list[str]:
 def tiny_config(config: Any, model_path: Path, *, has_gpu: bool) -> Any:
     """Copy a config with everything that makes an iteration long or large taken down."""
     tiny = config.copy(copy_frozen=False)
-    changes: Mapping[str, Any] = {
+    response_tokens = min(_MOST_RESPONSE_TOKENS, config.max_response_tokens)
+    changes: dict[str, Any] = {
         **_TINY_RUN,
         **({} if has_gpu else _WITHOUT_GPU),
         "model_path": str(model_path),
         "max_episode_steps": min(_MOST_STEPS, config.max_episode_steps),
-        "max_response_tokens": min(_MOST_RESPONSE_TOKENS, config.max_response_tokens),
+        "max_response_tokens": response_tokens,
     }
-    for name, value in changes.items():
-        setattr(tiny, name, value)
-    return tiny
+    overlong = config.settings.credit.penalties.overlong
+    if overlong is not None:  # its buffer is a part of an answer
+        buffer_tokens = min(overlong.buffer_tokens, response_tokens)
+        changes["penalties"] = {"overlong": {"buffer_tokens": buffer_tokens}}
+    return tiny.update_from_dict(changes)
 
 
 def save_tiny_model(model_path: Path, folder: Path) -> None:

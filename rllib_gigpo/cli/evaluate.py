@@ -85,25 +85,15 @@ def evaluate_checkpoint(
     from rllib_gigpo.learner.model_folder import model_folder
 
     config = checkpoint_config(checkpoint)
-    apply_settings(config, [("model_path", str(model_folder(checkpoint))), *_no_reference(config)])
+    # The model that training started from may be gone, and evaluation measures no divergence.
+    unneeded: list[tuple[str, Any]] = [("kl_coeff", 0.0), ("kl.target", None)]
+    apply_settings(config, [("model_path", str(model_folder(checkpoint))), *unneeded])
     apply_settings(config, settings)
     algorithm = Algorithm.from_checkpoint(str(checkpoint.resolve()), config=config)
     try:
         return algorithm.evaluate()
     finally:
         algorithm.stop()
-
-
-def _no_reference(config: "AlgorithmConfig") -> list[tuple[str, Any]]:
-    """The model that training started from may be gone, and evaluation needs no divergence from it.
-
-    What then would be read no more goes back to its default.
-    """
-    from rllib_gigpo.ignored_settings import settings_read_with
-
-    defaults = type(config)(algo_class=config.algo_class)
-    unread = settings_read_with("kl_coeff")
-    return [("kl_coeff", 0.0), *((name, getattr(defaults, name)) for name in unread)]
 
 
 def checkpoint_config(checkpoint: Path) -> "AlgorithmConfig":

@@ -13,7 +13,7 @@ from rllib_gigpo.errors import ConfigError
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-_PYTHON_NAMES = {"True": True, "False": False, "None": None}  # which are no JSON
+_PYTHON_NAMES = {"True": True, "False": False, "None": None}  # JSON spells them otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def json_object(text: str) -> dict[str, Any]:
     """Parse a JSON object; an ``argparse`` type.
 
     Raises:
-        argparse.ArgumentTypeError: The text is no JSON, or no object.
+        argparse.ArgumentTypeError: The text is not valid JSON, or not an object.
     """
     try:
         value = json.loads(text)
@@ -86,7 +86,7 @@ def whole_number(low: int) -> Callable[[str], int]:
         except ValueError:
             number = None
         if number is None or number < low:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {low}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
         return number
 
     return parse
@@ -110,12 +110,20 @@ def assignment(text: str) -> tuple[str, Any]:
 
 
 def apply_settings(config: "AlgorithmConfig", settings: Sequence[tuple[str, Any]]) -> None:
-    """Change settings of a config in place, like ``lr`` or ``env_config``.
+    """Change settings of a config in place.
+
+    Args:
+        config: The config.
+        settings: (name, value), such as ``("lr", 1e-5)``; a dot leads into a nested setting, as in
+            ``("policy_loss.name", "cispo")``.
 
     Raises:
         ConfigError: The config has no such setting.
     """
     for key, value in settings:
-        if not hasattr(config, key):
-            raise ConfigError(f"--set {key}: {type(config).__name__} has no setting of this name")
-        config.update_from_dict({key: value})
+        name, *path = key.split(".")
+        if not hasattr(config, name):
+            raise ConfigError(f"--set {key}: {type(config).__name__} has no setting {name!r}")
+        for part in reversed(path):
+            value = {part: value}
+        config.update_from_dict({name: value})

@@ -18,13 +18,23 @@ from rllib_gigpo.cli import (
     make_alfworld_games,
     play,
     serve_retriever,
+    settings,
     train,
     warm_start,
 )
 from rllib_gigpo.cli.module_folders import modules_from
 from rllib_gigpo.errors import GiGPOError
 
-_SUBCOMMANDS = (train, evaluate, warm_start, play, envs, serve_retriever, make_alfworld_games)
+_SUBCOMMANDS = (
+    train,
+    evaluate,
+    settings,
+    warm_start,
+    play,
+    envs,
+    serve_retriever,
+    make_alfworld_games,
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -4,10 +4,13 @@ The parts that dominate are counted exactly (weights, gradients, optimiser, refe
 activations are an estimate. What CUDA, NCCL and the allocator take for themselves is not counted.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from rllib_gigpo.models.lora_settings import LoraSettings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rllib_gigpo.config.sections import Settings
 
 # Copies of a chunk's logits that live at once in the backward pass: logits, log-softmax, gradient.
 _LOGIT_COPIES = 3
@@ -44,39 +47,54 @@ def model_shape(hf_config: Any, num_parameters: int) -> ModelShape:
     )
 
 
-def learner_memory(shape: ModelShape, config: Any) -> dict[str, int]:
+def learner_memory(
+    shape: ModelShape, settings: Settings, *, num_learners: int = 0
+) -> dict[str, int]:
     """Return the bytes of each part on one Learner; every Learner holds the whole model.
 
     Args:
         shape: Of the model.
-        config: A `GiGPOConfig`, or anything with its attributes.
+        settings: Of the run.
+        num_learners: More than one keep gradient buckets.
     """
-    weights = shape.num_parameters * _BYTES[config.dtype]
+    model, optimizer, loss = settings.model, settings.optimizer, settings.loss
+    weights = shape.num_parameters * _BYTES[model.dtype]
     trained = weights
-    if config.lora is not None:
-        rank = LoraSettings.from_setting(config.lora).rank
-        trained = adapter_parameters(shape, rank) * _BYTES[config.dtype]
-    buckets = trained if config.num_learners > 1 else 0
-    optimizer = 2 * trained if config.optimizer_name == "adamw" else 0
+    if model.lora is not None:
+        trained = adapter_parameters(shape, model.lora.rank) * _BYTES[model.dtype]
+    copies = _Copies(moments=optimizer.optim.num_moments, buckets=int(num_learners > 1))
     # A critic on the policy's trunk is one row of numbers; a second model costs a second of all.
-    num_models = 2 if config.critic == "model" else 1
+    has_critic_model = loss.critic is not None and loss.critic.name == "model"
     return {
-        "weights": weights + (trained if config.lora is not None else 0),
+        "weights": weights + (trained if model.lora is not None else 0),
         "gradients": trained,
-        "gradient buckets of DDP": buckets,
-        "optimiser": optimizer,
-        "critic model": (num_models - 1) * _model_under_training(weights, config),
+        "gradient buckets of DDP": copies.buckets * trained,
+        "optimiser": copies.moments * trained,
+        "critic model": copies.of_trained_model * weights if has_critic_model else 0,
         # With LoRA the reference is the model without its adapters.
-        "reference model": weights if config.kl_coeff > 0 and config.lora is None else 0,
-        "activations": num_models
+        "reference model": weights if loss.kl_coeff > 0 and model.lora is None else 0,
+        "activations": (1 + has_critic_model)
         * activation_bytes(
             shape,
-            num_tokens=config.micro_batch_tokens,
-            bytes_per_number=_BYTES[config.autocast_dtype or config.dtype],
-            gradient_checkpointing=config.gradient_checkpointing,
+            num_tokens=optimizer.micro_batch_tokens,
+            bytes_per_number=_BYTES[model.autocast_dtype or model.dtype],
+            gradient_checkpointing=model.gradient_checkpointing,
         ),
-        "logits of a chunk": _LOGIT_COPIES * config.logp_chunk_tokens * shape.vocab_size * 4,
+        "logits of a chunk": _LOGIT_COPIES * optimizer.logp_chunk_tokens * shape.vocab_size * 4,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Copies:
+    """How often the numbers of trained weights exist beside the weights and their gradients."""
+
+    moments: int
+    buckets: int
+
+    @property
+    def of_trained_model(self) -> int:
+        """Weights, gradients, buckets and moments."""
+        return 2 + self.moments + self.buckets
 
 
 def adapter_parameters(shape: ModelShape, rank: int) -> int:
@@ -87,35 +105,33 @@ def adapter_parameters(shape: ModelShape, rank: int) -> int:
     return rank * shape.num_layers * (attention + mlp)
 
 
-def _model_under_training(weights: int, config: Any) -> int:
-    """Weights, gradients, buckets and moments of a second model, all of it trained."""
-    copies = 2 + (config.num_learners > 1) + 2 * (config.optimizer_name == "adamw")
-    return copies * weights
-
-
-def engine_memory(shape: ModelShape, config: Any) -> dict[str, int]:
+def engine_memory(
+    shape: ModelShape, settings: Settings, num_env_runners: int = 0
+) -> dict[str, int]:
     """Return the bytes of each part on one GPU of an engine.
 
     The KV cache is what all episodes of the EnvRunner need to decode at once at full length. vLLM
     takes the share of the GPU that its settings give it and lets what does not fit wait.
     """
-    bytes_per_number = _BYTES[config.engine_dtype or config.dtype]
-    tokens = config.max_prompt_tokens + config.max_response_tokens
+    model, inference = settings.model, settings.inference
+    bytes_per_number = _BYTES[inference.engine_dtype or model.dtype]
+    tokens = model.max_prompt_tokens + model.max_response_tokens
     kv_bytes_per_token = (
         2 * shape.num_layers * shape.num_kv_heads * shape.head_dim * bytes_per_number
     )
+    num_episodes = concurrent_episodes(settings, num_env_runners)
     parts = {
         "weights": shape.num_parameters * bytes_per_number,
-        "KV cache, all episodes at once": concurrent_episodes(config) * tokens * kv_bytes_per_token,
+        "KV cache, all episodes at once": num_episodes * tokens * kv_bytes_per_token,
     }
-    return {name: size // config.tensor_parallel_size for name, size in parts.items()}
+    return {name: size // inference.tensor_parallel_size for name, size in parts.items()}
 
 
-def concurrent_episodes(config: Any) -> int:
+def concurrent_episodes(settings: Settings, num_env_runners: int) -> int:
     """Return how many episodes one EnvRunner plays at a time."""
-    episodes = config.num_groups * config.group_size
-    per_runner = -(-episodes // max(1, config.num_env_runners))
-    return min(per_runner, config.max_concurrent_episodes or per_runner)
+    episodes = settings.credit.num_groups * settings.credit.group_size
+    per_runner = -(-episodes // max(1, num_env_runners))
+    return min(per_runner, settings.inference.max_concurrent_episodes or per_runner)
 
 
 def activation_bytes(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.cli.checkpoints import find_checkpoint
 from rllib_gigpo.cli.evaluate import checkpoint_config
 from rllib_gigpo.cli.loading import apply_settings
@@ -29,7 +30,7 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
     """
     from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
     from rllib_gigpo.learner.model_folder import model_folder
-    from rllib_gigpo.tasks import GroupTask
+    from rllib_gigpo.tasks import EvaluationTasks
 
     found = find_checkpoint(checkpoint)
     config = checkpoint_config(found).copy(copy_frozen=False)
@@ -42,22 +43,21 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
     if engine == "transformers":
         settings.append(("engine_kwargs", {}))
     apply_settings(config, settings)
+    tasks = replace(EvaluationTasks.from_settings(config.settings), first_task=seed, num_tasks=1)
     runner = GroupEnvRunner(config=config, worker_index=0)
     try:
-        result = runner.sample_groups([GroupTask(group_id=0, seed=seed)], explore=False)
+        result = runner.sample_groups(tasks.draw(1, ()))
     finally:
         runner.stop()
     if result.lost:
         raise EnvContractError(f"Task {seed} could not be played: {result.lost[0].message}")
-    (episode,) = result.episodes
-    infos, rewards = episode.get_infos(), episode.get_rewards()
-    outputs = episode.extra_model_outputs
-    for step in range(len(episode)):
+    infos = result.episodes[0].get_infos()
+    for info, record in zip(infos, step_records(result.episodes), strict=False):
         yield PlayedStep(
-            prompt=outputs[columns.PROMPT_TEXT][step],
-            anchor=shown(infos[step].get("anchor", episode.get_observations(step))),
-            admissible_actions=tuple(infos[step].get("admissible_actions") or ()),
-            response=outputs[columns.RESPONSE_TEXT][step],
-            action=outputs[columns.ACTION_TEXT][step],
-            reward=float(rewards[step]),
+            prompt=record.prompt_text,
+            anchor=shown(record.anchor),
+            admissible_actions=tuple(info.get("admissible_actions") or ()),
+            response=record.response_text,
+            action=record.action_text,
+            reward=record.reward,
         )

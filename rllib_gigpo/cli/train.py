@@ -1,4 +1,4 @@
-"""`rllib train`: runs an experiment file, or one algorithm on one environment, with Ray Tune."""
+"""`rllib train`: runs an experiment file, or GiGPO on one environment, with Ray Tune."""
 
 import argparse
 import sys
@@ -22,8 +22,6 @@ from rllib_gigpo.errors import ConfigError, GiGPOError
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-_ALGORITHMS = ("GiGPO",)
-
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
@@ -46,13 +44,12 @@ def add_parser(subparsers: Any) -> None:
     options = _option_parser()
     train = subparsers.add_parser(
         "train",
-        help="train an experiment file, or one algorithm on one environment",
+        help="train an experiment file, or GiGPO on one environment",
         description="Train with Ray Tune: `rllib train file EXPERIMENT.py`, or for the simple case "
-        "`rllib train --algo GiGPO --env ID --model-path DIR`.",
+        "`rllib train --env ID --model-path DIR`.",
         parents=[options],
         argument_default=argparse.SUPPRESS,
     )
-    train.add_argument("--algo", choices=_ALGORITHMS, help="algorithm (default: GiGPO)")
     train.add_argument(
         "--env", metavar="ID", help="Gymnasium id, for example rllib_gigpo.envs:Corridor-v0"
     )
@@ -155,7 +152,8 @@ def _option_parser() -> argparse.ArgumentParser:
         type=assignment,
         action="append",
         dest="settings",
-        help="change a setting of the config, e.g. --set lr=1e-5; may be repeated",
+        help="change a setting, e.g. --set lr=1e-5 or --set policy_loss.name=cispo; may be"
+        " repeated; `rllib settings` lists all",
     )
     run.add_argument(
         "--resume", metavar="PATH", type=Path, help="interrupted run's folder, or a checkpoint"

@@ -3,13 +3,11 @@
 import contextlib
 import datetime
 import logging
-import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.search.variant_generator import parse_spec_vars
@@ -23,6 +21,7 @@ from rllib_gigpo.cli.ray_session import ray_session
 from rllib_gigpo.cli.report import report_interrupt, report_trial
 from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.errors import CheckpointError, ConfigError
+from rllib_gigpo.resources import check_resources
 from rllib_gigpo.results import summarize
 
 _EXPERIMENT_MARK = "experiment_state-*.json"
@@ -147,17 +146,8 @@ def _place(experiment: Experiment, settings: RunSettings) -> dict[str, Any]:
 def _check_resources(experiment: Experiment, settings: RunSettings) -> None:
     """Refuse a run whose actors would wait for ever; only where this command started Ray itself."""
     parameters = experiment.config.to_dict()
-    if settings.ray.address or _is_search_space(parameters):
-        return
-    wanted = experiment.config.algo_class.default_resource_request(parameters).required_resources
-    there = ray.cluster_resources()
-    for kind, option in (("CPU", "--ray-num-cpus"), ("GPU", "--ray-num-gpus")):
-        if wanted.get(kind, 0) > there.get(kind, 0):
-            raise ConfigError(
-                f"the run asks Ray for {wanted[kind]:g} {kind}s and it has {there.get(kind, 0):g}: "
-                "lower num_env_runners, num_env_workers or num_learners, or let actors share what "
-                f"there is: {option} {math.ceil(wanted[kind])}"
-            )
+    if not settings.ray.address and not _is_search_space(parameters):
+        check_resources(experiment.config.algo_class.default_resource_request(parameters))
 
 
 def _is_search_space(parameters: Mapping[str, Any]) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
-from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 
 from rllib_gigpo.connectors.credit.assemble_token_rows import AssembleTokenRows
+from rllib_gigpo.connectors.credit.compute_advantages import ComputeAdvantages
 from rllib_gigpo.connectors.credit.compute_returns import ComputeReturns
-from rllib_gigpo.connectors.credit.estimate_advantages import EstimateAdvantages
 from rllib_gigpo.connectors.credit.filter_overlong import FilterOverlong
 from rllib_gigpo.connectors.credit.group_anchors import GroupAnchors
 from rllib_gigpo.connectors.credit.penalize_divergence import PenalizeDivergence
+from rllib_gigpo.connectors.credit.penalize_invalid import PenalizeInvalid
 from rllib_gigpo.connectors.credit.penalize_overlong import PenalizeOverlong
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
@@ -25,73 +25,54 @@ from rllib_gigpo.models.tokenizer import load_tokenizer
 from rllib_gigpo.prompting.action_parser import ActionParser
 from rllib_gigpo.prompting.memory import LastSteps
 from rllib_gigpo.prompting.renderer import PromptRenderer
-from rllib_gigpo.prompting.template import PromptTemplate
+
+if TYPE_CHECKING:
+    from rllib_gigpo.config.sections import Settings
 
 
-def append_env_to_module_pieces(pipeline: Any, config: Any) -> Any:
+def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
     """Observation -> text -> history -> prompt token ids."""
-    memory = config.memory or LastSteps(config.history_length)
-    pipeline.append(ObservationToText(config.observation_to_text))
-    pipeline.append(AddHistory(memory, config.observation_to_text))
-    pipeline.append(RenderPrompt(prompt_renderer(config)))
+    prompts = settings.prompts
+    memory = prompts.memory or LastSteps(prompts.history_length)
+    pipeline.append(ObservationToText(prompts.observation_to_text))
+    pipeline.append(AddHistory(memory, prompts.observation_to_text))
+    pipeline.append(RenderPrompt(prompt_renderer(settings)))
     return pipeline
 
 
 def append_module_to_env_pieces(
-    pipeline: Any, config: Any, *, env: gym.Env | None, spaces: dict[str, Any] | None
+    pipeline: Any, settings: Settings, action_space: gym.Space, *, env: gym.Env | None
 ) -> Any:
     """Response token ids -> text -> parsed action -> action of the space."""
-    parser = config.action_parser or ActionParser(
-        action_tag=config.action_tag,
-        think_tag=config.think_tag,
-        require_think=config.require_think,
+    prompts = settings.prompts
+    parser = prompts.action_parser or ActionParser(
+        action_tag=prompts.action_tag,
+        think_tag=prompts.think_tag,
+        require_think=prompts.require_think,
     )
-    pipeline.append(DecodeResponse(load_tokenizer(config.model_path)))
+    pipeline.append(DecodeResponse(load_tokenizer(settings.model.model_path)))
     pipeline.append(ParseAction(parser))
-    action_space = env.action_space if env is not None else _single_spaces(config, spaces)[1]
     pipeline.append(ActionToEnv(action_space, **_action_hints(env)))
     return pipeline
 
 
-def append_credit_pieces(pipeline: Any, config: Any) -> Any:
-    """Episodes -> rewards -> returns -> anchor groups -> advantages -> token rows."""
-    pipeline.append(
-        ReadSteps(
-            format_penalty=config.format_penalty,
-            admissible_penalty=config.admissible_penalty,
-            observation_to_text=config.observation_to_text,
-        )
-    )
-    if config.kl_coeff > 0 and config.kl_placement == "reward":
-        pipeline.append(PenalizeDivergence())
-    if config.overlong_buffer_tokens:
-        pipeline.append(
-            PenalizeOverlong(
-                max_tokens=config.max_response_tokens,
-                buffer_tokens=config.overlong_buffer_tokens,
-                weight=config.overlong_penalty,
-            )
-        )
-    if config.overlong_filter:
+def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None) -> Any:
+    """Episodes -> rewards -> penalties -> returns -> anchor groups -> advantages -> token rows."""
+    credit, penalties = settings.credit, settings.credit.penalties
+    pipeline.append(ReadSteps())
+    pipeline.append(PenalizeDivergence())
+    pipeline.append(PenalizeInvalid(format=penalties.format, admissible=penalties.admissible))
+    if penalties.overlong is not None:
+        max_tokens = settings.model.max_response_tokens
+        pipeline.append(PenalizeOverlong(penalties.overlong, max_tokens=max_tokens))
+    if penalties.filter_overlong:
         pipeline.append(FilterOverlong())
-    pipeline.append(ComputeReturns(gamma=config.gamma, penalty_mode=config.penalty_mode))
-    pipeline.append(
-        GroupAnchors(
-            anchor=config.anchor,
-            threshold=config.anchor_threshold,
-            ratio=config.anchor_ratio,
-            within_trajectory=config.anchor_within_trajectory,
-        )
-    )
-    pipeline.append(EstimateAdvantages.from_config(config))
-    pipeline.append(AssembleTokenRows(num_minibatches=config.num_minibatches, seed=config.seed))
+    pipeline.append(ComputeReturns(gamma=credit.gamma, penalize_rows=penalties.mode == "row"))
+    pipeline.append(GroupAnchors(credit.anchor))
+    pipeline.append(ComputeAdvantages(credit.rule, credit.advantages))
+    num_minibatches = settings.optimizer.num_minibatches
+    pipeline.append(AssembleTokenRows(num_minibatches=num_minibatches, seed=seed))
     return pipeline
-
-
-def _single_spaces(config: Any, spaces: dict[str, Any] | None) -> tuple[Any, Any]:
-    if spaces is not None and INPUT_ENV_SINGLE_SPACES in spaces:
-        return spaces[INPUT_ENV_SINGLE_SPACES]
-    return config.observation_space, config.action_space
 
 
 def _action_hints(env: gym.Env | None) -> dict[str, Any]:
@@ -105,14 +86,15 @@ def _action_hints(env: gym.Env | None) -> dict[str, Any]:
     return {"action_meanings": meanings, "noop_action": getattr(unwrapped, "noop_action", None)}
 
 
-def prompt_renderer(config: Any) -> PromptRenderer:
-    """The renderer of a config's prompts, with the model's own tokenizer."""
+def prompt_renderer(settings: Settings) -> PromptRenderer:
+    """The renderer of a run's prompts, with the model's own tokenizer."""
+    model, prompts = settings.model, settings.prompts
     return PromptRenderer(
-        load_tokenizer(config.model_path),
-        PromptTemplate.from_name_or_source(config.template),
-        max_prompt_tokens=config.max_prompt_tokens,
-        system_prompt=config.system_prompt,
-        chat_template_kwargs=config.chat_template_kwargs,
-        action_tag=config.action_tag,
-        think_tag=config.think_tag,
+        load_tokenizer(model.model_path),
+        prompts.template,
+        max_prompt_tokens=model.max_prompt_tokens,
+        system_prompt=model.system_prompt,
+        chat_template_kwargs=model.chat_template_kwargs,
+        action_tag=prompts.action_tag,
+        think_tag=prompts.think_tag,
     )

@@ -2,5 +2,5 @@
 
 NumPy only, float64, pure functions. Rows are (trajectory, step) pairs of one batch, in any order.
 The files in the order of a row's way: penalties, returns, anchors, group_statistics, advantages,
-estimators, minibatches, token_rows; anchor_metrics reports on the way.
+rules, minibatches, token_rows; anchor_metrics reports on the way.
 """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from rllib_gigpo.credit.group_statistics import centred, group_sizes
+from rllib_gigpo.options.records import Options, require
 
-EPISODE_BASELINES = ("trajectory", "step")
-LONE_EPISODES = ("zero", "raw")
 WHITENING_EPSILON = 1e-8
 
 
@@ -34,12 +35,8 @@ def episode_advantages(
         spread.
 
     Raises:
-        ValueError: ``baseline`` is unknown, lengths differ, or a return is not finite.
+        ValueError: Lengths differ, or a return is not finite.
     """
-    if baseline not in EPISODE_BASELINES:
-        raise ValueError(
-            f"episode_baseline={baseline!r} is unknown; choose one of {EPISODE_BASELINES}."
-        )
     if baseline == "step":
         return centred(episode_returns, group_ids, divide_by_std=divide_by_std)
     _, rows, inverse = np.unique(trajectory_ids, return_index=True, return_inverse=True)
@@ -106,47 +103,82 @@ def step_advantages(
     return centred(step_returns, anchor_group_ids, divide_by_std=divide_by_std)
 
 
-def whiten(advantages: np.ndarray, response_lengths: np.ndarray) -> np.ndarray:
-    """Give the response tokens of the batch zero mean and unit variance.
-
-    Every token of a row has its row's advantage, so that a row counts as often as it has tokens:
-    (A - mean) / sqrt(variance + 1e-8), biased variance.
+def expand_to_tokens(
+    rows: np.ndarray, tokens: np.ndarray | None, response_lengths: np.ndarray
+) -> np.ndarray:
+    """Give each response token its advantage: its own, or its row's.
 
     Args:
-        advantages: (R,) one per row.
+        rows: (R,) one per row.
+        tokens: (S,) one per response token, row after row; None where the rows' own hold.
         response_lengths: (R,) response tokens of each row, >= 0.
 
     Returns:
-        (R,) float64; exactly 0 everywhere if all tokens have one advantage or there are none.
+        (S,) float64.
+
+    Raises:
+        ValueError: The lengths do not agree.
+    """
+    if np.shape(rows) != np.shape(response_lengths):
+        raise ValueError(
+            f"advantages {np.shape(rows)} and response_lengths {np.shape(response_lengths)} must"
+            " both have one entry per row."
+        )
+    expanded = np.repeat(np.asarray(rows, dtype=np.float64), response_lengths)
+    if tokens is None:
+        return expanded
+    if np.shape(tokens) != expanded.shape:
+        raise ValueError(
+            f"The rule gave {np.shape(tokens)} advantages for {expanded.shape} response tokens."
+        )
+    return np.asarray(tokens, dtype=np.float64)
+
+
+def whiten(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Give values zero mean and unit variance: (x - mean) / sqrt(variance + 1e-8), biased variance.
+
+    Args:
+        values: (N,).
+        weights: (N,) how often each value counts, such as the response tokens of its row, >= 0;
+            None for once.
+
+    Returns:
+        (N,) float64; exactly 0 everywhere if all that count are equal or none counts.
 
     Raises:
         ValueError: Lengths differ.
     """
-    values = np.asarray(advantages, dtype=np.float64)
-    weights = np.asarray(response_lengths, dtype=np.float64)
+    values = np.asarray(values, dtype=np.float64)
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
     if values.shape != weights.shape:
-        raise ValueError(
-            f"advantages {values.shape} and response_lengths {weights.shape} must both have one"
-            " entry per row."
-        )
+        raise ValueError(f"values {values.shape} and weights {weights.shape} must be equally long.")
     counted = weights > 0
     if not counted.any():
         return np.zeros_like(values)
-    # Relative to a counted row, equal advantages differ by exactly 0.
+    # Relative to one that counts, equal values differ by exactly 0.
     shifted = values - values[counted][0]
     deviations = shifted - np.average(shifted, weights=weights)
     variance = np.average(deviations**2, weights=weights)
     return deviations / np.sqrt(variance + WHITENING_EPSILON)
 
 
-def clip(advantages: np.ndarray, limit: float | None) -> np.ndarray:
-    """Limit advantages to [-limit, limit]; None leaves them alone.
+@dataclass(frozen=True, slots=True)
+class AdvantageScaling(Options):
+    """What is done to the advantages of a batch, in this order.
 
-    Raises:
-        ValueError: ``limit`` is not above 0.
+    Attributes:
+        whiten: Give the batch's response tokens zero mean and unit variance.
+        clip: Bound on |A|, above 0; None for none.
     """
-    if limit is None:
-        return advantages
-    if not limit > 0:
-        raise ValueError(f"advantage_clip={limit!r} must be above 0, or None for no bound.")
-    return np.clip(advantages, -limit, limit)
+
+    whiten: bool = False
+    clip: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a bound of nothing."""
+        require(self, clip="> 0")
+
+    def __call__(self, tokens: np.ndarray) -> np.ndarray:
+        """Scale (S,) advantages of response tokens."""
+        values = whiten(tokens) if self.whiten else tokens
+        return values if self.clip is None else np.clip(values, -self.clip, self.clip)

@@ -6,66 +6,143 @@ meaning; the numbers are small and non-negative, and depend on the order of the 
 
 from __future__ import annotations
 
-import struct
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from itertools import count, pairwise
-from operator import itemgetter
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any, ClassVar
 
 import numpy as np
 
 from rllib_gigpo.credit.anchor_checks import check_hashable, check_text
-from rllib_gigpo.credit.imported import imported
 from rllib_gigpo.credit.text_similarity import Founders, Ratio, founders_factory
-
-AnchorMatch = str | Callable[[list[Any]], Sequence[Hashable]]
-ANCHOR_MATCHES = ("exact", "similar")
+from rllib_gigpo.options.registry import Registry
 
 
-def anchor_groups(
-    anchors: Sequence[Hashable],
-    group_ids: np.ndarray,
-    trajectory_ids: np.ndarray,
-    step_ids: np.ndarray,
-    *,
-    anchor: AnchorMatch = "exact",
-    threshold: float = 0.9,
-    ratio: Ratio = "indel",
-    within_trajectory: bool = True,
-) -> np.ndarray:
-    """Group rows by their anchors as the settings say.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorMatch(ABC):
+    """Which anchors count as the same state.
 
-    Args:
-        anchors: R hashable states; text for ``anchor="similar"``.
-        group_ids: (R,) the task group of each row; anchors are compared inside one only.
-        trajectory_ids: (R,) unique over the batch.
-        step_ids: (R,) ascending along a trajectory.
-        anchor: "exact" (equality), "similar", or a function from the list of all R anchors to R
-            hashable keys that are compared in their place, itself or by its import path.
-        threshold: Least ratio of two similar anchors, inside (0, 1).
-        ratio: "indel", "difflib" or a function, see `rllib_gigpo.credit.text_similarity`.
+    Attributes:
         within_trajectory: Whether a state that one trajectory visits again counts again. If not,
             the first visit alone stays in the group.
-
-    Returns:
-        (R,) int64 labels.
-
-    Raises:
-        ValueError: A setting is unknown or out of range, lengths differ, or an anchor is NaN.
-        TypeError: An anchor is not hashable, or not text where text is needed.
-        MissingExtraError: The indel ratio is asked for and rapidfuzz is not installed.
     """
-    if anchor == "exact":
-        labels = exact_anchor_groups(anchors, group_ids)
-    elif anchor == "similar":
-        labels = similar_anchor_groups(
-            anchors, group_ids, trajectory_ids, step_ids, threshold=threshold, ratio=ratio
+
+    name: ClassVar[str]
+
+    within_trajectory: bool = True
+
+    def __call__(
+        self,
+        anchors: Sequence[Hashable],
+        group_ids: np.ndarray,
+        trajectory_ids: np.ndarray,
+        step_ids: np.ndarray,
+    ) -> np.ndarray:
+        """Group the rows of each task by their anchors.
+
+        Args:
+            anchors: R hashable states.
+            group_ids: (R,) the task group of each row; anchors are compared inside one only.
+            trajectory_ids: (R,) unique over the batch.
+            step_ids: (R,) ascending along a trajectory.
+
+        Returns:
+            (R,) int64 labels.
+
+        Raises:
+            ValueError: Lengths differ, or an anchor is NaN.
+            TypeError: An anchor is not hashable, or not text where text is needed.
+        """
+        labels = self.groups(anchors, group_ids, trajectory_ids, step_ids)
+        if self.within_trajectory:
+            return labels
+        return split_later_visits(labels, trajectory_ids, step_ids)
+
+    @abstractmethod
+    def groups(
+        self,
+        anchors: Sequence[Hashable],
+        group_ids: np.ndarray,
+        trajectory_ids: np.ndarray,
+        step_ids: np.ndarray,
+    ) -> np.ndarray:
+        """Label the rows, every visit counted; see ``__call__``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExactAnchors(AnchorMatch):
+    """Equal anchors, see `exact_anchor_groups`."""
+
+    name: ClassVar[str] = "exact"
+
+    def groups(self, anchors: Sequence[Hashable], group_ids: np.ndarray, *_: Any) -> np.ndarray:
+        """Compare for equality, see the base class."""
+        return exact_anchor_groups(anchors, group_ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarAnchors(AnchorMatch):
+    """Similar texts, see `similar_anchor_groups`.
+
+    Attributes:
+        threshold: Least similarity of two anchors, inside (0, 1).
+        ratio: "indel" (rapidfuzz), "difflib", or a function ``(founder, text) -> ratio``, itself or
+            by its import path.
+    """
+
+    name: ClassVar[str] = "similar"
+
+    threshold: float = 0.9
+    ratio: Ratio = "indel"
+
+    def __post_init__(self) -> None:
+        """Refuse a threshold out of range and an unknown ratio."""
+        founders_factory(self.ratio, threshold=self.threshold)
+
+    def groups(
+        self,
+        anchors: Sequence[Hashable],
+        group_ids: np.ndarray,
+        trajectory_ids: np.ndarray,
+        step_ids: np.ndarray,
+    ) -> np.ndarray:
+        """Compare as texts, see the base class."""
+        return similar_anchor_groups(
+            anchors,
+            group_ids,
+            trajectory_ids,
+            step_ids,
+            threshold=self.threshold,
+            ratio=self.ratio,
         )
-    else:
-        keys_of = imported(anchor, setting="anchor", known=ANCHOR_MATCHES)
-        labels = exact_anchor_groups(list(keys_of(list(anchors))), group_ids)
-    return labels if within_trajectory else split_later_visits(labels, trajectory_ids, step_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorKeys(AnchorMatch):
+    """A user's own keys, such as the clusters of an embedding model.
+
+    Attributes:
+        function: From the list of all R anchors to R hashable keys that are compared instead.
+    """
+
+    name: ClassVar[str] = "function"
+
+    function: Callable[[list[Any]], Sequence[Hashable]]
+
+    def groups(self, anchors: Sequence[Hashable], group_ids: np.ndarray, *_: Any) -> np.ndarray:
+        """Compare the keys for equality, see the base class."""
+        return exact_anchor_groups(list(self.function(list(anchors))), group_ids)
+
+
+ANCHORS: Registry[AnchorMatch] = Registry(
+    "anchor",
+    AnchorMatch,
+    (ExactAnchors, SimilarAnchors),
+    wrap=AnchorKeys,
+)
 
 
 def exact_anchor_groups(anchors: Sequence[Hashable], group_ids: np.ndarray) -> np.ndarray:
@@ -91,14 +168,12 @@ def exact_anchor_groups(anchors: Sequence[Hashable], group_ids: np.ndarray) -> n
         raise ValueError(
             f"{len(anchors)} anchors and group_ids {group_ids.shape} must have one entry per row."
         )
-    try:
-        labels, types = _label_rows(anchors, group_ids)
-    except TypeError:
+    if any(type(anchor) is not str for anchor in anchors):
         check_hashable(anchors)
-        raise
-    if types - {str}:
-        check_hashable(anchors)
-    return labels
+    # One dictionary a task, whose missing anchors get the next number.
+    labels_of = defaultdict[int, dict[Hashable, int]](partial(defaultdict, count().__next__))
+    pairs = zip(group_ids.tolist(), anchors, strict=True)
+    return np.array([labels_of[group_id][anchor] for group_id, anchor in pairs], dtype=np.int64)
 
 
 def similar_anchor_groups(
@@ -173,42 +248,3 @@ def split_later_visits(
     result = labels.copy()
     result[is_later] = labels.max(initial=-1) + 1 + np.arange(is_later.sum())
     return result
-
-
-def _label_rows(anchors: list[Hashable], group_ids: np.ndarray) -> tuple[np.ndarray, set[type]]:
-    """Number the distinct (group, anchor) pairs, and say the types of the anchors."""
-    if (group_ids[1:] >= group_ids[:-1]).all():
-        return _label_sorted(anchors, group_ids)
-    order = np.argsort(group_ids, kind="stable")
-    labels, types = _label_sorted([anchors[row] for row in order.tolist()], group_ids[order])
-    result = np.empty_like(labels)
-    result[order] = labels
-    return result, types
-
-
-def _label_sorted(anchors: list[Hashable], group_ids: np.ndarray) -> tuple[np.ndarray, set[type]]:
-    """Do so for rows sorted by group, with one small dictionary after the other.
-
-    No (group, anchor) tuples are made and hashed, and a group's dictionary fits the CPU's cache.
-    What runs once per row is a C loop: itemgetter looks a group's anchors up, a missing one gets
-    the next number, and struct writes the numbers down (NumPy takes several times longer to read
-    them). What remains is mostly the hashing of the strings.
-    """
-    next_label = count().__next__
-    packed: list[bytes] = []
-    types: set[type] = set()
-    for start, stop in pairwise(_group_bounds(group_ids)):
-        known: defaultdict[Hashable, int] = defaultdict(next_label)
-        found = itemgetter(*anchors[start:stop])(known)
-        labels = found if stop - start > 1 else (found,)
-        packed.append(struct.Struct(f"{stop - start}n").pack(*labels))
-        types.update(map(type, known))
-    return np.frombuffer(bytearray().join(packed), dtype=np.intp), types
-
-
-def _group_bounds(group_ids: np.ndarray) -> list[int]:
-    """Where runs of equal group ids begin, and where the last one ends."""
-    if group_ids.size == 0:
-        return []
-    changes = np.flatnonzero(group_ids[1:] != group_ids[:-1]) + 1
-    return [0, *changes.tolist(), len(group_ids)]

@@ -1,4 +1,4 @@
-"""Temporal differences along trajectories, for the estimators that have values of states."""
+"""Temporal differences along trajectories, for the rules that have values of states."""
 
 from __future__ import annotations
 
@@ -57,13 +57,3 @@ def accumulate(
         (R,) float64.
     """
     return step_returns(residuals, trajectory_ids, step_ids, gamma=decay)
-
-
-def check_lambda(gae_lambda: float) -> None:
-    """Refuse a λ outside of [0, 1].
-
-    Raises:
-        ValueError: It is.
-    """
-    if not 0.0 <= gae_lambda <= 1.0:
-        raise ValueError(f"gae_lambda={gae_lambda!r} must lie in [0, 1].")

@@ -1,4 +1,4 @@
-"""Statistics within groups of rows: the one piece of arithmetic that all estimators share.
+"""Statistics within groups of rows: the one piece of arithmetic that all rules share.
 
 A group is a label. Any int64 labels will do; small non-negative ones, such as those of
 `rllib_gigpo.credit.anchors`, are used as they are, others are numbered first.
@@ -9,18 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 STD_EPSILON = 1e-6
-
-
-def check_normalize_by_std(value: bool | None) -> None:
-    """Refuse what is no yes, no or None: any other value would count as one of them.
-
-    Raises:
-        ValueError: It is.
-    """
-    if value is not None and not isinstance(value, bool):
-        raise ValueError(
-            f"normalize_by_std={value!r} must be True, False, or None for the estimator's own."
-        )
 
 
 def centred(

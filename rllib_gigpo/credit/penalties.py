@@ -1,94 +1,76 @@
-"""Where the penalty of an invalid answer enters the credit of its step.
-
-``"return"`` takes it from the step's reward, so that discounting carries it into the steps before;
-the episode return stays the environment's own. ``"row"`` leaves all rewards alone and takes it from
-this one row: from its step return before the anchor group's statistics, and from its episode
-advantage after centring. ``"score"`` does so too, but takes it from the row's episode return
-*before* the statistics, as verl-agent does: the penalties of a group then move its mean.
-"""
+"""Penalties of answers, in the environment's reward units; connectors add them up."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 
-PENALTY_MODES = ("return", "row", "score")
-# Of a rule that compares no episode returns over a group's rows: "score" would be "row" again.
-ROW_PENALTY_MODES = ("return", "row")
+from rllib_gigpo.options.records import Options, require
 
 
-def check_penalty_mode(mode: str, *, modes: tuple[str, ...] = PENALTY_MODES) -> None:
-    """Refuse a mode that is unknown, or unknown to a rule.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlongPenalty(Options):
+    """DAPO's penalty of answers near the token limit, see `overlong_penalties`.
 
-    Args:
-        mode: The setting.
-        modes: What the rule knows.
-
-    Raises:
-        ValueError: ``mode`` is none of ``modes``.
+    Attributes:
+        buffer_tokens: How many tokens before the limit it begins to rise from 0, at least 1.
+        weight: The penalty at the limit.
     """
-    if mode not in PENALTY_MODES:
-        raise ValueError(f"penalty_mode={mode!r} is unknown; choose one of {modes}.")
-    if mode not in modes:
-        raise ValueError(
-            f"penalty_mode={mode!r} belongs to the rules that compare episode returns over a"
-            f" group's rows (gigpo, grpo, rloo); here choose one of {modes}."
-        )
+
+    buffer_tokens: int
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        require(self, buffer_tokens=">= 1", weight=">= 0")
 
 
-def penalised_rewards(rewards: np.ndarray, penalties: np.ndarray, *, mode: str) -> np.ndarray:
-    """Rewards that step returns are made of: r - c in mode "return", else r.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Penalties(Options):
+    """What answers cost.
+
+    Attributes:
+        format: Of an answer without valid format, at least 0.
+        admissible: Of an action that is not admissible, at least 0.
+        overlong: Of an answer near the token limit; None for nothing.
+        filter_overlong: Leave steps whose answer the limit cut off out of the loss.
+        mode: "return": discounted into earlier steps too; "row": taken by the rule from the row of
+            the answer only.
+    """
+
+    format: float = 0.0
+    admissible: float = 0.0
+    overlong: OverlongPenalty | None = None
+    filter_overlong: bool = False
+    mode: Literal["return", "row"] = "return"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        require(self, format=">= 0", admissible=">= 0")
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no answer costs anything."""
+        return not (self.format or self.admissible or self.overlong)
+
+
+def invalid_penalties(
+    is_format_valid: np.ndarray, is_admissible: np.ndarray, *, format: float, admissible: float
+) -> np.ndarray:
+    """Penalise invalid answers; one without valid format names no action and pays for that only.
 
     Args:
-        rewards: (R,) the environment's rewards.
-        penalties: (R,) c >= 0, in the environment's reward units.
-        mode: One of `PENALTY_MODES`.
+        is_format_valid: (R,) bool.
+        is_admissible: (R,) bool.
+        format: The penalty of an answer without valid format.
+        admissible: The penalty of an action that is not admissible.
 
     Returns:
-        (R,) float64, a new array.
+        (R,) float64.
     """
-    return np.asarray(rewards, dtype=np.float64) - _where(penalties, mode, "return")
-
-
-def penalised_step_returns(returns: np.ndarray, penalties: np.ndarray, *, mode: str) -> np.ndarray:
-    """Step returns that are compared: R - c in the modes "row" and "score", else R.
-
-    Args:
-        returns: (R,) step returns of `penalised_rewards`.
-        penalties: (R,) c >= 0.
-        mode: One of `PENALTY_MODES`.
-
-    Returns:
-        (R,) float64, a new array.
-    """
-    return returns - _where(penalties, mode, "row", "score")
-
-
-def penalised_scores(returns: np.ndarray, penalties: np.ndarray, *, mode: str) -> np.ndarray:
-    """Episode returns that are compared, one per row: R - c in mode "score", else R.
-
-    Args:
-        returns: (R,) episode returns.
-        penalties: (R,) c >= 0.
-        mode: One of `PENALTY_MODES`.
-
-    Returns:
-        (R,) float64, a new array.
-    """
-    return returns - _where(penalties, mode, "score")
-
-
-def penalised_advantages(advantages: np.ndarray, penalties: np.ndarray, *, mode: str) -> np.ndarray:
-    """Episode advantages after centring: A - c in mode "row", else A.
-
-    Args:
-        advantages: (R,) episode advantages.
-        penalties: (R,) c >= 0.
-        mode: One of `PENALTY_MODES`.
-
-    Returns:
-        (R,) float64, a new array.
-    """
-    return advantages - _where(penalties, mode, "row")
+    return np.where(is_format_valid, np.where(is_admissible, 0.0, admissible), format)
 
 
 def overlong_penalties(
@@ -110,9 +92,3 @@ def overlong_penalties(
     """
     excess = np.asarray(response_lengths, dtype=np.float64) - (max_tokens - buffer_tokens)
     return weight * np.clip(excess / buffer_tokens, 0.0, 1.0)
-
-
-def _where(penalties: np.ndarray, mode: str, *modes: str) -> np.ndarray:
-    check_penalty_mode(mode)
-    penalties = np.asarray(penalties, dtype=np.float64)
-    return penalties if mode in modes else np.zeros_like(penalties)

@@ -6,21 +6,20 @@ Statistics run over rows, so that long episodes weigh more. Source: alibaba/ROLL
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.group_statistics import centred
+from rllib_gigpo.options.records import Options
 
-GROUPINGS = ("batch", "traj_group_id", "tags")
-METHODS = ("identity", "mean", "mean_std", "asym_clip")
 ASYM_CLIP = (-1.0, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
-class RewardNormalization:
+class RewardNormalization(Options):
     """How values of rows are made comparable.
 
     Attributes:
@@ -30,33 +29,8 @@ class RewardNormalization:
             deviation + 1e-6); "asym_clip": the same, clamped to [-1, 3].
     """
 
-    grouping: str = "traj_group_id"
-    method: str = "mean"
-
-    def __post_init__(self) -> None:
-        """Refuse unknown choices."""
-        for name, allowed in (("grouping", GROUPINGS), ("method", METHODS)):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(
-                    f"reward_normalization: {name}={value!r} is unknown; choose one of {allowed}."
-                )
-
-    @classmethod
-    def from_setting(cls, setting: Mapping[str, Any] | Self) -> Self:
-        """Read what stands in a config, ``{"grouping": ..., "method": ...}``.
-
-        Raises:
-            ValueError: An unknown key or value.
-        """
-        if isinstance(setting, cls):
-            return setting
-        known = [field.name for field in fields(cls)]
-        if not isinstance(setting, Mapping) or set(setting) - set(known):
-            raise ValueError(
-                f"reward_normalization={setting!r} must be a dict with the keys {known}."
-            )
-        return cls(**setting)
+    grouping: Literal["batch", "traj_group_id", "tags"] = "traj_group_id"
+    method: Literal["identity", "mean", "mean_std", "asym_clip"] = "mean"
 
     @property
     def compares_within_groups(self) -> bool:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from rllib_gigpo.credit.imported import imported
-from rllib_gigpo.errors import MissingExtraError
+from rllib_gigpo.errors import ConfigError, MissingExtraError
+from rllib_gigpo.options.registry import import_object
 
 Ratio = str | Callable[[str, str], float]
 RATIOS = ("indel", "difflib")
@@ -51,15 +51,21 @@ def founders_factory(ratio: Ratio, *, threshold: float) -> Callable[[], Founders
     """
     if not 0.0 < threshold < 1.0:
         raise ValueError(
-            f"anchor_threshold={threshold!r} must lie inside (0, 1);"
-            ' for equality use anchor="exact".'
+            f"threshold={threshold!r} must lie inside (0, 1); for equality use anchor='exact'"
         )
     if ratio == "indel":
         distance = _indel_distance()
         return lambda: IndelFounders(distance, threshold)
     if ratio == "difflib":
         return lambda: DifflibFounders(threshold)
-    own = imported(ratio, setting="anchor_ratio", known=RATIOS)
+    if isinstance(ratio, str) and ":" not in ratio:
+        raise ConfigError(
+            f"ratio={ratio!r} is unknown; choose one of {', '.join(RATIOS)}, or a function by its"
+            " import path, 'package.module:name'"
+        )
+    own = import_object(ratio, setting="ratio") if isinstance(ratio, str) else ratio
+    if not callable(own):
+        raise ConfigError(f"ratio={ratio!r} is a {type(own).__name__}, not a function")
     return lambda: OwnFounders(own, threshold)
 
 
@@ -186,8 +192,8 @@ def _indel_distance() -> Callable[..., Any]:
         from rapidfuzz.distance import Indel
     except ImportError as error:
         raise MissingExtraError(
-            'anchor="similar" with the indel ratio needs rapidfuzz:'
-            ' pip install "rllib-gigpo[similar]" (or choose anchor_ratio="difflib").'
+            "anchor='similar' with the indel ratio needs rapidfuzz:"
+            ' pip install "rllib-gigpo[similar]" (or choose ratio="difflib")'
         ) from error
     return Indel.distance
 

@@ -93,7 +93,7 @@ class TokenRows:
             prompts: R lists of token ids.
             responses: R lists of token ids.
             rollout_logp: R arrays, one log-probability per response token.
-            advantages: (R,), the same for every response token of a row.
+            advantages: (S,), one per response token, row after row.
             minibatch_ids: (R,).
             num_minibatches: M.
             weights: (R,); None for 1 each.
@@ -117,7 +117,7 @@ class TokenRows:
             prompt_lengths=lengths[::2].copy(),
             response_lengths=response_lengths,
             rollout_logp=_joined(rollout_logp, np.float32),
-            advantages=np.repeat(np.asarray(advantages), response_lengths).astype(np.float32),
+            advantages=np.asarray(advantages).astype(np.float32),
             weights=weights.astype(np.float32),
             minibatch_ids=np.asarray(minibatch_ids).astype(np.int32),
             minibatch_token_counts=token_counts[:num_minibatches],

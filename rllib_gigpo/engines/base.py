@@ -15,6 +15,7 @@ import numpy as np
 
 from rllib_gigpo.errors import EngineError
 from rllib_gigpo.models.lora_settings import LoraSettings
+from rllib_gigpo.options.records import Options, require
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,25 @@ class SamplingSettings:
                 f"{self} cannot be sampled from: use temperature >= 0, 0 < top_p <= 1, top_k >= 0 "
                 "(0 is off) and max_tokens >= 1."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class EvalSampling(Options):
+    """How evaluation draws tokens; training draws from the model's own distribution.
+
+    Attributes:
+        temperature: 0 takes the most likely token; at least 0.
+        top_p: Share of the probability that is drawn from, in (0, 1].
+        top_k: Number of tokens that are drawn from; 0 for all.
+    """
+
+    temperature: float = 0.4
+    top_p: float = 1.0
+    top_k: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no distribution belongs to."""
+        require(self, temperature=">= 0", top_p="> 0, <= 1", top_k=">= 0")
 
 
 @dataclass(frozen=True, slots=True)

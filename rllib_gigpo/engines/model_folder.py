@@ -11,6 +11,7 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoTokenizer
 
 from rllib_gigpo.errors import EngineError
+from rllib_gigpo.models.context import context_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,8 @@ class ModelFolder:
         Raises:
             EngineError: Says both lengths. Models that stretch their positions are not judged.
         """
-        longest = getattr(self.config, "max_position_embeddings", None)
-        rope = getattr(self.config, "rope_parameters", None) or {}
-        is_stretched = rope.get("rope_type", "default") != "default"
-        if longest is not None and not is_stretched and max_model_len > longest:
+        longest = context_length(self.config.to_dict())
+        if longest is not None and max_model_len > longest:
             raise EngineError(
                 f"max_model_len={max_model_len} exceeds the model's context of {longest} tokens: "
                 "lower llm(max_prompt_tokens=..., max_response_tokens=...)."
@@ -56,7 +55,7 @@ def read_model_folder(path: str) -> ModelFolder:
     folder = Path(path)
     if not (folder / "config.json").is_file():
         raise EngineError(
-            f"{path!r} is no model folder (it has no config.json): give the path of a local "
+            f"{path!r} is not a model folder (it has no config.json): give the path of a local "
             "Hugging Face model folder in llm(model_path=...)."
         )
     try:

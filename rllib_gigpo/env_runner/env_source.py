@@ -8,6 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from rllib_gigpo.envs.making import make
 from rllib_gigpo.errors import EnvContractError
 
 
@@ -41,7 +42,7 @@ class EnvSource:
             return creator(dict(self.env_config))
         # Gymnasium's passive checker compares strings with Text spaces, whose default character
         # set holds no space and no punctuation.
-        return gym.make(self.env, disable_env_checker=True, **self.env_config)
+        return make(self.env, **self.env_config)
 
 
 def _registered_creator(name: str) -> Callable[[dict[str, Any]], gym.Env] | None:

@@ -1,13 +1,13 @@
 """The EnvRunner: one inference engine, the environments, and the rollouts that tie them.
 
 `sample` plays whole groups and returns whole episodes. It is built on `start` and `poll`, which do
-not block, so that an asynchronous Algorithm can use the same runner.
+not block; groups of training and of evaluation may be under way at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 from ray.rllib.core import (
@@ -23,16 +23,18 @@ from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
 
 from rllib_gigpo.engines import make_engine
-from rllib_gigpo.engines.base import EngineSettings, SamplingSettings
+from rllib_gigpo.engines.base import EngineSettings
 from rllib_gigpo.env_runner.env_pool import EnvPool, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.env_workers import RayEnvs
 from rllib_gigpo.env_runner.records import SampleResult
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.errors import WeightSyncError
-from rllib_gigpo.models.lora_settings import hot_adapter
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
 from rllib_gigpo.tasks import GroupTask
+
+if TYPE_CHECKING:
+    from rllib_gigpo.config.sections import Settings
 
 
 class GroupEnvRunner(EnvRunner, Checkpointable):
@@ -49,6 +51,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             **kwargs: What `EnvRunnerGroup` passes: worker_index, spaces, ...
         """
         super().__init__(config=config, **kwargs)
+        self._settings: Settings = self.config.settings
         self._env_source = EnvSource(self.config.env, dict(self.config.env_config or {}))
         self._rollout: Rollout | None = None
         self._envs: EnvPool | None = None
@@ -71,7 +74,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     def make_module(self) -> None:
         """Start the engine, once for the life of this runner."""
         self.module = EngineModule(
-            make_engine(self.config.engine, self._engine_settings()),
+            make_engine(self._settings.inference.engine, self._engine_settings()),
             observation_space=self._spaces[0],
             action_space=self._spaces[1],
             inference_only=True,
@@ -79,70 +82,63 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         )
 
     def _engine_settings(self) -> EngineSettings:
-        config = self.config
+        model, inference = self._settings.model, self._settings.inference
         return EngineSettings(
-            model_path=str(config.model_path),
-            dtype=config.engine_dtype or config.dtype,
-            max_model_len=config.max_prompt_tokens + config.max_response_tokens,
-            seed=int(config.seed or 0) + int(self.worker_index or 0),
-            tensor_parallel_size=config.tensor_parallel_size,
-            share_gpu=config.share_gpu,
-            lora=hot_adapter(config.lora),
-            engine_kwargs=dict(config.engine_kwargs),
-            timeout_s=config.engine_timeout_s,
+            model_path=str(model.model_path),
+            dtype=inference.engine_dtype or model.dtype,
+            max_model_len=model.max_prompt_tokens + model.max_response_tokens,
+            seed=int(self.config.seed or 0) + int(self.worker_index or 0),
+            tensor_parallel_size=inference.tensor_parallel_size,
+            share_gpu=inference.share_gpu,
+            lora=model.lora if model.lora is not None and model.lora.is_hot else None,
+            engine_kwargs=dict(inference.engine_kwargs),
+            timeout_s=inference.engine_timeout_s,
         )
 
     def _make_envs(self) -> EnvPool:
-        config, source = self.config, self._env_source
-        if config.num_env_workers:
+        settings, source = self._settings.env_runners, self._env_source
+        if settings.num_env_workers:
             return RayEnvs(
                 source,
-                num_workers=config.num_env_workers,
-                num_threads=config.num_env_threads,
-                num_cpus=config.num_cpus_per_env_worker,
+                num_workers=settings.num_env_workers,
+                num_threads=settings.num_env_threads,
+                num_cpus=settings.num_cpus_per_env_worker,
             )
-        if config.num_env_threads:
-            return ThreadedEnvs(source, num_threads=config.num_env_threads)
+        if settings.num_env_threads:
+            return ThreadedEnvs(source, num_threads=settings.num_env_threads)
         return SerialEnvs(source)
 
     # ------------------------------------------------------------------ sampling
 
     @override(EnvRunner)
-    def sample(
-        self, tasks: Sequence[GroupTask] = (), *, explore: bool = True, **kwargs: Any
-    ) -> list[SingleAgentEpisode]:
+    def sample(self, tasks: Sequence[GroupTask] = (), **kwargs: Any) -> list[SingleAgentEpisode]:
         """Play ``tasks`` and return the whole episodes of all groups that were not lost.
 
         Args:
-            tasks: The groups to play.
-            explore: Training's sampling parameters and group size; False for evaluation's, with one
-                episode per task.
+            tasks: The groups to play; each says how large it is and how its tokens are drawn.
             **kwargs: See `sample_groups`.
         """
-        return self.sample_groups(tasks, explore=explore, **kwargs).episodes
+        return self.sample_groups(tasks, **kwargs).episodes
 
     def sample_groups(
-        self, tasks: Sequence[GroupTask], *, explore: bool = True, weight_version: int | None = None
+        self, tasks: Sequence[GroupTask], *, weight_version: int | None = None
     ) -> SampleResult:
         """Play ``tasks`` to their end.
 
         Args:
             tasks: The groups to play.
-            explore: As in `sample`.
             weight_version: The policy version that must be in the engine; None for any.
 
         Raises:
             WeightSyncError: The engine holds other weights.
         """
-        self.start(tasks, explore=explore, weight_version=weight_version)
+        self.start(tasks, weight_version=weight_version)
         result = SampleResult()
         while not self.is_idle:
             result += self.poll()
         return result
 
-    def start(
-        self, tasks: Sequence[GroupTask], *, explore: bool = True, weight_version: int | None = None
-    ) -> None:
+    def start(self, tasks: Sequence[GroupTask], *, weight_version: int | None = None) -> None:
         """Begin to play ``tasks``, beside those under way; returns at once."""
         held = self.module.engine.weight_version
         if weight_version is not None and held != weight_version:
@@ -152,7 +148,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
                 " before sampling."
             )
         if self._rollout is None or self._rollout.is_done:
-            self._rollout = self._new_rollout(explore)
+            self._rollout = self._new_rollout()
         self._rollout.start(tasks)
 
     def poll(self) -> SampleResult:
@@ -170,25 +166,21 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         """Whether nothing is under way."""
         return self._rollout is None or self._rollout.is_done
 
-    def _new_rollout(self, explore: bool) -> Rollout:
+    def _new_rollout(self) -> Rollout:
         if self._envs is None:
             self._envs = self._make_envs()
-        config = self.config
-        settings = RolloutSettings(
-            group_size=config.group_size if explore else 1,
-            max_episode_steps=config.max_episode_steps,
-            sampling=_sampling_settings(config, explore=explore),
-            explore=explore,
-            max_concurrent_episodes=config.max_concurrent_episodes,
-            seed=config.seed,
-            stall_timeout_s=config.engine_timeout_s,
-        )
+        inference = self._settings.inference
         return Rollout(
             self.module,
             self._envs,
             env_to_module=self._env_to_module,
             module_to_env=self._module_to_env,
-            settings=settings,
+            settings=RolloutSettings(
+                max_episode_steps=self._settings.tasks.max_episode_steps,
+                max_concurrent_episodes=inference.max_concurrent_episodes,
+                seed=self.config.seed,
+                stall_timeout_s=inference.engine_timeout_s,
+            ),
         )
 
     # ------------------------------------------------------------------ state and end
@@ -258,14 +250,3 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             self._envs.close()
             self._envs = None
         self._rollout = None if self._rollout is None or self._rollout.is_done else self._rollout
-
-
-def _sampling_settings(config: Any, *, explore: bool) -> SamplingSettings:
-    if explore:
-        return SamplingSettings(max_tokens=config.max_response_tokens)
-    return SamplingSettings(
-        temperature=config.eval_temperature,
-        top_p=config.eval_top_p,
-        top_k=config.eval_top_k,
-        max_tokens=config.max_response_tokens,
-    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
@@ -16,7 +14,7 @@ class FinishedGroup:
     """All episodes of one task."""
 
     task: GroupTask
-    episodes: list[SingleAgentEpisode]  # group_size, by member
+    episodes: list[SingleAgentEpisode]  # by member
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +75,3 @@ class SampleResult:
             lost=self.lost + other.lost,
             stats=self.stats + other.stats,
         )
-
-
-def step_outputs(episodes: Iterable[Any], column: str) -> list[Any]:
-    """Read what the episodes keep of their steps.
-
-    Args:
-        episodes: Whole episodes, R steps in all.
-        column: Name of an extra model output, see `rllib_gigpo.columns`.
-
-    Returns:
-        R items, episode after episode.
-    """
-    return [value for episode in episodes for value in episode.get_extra_model_outputs(column)]

@@ -13,15 +13,16 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from rllib_gigpo import columns
 from rllib_gigpo.connectors.module_to_env.action_to_env import SKIP_STEP
-from rllib_gigpo.engines.base import Generation, GenerationRequest, SamplingSettings
+from rllib_gigpo.engines.base import Generation, GenerationRequest
 from rllib_gigpo.env_runner.env_pool import EnvEvent, EnvPool
+from rllib_gigpo.env_runner.episode_recorder import EpisodeRecorder
 from rllib_gigpo.env_runner.records import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.rl_modules.engine_module import EngineModule
 from rllib_gigpo.tasks import GroupTask
@@ -33,10 +34,7 @@ _IDLE_WAIT_S = 0.05
 class RolloutSettings:
     """What all episodes of a rollout share."""
 
-    group_size: int
     max_episode_steps: int
-    sampling: SamplingSettings
-    explore: bool
     max_concurrent_episodes: int | None = None
     seed: int | None = None  # None lets the engine draw freely
     stall_timeout_s: float = 600.0  # longest time without any progress
@@ -48,12 +46,13 @@ class _Run:
 
     task: GroupTask
     member: int
-    episode: SingleAgentEpisode
+    recorder: EpisodeRecorder
     slot: int = -1
-    prompt: Any = None  # prompting.renderer.Prompt of the step under way
-    outputs: dict[str, Any] = field(default_factory=dict)  # of the step under way
-    action: Any = None
     is_dropped: bool = False
+
+    @property
+    def episode(self) -> SingleAgentEpisode:
+        return self.recorder.episode
 
     @property
     def request_id(self) -> str:
@@ -87,8 +86,8 @@ class Rollout:
         self._module_to_env = module_to_env
         self._settings = settings
         self._waiting: deque[_Run] = deque()
-        self._groups: dict[int, list[_Run]] = {}
-        self._first_observations: dict[int, Any] = {}
+        self._groups: dict[int | str, list[_Run]] = {}
+        self._first_observations: dict[int | str, Any] = {}
         self._free_slots: list[int] = []
         self._in_env: dict[int, _Run] = {}
         self._in_engine: dict[str, _Run] = {}
@@ -97,14 +96,17 @@ class Rollout:
         self._lost: list[LostGroup] = []
         self._stats = RolloutStats()
         self._last_progress = time.monotonic()
-        self.is_stalled = False  # whether environments hang, so that the pool must be made anew
+        self.is_stalled = False  # whether environments hang, so that the pool must be made again
 
     # ------------------------------------------------------------------ public
 
     def start(self, tasks: Sequence[GroupTask]) -> None:
         """Add groups to play."""
         for task in tasks:
-            runs = [self._new_run(task, member) for member in range(self._settings.group_size)]
+            runs = [
+                _Run(task, member, EpisodeRecorder(task, member))
+                for member in range(task.group_size)
+            ]
             self._groups[task.group_id] = runs
             self._waiting.extend(runs)
         self._open_slots()
@@ -137,13 +139,6 @@ class Rollout:
         return not self._groups and not self._in_env
 
     # ------------------------------------------------------------------ episodes begin and end
-
-    def _new_run(self, task: GroupTask, member: int) -> _Run:
-        episode = SingleAgentEpisode(id_=f"{task.group_id}-{member}")
-        episode.custom_data[columns.TASK] = task.seed
-        episode.custom_data[columns.GROUP_ID] = task.group_id
-        episode.custom_data[columns.MEMBER] = member
-        return _Run(task=task, member=member, episode=episode)
 
     def _open_slots(self) -> None:
         used = len(self._in_env) + len(self._in_engine) + len(self._need_prompt)
@@ -210,7 +205,7 @@ class Rollout:
             elif run.episode.is_reset:
                 self._add_step(run, event)
             else:
-                run.episode.add_env_reset(event.observation, event.info)
+                run.recorder.add_reset(event)
                 self._need_prompt.append(run)
 
     def _begin_fault(self, run: _Run, event: EnvEvent) -> tuple[str, str] | None:
@@ -228,19 +223,10 @@ class Rollout:
         )
 
     def _add_step(self, run: _Run, event: EnvEvent) -> None:
-        episode = run.episode
-        is_last = len(episode) + 1 >= self._settings.max_episode_steps
-        episode.add_env_step(
-            observation=event.observation,
-            action=run.action,
-            reward=event.reward,
-            infos=event.info,
-            terminated=event.terminated,
-            truncated=event.truncated or (is_last and not event.terminated),
-            extra_model_outputs=run.outputs,
-        )
+        is_last = len(run.episode) + 1 >= self._settings.max_episode_steps
+        run.recorder.add_step(event, is_last=is_last)
         self._stats = replace(self._stats, num_steps=self._stats.num_steps + 1)
-        if episode.is_done:
+        if run.episode.is_done:
             self._finish(run)
         else:
             self._need_prompt.append(run)
@@ -248,30 +234,40 @@ class Rollout:
     # ------------------------------------------------------------------ prompt -> engine
 
     def _submit_prompts(self) -> None:
-        if not self._need_prompt:
-            return
         runs, self._need_prompt = self._need_prompt, []
-        batch = self._env_to_module(
-            rl_module=self._module,
-            batch={},
-            episodes=[run.episode for run in runs],
-            explore=self._settings.explore,
-            shared_data={},
-        )
+        for part in _by_kind(runs):
+            self._submit(part)
+
+    def _submit(self, runs: list[_Run]) -> None:
+        batch = self._pass_through(self._env_to_module, runs, {})
         requests = []
-        for run, prompt in zip(runs, batch[columns.PROMPTS], strict=True):
-            run.prompt = prompt
+        for run, prompt, text in zip(
+            runs, batch[columns.PROMPTS], batch[columns.OBSERVATION_TEXT], strict=True
+        ):
+            run.recorder.add_prompt(prompt, text)
             self._in_engine[run.request_id] = run
             requests.append(
                 GenerationRequest(
                     request_id=run.request_id,
                     prompt_token_ids=prompt.token_ids,
-                    sampling=self._settings.sampling,
+                    sampling=run.task.sampling,
                     seed=self._request_seed(run.request_id),
                 )
             )
         self._module.submit(requests)
         self._note_progress()
+
+    def _pass_through(
+        self, pipeline: Any, runs: list[_Run], batch: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Let a pipeline read episodes, which are all of training or all of evaluation."""
+        return pipeline(
+            rl_module=self._module,
+            batch=batch,
+            episodes=[run.episode for run in runs],
+            explore=runs[0].task.is_training,
+            shared_data={},
+        )
 
     def _request_seed(self, request_id: str) -> int | None:
         """A seed per answer, so that it does not depend on who shares the batch."""
@@ -292,41 +288,37 @@ class Rollout:
         if not generations:
             return
         self._note_progress()
-        runs = [self._in_engine.pop(generation.request_id) for generation in generations]
-        batch = self._module_to_env(
-            rl_module=self._module,
-            batch={columns.GENERATIONS: generations},
-            episodes=[run.episode for run in runs],
-            explore=self._settings.explore,
-            shared_data={},
-        )
+        answers = {one.request_id: one for one in generations}
+        runs = [self._in_engine.pop(request_id) for request_id in answers]
+        for part in _by_kind(runs):
+            self._take(part, [answers[run.request_id] for run in part])
+
+    def _take(self, runs: list[_Run], generations: list[Generation]) -> None:
+        batch = self._pass_through(self._module_to_env, runs, {columns.GENERATIONS: generations})
         self._count_tokens(runs, generations)
         for index, (run, generation) in enumerate(zip(runs, generations, strict=True)):
-            run.outputs = _step_outputs(run, generation, batch, index)
-            self._act(run, batch[columns.ENV_ACTIONS][index])
+            action = batch[columns.ENV_ACTIONS][index]
+            run.recorder.add_answer(
+                generation,
+                text=batch[columns.RESPONSE_TEXT][index],
+                parsed=batch[columns.PARSED_ACTIONS][index],
+                action=None if action is SKIP_STEP else action,
+            )
+            self._act(run, action)
 
     def _act(self, run: _Run, action: Any) -> None:
         """Send the action; an answer that names none leaves the state as it is."""
-        run.action = action
-        self._in_env[run.slot] = run
-        if action is not SKIP_STEP:
-            self._envs.step(run.slot, action)
+        if action is SKIP_STEP:
+            self._add_step(run, run.recorder.unchanged(run.slot))
             return
-        run.action = None
-        del self._in_env[run.slot]
-        episode = run.episode
-        unchanged = EnvEvent(
-            slot=run.slot,
-            observation=episode.get_observations(-1),
-            info={**episode.get_infos(-1)},
-        )
-        self._add_step(run, unchanged)
+        self._in_env[run.slot] = run
+        self._envs.step(run.slot, action)
 
     def _count_tokens(self, runs: list[_Run], generations: list[Generation]) -> None:
         self._stats = replace(
             self._stats,
             num_prompt_tokens=self._stats.num_prompt_tokens
-            + sum(len(run.prompt.token_ids) for run in runs),
+            + sum(len(run.recorder.prompt.token_ids) for run in runs if run.recorder.prompt),
             num_response_tokens=self._stats.num_response_tokens
             + sum(len(generation.token_ids) for generation in generations),
         )
@@ -359,24 +351,10 @@ def _fault_of(event: EnvEvent) -> tuple[str, str] | None:
     return None
 
 
-def _step_outputs(
-    run: _Run, generation: Generation, batch: dict[str, Any], index: int
-) -> dict[str, Any]:
-    """What the episode keeps of this step beside observation, action and reward."""
-    parsed = batch[columns.PARSED_ACTIONS][index]
-    return {
-        columns.PROMPT_TOKEN_IDS: run.prompt.token_ids,
-        columns.PROMPT_TEXT: run.prompt.text,
-        columns.PROMPT_CUT: run.prompt.num_dropped_history > 0 or run.prompt.observation_cut,
-        columns.RESPONSE_TOKEN_IDS: generation.token_ids,
-        columns.ROLLOUT_LOGP: generation.logp,
-        columns.WEIGHT_VERSION: generation.weight_version,
-        columns.FINISH_REASON: generation.finish_reason,
-        columns.RESPONSE_TEXT: batch[columns.RESPONSE_TEXT][index],
-        columns.ACTION_TEXT: parsed.action,
-        columns.IS_FORMAT_VALID: parsed.is_format_valid,
-        columns.IS_ADMISSIBLE: parsed.is_admissible,
-    }
+def _by_kind(runs: list[_Run]) -> list[list[_Run]]:
+    """Keep the episodes of training and those of evaluation apart, as RLlib's pieces see them."""
+    kinds = ([run for run in runs if run.task.is_training == kind] for kind in (True, False))
+    return [part for part in kinds if part]
 
 
 def _short(value: Any, length: int = 160) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,23 +24,24 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 
 from rllib_gigpo.credit.token_rows import TokenRows
-from rllib_gigpo.learner.kl_controller import KLController
+from rllib_gigpo.learner.kl_term import make_kl_term
 from rllib_gigpo.learner.model_folder import ModelFolder
-from rllib_gigpo.learner.old_log_probs import RecomputedLogProbs
-from rllib_gigpo.learner.optimizers import make_optimizer, scale_learning_rates, to_cpu
-from rllib_gigpo.learner.reference import make_reference
-from rllib_gigpo.learner.reward_kl import row_divergences
-from rllib_gigpo.learner.settings import (
-    autocast,
-    learning_rate_factor,
-    objective_settings,
-)
+from rllib_gigpo.learner.old_log_probs import recompute_old_logp
+from rllib_gigpo.learner.optimizers import parameter_groups, scale_learning_rates, to_cpu
+from rllib_gigpo.learner.scoring import ForwardSettings
+from rllib_gigpo.learner.sharding import make_sharding
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData, prepare_update
-from rllib_gigpo.learner.update_sums import UpdateSums, reduce_over_learners
+from rllib_gigpo.learner.update_sums import UpdateSums
 from rllib_gigpo.learner.value_update import ValueUpdate, values_of
-from rllib_gigpo.loss.objective import METRIC_NAMES, ObjectiveSums, objective
+from rllib_gigpo.loss.objective import (
+    METRIC_NAMES,
+    ObjectiveSettings,
+    ObjectiveSums,
+    objective,
+)
 from rllib_gigpo.loss.packing import MicroBatch, empty_micro_batch
+from rllib_gigpo.models.causal_lm import resolve_dtype
 from rllib_gigpo.rl_modules import causal_lm_module as lm
 
 # Keys of the state.
@@ -53,26 +54,43 @@ class GiGPOLearner(TorchLearner):
 
     @override(TorchLearner)
     def build(self) -> None:
-        """Build model and optimiser, and keep a copy of the start weights if there is a KL term."""
+        """Build model and optimiser, and keep the start weights if there is a KL term."""
+        self._settings = self.config.settings
+        self.sharding = make_sharding(self.config)
         super().build()
         self._iteration = 0
-        config = self.config
-        self._kl = KLController(config.kl_coeff, target=config.kl_target, horizon=config.kl_horizon)
-        self._reference = None
-        if config.kl_coeff > 0:
-            self._reference = make_reference(self._causal_lm.model)
-        self._old_logp = RecomputedLogProbs(config) if config.old_logp == "recompute" else None
+        loss, optimizer = self._settings.loss, self._settings.optimizer
+        self._forward_settings = ForwardSettings(
+            self._torch_device, optimizer.logp_chunk_tokens, self._settings.model.autocast_dtype
+        )
+        self._kl = make_kl_term(
+            loss.kl_coeff,
+            loss.kl,
+            self._causal_lm.model,
+            forward=self._forward_settings,
+            sharding=self.sharding,
+        )
+
+    @override(TorchLearner)
+    def _make_modules_ddp_if_necessary(self) -> None:
+        """Let our own `Sharding` wrap the model."""
+        self.sharding.wrap(self._module)
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Register one optimiser; its learning rate is set at the start of each update."""
-        module = self._module[module_id].unwrapped()
-        critic = [] if module.critic is None else list(module.critic.parameters())
-        policy = list(module.model.parameters())
+        module, settings = self._module[module_id].unwrapped(), self._settings
+        critic = settings.loss.critic
+        groups = parameter_groups(
+            module.model.parameters(),
+            () if module.critic is None else module.critic.parameters(),
+            lr=settings.optimizer.lr,
+            critic_lr=0.0 if critic is None else critic.lr,
+        )
         self.register_optimizer(
             module_id=module_id,
-            optimizer=make_optimizer(policy, self.config, critic_parameters=critic),
-            params=[parameter for parameter in policy + critic if parameter.requires_grad],
+            optimizer=settings.optimizer.optim.build(groups),
+            params=[parameter for group in groups for parameter in group["params"]],
         )
 
     @override(Learner)
@@ -121,7 +139,8 @@ class GiGPOLearner(TorchLearner):
         # Measured over all tokens where old_logp is recomputed, else over the first mini-batch's.
         self._log_means({**sums.results(), **mismatch, "kl_coeff": self._kl.coeff})
         self._log(data, seconds=time.perf_counter() - start)
-        self._steer_kl(sums, training_data.rows)
+        num_rows = float(training_data.rows.minibatch_row_counts.sum())
+        self._kl.after_update(sums.results()["kl_to_reference"], num_rows=num_rows)
         self._iteration += 1
         self.after_gradient_based_update(timesteps=timesteps or {})
         return None if _no_metrics_reduce else self.metrics.reduce()
@@ -130,28 +149,42 @@ class GiGPOLearner(TorchLearner):
 
     def _prepare(self, rows: TokenRows) -> tuple[UpdateData, dict[str, float]]:
         """Pack the rows, and score them with the weights that the update starts from."""
-        mismatch: dict[str, float] = {}
-        data = prepare_update(rows, self.config, self._torch_device)
-        if self._reference is not None and self.config.kl_placement == "loss":
-            data = self._reference.score(data, self.config, self._torch_device)
-        if self._old_logp is not None:
-            data, mismatch = self._old_logp.apply(
-                self._causal_lm.model, data, self.config, self._torch_device
-            )
-        return data, mismatch
+        data = self._kl.prepare(self._packed(rows))
+        loss = self._settings.loss
+        if loss.old_logp == "rollout":
+            return data, {}
+        return recompute_old_logp(
+            self._causal_lm.adapter,
+            data,
+            loss.importance_sampling,
+            forward=self._forward_settings,
+            sharding=self.sharding,
+        )
 
-    def _steer_kl(self, sums: UpdateSums, rows: TokenRows) -> None:
-        """Let the weight of the KL in the loss follow its target; that in the reward did before."""
-        if self.config.kl_placement == "loss":
-            num_rows = float(rows.minibatch_row_counts.sum())
-            self._kl.update(sums.results()["kl_to_reference"], num_rows=num_rows)
+    def _packed(self, rows: TokenRows) -> UpdateData:
+        return prepare_update(
+            rows,
+            self._settings.loss.loss_aggregation,
+            micro_batch_tokens=self._settings.optimizer.micro_batch_tokens,
+            device=self._torch_device,
+        )
 
     def _train(self, data: UpdateData) -> UpdateSums:
-        factor = learning_rate_factor(self.config, self._iteration)
-        scale_learning_rates(self._optimizer, factor)
+        optimizer, loss = self._settings.optimizer, self._settings.loss
+        scale_learning_rates(self._optimizer, optimizer.lr_schedule(self._iteration))
+        self._objective_settings = ObjectiveSettings(
+            policy_loss=loss.policy_loss,
+            kl_coeff=self._kl.loss_coeff,
+            entropy_coeff=loss.entropy_coeff,
+            kl_estimator=loss.kl.estimator,
+        )
+        self._values = None
+        if loss.critic is not None:
+            self._values = ValueUpdate(
+                loss.critic, device=self._torch_device, sharding=self.sharding
+            )
         sums = UpdateSums()
-        self._values = ValueUpdate(self.config, self._torch_device)
-        for _ in range(self.config.num_epochs):
+        for _ in range(optimizer.num_epochs):
             for minibatch, divisor in enumerate(data.divisors):
                 # The divisor is the same on all Learners, so they skip together.
                 if divisor > 0:
@@ -160,9 +193,9 @@ class GiGPOLearner(TorchLearner):
             [sums.fresh_deviation, sums.fresh_logp_diff, sums.max_deviation],
             device=self._torch_device,
         )
-        reduce_over_learners(maxima, is_distributed=self.distributed, maximum=True)
+        self.sharding.reduce(maxima, maximum=True)
         sums.fresh_deviation, sums.fresh_logp_diff, sums.max_deviation = maxima.tolist()
-        if self._causal_lm.critic is not None:
+        if self._values is not None:
             self._log_means(self._values.results())
         return sums
 
@@ -175,12 +208,13 @@ class GiGPOLearner(TorchLearner):
         totals = torch.zeros(len(METRIC_NAMES) + 1, dtype=torch.float64, device=self._torch_device)
         deviation, logp_diff = torch.zeros(2, device=self._torch_device)
         for index, micro_batch in enumerate(micro_batches):
-            with self._gradient_sync(is_last=index == len(micro_batches) - 1):
+            is_last = index == len(micro_batches) - 1
+            with self.sharding.gradient_sync(self.module, is_last=is_last):
                 on_device = micro_batch.to(self._torch_device)
                 scores = self._forward(on_device)
                 part = self._objective(scores, on_device, data)
                 loss = part.loss / divisor
-                if lm.VALUES in scores:
+                if self._values is not None:
                     loss = loss + self._values.loss(
                         scores[lm.VALUES],
                         data.row_columns,
@@ -188,23 +222,21 @@ class GiGPOLearner(TorchLearner):
                         data.row_divisors[minibatch],
                     )
                 # DDP averages over the Learners, and the loss is a sum over them.
-                (loss * self._world_size).backward()
+                (loss * self.sharding.world_size).backward()
             totals += torch.cat([part.loss.detach().double().reshape(1), part.sums])
             deviation = torch.maximum(deviation, part.max_ratio_deviation)
             logp_diff = torch.maximum(logp_diff, part.max_abs_logp_diff)
         sums.add_deviation(deviation.item(), logp_diff=logp_diff.item())
-        reduce_over_learners(totals, is_distributed=self.distributed)
+        self.sharding.reduce(totals)
         self._step(totals, divisor, sums)
 
     def _forward(self, micro_batch: MicroBatch) -> dict[str, torch.Tensor]:
-        config = self.config
-        with autocast(config, self._torch_device):
+        with self._forward_settings.autocast():
             return self.module[DEFAULT_MODULE_ID].forward_train(
                 {
                     lm.MICRO_BATCH: micro_batch,
-                    lm.CHUNK_TOKENS: config.logp_chunk_tokens,
-                    lm.TEMPERATURE: config.temperature,
-                    lm.ENTROPY_GRADIENT: config.entropy_coeff != 0.0,
+                    lm.CHUNK_TOKENS: self._forward_settings.chunk_tokens,
+                    lm.ENTROPY_GRADIENT: self._settings.loss.entropy_coeff != 0.0,
                 }
             )
 
@@ -215,18 +247,14 @@ class GiGPOLearner(TorchLearner):
             scores[lm.LOGP],
             scores[lm.ENTROPY],
             data.columns_of(micro_batch),
-            objective_settings(self.config, kl_coeff=self._kl_coeff_of_loss),
+            self._objective_settings,
         )
 
     def _step(self, totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
         """Clip and step; skip, on all Learners alike, if loss or gradient is not finite."""
-        # A critic's gradient is clipped on its own, lest it scale the policy's.
-        grad_norms = [
-            torch.nn.utils.clip_grad_norm_(
-                group["params"], max_norm=self.config.grad_clip or math.inf
-            ).item()
-            for group in self._optimizer.param_groups
-        ]
+        grad_norms = self.sharding.clip_gradients(
+            self._optimizer.param_groups, self._settings.optimizer.grad_clip
+        )
         loss = totals[0].item() / divisor
         if not all(map(math.isfinite, (loss, *grad_norms))):
             sums.num_skipped += 1
@@ -261,61 +289,53 @@ class GiGPOLearner(TorchLearner):
         try:
             yield
         except BaseException:
-            if self.distributed:
-                torch.distributed.destroy_process_group()
+            self.sharding.tell_of_failure()
             raise
 
     def _free_memory(self) -> None:
-        """Give an engine on the same GPU what the next update allocates anew."""
-        if self.config.share_gpu:
+        """Give an engine on the same GPU what the next update allocates."""
+        if self._settings.inference.share_gpu:
             self._optimizer.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()  # without CUDA: nothing
 
     # ------------------------------------------------------------------ before credit is given
 
-    def penalties_of_share(self, shares: Sequence[TokenRows]) -> np.ndarray:
+    def kl_penalties(self, rows: TokenRows) -> np.ndarray:
         """Weigh the divergence from the reference of this Learner's share of some rows.
-
-        Args:
-            shares: One for each Learner, by rank.
 
         Returns:
             (R,) float64, β·KL in units of the reward, in the order of the rows.
         """
-        assert self._reference is not None
-        rows = shares[self.rank]
-        divergences = row_divergences(self._reference, rows, self.config, self._torch_device)
-        coeff = self._kl.coeff
-        total = torch.tensor([divergences.sum(), rows.response_lengths.sum(), rows.num_rows])
-        total = total.double().to(self._torch_device)
-        reduce_over_learners(total, is_distributed=self.distributed)
-        divergence, num_tokens, num_rows = total.tolist()
-        self._kl.update(divergence / max(num_tokens, 1.0), num_rows=num_rows)
-        return coeff * divergences
+        return self._kl.penalties(self._packed(rows)).cpu().numpy()
 
-    def values_of_share(self, shares: Sequence[TokenRows]) -> np.ndarray:
+    def values(self, rows: TokenRows) -> np.ndarray:
         """Value the states of this Learner's share of some rows.
-
-        Args:
-            shares: One for each Learner, by rank.
 
         Returns:
             (R,) float64, in the order of the rows.
         """
-        rows = shares[self.rank]
-        return values_of(self._causal_lm, rows, self.config, self._torch_device)
+        return values_of(
+            self._causal_lm,
+            rows,
+            micro_batch_tokens=self._settings.optimizer.micro_batch_tokens,
+            forward=self._forward_settings,
+        )
 
     # ------------------------------------------------------------------ weights and state
 
     def export_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield (Hugging Face name, CPU tensor), see `CausalLMModule.export_weights`."""
-        return self._causal_lm.export_weights()
+        """Yield (name, CPU tensor in the engine's type) one by one; call it on all Learners."""
+        settings = self._settings
+        dtype = resolve_dtype(settings.inference.engine_dtype or settings.model.dtype)
+        return self.sharding.export(self._causal_lm.weights(), dtype)
 
     @override(Learner)
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
         """The model alone, as a plain Hugging Face folder; the rest is this Learner's state."""
-        model = self._causal_lm.model
-        folder = ModelFolder(model, self.config.model_path, lora=self.config.lora)
+        settings = self._settings.model
+        folder = ModelFolder(
+            self._causal_lm.model, settings.model_path, lora=settings.lora, sharding=self.sharding
+        )
         return [(COMPONENT_RL_MODULE, folder)]
 
     @override(Learner)
@@ -324,7 +344,7 @@ class GiGPOLearner(TorchLearner):
         state = super().get_state(*args, **kwargs)
         if self._causal_lm.critic is not None:  # the Hugging Face folder holds the policy alone
             state[lm.CRITIC] = to_cpu(self._causal_lm.critic.state_dict())
-        return {**state, ITERATION: self._iteration, KL_COEFF: self._kl.coeff}
+        return {**state, ITERATION: self._iteration, KL_COEFF: self._kl.get_state()}
 
     @override(Learner)
     def set_state(self, state: dict[str, Any]) -> None:
@@ -336,8 +356,7 @@ class GiGPOLearner(TorchLearner):
         self._iteration = state.get(ITERATION, self._iteration)
         if self._causal_lm.critic is not None and lm.CRITIC in state:
             self._causal_lm.critic.load_state_dict(state[lm.CRITIC])
-        if self.config.kl_target is not None:  # a fixed weight is the config's, which may change
-            self._kl.coeff = state.get(KL_COEFF, self._kl.coeff)
+        self._kl.set_state(state.get(KL_COEFF))
 
     @override(TorchLearner)
     def _get_optimizer_state(self) -> dict[str, Any]:
@@ -368,22 +387,3 @@ class GiGPOLearner(TorchLearner):
     @property
     def _torch_device(self) -> torch.device:
         return torch.device(self._device)
-
-    @property
-    def _kl_coeff_of_loss(self) -> float:
-        return self._kl.coeff if self.config.kl_placement == "loss" else 0.0
-
-    @property
-    def rank(self) -> int:
-        """Number of this Learner among all, from 0."""
-        return torch.distributed.get_rank() if self.distributed else 0
-
-    @property
-    def _world_size(self) -> int:
-        return max(self.config.num_learners, 1)
-
-    def _gradient_sync(self, *, is_last: bool) -> contextlib.AbstractContextManager[Any]:
-        """Let DDP exchange gradients in the last backward pass of a mini-batch only."""
-        if is_last or not self.distributed:
-            return contextlib.nullcontext()
-        return self.module[DEFAULT_MODULE_ID].no_sync()

@@ -1,51 +1,109 @@
 """The learning rate as a function of the iteration."""
 
+from __future__ import annotations
+
 import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
-SCHEDULES = ("constant", "linear", "cosine")
+from rllib_gigpo.options.records import require
+from rllib_gigpo.options.registry import Registry
 
 
-def learning_rate(
-    iteration: int,
-    *,
-    lr: float,
-    schedule: str = "constant",
-    warmup_iterations: int = 0,
-    decay_iterations: int | None = None,
-    final_fraction: float = 0.0,
-) -> float:
-    """Return the learning rate of an iteration.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LRSchedule(ABC):
+    """What part of its peak the rate has in an iteration.
 
-    Warm-up: ``lr·(i + 1)/W`` for i < W, so that the first iteration already learns. Then with the
-    progress p = (i - W)/(D - W), clamped to [0, 1], and f the final fraction: linear
-    ``lr·(1 - (1 - f)·p)``, cosine ``lr·(f + (1 - f)·(1 + cos πp)/2)``.
+    Warm-up: ``(i + 1)/W`` for i < W, so that the first iteration already learns.
 
-    Args:
-        iteration: i, from 0.
-        lr: The rate after the warm-up.
-        schedule: "constant", "linear" or "cosine".
-        warmup_iterations: W.
-        decay_iterations: D, counted from iteration 0; needed unless the schedule is constant.
-        final_fraction: f, in [0, 1]; the rate stays at f·lr from iteration D on.
-
-    Returns:
-        The learning rate.
-
-    Raises:
-        ValueError: If ``schedule`` is unknown, or a decaying one has no D > W.
+    Attributes:
+        warmup_iterations: W, over how many iterations the rate rises from 0.
     """
-    if schedule not in SCHEDULES:
-        raise ValueError(f"schedule={schedule!r} is unknown; use one of {', '.join(SCHEDULES)}.")
-    if iteration < warmup_iterations:
-        return lr * (iteration + 1) / warmup_iterations
-    if schedule == "constant":
-        return lr
-    if decay_iterations is None or decay_iterations <= warmup_iterations:
-        raise ValueError(
-            f"A {schedule} schedule needs decay_iterations > warmup_iterations, got "
-            f"{decay_iterations} and {warmup_iterations}; set it to the length of the run."
-        )
-    progress = (iteration - warmup_iterations) / (decay_iterations - warmup_iterations)
-    progress = min(progress, 1.0)
-    shape = 1.0 - progress if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * progress))
-    return lr * (final_fraction + (1.0 - final_fraction) * shape)
+
+    name: ClassVar[str]
+
+    warmup_iterations: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a negative warm-up."""
+        require(self, warmup_iterations=">= 0")
+
+    def __call__(self, iteration: int) -> float:
+        """Return the factor of an iteration, counted from 0."""
+        if iteration < self.warmup_iterations:
+            return (iteration + 1) / self.warmup_iterations
+        return self.after_warmup(iteration)
+
+    @abstractmethod
+    def after_warmup(self, iteration: int) -> float:
+        """Return the factor from iteration W on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constant(LRSchedule):
+    """The peak, after the warm-up."""
+
+    name: ClassVar[str] = "constant"
+
+    def after_warmup(self, iteration: int) -> float:
+        """1, see the base class."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decay(LRSchedule):
+    """Base of the schedules that fall to a fraction f, with the progress p = (i - W)/(D - W).
+
+    Attributes:
+        decay_iterations: D, the iteration at which the schedule has ended, warm-up included.
+        final_fraction: f, in [0, 1]; the rate stays there from iteration D on.
+    """
+
+    decay_iterations: int
+    final_fraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse an end before the end of the warm-up, and a fraction out of range."""
+        LRSchedule.__post_init__(self)
+        if self.decay_iterations <= self.warmup_iterations:
+            raise ValueError(
+                f"decay_iterations={self.decay_iterations!r} counts from the start, warm-up"
+                f" included, so it must be above warmup_iterations={self.warmup_iterations!r}"
+            )
+        require(self, final_fraction=">= 0, <= 1")
+
+    def after_warmup(self, iteration: int) -> float:
+        """F + (1 - f)·shape(p), see the base class."""
+        done = iteration - self.warmup_iterations
+        progress = min(done / (self.decay_iterations - self.warmup_iterations), 1.0)
+        return self.final_fraction + (1.0 - self.final_fraction) * self.shape(progress)
+
+    @abstractmethod
+    def shape(self, progress: float) -> float:
+        """Fall from 1 at progress 0 to 0 at progress 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear(Decay):
+    """1 - p."""
+
+    name: ClassVar[str] = "linear"
+
+    def shape(self, progress: float) -> float:
+        """1 - p, see the base class."""
+        return 1.0 - progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cosine(Decay):
+    """(1 + cos πp)/2."""
+
+    name: ClassVar[str] = "cosine"
+
+    def shape(self, progress: float) -> float:
+        """(1 + cos πp)/2, see the base class."""
+        return 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+LR_SCHEDULES: Registry[LRSchedule] = Registry("lr_schedule", LRSchedule, (Constant, Linear, Cosine))

@@ -7,7 +7,7 @@ weights are merged, and the adapter alone lies beside them, in peft's format.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from rllib_gigpo.errors import CheckpointError
+from rllib_gigpo.learner.sharding import Sharding
 from rllib_gigpo.models.lora import load_adapter, merged_weights, save_adapter
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.models.tokenizer import load_tokenizer
@@ -47,11 +48,17 @@ class ModelFolder(Checkpointable):
     """Saves and restores a Learner's model in the Hugging Face format."""
 
     def __init__(
-        self, model: PreTrainedModel, model_path: str, *, lora: Mapping[str, Any] | None = None
+        self,
+        model: PreTrainedModel,
+        model_path: str,
+        *,
+        sharding: Sharding,
+        lora: LoraSettings | None = None,
     ) -> None:
         """Look after ``model``; the tokenizer comes from ``model_path``."""
         self._model = model
         self._model_path = model_path
+        self._sharding = sharding
         self._lora = lora
 
     @override(Checkpointable)
@@ -99,7 +106,7 @@ class ModelFolder(Checkpointable):
                 folder, dtype=self._model.dtype, local_files_only=True
             )
         try:
-            self._model.load_state_dict(saved.state_dict())
+            self._sharding.load(self._model, saved.state_dict())
         except RuntimeError as error:
             raise CheckpointError(
                 f"The checkpoint's model ({_describe(saved)}) is not the config's"
@@ -118,12 +125,11 @@ class ModelFolder(Checkpointable):
 
     def _save_model(self, folder: Path) -> None:
         if self._lora is None:
-            self._model.save_pretrained(folder)
+            self._sharding.save(self._model, folder)
             return
         merged = {name: value.contiguous() for name, value in merged_weights(self._model)}
-        self._model.save_pretrained(folder, state_dict=merged)
-        settings = LoraSettings.from_setting(self._lora)
-        save_adapter(self._model, settings, folder / _ADAPTER_FOLDER)
+        self._sharding.save(self._model, folder, merged)
+        save_adapter(self._model, self._lora, folder / _ADAPTER_FOLDER)
 
     @override(Checkpointable)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -137,7 +143,7 @@ class ModelFolder(Checkpointable):
     @override(Checkpointable)
     def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
         """What builds an object like this one."""
-        return (self._model, self._model_path), {"lora": self._lora}
+        return (self._model, self._model_path), {"lora": self._lora, "sharding": self._sharding}
 
 
 def _describe(model: PreTrainedModel) -> str:

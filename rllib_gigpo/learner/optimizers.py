@@ -1,57 +1,106 @@
 """The optimiser of the Learner."""
 
-from collections.abc import Iterable
-from typing import Any
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 import torch
+from pydantic import Strict
 
-from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.options.records import require
+from rllib_gigpo.options.registry import Registry
 
-OPTIMIZERS = ("adamw", "sgd")
 PEAK_LR = "peak_lr"  # key of a parameter group: its rate after the warm-up
 
 
-def make_optimizer(
-    parameters: Iterable[torch.nn.Parameter],
-    config: Any,
-    *,
-    critic_parameters: Iterable[torch.nn.Parameter] = (),
-) -> torch.optim.Optimizer:
-    """Build the optimiser that a config names; a critic is a group with a rate of its own.
+class Optim(ABC):
+    """An optimiser and its options, the learning rates left out."""
 
-    Args:
-        parameters: The policy's; those without gradient are left out.
-        config: With ``optimizer_name``, ``lr``, ``critic_lr``, ``weight_decay``, ``adam_betas`` and
-            ``adam_eps``.
-        critic_parameters: The critic's.
+    name: ClassVar[str]
+    # Numbers that are kept beside each parameter.
+    num_moments: ClassVar[int]
 
-    Returns:
-        AdamW, or SGD without momentum and without weight decay.
+    @abstractmethod
+    def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Build it for groups of parameters, each with its "lr"."""
 
-    Raises:
-        ConfigError: If the name is unknown.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdamW(Optim):
+    """AdamW (arXiv 1711.05101).
+
+    Attributes:
+        weight_decay: Decoupled weight decay, at least 0.
+        betas: Decay rates of the two moments, in [0, 1).
+        eps: Epsilon, above 0.
     """
-    groups = [
-        {"params": trainable, "lr": lr, PEAK_LR: lr}
-        for trainable, lr in (
-            ([p for p in parameters if p.requires_grad], config.lr),
-            ([p for p in critic_parameters if p.requires_grad], config.critic_lr),
-        )
-        if trainable
-    ]
-    if config.optimizer_name == "adamw":
+
+    name: ClassVar[str] = "adamw"
+    num_moments: ClassVar[int] = 2
+
+    weight_decay: float = 0.01
+    betas: Annotated[tuple[float, float], Strict(False)] = (0.9, 0.999)  # or a list, as in JSON
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        require(self, weight_decay=">= 0", eps="> 0")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas={self.betas!r} must be two numbers in [0, 1)")
+
+    def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Build torch's, see the base class."""
         return torch.optim.AdamW(
             groups,
-            betas=tuple(config.adam_betas),
-            eps=config.adam_eps,
-            weight_decay=config.weight_decay,
+            betas=self.betas,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
             fused=True,
         )
-    if config.optimizer_name == "sgd":
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SGD(Optim):
+    """Plain gradient steps, without momentum and weight decay."""
+
+    name: ClassVar[str] = "sgd"
+    num_moments: ClassVar[int] = 0
+
+    def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Build torch's, see the base class."""
         return torch.optim.SGD(groups)
-    raise ConfigError(
-        f"optimizer_name={config.optimizer_name!r} is unknown; use one of {', '.join(OPTIMIZERS)}."
+
+
+OPTIMIZERS: Registry[Optim] = Registry("optim", Optim, (AdamW, SGD))
+
+
+def parameter_groups(
+    policy: Iterable[torch.nn.Parameter],
+    critic: Iterable[torch.nn.Parameter],
+    *,
+    lr: float,
+    critic_lr: float,
+) -> list[dict[str, Any]]:
+    """Group the parameters that are trained by their rate; frozen ones are left out.
+
+    Args:
+        policy: The policy's.
+        critic: The critic's.
+        lr: The policy's rate after the warm-up.
+        critic_lr: The critic's.
+
+    Returns:
+        One or two of torch's parameter groups.
+    """
+    rates = ((policy, lr), (critic, critic_lr))
+    groups = (
+        {"params": [one for one in parameters if one.requires_grad], "lr": rate, PEAK_LR: rate}
+        for parameters, rate in rates
     )
+    return [group for group in groups if group["params"]]
 
 
 def scale_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 
 from rllib_gigpo.credit.token_rows import TokenRows
-from rllib_gigpo.loss.aggregation import loss_divisor, token_loss_weights
+from rllib_gigpo.loss.aggregation import LossAggregation
 from rllib_gigpo.loss.packing import MicroBatch, pack_rows
 from rllib_gigpo.loss.token_columns import TokenColumns
 from rllib_gigpo.loss.value_loss import RowColumns
@@ -65,13 +64,19 @@ class UpdateData:
         return replace(self, columns=replace(self.columns, **columns))
 
 
-def prepare_update(rows: TokenRows, config: Any, device: torch.device) -> UpdateData:
+def prepare_update(
+    rows: TokenRows,
+    aggregation: LossAggregation,
+    *,
+    micro_batch_tokens: int,
+    device: torch.device,
+) -> UpdateData:
     """Pack a Learner's rows and bring their columns to its device.
 
     Args:
         rows: Its rows, with the global counts of the mini-batches.
-        config: With ``loss_aggregation``, ``loss_constant`` and
-            ``micro_batch_tokens``.
+        aggregation: How token losses become one number.
+        micro_batch_tokens: Bound of a micro-batch's tokens.
         device: Of the model.
 
     Returns:
@@ -81,18 +86,13 @@ def prepare_update(rows: TokenRows, config: Any, device: torch.device) -> Update
         pack_rows(
             rows,
             np.flatnonzero(rows.minibatch_ids == minibatch),
-            max_tokens=config.micro_batch_tokens,
+            max_tokens=micro_batch_tokens,
             overhead_tokens=overhead_tokens(device),
         )
         for minibatch in range(rows.num_minibatches)
     ]
     divisors = [
-        loss_divisor(
-            config.loss_aggregation,
-            token_count=float(token_count),
-            row_count=float(row_count),
-            constant=config.loss_constant,
-        )
+        aggregation.divisor(token_count=float(token_count), row_count=float(row_count))
         for token_count, row_count in zip(
             rows.minibatch_token_counts, rows.minibatch_row_counts, strict=True
         )
@@ -101,14 +101,14 @@ def prepare_update(rows: TokenRows, config: Any, device: torch.device) -> Update
         micro_batches=micro_batches,
         divisors=divisors,
         row_divisors=rows.minibatch_row_counts.tolist(),
-        columns=_columns(rows, config.loss_aggregation, device),
+        columns=_columns(rows, aggregation, device),
         row_columns=_row_columns(rows, device),
         num_rows=rows.num_rows,
         num_tokens=len(rows.token_ids),
     )
 
 
-def _columns(rows: TokenRows, aggregation: str, device: torch.device) -> TokenColumns:
+def _columns(rows: TokenRows, aggregation: LossAggregation, device: torch.device) -> TokenColumns:
     lengths = rows.response_lengths
 
     def on_device(array: np.ndarray, dtype: type = np.float32) -> torch.Tensor:
@@ -119,7 +119,7 @@ def _columns(rows: TokenRows, aggregation: str, device: torch.device) -> TokenCo
         rollout_logp=rollout_logp,
         old_logp=rollout_logp,
         advantages=on_device(rows.advantages),
-        loss_weights=on_device(token_loss_weights(aggregation, rows.weights, lengths)),
+        loss_weights=on_device(aggregation.token_weights(rows.weights, lengths)),
         metric_weights=on_device(np.repeat(rows.weights, lengths)),
         row_ids=on_device(np.repeat(np.arange(rows.num_rows), lengths), np.int64),
     )

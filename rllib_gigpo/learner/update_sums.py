@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 import torch
-import torch.distributed
 
 from rllib_gigpo.loss.objective import METRIC_NAMES
 
@@ -83,18 +82,3 @@ def _per_token(sums: dict[str, float]) -> dict[str, float]:
         for name, value in sums.items()
         if name != "num_tokens"
     }
-
-
-def reduce_over_learners(
-    tensor: torch.Tensor, *, is_distributed: bool, maximum: bool = False
-) -> None:
-    """Sum, or take the maximum, over the Learners, in place.
-
-    Args:
-        tensor: On the Learner's device.
-        is_distributed: From the config: vLLM makes a process group too, in the driver's process.
-        maximum: Whether to take the maximum.
-    """
-    if is_distributed:
-        operation = torch.distributed.ReduceOp.MAX if maximum else torch.distributed.ReduceOp.SUM
-        torch.distributed.all_reduce(tensor, op=operation)

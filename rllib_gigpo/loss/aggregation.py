@@ -4,72 +4,107 @@ A mini-batch's loss is ``Σ_s v_s·l_s / D``. The weights v belong to the tokens
 the whole mini-batch, over all Learners, so that micro-batches and ranks only ever add up sums.
 """
 
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
-AGGREGATIONS = ("token_mean", "seq_mean_token_mean", "seq_mean_token_sum", "seq_sum_norm")
+from rllib_gigpo.options.records import require
+from rllib_gigpo.options.registry import Registry
 
 
-def token_loss_weights(
-    aggregation: str, row_weights: np.ndarray, response_lengths: np.ndarray
-) -> np.ndarray:
-    """Weigh each response token for an aggregation.
+@dataclass(frozen=True, slots=True)
+class LossAggregation(ABC):
+    """Weights v and divisor D, with w_r the weight of row r and n_r its response tokens."""
 
-    With w_r the weight of row r and n_r its number of response tokens, v is ``w_r`` for token_mean,
-    seq_mean_token_sum and seq_sum_norm, and ``w_r / n_r`` for seq_mean_token_mean.
+    name: ClassVar[str]
 
-    Args:
-        aggregation: One of `AGGREGATIONS`.
-        row_weights: (R,) float; 0 for a row that only pads.
-        response_lengths: (R,) int; a row without response tokens adds none.
+    def token_weights(self, row_weights: np.ndarray, response_lengths: np.ndarray) -> np.ndarray:
+        """Weigh each response token: v = w_r, unless a subclass says otherwise.
 
-    Returns:
-        (S,) float32 over the response tokens, row after row.
+        Args:
+            row_weights: (R,) float; 0 for a row that must not count.
+            response_lengths: (R,) int; a row without response tokens adds none.
 
-    Raises:
-        ValueError: If ``aggregation`` is unknown.
-    """
-    _check(aggregation)
-    weights = np.asarray(row_weights, dtype=np.float64)
-    if aggregation == "seq_mean_token_mean":
-        weights = weights / np.maximum(response_lengths, 1)
-    return np.repeat(weights, response_lengths).astype(np.float32)
+        Returns:
+            (S,) float32 over the response tokens, row after row.
+        """
+        weights = np.asarray(row_weights, dtype=np.float64)
+        return np.repeat(weights, response_lengths).astype(np.float32)
+
+    @abstractmethod
+    def divisor(self, *, token_count: float, row_count: float) -> float:
+        """Return the one number that a mini-batch's summed loss is divided by.
+
+        Args:
+            token_count: Σ_r w_r·n_r over the mini-batch of all Learners.
+            row_count: Σ_r w_r over the mini-batch of all Learners.
+
+        Returns:
+            The divisor; 0 for a mini-batch in which nothing counts.
+        """
 
 
-def loss_divisor(
-    aggregation: str, *, token_count: float, row_count: float, constant: float | None = None
-) -> float:
-    """Return the one number that a mini-batch's summed loss is divided by.
+@dataclass(frozen=True, slots=True)
+class TokenMean(LossAggregation):
+    """Every token counts alike: D = Σ_r w_r·n_r."""
 
-    token_mean: Σ_r w_r·n_r. seq_mean_token_mean and seq_mean_token_sum: Σ_r w_r. seq_sum_norm:
-    Σ_r w_r times a constant number of tokens (Dr. GRPO: a token weighs the same in every row).
+    name: ClassVar[str] = "token_mean"
 
-    Args:
-        aggregation: One of `AGGREGATIONS`.
-        token_count: Σ_r w_r·n_r over the mini-batch of all Learners.
-        row_count: Σ_r w_r over the mini-batch of all Learners.
-        constant: Tokens, for seq_sum_norm only.
-
-    Returns:
-        The divisor; 0 for a mini-batch in which nothing counts.
-
-    Raises:
-        ValueError: If ``aggregation`` is unknown, or seq_sum_norm has no positive ``constant``.
-    """
-    _check(aggregation)
-    if aggregation == "token_mean":
+    def divisor(self, *, token_count: float, row_count: float) -> float:
+        """Count tokens, see the base class."""
         return float(token_count)
-    if aggregation != "seq_sum_norm":
+
+
+@dataclass(frozen=True, slots=True)
+class SeqMeanTokenSum(LossAggregation):
+    """The mean over rows of their tokens' sums: D = Σ_r w_r."""
+
+    name: ClassVar[str] = "seq_mean_token_sum"
+
+    def divisor(self, *, token_count: float, row_count: float) -> float:
+        """Count rows, see the base class."""
         return float(row_count)
-    if constant is None or constant <= 0:
-        raise ValueError(
-            f"seq_sum_norm divides by a constant > 0, got {constant}; set it to the longest "
-            "response, in tokens."
-        )
-    return float(row_count) * constant
 
 
-def _check(aggregation: str) -> None:
-    if aggregation not in AGGREGATIONS:
-        raise ValueError(
-            f"aggregation={aggregation!r} is unknown; use one of {', '.join(AGGREGATIONS)}."
-        )
+@dataclass(frozen=True, slots=True)
+class SeqMeanTokenMean(SeqMeanTokenSum):
+    """The mean over rows of their tokens' means: v = w_r / n_r."""
+
+    name: ClassVar[str] = "seq_mean_token_mean"
+
+    def token_weights(self, row_weights: np.ndarray, response_lengths: np.ndarray) -> np.ndarray:
+        """Share each row's weight out over its tokens, see the base class."""
+        weights = np.asarray(row_weights, dtype=np.float64) / np.maximum(response_lengths, 1)
+        return np.repeat(weights, response_lengths).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeqSumNorm(LossAggregation):
+    """Dr. GRPO (arXiv 2503.20783): D = constant·Σ_r w_r, so that a token weighs alike in all rows.
+
+    Attributes:
+        constant: Tokens, above 0; the longest response, as published.
+    """
+
+    name: ClassVar[str] = "seq_sum_norm"
+
+    constant: float
+
+    def __post_init__(self) -> None:
+        """Refuse a constant that cannot divide."""
+        require(self, constant="> 0")
+
+    def divisor(self, *, token_count: float, row_count: float) -> float:
+        """Count rows and multiply, see the base class."""
+        return float(row_count) * self.constant
+
+
+AGGREGATIONS: Registry[LossAggregation] = Registry(
+    "loss_aggregation",
+    LossAggregation,
+    (TokenMean, SeqMeanTokenMean, SeqMeanTokenSum, SeqSumNorm),
+)

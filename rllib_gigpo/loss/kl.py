@@ -1,9 +1,40 @@
 """Per-token estimates of the divergence between the policy and a reference."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
 import torch
+
+from rllib_gigpo.options.records import Options, require
 
 LOG_RATIO_BOUND = 20.0  # exp(20) is finite in every dtype with 8 exponent bits
 KL_BOUND = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KLSettings(Options):
+    """The divergence from the start model, whose weight β is ``kl_coeff``.
+
+    Attributes:
+        placement: "loss": a term of the loss; "reward": taken from each step's reward, before
+            credit.
+        estimator: Of the divergence, per token: "k1", "abs", "k2" or "k3", see `kl_estimate`.
+        target: Divergence per token towards which β is steered, above 0; None for a fixed β.
+        horizon: Rows over which an error of 20 % moves β by 20 %, at least 1.
+    """
+
+    short: ClassVar[str | None] = "placement"
+
+    placement: Literal["loss", "reward"] = "loss"
+    estimator: Literal["k1", "abs", "k2", "k3"] = "k3"
+    target: float | None = None
+    horizon: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        require(self, target="> 0", horizon=">= 1")
 
 
 def kl_estimate(logp: torch.Tensor, ref_logp: torch.Tensor, kind: str = "k3") -> torch.Tensor:
@@ -34,4 +65,4 @@ def kl_estimate(logp: torch.Tensor, ref_logp: torch.Tensor, kind: str = "k3") ->
     if kind == "k3":
         negative = (-difference).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
         return (negative.exp() - 1.0 - negative).clamp(-KL_BOUND, KL_BOUND)
-    raise ValueError(f"kind={kind!r} is no KL estimator; use 'k1', 'abs', 'k2' or 'k3'.")
+    raise ValueError(f"kind={kind!r} is not a KL estimator; use 'k1', 'abs', 'k2' or 'k3'.")

@@ -14,7 +14,6 @@ def response_log_probs(
     head: Head,
     *,
     chunk_tokens: int,
-    temperature: float = 1.0,
     entropy_gradient: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Compute log p(target) and the entropy at every response position.
@@ -27,7 +26,6 @@ def response_log_probs(
         targets: (S,) int64 response tokens.
         head: Maps hidden states (C, H) to logits (C, V).
         chunk_tokens: Largest C, at least 1.
-        temperature: Divides the logits, so that the result is the distribution sampled from.
         entropy_gradient: Whether the entropy carries a gradient.
 
     Returns:
@@ -44,7 +42,6 @@ def response_log_probs(
             part,
             target,
             head,
-            temperature,
             entropy_gradient,
             recompute=len(chunks) > 1 and torch.is_grad_enabled(),
         )
@@ -58,12 +55,11 @@ def _chunk(
     hidden: torch.Tensor,
     targets: torch.Tensor,
     head: Head,
-    temperature: float,
     entropy_gradient: bool,
     *,
     recompute: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    arguments = (hidden, targets, head, temperature, entropy_gradient)
+    arguments = (hidden, targets, head, entropy_gradient)
     if not recompute:
         return chunk_log_probs(*arguments)
     # A head draws no random numbers, so there is no state of generators to bring back.
@@ -74,7 +70,6 @@ def chunk_log_probs(
     hidden: torch.Tensor,
     targets: torch.Tensor,
     head: Head,
-    temperature: float,
     entropy_gradient: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Compute log p(target) = z_y - logΣexp z and H = -Σ p·log p of one chunk, in float32.
@@ -83,15 +78,12 @@ def chunk_log_probs(
         hidden: (C, H).
         targets: (C,) int64.
         head: Maps (C, H) to logits (C, V).
-        temperature: Divides the logits.
         entropy_gradient: Whether the entropy carries a gradient.
 
     Returns:
         logp (C,) and entropy (C,), float32.
     """
     logits = head(hidden).float()
-    if temperature != 1.0:
-        logits = logits / temperature
     all_logp = logits.log_softmax(dim=-1)
     logp = all_logp.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):

@@ -7,28 +7,35 @@ Learner finds it (or its whole answer) than the engine that sampled it did, up t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 
-from rllib_gigpo.loss.policy_loss import sum_per_row
+from rllib_gigpo.loss.row_sums import sum_per_row
+from rllib_gigpo.options.records import Options, require
 
-IMPORTANCE_LEVELS = ("token", "sequence")
 _LOG_BOUND = 20.0  # exp(20) is finite in every dtype with 8 exponent bits
 
 
 @dataclass(frozen=True, slots=True)
-class ImportanceSettings:
+class ImportanceSettings(Options):
     """How tokens are weighed.
 
     Attributes:
         level: "token": w = exp(old_logp - rollout_logp); "sequence": the product over the answer.
-        cap: Largest weight.
+        cap: Largest weight, above 0.
         mask: Whether a weight beyond the cap becomes 0 instead of the cap.
     """
 
-    level: str = "token"
+    short: ClassVar[str | None] = "level"
+
+    level: Literal["token", "sequence"] = "token"
     cap: float = 2.0
     mask: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a cap that leaves nothing."""
+        require(self, cap="> 0")
 
 
 def importance_weights(
@@ -47,15 +54,7 @@ def importance_weights(
 
     Returns:
         The weights (S,) without gradient, and a boolean (S,): True beyond the cap.
-
-    Raises:
-        ValueError: The level is unknown.
     """
-    if settings.level not in IMPORTANCE_LEVELS:
-        raise ValueError(
-            f"importance_sampling={settings.level!r} is unknown; use one of"
-            f" {', '.join(IMPORTANCE_LEVELS)}."
-        )
     log_weights = (old_logp - rollout_logp).detach()
     if settings.level == "sequence":
         log_weights = sum_per_row(log_weights, row_ids)

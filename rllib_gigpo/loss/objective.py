@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from rllib_gigpo.loss.kl import kl_estimate
-from rllib_gigpo.loss.policy_loss import PolicyLoss, PPOLoss
+from rllib_gigpo.loss.policy import PolicyLoss, PPOLoss
 from rllib_gigpo.loss.token_columns import TokenColumns
 
 
@@ -17,13 +17,13 @@ class ObjectiveSettings:
         policy_loss: The loss of a token without the other terms.
         kl_coeff: β, weight of the divergence from the reference.
         entropy_coeff: Weight of the entropy bonus.
-        kl_kind: Estimator of the divergence, see `kl_estimate`.
+        kl_estimator: Of the divergence, see `kl_estimate`.
     """
 
     policy_loss: PolicyLoss = PPOLoss()  # noqa: RUF009 - frozen
     kl_coeff: float = 0.0
     entropy_coeff: float = 0.0
-    kl_kind: str = "k3"
+    kl_estimator: str = "k3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _kl(logp: torch.Tensor, columns: TokenColumns, settings: ObjectiveSettings) 
             f"kl_coeff={settings.kl_coeff} needs ref_logp; pass the reference's log-probabilities "
             "or set kl_coeff to 0."
         )
-    return kl_estimate(logp, columns.ref_logp, settings.kl_kind)
+    return kl_estimate(logp, columns.ref_logp, settings.kl_estimator)
 
 
 def _max_of_counted(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -1,13 +1,12 @@
 """Opens the causal language model that the Learner trains; local files only."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.tokenizer import existing_model_folder
+from rllib_gigpo.models.context import existing_model_folder
 
 
 def load_causal_lm(
@@ -76,50 +75,6 @@ def load_config(model_path: str | Path) -> PreTrainedConfig:
         raise ConfigError(
             f"transformers cannot read the configuration in {str(folder)!r}: {error}."
         ) from error
-
-
-def context_length(config: PreTrainedConfig) -> int:
-    """Returns the longest sequence, prompt and response together, that a model was built for.
-
-    Args:
-        config: the model's configuration; a composed one (vision and text) is read at its text
-            part.
-
-    Raises:
-        ConfigError: if the configuration does not say.
-    """
-    text_config: Any = config.get_text_config()
-    for name in ("max_position_embeddings", "n_positions", "max_seq_len"):
-        length = getattr(text_config, name, None)
-        if isinstance(length, int):
-            return length
-    raise ConfigError(
-        f"The configuration of this {config.model_type!r} model names no longest sequence; add "
-        "max_position_embeddings to its config.json."
-    )
-
-
-def check_context_length(
-    config: PreTrainedConfig, *, max_prompt_tokens: int, max_response_tokens: int
-) -> None:
-    """Checks that a model takes the longest prompt together with the longest response.
-
-    Args:
-        config: the model's configuration.
-        max_prompt_tokens: bound of the prompts, in tokens.
-        max_response_tokens: bound of the responses, in tokens.
-
-    Raises:
-        ConfigError: if it does not.
-    """
-    length = context_length(config)
-    wanted = max_prompt_tokens + max_response_tokens
-    if wanted > length:
-        raise ConfigError(
-            f"max_prompt_tokens={max_prompt_tokens} plus max_response_tokens="
-            f"{max_response_tokens} is {wanted} tokens, but the model takes {length}. Lower one of "
-            "them, or use a model with a longer context."
-        )
 
 
 def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:

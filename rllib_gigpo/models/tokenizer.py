@@ -6,9 +6,10 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.models.context import existing_model_folder
 
 
-def load_tokenizer(model_path: str | Path) -> Any:
+def load_tokenizer(model_path: str | Path | None) -> Any:
     """Opens the tokenizer of a Hugging Face folder.
 
     Args:
@@ -43,28 +44,6 @@ def save_tokenizer(tokenizer: Any, folder: str | Path) -> None:
     # One file less to lose when a folder is copied by hand; every reader of the folder knows this
     # form.
     tokenizer.save_pretrained(str(folder), save_jinja_files=False)
-
-
-def existing_model_folder(model_path: str | Path) -> Path:
-    """Returns ``model_path`` as a path, having checked that it is a model's folder.
-
-    Args:
-        model_path: folder with the model's files.
-
-    Raises:
-        ConfigError: if there is no such folder, or no ``config.json`` in it.
-    """
-    folder = Path(model_path).expanduser()
-    if not (folder / "config.json").is_file():
-        found = (
-            "is a folder without config.json" if folder.is_dir() else "is not an existing folder"
-        )
-        raise ConfigError(
-            f"model_path={str(model_path)!r} {found}. Give the path of a Hugging Face model folder "
-            "on this machine (config.json, safetensors, tokenizer files); nothing is downloaded. "
-            "`rllib warm-start` makes a small one."
-        )
-    return folder
 
 
 def _check_usable(tokenizer: Any, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from rllib_gigpo.errors import ConfigError
 
@@ -27,6 +28,14 @@ _INVALID = ParsedAction(action="", is_format_valid=False, is_admissible=False)
 
 
 _PLACEHOLDER = re.compile(r"<[^<>]*\s[^<>]*>")  # <your query>; a single word is a tag
+
+
+@runtime_checkable
+class ResponseParser(Protocol):
+    """What reads an answer; `ActionParser` is one, and so is anything with its method."""
+
+    def parse(self, response: str, admissible_actions: Sequence[str] | None) -> ParsedAction:
+        """Reads one response, see `ActionParser.parse`."""
 
 
 class ActionParser:
@@ -59,7 +68,8 @@ class ActionParser:
         for option, tag in (("action_tag", action_tag), ("think_tag", think_tag)):
             if tag is not None and not re.fullmatch(r"[A-Za-z][\w.-]*", tag):
                 raise ConfigError(
-                    f"{option}={tag!r} is no tag name; use a word without brackets, like 'action'."
+                    f"{option}={tag!r} is not a tag name: use a word without brackets, like"
+                    " 'action'."
                 )
         if require_think and think_tag is None:
             raise ConfigError(

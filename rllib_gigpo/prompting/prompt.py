@@ -21,3 +21,8 @@ class Prompt:
     num_dropped_history: int = 0
     observation_cut: bool = False
     is_cut_further: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether anything was left out."""
+        return self.num_dropped_history > 0 or self.observation_cut or self.is_cut_further

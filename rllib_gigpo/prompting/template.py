@@ -1,5 +1,6 @@
 """The words of a prompt: a Jinja template turns one turn's facts into a user message."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -64,6 +65,14 @@ class PromptTemplate:
         self.name = name
         self._template = _compile(source, name=name)
         self._check_renders()
+
+    def __eq__(self, other: object) -> bool:
+        """Templates of one source are equal."""
+        return isinstance(other, PromptTemplate) and self.source == other.source
+
+    def __hash__(self) -> int:
+        """By the source."""
+        return hash(self.source)
 
     @classmethod
     def from_name_or_source(cls, name_or_source: str) -> "PromptTemplate":
@@ -156,6 +165,7 @@ def _read_file(path: Path) -> str:
         ) from error
 
 
+@functools.cache
 def _compile(source: str, *, name: str) -> Template:
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False

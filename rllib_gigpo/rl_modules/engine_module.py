@@ -1,4 +1,4 @@
-"""The EnvRunner's RLModule: its forward pass is the inference engine.
+"""The EnvRunner's RLModule: `submit` and `poll` in the place of a forward pass that would block.
 
 The engine starts once, with the module, and lives as long. `set_state` is the weight update.
 """
@@ -11,7 +11,6 @@ from typing import Any
 from ray.rllib.core.rl_module.rl_module import RLModule
 from ray.rllib.utils.annotations import override
 
-from rllib_gigpo import columns
 from rllib_gigpo.engines.base import Generation, GenerationRequest, InferenceEngine
 
 WEIGHTS = "weights"  # state: iterable of (name, tensor)
@@ -45,11 +44,6 @@ class EngineModule(RLModule):
     def poll(self) -> list[Generation]:
         """Advance the engine; what has finished."""
         return self.engine.poll()
-
-    @override(RLModule)
-    def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Answer a list of `GenerationRequest` (column "prompts") in one blocking call."""
-        return {columns.GENERATIONS: self.engine.generate(batch[columns.PROMPTS])}
 
     @override(RLModule)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from rllib_gigpo.models.causal_lm import check_context_length, load_causal_lm
+from rllib_gigpo.models.causal_lm import load_causal_lm
+from rllib_gigpo.models.context import check_context_length
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.models.tokenizer import existing_model_folder, load_tokenizer, save_tokenizer
 from rllib_gigpo.prompting import ActionParser, PromptRenderer, PromptTemplate
@@ -100,7 +101,7 @@ def _prepare(
         seed=settings.seed,
     )
     check_context_length(
-        model.config,
+        model.config.to_dict(),
         max_prompt_tokens=settings.prompting.max_prompt_tokens,
         max_response_tokens=max(
             (len(row.response_ids) for epoch in epochs for row in epoch), default=0

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rllib_gigpo.envs.making import make
 from rllib_gigpo.envs.random_actions import fill_placeholders, has_placeholder
 from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.prompting import (
@@ -139,8 +140,7 @@ def make_epochs(
 
 def _make_env(settings: WarmStartSettings) -> gym.Env:
     try:
-        # Gymnasium's checker refuses most characters of real text in a Text space.
-        return gym.make(settings.env, disable_env_checker=True, **settings.env_config)
+        return make(settings.env, **settings.env_config)
     except (gym.error.Error, ImportError, TypeError, ValueError) as error:
         raise EnvContractError(
             f"The environment {settings.env!r} cannot be made with env_config="

@@ -34,7 +34,7 @@ def settings_for(
     mistakes = []
     if not isinstance(played_env, str):
         mistakes.append(
-            "the environment is no Gymnasium id: call environment(id) first, or pass env=id"
+            "the environment is not a Gymnasium id: call environment(id) first, or pass env=id"
         )
     if config.num_train_tasks is None:
         mistakes.append("num_train_tasks is not set: call tasks(num_train_tasks=...) first")

@@ -59,6 +59,17 @@ def test_a_tiny_run_keeps_environment_and_prompts_and_leaves_the_config_alone(mo
     assert (config.num_env_runners, config.model_path) == (2, str(model_folder))
 
 
+def test_the_penalty_of_long_answers_fits_the_shorter_answers_of_the_tiny_run(model_folder: Path):
+    overlong = {"buffer_tokens": 18, "weight": 0.5}
+    config = config_for(model_folder).training(penalties={"overlong": overlong, "format": 0.1})
+
+    tiny = dry_run.tiny_config(config, model_folder, has_gpu=False)
+
+    penalties = tiny.settings.credit.penalties
+    assert (penalties.overlong.buffer_tokens, penalties.overlong.weight) == (16, 0.5)
+    assert penalties.format == 0.1
+
+
 def test_without_a_gpu_the_tiny_run_asks_for_none(model_folder: Path):
     config = config_for(model_folder).learners(num_learners=2, num_gpus_per_learner=1)
     config.inference(tensor_parallel_size=2, share_gpu=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
+from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.cli.loading import (
     apply_settings,
     assignment,
@@ -78,13 +79,15 @@ def test_json_options_take_objects_only():
     ("text", "pair"),
     [
         ("lr=1e-5", ("lr", 1e-5)),
-        ("estimator=grpo", ("estimator", "grpo")),
+        ("rule=grpo", ("rule", "grpo")),
         ("num_env_runners=2", ("num_env_runners", 2)),
         ("grad_clip=null", ("grad_clip", None)),
-        ("whiten_advantages=true", ("whiten_advantages", True)),
-        ("whiten_advantages=True", ("whiten_advantages", True)),
+        ("share_gpu=true", ("share_gpu", True)),
+        ("share_gpu=True", ("share_gpu", True)),
         ("grad_clip=None", ("grad_clip", None)),
         ('env_config={"a=b": 1}', ("env_config", {"a=b": 1})),
+        ("policy_loss.name=cispo", ("policy_loss.name", "cispo")),
+        ("kl.target=0.1", ("kl.target", 0.1)),
     ],
 )
 def test_an_assignment_reads_json_and_python_s_names_and_takes_the_rest_as_text(text, pair):
@@ -95,6 +98,25 @@ def test_an_assignment_without_a_key_or_a_value_is_an_error():
     for text in ("lr", "=1"):
         with pytest.raises(argparse.ArgumentTypeError, match="KEY=VALUE"):
             assignment(text)
+
+
+def test_a_dot_leads_into_a_nested_setting():
+    config = GiGPOConfig().training(
+        policy_loss={"name": "ppo", "dual_clip": 2.0}, kl={"horizon": 7}
+    )
+
+    pairs = ["policy_loss.clip_param_high=0.3", "kl.target=0.1", "penalties.overlong.weight=0.5"]
+    apply_settings(config, [assignment(pair) for pair in pairs])
+
+    assert config.policy_loss == {"name": "ppo", "dual_clip": 2.0, "clip_param_high": 0.3}
+    assert (config.kl["target"], config.kl["horizon"]) == (0.1, 7)
+    assert config.penalties["overlong"] == {"weight": 0.5}
+
+    # What belonged to the other loss goes with it.
+    apply_settings(config, [assignment("policy_loss.name=cispo")])
+    assert config.policy_loss == {"name": "cispo"}
+    with pytest.raises(ConfigError, match=r"--set kll\.target: GiGPOConfig has no setting 'kll'"):
+        apply_settings(config, [("kll.target", 0.1)])
 
 
 def test_settings_change_the_config_and_unknown_ones_are_errors():

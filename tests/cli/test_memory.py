@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
+from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.cli import memory
+from rllib_gigpo.config.sections import Settings
 
 # Qwen2.5-0.5B: 494 M parameters, 24 layers, width 896, 14 heads of 64, 2 for keys and values.
 SHAPE = memory.ModelShape(
@@ -18,31 +20,28 @@ SHAPE = memory.ModelShape(
 )
 
 
-def settings(**changes: Any) -> SimpleNamespace:
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """A function that makes the settings of a run; only the numbers below are read."""
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "config.json").write_text('{"model_type": "qwen2", "max_position_embeddings": 4096}')
     defaults: dict[str, Any] = {
-        "dtype": "float32",
+        "model_path": str(folder),
+        "env": "unused",
         "autocast_dtype": "bfloat16",
         "engine_dtype": "bfloat16",
-        "num_learners": 1,
-        "num_env_runners": 2,
-        "optimizer_name": "adamw",
-        "kl_coeff": 0.01,
-        "critic": None,
-        "lora": None,
         "micro_batch_tokens": 1000,
-        "gradient_checkpointing": False,
-        "logp_chunk_tokens": 1024,
         "max_prompt_tokens": 2048,
         "max_response_tokens": 512,
-        "num_groups": 16,
-        "group_size": 8,
-        "max_concurrent_episodes": None,
-        "tensor_parallel_size": 1,
     }
-    return SimpleNamespace(**{**defaults, **changes})
+
+    def make(**changes: Any) -> Settings:
+        return GiGPOConfig().update_from_dict({**defaults, **changes}).settings
+
+    return make
 
 
-def test_the_parts_of_a_learner_are_multiples_of_the_parameters():
+def test_the_parts_of_a_learner_are_multiples_of_the_parameters(settings):
     parts = memory.learner_memory(SHAPE, settings())
 
     assert parts["weights"] == parts["gradients"] == parts["reference model"] == 1_976_000_000
@@ -51,7 +50,7 @@ def test_the_parts_of_a_learner_are_multiples_of_the_parameters():
     assert parts["logits of a chunk"] == 3 * 1024 * 151_936 * 4
 
 
-def test_adapters_cost_what_is_trained_and_no_reference():
+def test_adapters_cost_what_is_trained_and_no_reference(settings):
     parts = memory.learner_memory(SHAPE, settings(lora={"rank": 8}))
 
     # Per layer and rank: q and o 896 + 896, k and v 896 + 128, three of 896 + 4864.
@@ -63,29 +62,25 @@ def test_adapters_cost_what_is_trained_and_no_reference():
     assert parts["reference model"] == 0
 
 
-def test_a_critic_of_its_own_costs_a_second_model():
+def test_a_critic_of_its_own_costs_a_second_model(settings):
     plain = memory.learner_memory(SHAPE, settings())
-    with_critic = memory.learner_memory(SHAPE, settings(critic="model"))
+    with_critic = memory.learner_memory(SHAPE, settings(critic="model", rule="ppo"))
+    with_head = memory.learner_memory(SHAPE, settings(critic="head", rule="ppo"))
 
-    assert (
-        plain["critic model"]
-        == memory.learner_memory(SHAPE, settings(critic="head"))["critic model"]
-    )
+    assert plain["critic model"] == with_head["critic model"]
     assert with_critic["critic model"] == 4 * plain["weights"]
     assert with_critic["activations"] == 2 * plain["activations"]
 
 
-def test_parts_that_a_config_does_without_cost_nothing():
-    config = settings(optimizer_name="sgd", kl_coeff=0.0, num_learners=2)
-
-    parts = memory.learner_memory(SHAPE, config)
+def test_parts_that_a_config_does_without_cost_nothing(settings):
+    parts = memory.learner_memory(SHAPE, settings(optim="sgd", kl_coeff=0.0), num_learners=2)
 
     assert parts["optimiser"] == 0
     assert parts["reference model"] == 0
     assert parts["gradient buckets of DDP"] == 1_976_000_000
 
 
-def test_activations_by_hand():
+def test_activations_by_hand(settings):
     # Per token and layer 6*896 + 2*(14+2)*64 + 4*4864 = 26,880 numbers of 2 bytes.
     whole = memory.learner_memory(SHAPE, settings())["activations"]
     assert whole == 1000 * 24 * 26_880 * 2
@@ -94,18 +89,18 @@ def test_activations_by_hand():
     assert memory.learner_memory(SHAPE, config)["activations"] == 1000 * (24 * 896 + 26_880) * 2
 
 
-def test_the_kv_cache_holds_every_episode_of_a_runner():
+def test_the_kv_cache_holds_every_episode_of_a_runner(settings):
     # 128 episodes on 2 runners, 2,560 tokens each; a token takes 2*24*2*64 numbers of 2 bytes.
-    parts = memory.engine_memory(SHAPE, settings())
+    parts = memory.engine_memory(SHAPE, settings(), num_env_runners=2)
 
     assert parts["weights"] == 988_000_000
     assert parts["KV cache, all episodes at once"] == 64 * 2560 * 12_288
 
 
-def test_a_bound_on_episodes_and_tensor_parallelism_divide_the_cache():
+def test_a_bound_on_episodes_and_tensor_parallelism_divide_the_cache(settings):
     config = settings(max_concurrent_episodes=16, tensor_parallel_size=2)
 
-    parts = memory.engine_memory(SHAPE, config)
+    parts = memory.engine_memory(SHAPE, config, num_env_runners=2)
 
     assert parts["weights"] == 494_000_000
     assert parts["KV cache, all episodes at once"] == 16 * 2560 * 12_288 // 2

@@ -118,10 +118,10 @@ def test_an_episode_ends_at_the_bound(capsys):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (["--seed", "-1"], "argument --seed: '-1' is no whole number of at least 0"),
-        (["--seed", "one"], "'one' is no whole number of at least 0"),
-        (["--history-length", "-1"], "argument --history-length: '-1' is no whole number"),
-        (["--max-steps", "0"], "argument --max-steps: '0' is no whole number of at least 1"),
+        (["--seed", "-1"], "argument --seed: '-1' is not a whole number of at least 0"),
+        (["--seed", "one"], "'one' is not a whole number of at least 0"),
+        (["--history-length", "-1"], "argument --history-length: '-1' is not a whole number"),
+        (["--max-steps", "0"], "argument --max-steps: '0' is not a whole number of at least 1"),
     ],
 )
 def test_numbers_out_of_range_are_told_in_one_line(option, message, capsys):

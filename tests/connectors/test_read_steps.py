@@ -1,35 +1,24 @@
 """Episodes -> columns: labels of groups, tags, trajectories and steps."""
 
 import numpy as np
-from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+from support.episodes import episode_of, step_record
 
 from rllib_gigpo import columns
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
 
 
 def episode(num_steps, *, group_id=0, first_info=None):
-    """Later infos name no tags: they are those of the task, told at reset."""
-    result = SingleAgentEpisode()
-    result.custom_data[columns.GROUP_ID] = group_id
-    result.add_env_reset("start", first_info or {})
-    for step in range(num_steps):
-        result.add_env_step(
-            observation="next",
-            action="go",
-            reward=float(step),
-            infos={},
-            terminated=step == num_steps - 1,
-            extra_model_outputs={
-                columns.IS_FORMAT_VALID: True,
-                columns.IS_ADMISSIBLE: True,
-                columns.RESPONSE_TOKEN_IDS: [1] * (step + 1),
-            },
+    records = [
+        step_record(
+            num_tokens=step + 1, reward=float(step), anchor="start" if step == 0 else "next"
         )
-    return result
+        for step in range(num_steps)
+    ]
+    return episode_of(records, group_id=group_id, first_info=first_info)
 
 
 def read(*episodes):
-    return ReadSteps(format_penalty=0.0, admissible_penalty=0.0)(batch={}, episodes=list(episodes))
+    return ReadSteps()(batch={}, episodes=list(episodes))
 
 
 def test_equal_sets_of_tags_have_one_label_in_any_order_and_none_is_a_label_too():
@@ -51,3 +40,11 @@ def test_labels_follow_the_steps_of_the_episodes():
     np.testing.assert_array_equal(batch[columns.REWARDS], [0.0, 1.0, 0.0])
     np.testing.assert_array_equal(batch[columns.RESPONSE_LENGTHS], [1, 2, 1])
     assert batch[columns.ANCHORS] == ["start", "next", "start"]
+
+
+def test_penalties_are_none_at_first_or_those_of_a_connector_before():
+    one = episode(2)
+    np.testing.assert_array_equal(read(one)[columns.PENALTIES], [0.0, 0.0])
+    given = {columns.PENALTIES: np.array([0.5, 0.0])}
+    batch = ReadSteps()(batch=given, episodes=[one])
+    np.testing.assert_array_equal(batch[columns.PENALTIES], [0.5, 0.0])

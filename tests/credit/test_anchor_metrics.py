@@ -5,7 +5,7 @@ from rllib_gigpo.credit.anchor_metrics import (
     anchor_group_size_histogram,
     anchor_metrics,
 )
-from rllib_gigpo.credit.estimators import Advantages
+from rllib_gigpo.credit.rules import Advantages
 
 # Groups: {0, 1, 2} with spread, {3, 4} without, {5} and {6} alone.
 LABELS = np.array([4, 4, 4, 9, 9, 0, 2])

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rllib_gigpo.credit.anchors import anchor_groups, exact_anchor_groups, split_later_visits
+from rllib_gigpo.credit.anchors import (
+    ANCHORS,
+    ExactAnchors,
+    exact_anchor_groups,
+    split_later_visits,
+)
 
 ROWS = st.lists(
     st.tuples(
@@ -98,12 +103,17 @@ def test_later_visits_of_one_trajectory_become_groups_of_their_own():
     assert labels.tolist() == [0, 0, 0, 0, 1]
 
 
-def test_anchor_groups_keeps_first_visits_only_on_request():
+def test_matches_keep_first_visits_only_on_request():
     arguments = (["a", "b", "a"], np.zeros(3), np.zeros(3), np.arange(3))
-    assert partition(anchor_groups(*arguments)) == [[0, 2], [1]]
-    assert partition(anchor_groups(*arguments, within_trajectory=False)) == [[0], [1], [2]]
+    assert partition(ExactAnchors()(*arguments)) == [[0, 2], [1]]
+    assert partition(ExactAnchors(within_trajectory=False)(*arguments)) == [[0], [1], [2]]
+
+
+def test_equal_numbers_of_different_types_are_one_state():
+    labels = exact_anchor_groups([1, 1.0, True, "1"], np.zeros(4, dtype=np.int64))
+    assert partition(labels) == [[0, 1, 2], [3]]
 
 
 def test_an_unknown_way_to_match_anchors_is_refused():
     with pytest.raises(ValueError, match="anchor='fuzzy'"):
-        anchor_groups([], np.zeros(0), np.zeros(0), np.zeros(0), anchor="fuzzy")
+        ANCHORS.build("fuzzy")

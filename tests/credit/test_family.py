@@ -1,4 +1,4 @@
-"""The other estimators, each with numbers worked by hand; GiGPO and GRPO are in test_estimators."""
+"""The other rules, each with numbers worked by hand; GiGPO and GRPO are in test_rules."""
 
 import re
 import sys
@@ -9,20 +9,21 @@ import pytest
 from support.own_rules import own_levels, own_rule
 from support.rows import GAMMA, Row, columns_of, worked_example
 
-from rllib_gigpo import columns
-from rllib_gigpo.credit.estimators import (
-    GRPO,
+from rllib_gigpo import GiGPOConfig, columns
+from rllib_gigpo.credit.reward_normalization import RewardNormalization
+from rllib_gigpo.credit.rules import (
     HGPO,
     PPO,
     RLOO,
+    RULES,
     AnchorGAE,
     GiGPO,
     ReinforcePP,
     StepReinforce,
-    known_estimators,
-    make_estimator,
+    VerlAgentGiGPO,
+    make_rule,
 )
-from rllib_gigpo.credit.reward_normalization import RewardNormalization
+from rllib_gigpo.errors import ConfigError
 
 
 def close(found, expected):
@@ -63,7 +64,7 @@ def test_reinforce_pp_with_a_group_baseline_forgets_how_hard_a_task_is():
 
 def test_a_penalty_on_the_row_enters_reinforce_pp_before_whitening():
     rows = worked_example(penalties=(0.0, 0.0, 0.0, 0.0, 0.5))
-    found = ReinforcePP(penalty_mode="row")(columns_of(rows, penalty_mode="row")).total
+    found = ReinforcePP()(columns_of(rows, penalty_mode="row")).total
     values = np.array([1, 1, 1, 0, -0.5])
     close(found, (values - values.mean()) / values.std())
 
@@ -78,17 +79,17 @@ def test_a_penalty_on_the_row_enters_reinforce_pp_before_whitening():
     ],
 )
 def test_step_reinforce_normalises_step_returns(method, expected):
-    estimator = StepReinforce(reward_normalization={"method": method})
-    close(estimator(columns_of(worked_example())).total, expected)
+    rule = StepReinforce(reward_normalization=RewardNormalization(method=method))
+    close(rule(columns_of(worked_example())).total, expected)
 
 
 def test_asym_clip_bounds_below_closer_than_above():
     rows = [Row(0, n, 0, 0.0, "s") for n in range(19)] + [Row(0, 19, 0, 1.0, "s")]
-    estimator = StepReinforce(reward_normalization={"method": "asym_clip"})
+    rule = StepReinforce(reward_normalization=RewardNormalization(method="asym_clip"))
     # One of 20: mean 0.05, unbiased variance 0.05, so the one lies 4.25 above and is held at 3.
-    assert estimator(columns_of(rows)).total[-1] == 3.0
+    assert rule(columns_of(rows)).total[-1] == 3.0
     rows[-1].reward, rows[0].reward = 0.0, -1.0
-    assert estimator(columns_of(rows)).total[0] == -1.0
+    assert rule(columns_of(rows)).total[0] == -1.0
 
 
 def test_reward_normalization_groups_by_task_tags_or_not_at_all():
@@ -97,7 +98,8 @@ def test_reward_normalization_groups_by_task_tags_or_not_at_all():
     batch[columns.TAG_IDS] = np.array([0, 0, 1, 1])
 
     def found(grouping):
-        return StepReinforce(reward_normalization={"grouping": grouping})(batch).total
+        normalization = RewardNormalization(grouping=grouping)
+        return StepReinforce(reward_normalization=normalization)(batch).total
 
     close(found("batch"), [-2, -1, 0, 3])
     close(found("tags"), [-0.5, 0.5, -1.5, 1.5])
@@ -105,10 +107,11 @@ def test_reward_normalization_groups_by_task_tags_or_not_at_all():
 
 
 def test_reward_normalization_sets_both_levels_of_gigpo_over_rows():
-    found = GiGPO(reward_normalization={"method": "mean"})(columns_of(worked_example()))
+    batch = columns_of(worked_example())
+    found = GiGPO(reward_normalization=RewardNormalization(method="mean"))(batch)
     close(found.episode, [0.4, 0.4, 0.4, -0.6, -0.6])
     close(found.step, [-1 / 6, 0, 7 / 12, -5 / 12, 0])
-    scaled = GiGPO(reward_normalization={"method": "asym_clip"})(columns_of(worked_example()))
+    scaled = GiGPO(reward_normalization=RewardNormalization(method="asym_clip"))(batch)
     assert scaled.step.min() == pytest.approx(-5 / 12 / (0.5416667 / 2) ** 0.5, abs=1e-5)
 
 
@@ -158,8 +161,8 @@ def test_a_penalty_on_the_row_enters_both_levels_of_hgpo():
     rows = context_example()
     rows[4].penalty = 0.3  # c, which is alone: its level is A^E = 0.2 only
     rows[0].penalty = 0.3  # a: step returns 0.2 and 0; A^E = 0.4
-    estimator = HGPO(normalize_by_std=False, episode_term=True, penalty_mode="row")
-    found = estimator(columns_of(rows, penalty_mode="row"))
+    rule = HGPO(normalize_by_std=False, episode_term=True)
+    found = rule(columns_of(rows, penalty_mode="row"))
     close(found.episode[[0, 1, 4]], [0.1, 0.4, -0.1])
     close(found.total[[0, 2, 4]], [(0.1 + 2 * 0.1) / 3, (-0.6 - 2 * 0.1) / 3, -0.1])
 
@@ -179,15 +182,15 @@ def test_the_context_of_hgpo_does_not_reach_into_another_episode():
 def test_anchor_gae_accumulates_residuals_of_anchor_values():
     # V: a 0.416667, b 0.5, c 0; residuals -1/6, -7/24, 7/12 | -5/12, 0; γλ = 0.25.
     raw = np.array([-0.203125, -0.1458333, 0.5833333, -0.4166667, 0.0])
-    estimator = AnchorGAE(gamma=GAMMA, gae_lambda=0.5, normalize_by_std=False)
-    close(estimator(columns_of(worked_example())).total, raw - raw.mean())
+    rule = AnchorGAE(gamma=GAMMA, gae_lambda=0.5, normalize_by_std=False)
+    close(rule(columns_of(worked_example())).total, raw - raw.mean())
 
 
 def test_anchor_gae_with_lambda_one_is_the_return_less_the_value():
     # Σ γ^l δ_{t+l} = R_t - V(s_t), whatever comes between.
     raw = np.array([0.25, 0.5, 1, 0, 0]) - [5 / 12, 0.5, 5 / 12, 5 / 12, 0]
-    estimator = AnchorGAE(gamma=GAMMA, gae_lambda=1.0, normalize_by_std=False)
-    close(estimator(columns_of(worked_example())).total, raw - raw.mean())
+    rule = AnchorGAE(gamma=GAMMA, gae_lambda=1.0, normalize_by_std=False)
+    close(rule(columns_of(worked_example())).total, raw - raw.mean())
 
 
 def test_ppo_is_gae_over_steps_with_the_critics_values():
@@ -210,18 +213,16 @@ def test_ppo_bootstraps_where_an_episode_was_cut_off():
 
 def test_a_penalty_on_the_row_does_not_teach_the_critic():
     rows = worked_example(penalties=(0.0, 0.0, 0.4, 0.0, 0.0))
-    found = PPO(gamma=GAMMA, gae_lambda=1.0, penalty_mode="row")(
-        columns_of(rows, penalty_mode="row")
-    )
+    found = PPO(gamma=GAMMA, gae_lambda=1.0)(columns_of(rows, penalty_mode="row"))
     close(found.total, [0.25, 0.5, 0.6, 0, 0])
     close(found.value_targets, [0.25, 0.5, 1.0, 0, 0])
 
 
-def test_the_score_mode_takes_penalties_before_the_statistics_over_rows():
+def test_verl_agents_rule_takes_penalties_before_the_statistics_over_rows():
     rows = worked_example(penalties=(0.0, 0.0, 0.5, 0.0, 0.0))
-    estimator = GRPO(normalize_by_std=False, episode_baseline="step", penalty_mode="score")
+    rule = VerlAgentGiGPO(normalize_by_std=False, step_weight=0.0)
     # Rows 1, 1, 0.5, 0, 0: mean 0.5.
-    close(estimator(columns_of(rows, penalty_mode="score")).total, [0.5, 0.5, 0, -0.5, -0.5])
+    close(rule(columns_of(rows, penalty_mode="row")).total, [0.5, 0.5, 0, -0.5, -0.5])
 
 
 def test_a_lone_episode_keeps_its_return_where_asked():
@@ -230,70 +231,76 @@ def test_a_lone_episode_keeps_its_return_where_asked():
     close(GiGPO()(columns_of(rows)).episode, [0.0, 0.5, -0.5])
 
 
-@pytest.mark.parametrize("name", known_estimators())
-def test_no_estimator_minds_the_order_of_rows(name):
+@pytest.mark.parametrize("name", RULES.names())
+def test_no_rule_minds_the_order_of_rows(name):
     rows = [
         *worked_example(),
         *(Row(1, r.trajectory + 5, r.step, r.reward + 0.3, r.anchor) for r in context_example()),
     ]
     order = np.random.default_rng(0).permutation(len(rows))
-    estimator = make_estimator(name, {})
-    expected = estimator(columns_of(rows)).total[order]
-    close(estimator(columns_of([rows[row] for row in order])).total, expected)
+    rule = make_rule(name)
+    expected = rule(columns_of(rows)).total[order]
+    close(rule(columns_of([rows[row] for row in order])).total, expected)
 
 
-@pytest.mark.parametrize("name", [n for n in known_estimators() if n != "reinforce_pp"])
-def test_equal_episodes_score_zero_under_every_group_estimator(name):
+@pytest.mark.parametrize("name", [n for n in RULES.names() if n != "reinforce_pp"])
+def test_equal_episodes_score_zero_under_every_group_rule(name):
     rows = [Row(0, n, step, 0.3, f"s{step}") for n in range(4) for step in range(3)]
-    settings = {"reward_normalization": {"method": "mean"}} if name == "step_reinforce" else {}
-    total = make_estimator(name, settings)(columns_of(rows)).total
+    mean = {"reward_normalization": RewardNormalization(method="mean")}
+    options = mean if name == "step_reinforce" else {}
+    total = make_rule(name, **options)(columns_of(rows)).total
     if name in ("step_reinforce", "ppo"):  # these compare steps of different places
         assert len(set(np.round(total, 12))) == 3
     else:
         assert not total.any()
 
 
-def test_a_function_is_an_estimator():
+def test_a_function_is_a_rule():
     batch = columns_of(worked_example())
-    found = make_estimator(own_rule, {})(batch)
+    found = make_rule(own_rule)(batch)
     assert found.total.tolist() == found.step.tolist() == [0, 0, 2, 0, 0]
-    assert make_estimator("support.own_rules:own_rule", {})(batch).total.tolist() == [0, 0, 2, 0, 0]
-    assert make_estimator(own_levels, {})(batch).episode.tolist() == [1] * 5
+    assert make_rule("support.own_rules:own_rule")(batch).total.tolist() == [0, 0, 2, 0, 0]
+    assert make_rule(own_levels)(batch).episode.tolist() == [1] * 5
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "message"),
+    ("name", "options", "message"),
     [
-        ("hgpo", {"anchor_context": -1}, "anchor_context"),
-        ("hgpo", {"level_offset": 2}, "level_offset"),
-        ("anchor_gae", {"gae_lambda": 1.5}, "gae_lambda"),
-        ("reinforce_pp", {"return_baseline": "mean"}, "return_baseline"),
+        ("hgpo", {"anchor_context": -1}, "rule.anchor_context=-1 must be at least 0"),
+        ("hgpo", {"level_offset": 2}, "rule.level_offset=2 is not one of 0 or 1"),
+        ("anchor_gae", {"gae_lambda": 1.5}, "rule.gae_lambda=1.5 must be at most 1"),
+        ("reinforce_pp", {"return_baseline": "mean"}, "rule.return_baseline='mean' is not one of"),
         *(
-            (name, {"penalty_mode": "score"}, "gigpo, grpo, rloo")
-            for name in ("reinforce_pp", "step_reinforce", "hgpo", "anchor_gae", "ppo")
+            (name, {"penalty_mode": "score"}, "has no option 'penalty_mode'")
+            for name in ("reinforce_pp", "step_reinforce", "hgpo", "anchor_gae", "ppo", "rloo")
         ),
         *(
-            (name, {"normalize_by_std": value}, "must be True, False, or None")
-            for name in ("gigpo", "grpo", "hgpo", "anchor_gae")
-            for value in ("no", "mean", 0)
+            (name, {"normalize_by_std": value}, "rule.normalize_by_std=.* must be True or False")
+            for name in ("gigpo", "grpo", "hgpo", "anchor_gae", "gigpo_verl_agent")
+            for value in ("no", "mean", 0, None)
         ),
-        ("rloo", {"penalty_mode": "score"}, 'needs episode_baseline="step"'),
-        ("rloo", {"episode_baseline": "row"}, "episode_baseline"),
-        ("grpo", {"penalty_mode": "score"}, 'episode_baseline="step"'),
-        ("gigpo", {"lone_episode": "keep"}, "lone_episode"),
-        ("gigpo", {"reward_normalization": {"how": "mean"}}, "keys"),
+        ("rloo", {"episode_baseline": "row"}, "rule.episode_baseline='row' is not one of"),
+        # Penalties in the scores differ between the rows of an episode.
+        ("gigpo_verl_agent", {"episode_baseline": "trajectory"}, "is not one of 'step'"),
+        ("gigpo", {"lone_episode": "keep"}, "rule.lone_episode='keep' is not one of"),
+        ("gigpo", {"reward_normalization": {"how": "mean"}}, "how is not an option"),
         ("gigpo", {"reward_normalization": {"method": "median"}}, "median"),
-        ("step_reinforce", {"reward_normalization": {"grouping": "all"}}, "grouping"),
+        ("step_reinforce", {"reward_normalization": {"grouping": "all"}}, "grouping='all'"),
         (
             "gigpo",
-            {"reward_normalization": {"method": "mean"}, "normalize_by_std": True},
-            "excludes normalize_by_std",
+            {"reward_normalization": {"method": "mean"}, "lone_episode": "raw"},
+            "excludes lone_episode='raw'",
+        ),
+        (
+            "gigpo",
+            {"reward_normalization": {"method": "mean"}, "episode_baseline": "step"},
+            "excludes episode_baseline='step'",
         ),
     ],
 )
-def test_a_bad_setting_is_refused_with_its_name(name, settings, message):
-    with pytest.raises(ValueError, match=message):
-        make_estimator(name, settings)
+def test_a_bad_option_is_refused_with_its_name(name, options, message):
+    with pytest.raises(ConfigError, match=message):
+        _ = GiGPOConfig().training(rule={"name": name, **options}).settings
 
 
 def test_the_method_identity_leaves_values_alone():
@@ -307,8 +314,9 @@ def test_the_rules_of_the_document_run(tmp_path, monkeypatch):
     (tmp_path / "my_rules.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     batch = columns_of(worked_example())
-    found = make_estimator("my_rules:last_step_only", {})(batch)
+    found = make_rule("my_rules:last_step_only")(batch)
     assert found.total.tolist() == [0, 0, 1, 0, 0]
-    scaled = make_estimator("my_rules:Scaled", {"step_weight": 2.0})(batch)
+    scaled = make_rule("my_rules:Scaled", scale=1.0, step_weight=2.0)(batch)
     assert scaled.total.tolist() == [2, 2, 2, 0, 0]
+    assert make_rule("my_rules:Scaled")(batch).total.tolist() == [2, 2, 2, 0, 0]
     sys.modules.pop("my_rules")

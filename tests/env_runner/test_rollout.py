@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import gymnasium as gym
 import pytest
+from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.connectors.env_to_module import EnvToModulePipeline
 from ray.rllib.connectors.module_to_env import ModuleToEnvPipeline
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
 from rllib_gigpo.connectors.env_to_module.observation_to_text import ObservationToText
 from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt
@@ -24,15 +26,10 @@ from rllib_gigpo.prompting.memory import LastSteps
 from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.template import PromptTemplate
 from rllib_gigpo.rl_modules.engine_module import EngineModule
-from rllib_gigpo.tasks import GroupTask
+from rllib_gigpo.tasks import EvaluationTasks, GroupTask
 
-SETTINGS = RolloutSettings(
-    group_size=3,
-    max_episode_steps=20,
-    sampling=SamplingSettings(max_tokens=16),
-    explore=True,
-    seed=0,
-)
+SETTINGS = RolloutSettings(max_episode_steps=20, seed=0)
+SAMPLING = SamplingSettings(max_tokens=16)
 TEMPLATE = (
     "{{ task }} {% for past in history %}[{{ past.observation }}|{{ past.action }}] {% endfor %}"
     "{{ observation }}"
@@ -58,26 +55,21 @@ class Walk(gym.Env):
 
 
 @pytest.fixture
-def play(tokenizer, scripted_engine):
-    """Plays tasks with a scripted engine and returns (result, engine)."""
+def make_rollout(tokenizer, scripted_engine):
+    """Makes a rollout with a scripted engine and returns (rollout, engine)."""
 
-    def run(env, answer, tasks, *, settings=SETTINGS, envs=None, space=None, delay=None):
-        engine = scripted_engine(answer, **({"delay": delay} if delay else {}))
-        pool = envs or SerialEnvs(EnvSource(env, {}))
+    def make(env, answer, *, settings=SETTINGS, envs=None, space=None, pieces=(), **engine):
+        scripted = scripted_engine(answer, **engine)
+        template = PromptTemplate.from_name_or_source(TEMPLATE)
         rollout = Rollout(
-            EngineModule(engine, observation_space=None, action_space=None),
-            pool,
+            EngineModule(scripted, observation_space=None, action_space=None),
+            envs or SerialEnvs(EnvSource(env, {})),
             env_to_module=EnvToModulePipeline(
                 connectors=[
                     ObservationToText(),
                     AddHistory(LastSteps(2)),
-                    RenderPrompt(
-                        PromptRenderer(
-                            tokenizer,
-                            PromptTemplate.from_name_or_source(TEMPLATE),
-                            max_prompt_tokens=500,
-                        )
-                    ),
+                    RenderPrompt(PromptRenderer(tokenizer, template, max_prompt_tokens=500)),
+                    *pieces,
                 ]
             ),
             module_to_env=ModuleToEnvPipeline(
@@ -85,24 +77,44 @@ def play(tokenizer, scripted_engine):
                     DecodeResponse(tokenizer),
                     ParseAction(ActionParser(action_tag=None, think_tag=None)),
                     ActionToEnv(space or gym.spaces.Text(100)),
+                    *pieces,
                 ]
             ),
             settings=settings,
         )
-        rollout.start([GroupTask(group_id=index, seed=seed) for index, seed in enumerate(tasks)])
-        for _ in range(5000):
-            if rollout.is_done:
-                break
-            rollout.advance()
-        assert rollout.is_done
+        return rollout, scripted
+
+    return make
+
+
+def finish(rollout):
+    for _ in range(5000):
+        if rollout.is_done:
+            break
+        rollout.advance()
+    assert rollout.is_done
+    return rollout.take_result()
+
+
+@pytest.fixture
+def play(make_rollout):
+    """Plays groups of some seeds and returns (result, engine)."""
+
+    def run(env, answer, seeds, *, group_size=3, envs=None, **options):
+        pool = envs or SerialEnvs(EnvSource(env, {}))
+        rollout, engine = make_rollout(env, answer, envs=pool, **options)
+        rollout.start(
+            [GroupTask(index, seed, group_size, SAMPLING) for index, seed in enumerate(seeds)]
+        )
+        result = finish(rollout)
         pool.close()
-        return rollout.take_result(), engine
+        return result, engine
 
     return run
 
 
 def test_a_group_is_whole_episodes_of_one_task(play):
-    result, _ = play(Walk, lambda prompt: "up", tasks=[0, 2])
+    result, _ = play(Walk, lambda prompt: "up", seeds=[0, 2])
     assert [len(group.episodes) for group in result.groups] == [3, 3]
     by_seed = {group.task.seed: group.episodes for group in result.groups}
     assert [len(episode) for episode in by_seed[0]] == [4, 4, 4]
@@ -112,24 +124,23 @@ def test_a_group_is_whole_episodes_of_one_task(play):
 
 
 def test_token_ids_and_logprobs_are_kept_as_the_engine_gave_them(play, tokenizer):
-    result, _ = play(Walk, lambda prompt: "up", tasks=[3])
+    result, _ = play(Walk, lambda prompt: "up", seeds=[3])
     (episode, *_) = result.episodes
-    (ids,) = episode.get_extra_model_outputs(columns.RESPONSE_TOKEN_IDS)
-    (logp,) = episode.get_extra_model_outputs(columns.ROLLOUT_LOGP)
-    assert ids == [*tokenizer.encode("up"), tokenizer.eos_token_id]
-    assert len(logp) == len(ids)
+    (record,) = step_records([episode])
+    assert record.response_token_ids == [*tokenizer.encode("up"), tokenizer.eos_token_id]
+    assert record.rollout_logp.tolist() == [-0.5] * len(record.response_token_ids)
     assert episode.get_actions(0) == "up"
 
 
 def test_prompts_hold_the_task_and_the_recalled_history(play):
-    _, engine = play(Walk, lambda prompt: "up", tasks=[0], settings=replace(SETTINGS, group_size=2))
+    _, engine = play(Walk, lambda prompt: "up", seeds=[0], group_size=2)
     last = engine.requests[-1][1]
     assert "reach 4 [at 1|up] [at 2|up] at 3" in last
 
 
 def test_a_finished_episode_leaves_its_slot_to_the_next_one(play):
     settings = replace(SETTINGS, max_concurrent_episodes=2)
-    result, engine = play(Walk, lambda prompt: "up", tasks=[0, 1, 2], settings=settings)
+    result, engine = play(Walk, lambda prompt: "up", seeds=[0, 1, 2], settings=settings)
     assert len(result.episodes) == 9
     assert max(engine.batch_sizes) == 2
     # 9 episodes need 4+4+4+3+3+3+2+2+2 answers; two at a time, only the very last may be alone.
@@ -138,7 +149,7 @@ def test_a_finished_episode_leaves_its_slot_to_the_next_one(play):
 
 def test_a_fast_episode_goes_on_while_a_slow_answer_is_made(play):
     slow = lambda prompt: 10 if "at 0" in prompt else 1  # noqa: E731
-    _, engine = play(Walk, lambda prompt: "up", tasks=[0, 1], delay=slow)
+    _, engine = play(Walk, lambda prompt: "up", seeds=[0, 1], delay=slow)
     order = [request.request_id for request, _ in engine.requests]
     # Group 1 is through with its third step before group 0 gets to its second.
     assert order.index("1-0-2") < order.index("0-0-1")
@@ -146,18 +157,55 @@ def test_a_fast_episode_goes_on_while_a_slow_answer_is_made(play):
 
 def test_the_time_limit_truncates_and_does_not_terminate(play):
     settings = replace(SETTINGS, max_episode_steps=3)
-    result, _ = play(Walk, lambda prompt: "wait", tasks=[0], settings=settings)
+    result, _ = play(Walk, lambda prompt: "wait", seeds=[0], settings=settings)
     assert all(episode.is_truncated and not episode.is_terminated for episode in result.episodes)
     assert [len(episode) for episode in result.episodes] == [3, 3, 3]
 
 
 def test_same_seed_gives_the_same_requests_with_a_seed_each(play):
-    runs = [play(Walk, lambda prompt: "up", tasks=[0, 1])[1].requests for _ in range(2)]
+    runs = [play(Walk, lambda prompt: "up", seeds=[0, 1])[1].requests for _ in range(2)]
     first, second = ([(request.request_id, request.seed) for request, _ in run] for run in runs)
     assert first == second
     assert len({seed for _, seed in first}) == len(first)
-    other = play(Walk, lambda prompt: "up", tasks=[0, 1], settings=replace(SETTINGS, seed=1))[1]
+    other = play(Walk, lambda prompt: "up", seeds=[0, 1], settings=replace(SETTINGS, seed=1))[1]
     assert {request.seed for request, _ in other.requests}.isdisjoint(seed for _, seed in first)
+
+
+class NoteKind(ConnectorV2):
+    """Notes which episodes a pipeline saw together, and whether for training."""
+
+    def __init__(self, noted, **kwargs):
+        super().__init__(**kwargs)
+        self.noted = noted
+
+    def __call__(self, *, batch, episodes, explore, **kwargs):
+        self.noted += [(episode.custom_data[columns.GROUP_ID], explore) for episode in episodes]
+        return batch
+
+
+def test_groups_of_training_and_evaluation_under_way_at_once_keep_their_own_settings(make_rollout):
+    noted = []
+    rollout, engine = make_rollout(Walk, lambda prompt: "up", pieces=[NoteKind(noted)])
+    greedy = SamplingSettings(temperature=0.0, max_tokens=9)
+    rollout.start([GroupTask(0, 1, 3, SAMPLING), GroupTask(1, 0, 2, SAMPLING)])
+    rollout.advance()
+    tests = EvaluationTasks(first_task=0, num_tasks=2, sampling=greedy)
+    rollout.start(tests.draw(2, []))
+    result = finish(rollout)
+
+    sizes = {group.task.group_id: len(group.episodes) for group in result.groups}
+    assert sizes == {0: 3, 1: 2, "test-0": 1, "test-1": 1}
+    assert max(engine.batch_sizes) == 3 + 2 + 1 + 1  # all at once
+    ids = [request.request_id for request, _ in engine.requests]
+    assert len(set(ids)) == len(ids)
+    for request, _ in engine.requests:
+        is_test = request.request_id.startswith("test-")
+        assert request.sampling == (greedy if is_test else SAMPLING)
+    # Group 0 of training and task 0 of evaluation share a number and, here, a step.
+    assert {"0-0-0", "test-0-0-0"} <= set(ids)
+    seeds = {request.request_id: request.seed for request, _ in engine.requests}
+    assert seeds["0-0-0"] != seeds["test-0-0-0"]
+    assert set(noted) == {(0, True), (1, True), ("test-0", False), ("test-1", False)}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +226,7 @@ def test_a_fault_costs_its_group_and_no_other(play, fault, kind):
                 reward = float("nan")
             return observation, reward, *rest
 
-    result, _ = play(Faulty, lambda prompt: "up", tasks=[1, 3])
+    result, _ = play(Faulty, lambda prompt: "up", seeds=[1, 3])
     assert [group.task.seed for group in result.groups] == [3]
     assert [(lost.task.seed, lost.kind) for lost in result.lost] == [(1, kind)]
 
@@ -198,7 +246,7 @@ def test_answers_for_a_lost_group_are_aborted(play):
 
     delays = iter([1, 50, 50])
     result, engine = play(
-        OneMemberFails, lambda prompt: "up", tasks=[0], delay=lambda prompt: next(delays)
+        OneMemberFails, lambda prompt: "up", seeds=[0], delay=lambda prompt: next(delays)
     )
     assert sorted(engine.aborted) == ["0-1-0", "0-2-0"]
     assert len(result.lost) == 1
@@ -213,7 +261,7 @@ def test_an_environment_that_ignores_its_seed_is_found_out(play):
             Drifting.resets += 1
             return f"at {Drifting.resets}", {}
 
-    result, _ = play(Drifting, lambda prompt: "up", tasks=[0])
+    result, _ = play(Drifting, lambda prompt: "up", seeds=[0])
     assert result.lost[0].kind == "not_deterministic"
     assert "two different starts" in result.lost[0].message
 
@@ -224,7 +272,7 @@ def test_an_observation_that_is_no_text_raises_with_the_cure(play):
             return 42, {}
 
     with pytest.raises(EnvContractError, match="observation_to_text"):
-        play(Numbers, lambda prompt: "up", tasks=[0])
+        play(Numbers, lambda prompt: "up", seeds=[0])
 
 
 def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play):
@@ -241,7 +289,7 @@ def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play
     result, _ = play(
         Hanging,
         lambda prompt: "up",
-        tasks=[0],
+        seeds=[0],
         envs=envs,
         settings=replace(SETTINGS, stall_timeout_s=0.5),
     )
@@ -274,8 +322,8 @@ def test_a_discrete_action_is_found_by_name_and_nonsense_leaves_the_state(play):
     result, _ = play(
         Buttons,
         lambda prompt: next(answers),
-        tasks=[0],
-        settings=replace(SETTINGS, group_size=1),
+        seeds=[0],
+        group_size=1,
         space=gym.spaces.Discrete(2),
     )
     (episode,) = result.episodes
@@ -285,5 +333,5 @@ def test_a_discrete_action_is_found_by_name_and_nonsense_leaves_the_state(play):
         "pressed [1]",
         "pressed [1, 0]",
     ]
-    assert list(episode.get_extra_model_outputs(columns.IS_ADMISSIBLE)) == [True, False, True]
+    assert [record.is_admissible for record in step_records([episode])] == [True, False, True]
     assert [float(reward) for reward in episode.get_rewards()] == [1.0, 0.0, 0.0]

@@ -1,4 +1,4 @@
-"""What one Learner of commit da50f96 makes of token rows: scores, mini-batches, whole updates."""
+"""What one Learner makes of token rows: scores, mini-batches, whole updates."""
 
 from __future__ import annotations
 
@@ -10,26 +10,22 @@ import numpy as np
 import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
-from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.credit.token_rows import TokenRows
 from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
-from rllib_gigpo.learner.settings import objective_settings
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData
 from rllib_gigpo.learner.update_sums import UpdateSums
-from rllib_gigpo.learner.value_update import ValueUpdate
 from rllib_gigpo.loss.objective import objective
-from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule, score_responses
 
 REFERENCE_SCALE = 0.15
 # Of the metrics of an update: times, RLlib's own counters, what depends on the packing.
 _LEFT_OUT = ("_s", "_throughput", "seq_no", "padding_fraction", "_lifetime")
 
 
-def make_learner(config: GiGPOConfig, critic: dict[str, np.ndarray] | None = None) -> GiGPOLearner:
+def make_learner(config: GiGPOConfig, critic: dict[str, np.ndarray]) -> GiGPOLearner:
     """Build a local Learner.
 
     Args:
@@ -39,17 +35,13 @@ def make_learner(config: GiGPOConfig, critic: dict[str, np.ndarray] | None = Non
     Returns:
         The Learner, which has made no update.
     """
-    space = gym.spaces.Text(1)
-    spec = RLModuleSpec(
-        module_class=CausalLMModule,
-        observation_space=space,
-        action_space=space,
-        model_config=config.get_default_rl_module_spec().model_config,
+    spec = config.get_default_rl_module_spec()
+    spec.observation_space = spec.action_space = gym.spaces.Text(1)
+    learner = GiGPOLearner(
+        config=config, module_spec=MultiRLModuleSpec(rl_module_specs={DEFAULT_MODULE_ID: spec})
     )
-    module_spec = MultiRLModuleSpec(rl_module_specs={DEFAULT_MODULE_ID: spec})
-    learner = GiGPOLearner(config=config, module_spec=module_spec)
     learner.build()
-    if learner._causal_lm.critic is not None and critic is not None:
+    if learner._causal_lm.critic is not None:
         layer = {name: torch.from_numpy(array) for name, array in critic.items()}
         learner._causal_lm.critic.value.load_state_dict(layer)
     return learner
@@ -66,8 +58,9 @@ def add_noise(model: torch.nn.Module, *, scale: float, seed: int) -> None:
 
 def prepared(learner: GiGPOLearner, rows: TokenRows) -> UpdateData:
     """Pack and score the rows; the reference is moved first, so that there is a divergence."""
-    if learner._reference is not None:
-        add_noise(learner._reference._model, scale=REFERENCE_SCALE, seed=2)
+    reference = getattr(learner._kl, "_reference", None)
+    if reference is not None:
+        add_noise(reference._adapter.model, scale=REFERENCE_SCALE, seed=2)
     data, _ = learner._prepare(rows)
     return data
 
@@ -76,53 +69,58 @@ def prepared(learner: GiGPOLearner, rows: TokenRows) -> UpdateData:
 def scores_of(learner: GiGPOLearner, data: UpdateData) -> dict[str, np.ndarray]:
     """Log-probabilities and entropies under the policy, (S,) float32 each."""
     logp, entropy = torch.zeros(2, len(data.columns.rollout_logp))
+    adapter, chunk_tokens = learner._causal_lm.adapter, learner.config.logp_chunk_tokens
     for micro_batch in data:
-        logp[micro_batch.token_indices], entropy[micro_batch.token_indices] = score_responses(
-            learner._causal_lm.model, micro_batch, chunk_tokens=learner.config.logp_chunk_tokens
+        tokens, hidden = micro_batch.token_indices, adapter.hidden_states(micro_batch)
+        logp[tokens], entropy[tokens] = adapter.response_scores(
+            micro_batch, hidden, chunk_tokens=chunk_tokens
         )
     return {"logp": logp.numpy(), "entropy": entropy.numpy()}
-
-
-def logp_gradient(
-    learner: GiGPOLearner, data: UpdateData, scores: dict[str, np.ndarray]
-) -> np.ndarray:
-    """Differentiate each mini-batch's loss by its log-probabilities: the objective alone, (S,)."""
-    logp, entropy = (torch.from_numpy(scores[name]) for name in ("logp", "entropy"))
-    leaf = logp.clone().requires_grad_()
-    settings = objective_settings(learner.config, kl_coeff=learner._kl_coeff_of_loss)
-    for minibatch, divisor in zip(data.micro_batches, data.divisors, strict=True):
-        tokens = torch.cat([part.token_indices for part in minibatch])
-        part = objective(leaf[tokens], entropy[tokens], data.columns.select(tokens), settings)
-        (part.loss / divisor).backward()
-    assert leaf.grad is not None
-    return leaf.grad.numpy()
 
 
 def minibatches_of(
     learner: GiGPOLearner, data: UpdateData, signs: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Let the Learner go through each mini-batch up to its step, which is left out."""
+    """Let the Learner go once through each mini-batch up to its step, which is left out."""
     records: list[dict[str, Any]] = []
 
     def keep(totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
-        records.append(
-            {
-                "loss": totals[0].item() / divisor,
-                "divisor": divisor,
-                "sums": totals[1:].numpy().copy(),
-                "vf_sums": learner._values._sums.numpy().copy(),
-                "max_ratio_deviation": sums.fresh_deviation,
-                "max_abs_logp_diff": sums.fresh_logp_diff,
-                **gradient_of(learner._causal_lm.model, signs),
-                **critic_gradient(learner._causal_lm.critic, signs),
-            }
-        )
+        record = {
+            "loss": totals[0].item() / divisor,
+            "divisor": divisor,
+            "sums": totals[1:].numpy().copy(),
+            "max_ratio_deviation": sums.fresh_deviation,
+            "max_abs_logp_diff": sums.fresh_logp_diff,
+            **gradient_of(learner._causal_lm.model, signs),
+        }
+        sums.fresh_deviation = sums.fresh_logp_diff = 0.0
+        if learner._values is not None:
+            record["vf_sums"] = learner._values._sums.numpy().copy()
+            record |= critic_gradient(learner._causal_lm.critic, signs)
+            learner._values._sums.zero_()
+        records.append(record)
 
     learner._step = keep  # type: ignore[method-assign]
-    for minibatch in range(len(data.divisors)):
-        learner._values = ValueUpdate(learner.config, torch.device("cpu"))
-        learner._train_minibatch(data, minibatch, UpdateSums())
-    return records
+    learner._train(data)
+    return records[: len(data.divisors)]
+
+
+def logp_gradient(
+    learner: GiGPOLearner, data: UpdateData, scores: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Differentiate each mini-batch's loss by its log-probabilities: the objective alone, (S,).
+
+    The Learner has gone through its mini-batches before.
+    """
+    logp, entropy = (torch.from_numpy(scores[name]) for name in ("logp", "entropy"))
+    leaf = logp.clone().requires_grad_()
+    for minibatch, divisor in zip(data.micro_batches, data.divisors, strict=True):
+        tokens = torch.cat([part.token_indices for part in minibatch])
+        chosen = data.columns.select(tokens)
+        part = objective(leaf[tokens], entropy[tokens], chosen, learner._objective_settings)
+        (part.loss / divisor).backward()
+    assert leaf.grad is not None
+    return leaf.grad.numpy()
 
 
 def gradient_of(model: torch.nn.Module, signs: np.ndarray) -> dict[str, np.ndarray]:
@@ -136,8 +134,6 @@ def gradient_of(model: torch.nn.Module, signs: np.ndarray) -> dict[str, np.ndarr
 
 def critic_gradient(critic: Any, signs: np.ndarray) -> dict[str, np.ndarray]:
     """The whole gradient of a critic's linear layer, and that of its own model as of the policy."""
-    if critic is None:
-        return {}
     record = {
         f"critic_{name}_grad": weight.grad.numpy().copy()
         for name, weight in critic.value.named_parameters()
@@ -172,8 +168,8 @@ def update_twice(
     """Train twice on the same rows; the metrics, and β·KL per row where it enters the reward."""
     metrics, penalties = [], []
     for _ in range(2):
-        if learner.config.kl_placement == "reward":
-            penalties.append(learner.penalties_of_share([rows]))
+        if learner._settings.loss.kl_in_reward:
+            penalties.append(learner.kl_penalties(rows))
         results = learner.update(training_data=TrainingRows(rows=rows))
         found = MetricsLogger.peek_results(results)[DEFAULT_MODULE_ID]
         kept = sorted(name for name in found if not name.endswith(_LEFT_OUT))

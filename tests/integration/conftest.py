@@ -40,7 +40,7 @@ def corridor_config(tiny_folder):
             .prompting(template="compact", action_tag=None, think_tag=None)
             .tasks(num_train_tasks=8, num_test_tasks=4, max_episode_steps=6)
             .training(**{**settings, "lr": 1e-2, **training})
-            .transcripts(interval=1, num_groups=1)
+            .reporting(transcripts={"interval": 1, "groups": 1})
             .callbacks(KeepBatches)
             .debugging(seed=0)
         )

@@ -16,11 +16,11 @@ config = (
     .environment("rllib_gigpo.envs:Corridor-v0", env_config={{"length": 3, "max_steps": 6}})
     .llm(model_path={model_path!r}, max_prompt_tokens=256, max_response_tokens=4)
     .prompting(template="compact", action_tag=None, think_tag=None)
-    .inference(eval_temperature=0.0)
+    .inference(eval_sampling={{"temperature": 0.0}})
     .tasks(num_train_tasks=8, num_test_tasks=6, max_episode_steps=6)
     .training(group_size=4, num_groups=2, num_minibatches=2, lr=1e-3, kl_coeff=0.0)
     .evaluation(evaluation_interval=1)
-    .transcripts(interval=1)
+    .reporting(transcripts={{"interval": 1}})
     .debugging(seed=0)
 )
 stop = {{"training_iteration": 2}}

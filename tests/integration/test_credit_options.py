@@ -6,28 +6,23 @@ import numpy as np
 import pytest
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 
 
 @pytest.fixture(scope="module")
 def trained(ray_session, corridor_config):
     """One Algorithm after an iteration with everything that is off by default."""
     config = corridor_config(
-        estimator="hgpo",
-        anchor_context=1,
+        rule={"name": "hgpo", "anchor_context": 1},
         policy_loss="gspo",
         clip_param=0.2,
-        dual_clip=None,
         loss_aggregation="seq_mean_token_mean",
         old_logp="recompute",
         importance_sampling="sequence",
         kl_coeff=0.01,
-        kl_estimator="k2",
-        kl_target=0.1,
-        dynamic_sampling=True,
-        max_resamples=2,
-        overlong_filter=True,
-        overlong_penalty=0.5,
-        overlong_buffer_tokens=2,
+        kl={"estimator": "k2", "target": 0.1},
+        dynamic_sampling={"max_resamples": 2},
+        penalties={"overlong": {"buffer_tokens": 2, "weight": 0.5}, "filter_overlong": True},
     )
     algorithm = config.build_algo()
     yield algorithm, algorithm.train()
@@ -55,13 +50,8 @@ def test_the_batch_has_its_exact_size_whatever_was_filtered(trained):
 def test_cut_off_answers_weigh_nothing_and_pay(trained):
     algorithm, result = trained
     batch = algorithm.batches[0]
-    is_cut = np.array(
-        [
-            reason == "length"
-            for episode in batch["episodes"]
-            for reason in episode.get_extra_model_outputs(columns.FINISH_REASON)
-        ]
-    )
+    records = step_records(batch["episodes"])
+    is_cut = np.array([record.finish_reason == "length" for record in records])
     assert is_cut.any()
     assert (batch[columns.TOKEN_ROWS].weights == np.where(is_cut, 0.0, 1.0)).all()
     # At the limit of 4 tokens the penalty is full, with 3 tokens half, below that none.
@@ -73,6 +63,7 @@ def test_cut_off_answers_weigh_nothing_and_pay(trained):
 
 def test_the_step_level_is_the_whole_of_hgpo(trained):
     batch = trained[0].batches[0]
-    np.testing.assert_array_equal(batch[columns.ADVANTAGES], batch[columns.STEP_ADVANTAGES])
+    per_token = np.repeat(batch[columns.STEP_ADVANTAGES], batch[columns.RESPONSE_LENGTHS])
+    np.testing.assert_array_equal(batch[columns.ADVANTAGES], per_token)
     assert not batch[columns.EPISODE_ADVANTAGES].any()
     assert math.isfinite(trained[1]["learners"]["default_policy"]["total_loss"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import ray
 
-from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.env_runner.env_pool import EnvEvent
 from rllib_gigpo.errors import ConfigError, RolloutError, WeightSyncError
 
@@ -37,17 +37,24 @@ def test_the_ratio_is_one_across_processes(remote):
     assert metrics["num_skipped_steps"] == 0
 
 
+def weight_sums(algorithm):
+    """A sum over the weights of each Learner; only one of them exports any."""
+
+    def read(learner):
+        weights = learner.module["default_policy"].unwrapped().weights()
+        return sum(float(tensor.double().sum()) for _, tensor in weights)
+
+    return [result.get() for result in algorithm.learner_group.foreach_learner(read)]
+
+
 def test_all_learners_keep_the_same_weights(remote):
-    sums = remote.learner_group.foreach_learner(
-        lambda learner: sum(float(t.double().sum()) for _, t in learner.export_weights())
-    )
-    first, second = [result.get() for result in sums]
+    first, second = weight_sums(remote)
     assert first == second
 
 
 def test_sampling_old_weights_is_refused(remote):
     with pytest.raises(WeightSyncError, match=r"holds policy version \d+, but version 99"):
-        remote._sampler.sample(remote.task_stream.draw, 1, weight_version=99)
+        remote.sample_source.sample(1, weight_version=99)
 
 
 def test_a_runner_that_dies_comes_back_with_the_newest_weights(remote):
@@ -57,8 +64,8 @@ def test_a_runner_that_dies_comes_back_with_the_newest_weights(remote):
     result = remote.train()
     assert result["policy_version"] == version + 1
     assert len(remote.batches[-1]["episodes"]) == 8
-    for episode in remote.batches[-1]["episodes"]:
-        assert set(episode.get_extra_model_outputs(columns.WEIGHT_VERSION)) == {version}
+    for record in step_records(remote.batches[-1]["episodes"]):
+        assert set(record.token_versions) == {version}
     assert result["learners"]["default_policy"]["max_ratio_deviation_fresh"] < 1e-4
 
 
@@ -70,14 +77,11 @@ def test_a_checkpoint_of_remote_learners_is_a_hugging_face_folder_too(remote, tm
     remote.save_to_path(str(tmp_path))
     saved = AutoModelForCausalLM.from_pretrained(model_folder(tmp_path))
     total = sum(float(t.double().sum()) for t in saved.state_dict().values())
-    sums = remote.learner_group.foreach_learner(
-        lambda learner: sum(float(t.double().sum()) for _, t in learner.export_weights())
-    )
-    assert np.isclose(total, next(result.get() for result in sums))
+    assert np.isclose(total, weight_sums(remote)[0])
 
 
 def test_asking_for_more_than_the_cluster_has_is_an_error_at_start(build, corridor_config):
-    with pytest.raises(ConfigError, match=r"asks Ray for \d+ CPUs and the cluster has"):
+    with pytest.raises(ConfigError, match=r"asks Ray for \d+ CPUs and it has"):
         build(corridor_config().env_runners(num_env_runners=64))
 
 

@@ -8,7 +8,7 @@ from rllib_gigpo.engines.weights import weights_checksum
 
 @pytest.fixture(scope="module", params=["merged", "adapter"])
 def trained(request, ray_session, corridor_config, tmp_path_factory):
-    config = corridor_config(kl_coeff=0.01, kl_target=0.1, admissible_penalty=0.1)
+    config = corridor_config(kl_coeff=0.01, kl={"target": 0.1}, penalties={"admissible": 0.1})
     config.llm(lora={"rank": 4, "alpha": 16, "sync": request.param})
     algorithm = config.build_algo()
     results = [algorithm.train() for _ in range(2)]

@@ -13,8 +13,10 @@ def test_every_iteration_has_the_shares_and_metrics_by_tag(build, corridor_confi
     config = corridor_config(
         num_groups=3,
         group_size=2,
-        estimator="step_reinforce",
-        reward_normalization={"grouping": "tags", "method": "mean"},
+        rule={
+            "name": "step_reinforce",
+            "reward_normalization": {"grouping": "tags", "method": "mean"},
+        },
     )
     config.env_config = {}  # RLlib would merge the two
     config.environment(
@@ -30,7 +32,9 @@ def test_every_iteration_has_the_shares_and_metrics_by_tag(build, corridor_confi
         assert tags["short"]["episode_return_mean"] >= tags["long"]["episode_return_mean"] == 0.0
         batch = algorithm.last_batch
         labels = batch[columns.TAG_IDS]
+        last_tokens = np.cumsum(batch[columns.RESPONSE_LENGTHS]) - 1
+        advantages = batch[columns.ADVANTAGES][last_tokens]
         assert len(set(labels.tolist())) == 2
         for label in set(labels.tolist()):
-            of_tag = batch[columns.ADVANTAGES][labels == label]
+            of_tag = advantages[labels == label]
             np.testing.assert_allclose(of_tag.mean(), 0.0, atol=1e-12)

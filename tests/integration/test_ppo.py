@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.cli.evaluate import evaluate_checkpoint
 from rllib_gigpo.connectors.pipelines import prompt_renderer
 from rllib_gigpo.prompting.memory import PastStep
@@ -14,15 +15,14 @@ from rllib_gigpo.prompting.template import PromptInputs
 @pytest.fixture(scope="module")
 def trained(ray_session, corridor_config):
     config = corridor_config(
-        estimator="ppo",
+        rule="ppo",
         group_size=1,  # nobody is compared with anybody
         num_groups=8,
-        critic="head",
-        critic_lr=1e-2,
+        critic={"name": "head", "lr": 1e-2},
         gamma=0.9,
-        admissible_penalty=0.1,
+        penalties={"admissible": 0.1},
         kl_coeff=0.1,
-        kl_placement="reward",
+        kl={"placement": "reward"},
     )
     # Corridor's own limit is 6 steps: here RLlib's side cuts episodes off before.
     algorithm = config.tasks(max_episode_steps=3).build_algo()
@@ -46,8 +46,12 @@ def test_a_critic_that_knows_nothing_gives_the_returns(trained):
     rewards = batch[columns.REWARDS] - batch[columns.PENALTIES]
     assert rewards.any()
     last = batch[columns.STEP_IDS] == 2
-    np.testing.assert_allclose(batch[columns.ADVANTAGES][last], rewards[last])
-    np.testing.assert_allclose(batch[columns.VALUE_TARGETS], batch[columns.ADVANTAGES])
+    advantages = batch[columns.STEP_ADVANTAGES]
+    np.testing.assert_allclose(advantages[last], rewards[last])
+    np.testing.assert_allclose(batch[columns.VALUE_TARGETS], advantages)
+    np.testing.assert_array_equal(
+        batch[columns.ADVANTAGES], np.repeat(advantages, batch[columns.RESPONSE_LENGTHS])
+    )
 
 
 def test_later_values_are_of_every_step_and_of_what_was_cut_off(trained):
@@ -65,7 +69,7 @@ def test_later_values_are_of_every_step_and_of_what_was_cut_off(trained):
 def next_prompt(config, episode):
     """What the model would have been asked next: all that was seen and done, by hand."""
     seen = [str(observation) for observation in episode.get_observations()]
-    done = episode.get_extra_model_outputs(columns.ACTION_TEXT)
+    done = [record.action_text for record in step_records([episode])]
     past = [PastStep(n, *step) for n, step in enumerate(zip(seen[:-1], done, strict=True), 1)]
     info = episode.get_infos(-1)
     inputs = PromptInputs(
@@ -75,7 +79,7 @@ def next_prompt(config, episode):
         history=tuple(past[-config.history_length :]),
         step=len(episode) + 1,
     )
-    return prompt_renderer(config).render(inputs).token_ids
+    return prompt_renderer(config.settings).render(inputs).token_ids
 
 
 def test_each_value_is_that_of_its_own_prompt(trained):
@@ -91,12 +95,7 @@ def test_each_value_is_that_of_its_own_prompt(trained):
         hidden = module.model.base_model(input_ids=ids).last_hidden_state
         return module.critic.value(hidden[0, -1]).item()
 
-    prompts = [
-        prompt
-        for episode in batch["episodes"]
-        for prompt in episode.get_extra_model_outputs(columns.PROMPT_TOKEN_IDS)
-    ]
-    expected = [value(prompt) for prompt in prompts]
+    expected = [value(record.prompt_token_ids) for record in step_records(batch["episodes"])]
     np.testing.assert_allclose(batch[columns.VALUES], expected, atol=1e-5)
     ends = np.cumsum([len(episode) for episode in batch["episodes"]]) - 1
     bootstrap = [

@@ -5,6 +5,7 @@ import torch
 from ray.rllib.algorithms.algorithm import Algorithm
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.errors import CheckpointError, GiGPOError
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
@@ -14,7 +15,7 @@ def played(algorithm):
     return [
         (
             episode.custom_data[columns.TASK],
-            list(episode.get_extra_model_outputs("response_token_ids")),
+            [record.response_token_ids for record in step_records([episode])],
         )
         for batch in algorithm.batches
         for episode in batch["episodes"]
@@ -27,7 +28,9 @@ def weights(algorithm):
 
 def test_a_run_cut_in_two_repeats_the_uncut_one_token_by_token(build, corridor_config, tmp_path):
     def config():
-        return corridor_config(lr_schedule="linear", lr_decay_iterations=4, lr_warmup_iterations=1)
+        return corridor_config(
+            lr_schedule={"name": "linear", "decay_iterations": 4, "warmup_iterations": 1}
+        )
 
     uncut = build(config())
     uncut_results = [uncut.train() for _ in range(3)]

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.engines import vllm_engine
 from rllib_gigpo.learner.model_folder import model_folder
 from rllib_gigpo.results import summarize
@@ -25,7 +26,7 @@ def run(ray_session, corridor_config, tmp_path_factory):
         starts.append(self)
         original(self)
 
-    config = corridor_config(format_penalty=0.1, admissible_penalty=0.1)
+    config = corridor_config(penalties={"format": 0.1, "admissible": 0.1})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vllm_engine.VllmEngine, "start", counted)
         algorithm = config.evaluation(evaluation_interval=2).build_algo()
@@ -57,8 +58,8 @@ def test_a_batch_is_whole_groups_of_whole_episodes(run):
 def test_every_token_keeps_the_version_of_the_weights_that_made_it(run):
     algorithm, _, _ = run
     for version, batch in enumerate(algorithm.batches):
-        for episode in batch["episodes"]:
-            assert set(episode.get_extra_model_outputs(columns.WEIGHT_VERSION)) == {version}
+        for record in step_records(batch["episodes"]):
+            assert set(record.token_versions) == {version}
 
 
 def test_advantages_are_those_of_a_slow_reading_of_the_definition(run):
@@ -67,11 +68,10 @@ def test_advantages_are_those_of_a_slow_reading_of_the_definition(run):
     for batch in algorithm.batches:
         rows = slow_rows(batch["episodes"], config)
         expected = slow_gigpo(rows)
-        np.testing.assert_allclose(batch[columns.ADVANTAGES], expected, atol=1e-12)
         token_rows = batch[columns.TOKEN_ROWS]
-        np.testing.assert_allclose(
-            token_rows.advantages, np.repeat(expected, token_rows.response_lengths), rtol=1e-6
-        )
+        per_token = np.repeat(expected, token_rows.response_lengths)
+        np.testing.assert_allclose(batch[columns.ADVANTAGES], per_token, atol=1e-12)
+        np.testing.assert_allclose(token_rows.advantages, per_token, rtol=1e-6)
 
 
 def slow_rows(episodes, config):
@@ -79,13 +79,9 @@ def slow_rows(episodes, config):
     rows = []
     for episode in episodes:
         rewards = [float(reward) for reward in episode.get_rewards()]
-        valid = episode.get_extra_model_outputs(columns.IS_FORMAT_VALID)
-        admissible = episode.get_extra_model_outputs(columns.IS_ADMISSIBLE)
         penalised = [
-            reward - (0.0 if good else 0.1)
-            for reward, good in zip(
-                rewards, [v and a for v, a in zip(valid, admissible, strict=True)], strict=True
-            )
+            reward - (0.0 if record.is_format_valid and record.is_admissible else 0.1)
+            for reward, record in zip(rewards, step_records([episode]), strict=True)
         ]
         for step in range(len(episode)):
             step_return = sum(
@@ -118,11 +114,9 @@ def test_token_rows_hold_the_engines_ids_and_logprobs_untouched(run):
     batch = algorithm.batches[-1]
     rows = batch[columns.TOKEN_ROWS]
     ids, logp = [], []
-    for episode in batch["episodes"]:
-        for step in range(len(episode)):
-            outputs = {key: value[step] for key, value in episode.extra_model_outputs.items()}
-            ids += [*outputs[columns.PROMPT_TOKEN_IDS], *outputs[columns.RESPONSE_TOKEN_IDS]]
-            logp += list(outputs[columns.ROLLOUT_LOGP])
+    for record in step_records(batch["episodes"]):
+        ids += [*record.prompt_token_ids, *record.response_token_ids]
+        logp += list(record.rollout_logp)
     assert rows.token_ids.tolist() == ids
     np.testing.assert_array_equal(rows.rollout_logp, np.array(logp, np.float32))
 

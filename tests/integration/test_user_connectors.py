@@ -5,6 +5,7 @@ import pytest
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.models.tokenizer import load_tokenizer
 
 
@@ -59,8 +60,9 @@ def test_pieces_in_the_runners_pipelines_change_prompts_and_actions(build, confi
     result = algorithm.train()
     (batch,) = algorithm.batches
     for episode in batch["episodes"]:
-        assert "YOU STAND AT DOOR" in episode.get_extra_model_outputs(columns.PROMPT_TEXT)[0]
-        assert set(episode.get_extra_model_outputs(columns.ACTION_TEXT)) == {"go left"}
+        records = step_records([episode])
+        assert "YOU STAND AT DOOR" in records[0].prompt_text
+        assert {record.action_text for record in records} == {"go left"}
     assert result["env_runners"]["format_valid_rate"] == 1.0
     # Equal episodes: without a piece of the user in the Learner's pipeline nothing is learnt.
     np.testing.assert_array_equal(batch[columns.ADVANTAGES], 0.0)

@@ -54,7 +54,7 @@ def make_config(model_path):
     def make(*, num_learners=0, **settings):
         defaults = {
             "lr": 0.1,
-            "optimizer_name": "sgd",
+            "optim": "sgd",
             "kl_coeff": 0.0,
             "entropy_coeff": 0.0,
             "grad_clip": None,
@@ -62,19 +62,22 @@ def make_config(model_path):
             "micro_batch_tokens": 100,
             "logp_chunk_tokens": 7,
         }
-        lora = settings.pop("lora", None)
-        config = GiGPOConfig().llm(model_path=model_path, lora=lora)
-        config.training(**{**defaults, **settings})
-        return config.learners(num_learners=num_learners, num_cpus_per_learner=0.5)
+        config = (
+            GiGPOConfig()
+            .environment("rllib_gigpo.envs:Corridor-v0")
+            .llm(model_path=model_path, max_prompt_tokens=48, max_response_tokens=16)
+            .learners(num_learners=num_learners, num_cpus_per_learner=0.5)
+        )
+        return config.update_from_dict({**defaults, **settings})
 
     return make
 
 
 @pytest.fixture(scope="session")
-def make_spec(model_path):
-    """A function that describes the module, with or without critic and adapters."""
+def make_spec():
+    """A function that describes the module of a config."""
 
-    def make(critic=None, *, lora=None, path=model_path):
+    def make(config):
         space = gymnasium.spaces.Text(10)
         return MultiRLModuleSpec(
             rl_module_specs={
@@ -82,7 +85,7 @@ def make_spec(model_path):
                     module_class=CausalLMModule,
                     observation_space=space,
                     action_space=space,
-                    model_config={"model_path": path, "critic": critic, "lora": lora},
+                    model_config=CausalLMModule.model_config_of(config.settings, seed=None),
                 )
             }
         )
@@ -95,28 +98,38 @@ def make_learner(make_config, make_spec):
     """A function that builds a local Learner."""
 
     def make(**settings):
-        spec = make_spec(settings.get("critic"), lora=settings.get("lora"))
-        learner = GiGPOLearner(config=make_config(**settings), module_spec=spec)
+        config = make_config(**settings)
+        learner = GiGPOLearner(config=config, module_spec=make_spec(config))
         learner.build()
         return learner
 
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make_group(make_config, make_spec, ray_session):
-    """A function that starts Learners; they end with the tests."""
+    """A function that starts Learners; they end with the file's tests: others need their CPUs."""
     groups = []
 
     def make(num_learners, **settings):
         config = make_config(num_learners=num_learners, **settings)
-        spec = make_spec(settings.get("critic"), lora=settings.get("lora"))
-        groups.append(LearnerGroup(config=config, module_spec=spec))
+        groups.append(LearnerGroup(config=config, module_spec=make_spec(config)))
         return groups[-1]
 
     yield make
     for group in groups:
         group.shutdown()
+
+
+@pytest.fixture(scope="session")
+def weights_of_each():
+    """A function that reads the weights of each Learner of a group; only one exports any."""
+
+    def read(learner):
+        weights = learner.module[DEFAULT_MODULE_ID].unwrapped().weights()
+        return {name: tensor.detach().clone() for name, tensor in weights}
+
+    return lambda group: [result.get() for result in group.foreach_learner(read)]
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +143,7 @@ def make_rows():
             [rng.integers(1, 64, length).tolist() for length in rng.integers(1, 20, num_rows)],
             [rng.integers(1, 64, length).tolist() for length in response_lengths],
             rollout_logp=[-4.2 + 0.1 * rng.normal(size=n) for n in response_lengths],
-            advantages=rng.normal(size=num_rows),
+            advantages=np.repeat(rng.normal(size=num_rows), response_lengths),
             minibatch_ids=np.arange(num_rows) % num_minibatches,
             num_minibatches=num_minibatches,
             weights=weights,

@@ -6,6 +6,7 @@ import pytest
 import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
 from support.losses import LOSSES
+from support.own_losses import reinforce
 from transformers import AutoModelForCausalLM
 
 
@@ -123,7 +124,7 @@ def poisoned(rows, minibatch):
 
 def test_a_nan_skips_its_step_only_and_is_counted(make_learner, train, make_rows):
     rows = make_rows()
-    one, other = make_learner(optimizer_name="adamw"), make_learner(optimizer_name="adamw")
+    one, other = make_learner(optim="adamw"), make_learner(optim="adamw")
     metrics = train(one, poisoned(rows, 0))
     assert metrics["num_skipped_steps"] == 1
     assert metrics["num_steps"] == 1
@@ -190,19 +191,19 @@ def test_without_recomputing_the_first_mini_batch_shows_the_mismatch(
 
 
 @pytest.mark.parametrize(
-    ("settings", "factor", "capped"),
+    ("importance", "factor", "capped"),
     [
-        ({"importance_sampling": "token", "importance_cap": 4.0}, 3.0, 0.0),
-        ({"importance_sampling": "token", "importance_cap": 2.0}, 2.0, 1.0),
-        ({"importance_sampling": "token", "importance_mask": True}, 0.0, 1.0),
+        ({"level": "token", "cap": 4.0}, 3.0, 0.0),
+        ({"level": "token", "cap": 2.0}, 2.0, 1.0),
+        ({"level": "token", "mask": True}, 0.0, 1.0),
     ],
 )
 def test_the_importance_of_a_token_scales_its_gradient(
-    make_learner, train, make_rows, model_path, settings, factor, capped
+    make_learner, train, make_rows, model_path, importance, factor, capped
 ):
     exact = with_exact_logp(make_rows(num_minibatches=1), model_path)
     rows = dataclasses.replace(exact, rollout_logp=exact.rollout_logp - math.log(3))
-    learner = make_learner(num_minibatches=1, old_logp="recompute", **settings)
+    learner = make_learner(num_minibatches=1, old_logp="recompute", importance_sampling=importance)
     metrics = train(learner, rows)
     assert metrics["importance_capped_share"] == capped
     assert metrics["importance_mean"] == pytest.approx(factor, abs=1e-5)
@@ -217,7 +218,8 @@ def test_the_importance_of_a_token_scales_its_gradient(
 def test_the_weight_of_the_divergence_follows_its_target_and_is_saved(
     make_learner, train, make_rows
 ):
-    settings = {"kl_coeff": 0.1, "kl_target": 1e-6, "kl_horizon": 120, "num_minibatches": 1}
+    kl = {"target": 1e-6, "horizon": 120}
+    settings = {"kl_coeff": 0.1, "kl": kl, "num_minibatches": 1}
     learner, rows = make_learner(**settings), make_rows(num_minibatches=1)
     # No divergence yet: an error of -100 %, bounded at -20 %, over 12 of 120 rows.
     train(learner, rows)
@@ -228,10 +230,6 @@ def test_the_weight_of_the_divergence_follows_its_target_and_is_saved(
     other = make_learner(**settings)
     other.set_state(learner.get_state())
     assert other._kl.coeff == learner._kl.coeff
-
-
-def test_without_a_kl_term_no_reference_is_kept(make_learner):
-    assert make_learner()._reference is None
 
 
 def test_gradients_are_clipped_to_the_global_norm(make_learner, train, make_rows):
@@ -248,7 +246,7 @@ def test_each_epoch_steps_once_per_mini_batch(make_learner, train, make_rows):
 
 
 def test_the_learning_rate_follows_the_iterations(make_learner, train, make_rows):
-    learner, rows = make_learner(lr=0.4, lr_warmup_iterations=4), make_rows()
+    learner, rows = make_learner(lr=0.4, lr_schedule={"warmup_iterations": 4}), make_rows()
     rates = [train(learner, rows)["default_optimizer_learning_rate"] for _ in range(3)]
     assert rates == pytest.approx([0.1, 0.2, 0.3])
 
@@ -268,10 +266,43 @@ def test_exported_weights_have_hugging_face_names_and_the_tied_head(
     assert not any(tensor.requires_grad for tensor in kept.values())
 
 
-@pytest.mark.parametrize("optimizer_name", ["adamw", "sgd"])
-def test_a_restored_learner_goes_on_exactly(make_learner, train, make_rows, optimizer_name):
-    settings = {"optimizer_name": optimizer_name, "lr": 0.01, "kl_coeff": 0.1}
-    settings |= {"lr_schedule": "linear", "lr_decay_iterations": 8}
+def test_weights_travel_in_the_type_of_the_engine(make_learner):
+    learner, plain = make_learner(engine_dtype="bfloat16"), make_learner()
+    assert {p.dtype for p in learner.module[DEFAULT_MODULE_ID].parameters()} == {torch.float32}
+    expected = weights_of(plain)
+    for name, tensor in learner.export_weights():
+        assert tensor.dtype == torch.bfloat16
+        assert torch.equal(tensor, expected[name].bfloat16())
+
+
+OWN_LOSSES = {
+    "class": ("support.own_losses:Reinforce", 1.0),
+    "options": ({"name": "support.own_losses:Reinforce", "scale": 3.0}, 3.0),
+    "function by path": ("support.own_losses:reinforce", 1.0),
+    "function": (reinforce, 1.0),
+}
+
+
+@pytest.mark.parametrize(("policy_loss", "scale"), OWN_LOSSES.values(), ids=OWN_LOSSES)
+def test_a_loss_of_the_user_is_what_is_minimised(
+    make_learner, train, make_rows, model_path, policy_loss, scale
+):
+    rows = with_exact_logp(make_rows(num_minibatches=1), model_path)
+    learner = make_learner(num_minibatches=1, policy_loss=policy_loss)
+    expected = scale * -(rows.advantages * rows.rollout_logp).mean()
+    metrics = train(learner, rows)
+    assert metrics["policy_loss"] == pytest.approx(expected, abs=1e-5)
+    # At a ratio of one PPO has the gradient of REINFORCE, though not its loss.
+    plain = make_learner(num_minibatches=1)
+    assert train(plain, rows)["policy_loss"] != pytest.approx(expected, abs=1e-2)
+    expected = {name: scale * gradient for name, gradient in gradients_of(plain).items()}
+    assert_same(gradients_of(learner), expected, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("optim", ["adamw", "sgd"])
+def test_a_restored_learner_goes_on_exactly(make_learner, train, make_rows, optim):
+    settings = {"optim": optim, "lr": 0.01, "kl_coeff": 0.1}
+    settings |= {"lr_schedule": {"name": "linear", "decay_iterations": 8}}
     learner, restored = make_learner(**settings), make_learner(**settings)
     for seed in range(2):
         train(learner, make_rows(seed=seed))
@@ -285,7 +316,7 @@ def test_a_restored_learner_goes_on_exactly(make_learner, train, make_rows, opti
 
 
 def test_an_older_state_can_be_restored_into_the_same_learner(make_learner, train, make_rows):
-    learner = make_learner(optimizer_name="adamw", lr=0.01)
+    learner = make_learner(optim="adamw", lr=0.01)
     train(learner, make_rows())
     state, expected = learner.get_state(), weights_of(learner)
     train(learner, make_rows(seed=1))
@@ -296,9 +327,9 @@ def test_an_older_state_can_be_restored_into_the_same_learner(make_learner, trai
 def test_options_of_the_optimiser_are_the_configs_also_after_restoring(
     make_learner, train, make_rows
 ):
-    learner = make_learner(optimizer_name="adamw", weight_decay=0.1)
+    learner = make_learner(optim={"name": "adamw", "weight_decay": 0.1})
     train(learner, make_rows())
-    other = make_learner(optimizer_name="adamw", weight_decay=0.0)
+    other = make_learner(optim={"name": "adamw", "weight_decay": 0.0})
     other.set_state(learner.get_state())
     optimizer = other.get_optimizer("default_policy")
     assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0}
@@ -306,7 +337,7 @@ def test_options_of_the_optimiser_are_the_configs_also_after_restoring(
 
 
 def test_a_saved_learner_is_the_same_after_restoring(make_learner, train, make_rows, tmp_path):
-    learner, restored = (make_learner(optimizer_name="adamw", lr=0.01) for _ in range(2))
+    learner, restored = (make_learner(optim="adamw", lr=0.01) for _ in range(2))
     train(learner, make_rows())
     learner.save_to_path(tmp_path)
     restored.restore_from_path(tmp_path)
@@ -323,4 +354,4 @@ def test_an_update_without_token_rows_is_an_error(make_learner):
 
 def test_an_unknown_optimizer_is_an_error(make_learner):
     with pytest.raises(ValueError, match="'lion'"):
-        make_learner(optimizer_name="lion")
+        make_learner(optim="lion")

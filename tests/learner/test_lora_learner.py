@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 from rllib_gigpo.learner.reference import AdapterFreeReference
 
 LORA = {"rank": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "down_proj"]}
-SETTINGS = {"lora": LORA, "optimizer_name": "adamw", "lr": 1e-2}
+SETTINGS = {"lora": LORA, "optim": "adamw", "lr": 1e-2}
 
 
 def model_of(learner):
@@ -68,8 +68,9 @@ def test_the_reference_is_the_policy_without_its_adapters(make_learner, train, m
         make_learner(kl_coeff=0.1, num_minibatches=1, **SETTINGS),
         make_rows(num_minibatches=1),
     )
-    assert isinstance(learner._reference, AdapterFreeReference)
-    assert learner._reference._model is model_of(learner)
+    reference = learner._kl._reference
+    assert isinstance(reference, AdapterFreeReference)
+    assert reference._adapter.model is model_of(learner)
     assert train(learner, rows)["kl_to_reference"] == pytest.approx(0.0, abs=1e-9)
     assert train(learner, rows)["kl_to_reference"] > 1e-7
 
@@ -113,10 +114,8 @@ def test_a_base_read_from_the_checkpoint_itself_is_merged_only_once(
     train(learner, rows)
     learner.save_to_path(str(tmp_path))
     folder = str(tmp_path / "rl_module")
-    evaluating = GiGPOLearner(
-        config=make_config(**SETTINGS).llm(model_path=folder),
-        module_spec=make_spec(None, lora=LORA, path=folder),
-    )
+    config = make_config(**SETTINGS).llm(model_path=folder)
+    evaluating = GiGPOLearner(config=config, module_spec=make_spec(config))
     evaluating.build()
     evaluating.restore_from_path(str(tmp_path))
     exported = weights_of(learner)
@@ -125,7 +124,7 @@ def test_a_base_read_from_the_checkpoint_itself_is_merged_only_once(
 
 
 def test_two_learners_train_the_adapters_of_one(
-    make_learner, make_group, train, train_group, make_rows
+    make_learner, make_group, train, train_group, make_rows, weights_of_each
 ):
     learner, group, rows = make_learner(**SETTINGS), make_group(2, **SETTINGS), make_rows()
     before = weights_of(learner)
@@ -134,11 +133,7 @@ def test_two_learners_train_the_adapters_of_one(
     expected = weights_of(learner)
     moved = max((expected[name] - before[name]).abs().max().item() for name in expected)
     assert moved > 1e-4
-    first, second = (
-        result.get()
-        for result in group.foreach_learner(lambda learner: dict(learner.export_weights()))
-    )
-    group.shutdown()  # other tests need its CPUs
+    first, second = weights_of_each(group)
     for name, value in first.items():
         assert torch.equal(value, second[name])
         assert (value - expected[name]).abs().max().item() <= 1e-3 * moved, name
@@ -153,11 +148,11 @@ def test_hot_adapters_are_all_that_is_exported(make_learner, train, make_rows):
     assert all(name.startswith("base_model.model.model.layers.") for name in exported)
 
 
-@pytest.mark.parametrize("critic", ["head", "model"])
+@pytest.mark.parametrize("name", ["head", "model"])
 def test_a_critic_is_trained_whole_beside_the_adapters_and_restored(
-    make_learner, train, make_rows, critic, tmp_path
+    make_learner, train, make_rows, name, tmp_path
 ):
-    settings = {**SETTINGS, "estimator": "ppo", "critic": critic, "critic_lr": 1e-2}
+    settings = {**SETTINGS, "rule": "ppo", "critic": {"name": name, "lr": 1e-2}}
     learner, rows = make_learner(**settings), make_rows(has_values=True)
     module = learner.module[DEFAULT_MODULE_ID].unwrapped()
     before = {name: p.detach().clone() for name, p in module.named_parameters()}
@@ -171,7 +166,7 @@ def test_a_critic_is_trained_whole_beside_the_adapters_and_restored(
     learner.save_to_path(str(tmp_path))
     other = make_learner(**settings)
     other.restore_from_path(str(tmp_path))
-    values = learner.values_of_share([rows])
+    values = learner.values(rows)
     assert values.any()
-    np.testing.assert_array_equal(other.values_of_share([rows]), values)
+    np.testing.assert_array_equal(other.values(rows), values)
     assert train(other, rows)["total_loss"] == train(learner, rows)["total_loss"]

@@ -43,12 +43,6 @@ def local(make_learner):
     return make_learner(**SETTINGS)
 
 
-def weights_of(group):
-    """The weights of each Learner."""
-    results = group.foreach_learner(lambda learner: dict(learner.export_weights()))
-    return [result.get() for result in results]
-
-
 def gradient_reader():
     """A closure, which Ray can send to a Learner's process by value."""
 
@@ -90,7 +84,7 @@ def as_whole_batch(rows):
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_two_learners_have_the_gradient_of_one(
-    two_with, make_learner, train, train_group, make_rows, loss
+    two_with, make_learner, train, train_group, make_rows, weights_of_each, loss
 ):
     rows = make_rows()
     two, local = two_with(**loss), make_learner(**{**SETTINGS, **loss})
@@ -99,7 +93,7 @@ def test_two_learners_have_the_gradient_of_one(
     expected = gradient_reader()(local)
     for result in two.foreach_learner(gradient_reader()):
         assert_same(result.get(), expected, tolerance=1e-6)
-    first, second = weights_of(two)
+    first, second = weights_of_each(two)
     assert_same(first, second, tolerance=0.0)
     assert_same(first, dict(local.export_weights()), tolerance=1e-6)
 
@@ -117,37 +111,47 @@ def test_two_learners_report_the_metrics_of_one(two, local, train, train_group, 
 
 
 @pytest.mark.parametrize("num_rows", [3, 1])
-def test_a_learner_without_rows_takes_part(two, local, train, train_group, make_rows, num_rows):
+def test_a_learner_without_rows_takes_part(
+    two, local, train, train_group, make_rows, weights_of_each, num_rows
+):
     # Three rows leave one Learner none in the second mini-batch; one row leaves it none at all.
     rows = as_whole_batch(make_rows().select(np.arange(num_rows)))
     train(local, rows)
     train_group(two, rows)
-    first, second = weights_of(two)
+    first, second = weights_of_each(two)
     assert_same(first, second, tolerance=0.0)
     assert_same(first, dict(local.export_weights()), tolerance=1e-6)
 
 
-def test_a_nan_of_one_learner_skips_the_step_of_both(two, train_group, make_rows):
+def test_a_nan_of_one_learner_skips_the_step_of_both(two, train_group, make_rows, weights_of_each):
     rows = make_rows()
     advantages = rows.advantages.copy()
     advantages[0] = np.nan
     poisoned = dataclasses.replace(rows, advantages=advantages)
     poisoned = as_whole_batch(poisoned.select(poisoned.minibatch_ids == 0))
-    before = weights_of(two)[0]
+    before = weights_of_each(two)[0]
     metrics = train_group(two, poisoned)
     assert [result["num_skipped_steps"] for result in metrics] == [1, 1]
     assert [result["num_steps"] for result in metrics] == [0, 0]
-    for weights in weights_of(two):
+    for weights in weights_of_each(two):
         assert_same(weights, before, tolerance=0.0)
 
 
 def test_the_state_of_two_learners_goes_on_in_a_group_of_one(
-    two, make_group, train_group, make_rows
+    two, make_group, train_group, make_rows, weights_of_each
 ):
     train_group(two, make_rows())
     other = make_group(1, **SETTINGS)
     other.set_state(two.get_state())
-    assert_same(weights_of(other)[0], weights_of(two)[0], tolerance=0.0)
+    assert_same(weights_of_each(other)[0], weights_of_each(two)[0], tolerance=0.0)
     train_group(other, make_rows(seed=1))
     train_group(two, make_rows(seed=1))
-    assert_same(weights_of(other)[0], weights_of(two)[0], tolerance=1e-6)
+    assert_same(weights_of_each(other)[0], weights_of_each(two)[0], tolerance=1e-6)
+
+
+def test_the_first_learner_alone_exports_weights(two, local):
+    results = two.foreach_learner(
+        lambda learner: (learner.sharding.rank, [name for name, _ in learner.export_weights()])
+    )
+    names = [name for name, _ in local.export_weights()]
+    assert dict(result.get() for result in results) == {0: names, 1: []}

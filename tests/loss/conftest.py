@@ -19,7 +19,7 @@ def make_rows():
             [rng.integers(1, 32, length).tolist() for length in prompt_lengths],
             [rng.integers(1, 32, length).tolist() for length in response_lengths],
             rollout_logp=[-rng.random(length) for length in response_lengths],
-            advantages=rng.normal(size=num_rows),
+            advantages=np.repeat(rng.normal(size=num_rows), response_lengths),
             minibatch_ids=rng.integers(0, num_minibatches, num_rows),
             num_minibatches=num_minibatches,
         )

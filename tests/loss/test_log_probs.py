@@ -15,14 +15,6 @@ def test_logp_and_entropy_are_the_numbers_worked_by_hand():
     assert entropy.tolist() == pytest.approx([1.5 * math.log(2.0)] * 2, abs=1e-6)
 
 
-def test_a_temperature_divides_the_logits():
-    hidden = torch.tensor([[0.0, math.log(9.0)]])
-    logp, _ = response_log_probs(
-        hidden, torch.tensor([1]), lambda h: h, chunk_tokens=8, temperature=2.0
-    )
-    assert logp.item() == pytest.approx(math.log(0.75), abs=1e-6)
-
-
 def run(chunk_tokens, num_tokens=13):
     generator = torch.Generator().manual_seed(0)
     head = torch.nn.Linear(5, 17, dtype=torch.float64)

@@ -3,6 +3,8 @@ import math
 import pytest
 import torch
 
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.loss.mismatch import ImportanceSettings, importance_weights
 
 # The Learner finds tokens 1.5, 3 (row 0) and 0.5 (row 1) times as likely as the engine did.
@@ -35,5 +37,10 @@ def test_an_exploded_ratio_is_capped_and_no_infinity():
 
 
 def test_an_unknown_level_is_an_error():
-    with pytest.raises(ValueError, match="token, sequence"):
-        importance_weights(OLD, ROLLOUT, ROWS, ImportanceSettings(level="batch"))
+    with pytest.raises(ConfigError, match="level='batch' is not one of 'token' or 'sequence'"):
+        _ = GiGPOConfig().training(importance_sampling="batch").settings
+
+
+def test_a_cap_that_leaves_nothing_is_an_error():
+    with pytest.raises(ValueError, match="cap=0 must be above 0"):
+        ImportanceSettings(cap=0)

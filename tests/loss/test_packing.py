@@ -14,7 +14,7 @@ def two_rows():
         [[1, 2, 3], [7]],
         [[4, 5], [8, 9, 10]],
         rollout_logp=[np.zeros(2), np.zeros(3)],
-        advantages=np.zeros(2),
+        advantages=np.zeros(5),
         minibatch_ids=np.zeros(2, dtype=np.int64),
         num_minibatches=1,
     )

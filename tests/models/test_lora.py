@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.errors import CheckpointError, ConfigError, MissingExtraError
 from rllib_gigpo.models.lora import (
     add_lora,
@@ -150,16 +151,20 @@ def test_targets_may_be_parts_of_paths_or_a_pattern():
 
 
 def test_a_bad_setting_is_refused():
-    with pytest.raises(ConfigError, match="rank, alpha, target_modules"):
-        LoraSettings.from_setting({"r": 8})
-    with pytest.raises(ConfigError, match="rank=0"):
-        LoraSettings.from_setting({"rank": 0})
+    with pytest.raises(ConfigError, match=r"lora\.r is not an option; .*rank, alpha, target_mod"):
+        _ = GiGPOConfig().llm(lora={"r": 8}).settings
+    with pytest.raises(ConfigError, match=r"lora\.ranks is not an option; did you mean 'rank'"):
+        _ = GiGPOConfig().llm(lora={"ranks": 8}).settings
+    with pytest.raises(ConfigError, match=r"lora\.rank=0 must be at least 1"):
+        _ = GiGPOConfig().llm(lora={"rank": 0}).settings
 
 
 @pytest.mark.parametrize("targets", [5, None, [], "", ["q_proj", 5], {"q_proj": 1}])
 def test_targets_that_are_no_names_are_refused(targets):
-    with pytest.raises(ConfigError, match=r"target_modules=.* must be 'all-linear' or a list"):
-        LoraSettings.from_setting({"target_modules": targets})
+    with pytest.raises(ValueError, match=r"target_modules=.* must be 'all-linear' or a list"):
+        LoraSettings(target_modules=targets)
+    with pytest.raises(ConfigError, match=r"lora.target_modules"):
+        _ = GiGPOConfig().llm(lora={"target_modules": targets}).settings
 
 
 def test_without_peft_the_error_names_the_extra(monkeypatch):

@@ -7,13 +7,12 @@ import torch
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.causal_lm import (
-    check_context_length,
-    context_length,
     load_causal_lm,
     load_config,
     meta_causal_lm,
     resolve_dtype,
 )
+from rllib_gigpo.models.context import check_context_length, context_length, read_config
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.models.tokenizer import load_tokenizer, save_tokenizer
 
@@ -27,16 +26,31 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("load", [load_tokenizer, load_causal_lm, load_config])
+LOADERS = [load_tokenizer, load_causal_lm, load_config, read_config]
+
+
+@pytest.mark.parametrize("load", LOADERS)
 def test_an_unknown_folder_is_an_error_and_never_looked_up_in_a_hub(load):
-    with pytest.raises(ConfigError, match=r"'some/model' is not an existing folder.*downloaded"):
+    with pytest.raises(ConfigError, match=r"'some/model' is not a folder.*downloaded"):
         load("some/model")
 
 
-@pytest.mark.parametrize("load", [load_tokenizer, load_causal_lm, load_config])
+@pytest.mark.parametrize("load", LOADERS)
 def test_a_folder_without_a_model_is_an_error(load, tmp_path):
     with pytest.raises(ConfigError, match=r"folder without config\.json"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("load", [load_tokenizer, read_config])
+def test_no_path_at_all_is_an_error_that_says_how_to_set_one(load):
+    with pytest.raises(ConfigError, match=r"model_path is not set: call \.llm\(model_path="):
+        load(None)
+
+
+def test_a_configuration_that_is_not_json_is_an_error(folder):
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"config\.json cannot be read as JSON"):
+        read_config(folder)
 
 
 def test_a_folder_without_weights_is_an_error(folder):
@@ -94,11 +108,39 @@ def test_a_meta_model_has_shapes_and_no_memory(folder):
 
 
 def test_the_context_length_is_read_from_the_configuration(folder):
-    config = load_config(folder)
+    config = read_config(folder)
     assert context_length(config) == 1024
     check_context_length(config, max_prompt_tokens=1000, max_response_tokens=24)
-    with pytest.raises(ConfigError, match="1025 tokens, but the model takes 1024"):
+    with pytest.raises(ConfigError, match="1025 tokens, but the model's has 1024"):
         check_context_length(config, max_prompt_tokens=1000, max_response_tokens=25)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"max_position_embeddings": 512}, 512),
+        ({"n_positions": 1024}, 1024),
+        ({"max_seq_len": 2048}, 2048),
+        ({"max_position_embeddings": None, "n_positions": 1024}, 1024),
+        ({"max_position_embeddings": 512, "rope_parameters": {"rope_type": "default"}}, 512),
+        ({"max_position_embeddings": 512, "rope_scaling": None}, 512),
+        # The text part of a model of text and images counts, whatever stands beside it.
+        ({"text_config": {"max_position_embeddings": 64}, "max_position_embeddings": 9}, 64),
+        # A model that stretches its positions takes more than it was built for.
+        ({"max_position_embeddings": 512, "rope_parameters": {"rope_type": "yarn"}}, None),
+        ({"max_position_embeddings": 512, "rope_scaling": {"type": "linear"}}, None),
+        (
+            {"text_config": {"n_positions": 512, "rope_scaling": {"rope_type": "dynamic"}}},
+            None,
+        ),
+        ({}, None),
+        ({"max_position_embeddings": None}, None),
+    ],
+)
+def test_a_context_that_the_configuration_does_not_bound_is_none(config, expected):
+    assert context_length(config) == expected
+    if expected is None:
+        check_context_length(config, max_prompt_tokens=10**6, max_response_tokens=10**6)
 
 
 @pytest.mark.parametrize("dtype", ["float8", "int64", torch.int32, "nn"])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting import PastStep, PromptInputs, PromptRenderer, PromptTemplate
+from rllib_gigpo.prompting.prompt import Prompt
 from rllib_gigpo.prompting.shortener import CUT_MARKER, cut_middle
 
 TRIMMING = (
@@ -167,6 +168,31 @@ def test_admissible_actions_go_last_from_the_end(tokenizer):
     assert prompt.text.endswith("<|im_start|>assistant\n")
 
 
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        PromptInputs("", "find the way " * 40),
+        PromptInputs("", "", tuple(f"take coin {number}" for number in range(40))),
+    ],
+    ids=["task", "actions"],
+)
+def test_a_prompt_is_cut_even_if_its_observation_and_history_were_empty(tokenizer, inputs):
+    num_frame_tokens = len(make_renderer(tokenizer).render(PromptInputs("")).token_ids)
+    prompt = make_renderer(tokenizer, max_prompt_tokens=num_frame_tokens + 40).render(inputs)
+    assert prompt.num_dropped_history == 0
+    assert not prompt.observation_cut
+    assert prompt.is_cut_further
+    assert prompt.is_cut
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [{}, {"num_dropped_history": 1}, {"observation_cut": True}, {"is_cut_further": True}],
+)
+def test_a_prompt_is_cut_if_anything_was_left_out(left_out):
+    assert Prompt(token_ids=[1], text="a", **left_out).is_cut == bool(left_out)
+
+
 many_texts = st.lists(st.text("ab c\n.é", max_size=40), max_size=6)
 
 
@@ -189,6 +215,7 @@ def test_no_prompt_is_longer_than_allowed(
     limit = len(frame.token_ids) + room
     prompt = make_renderer(tokenizer, template, max_prompt_tokens=limit).render(inputs)
     assert len(prompt.token_ids) <= limit
+    assert prompt.is_cut == (len(full.token_ids) > limit)
     if len(full.token_ids) <= limit:
         assert prompt == full
     else:

@@ -1,11 +1,11 @@
-"""Estimators, similarities and keys as a user writes them: plain functions."""
+"""Credit rules, similarities and keys as a user writes them: plain functions."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from rllib_gigpo import columns
-from rllib_gigpo.credit.estimators import Advantages, Estimator
+from rllib_gigpo.credit.rules import Advantages, CreditRule
 
 
 def own_rule(batch):
@@ -18,7 +18,7 @@ def own_levels(batch):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReturnsOnly(Estimator):
+class ReturnsOnly(CreditRule):
     name = "returns_only"
     needs = frozenset({columns.EPISODE_RETURNS})
 
@@ -28,7 +28,7 @@ class ReturnsOnly(Estimator):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AloneIsFine(Estimator):
+class AloneIsFine(CreditRule):
     name = "alone_is_fine"
     needs = frozenset({columns.STEP_RETURNS})
     compares_within_groups = False

@@ -6,7 +6,6 @@ import numpy as np
 
 from rllib_gigpo import columns
 from rllib_gigpo.credit.anchors import exact_anchor_groups
-from rllib_gigpo.credit.penalties import penalised_rewards
 from rllib_gigpo.credit.returns import episode_returns, step_returns
 
 GAMMA = 0.5
@@ -27,7 +26,8 @@ def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
         np.array([getattr(row, name) for row in rows])
         for name in ("group", "trajectory", "step", "reward", "penalty")
     )
-    penalised = penalised_rewards(rewards, penalties, mode=penalty_mode)
+    in_rows = {"return": np.zeros_like(penalties), "row": penalties}[penalty_mode]
+    penalised = rewards - (penalties - in_rows)
     return {
         columns.GROUP_IDS: groups,
         columns.TAG_IDS: np.zeros_like(groups),
@@ -35,6 +35,7 @@ def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
         columns.STEP_IDS: steps,
         columns.REWARDS: rewards,
         columns.PENALTIES: penalties,
+        columns.ROW_PENALTIES: in_rows,
         columns.RESPONSE_LENGTHS: np.ones_like(steps),
         columns.VALUES: np.zeros(len(rows)),
         columns.BOOTSTRAP_VALUES: np.zeros(len(rows)),

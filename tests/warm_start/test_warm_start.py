@@ -151,13 +151,13 @@ def test_a_base_model_counts_by_its_files_not_by_its_place(settings, base_model,
 def test_a_base_model_with_a_short_context_is_an_error(settings, base_model, tmp_path):
     prompting = PromptSettings(max_prompt_tokens=1024)
     settings = replace(start_from(quick(settings), base_model), prompting=prompting)
-    with pytest.raises(ConfigError, match="the model takes 1024"):
+    with pytest.raises(ConfigError, match="context of 1027 tokens, but the model's has 1024"):
         warm_start(settings, cache_dir=tmp_path)
     assert not list(tmp_path.glob("*/warm_start.json"))
 
 
 def test_an_unknown_base_model_is_an_error(settings, tmp_path):
-    with pytest.raises(ConfigError, match="not an existing folder"):
+    with pytest.raises(ConfigError, match="no/where' is not a folder"):
         warm_start(start_from(settings, "no/where"), cache_dir=tmp_path)
 
 

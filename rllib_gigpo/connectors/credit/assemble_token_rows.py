@@ -8,9 +8,9 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.credit.minibatches import assign_minibatches
 from rllib_gigpo.credit.token_rows import TokenRows
-from rllib_gigpo.env_runner.records import step_outputs
 
 
 class AssembleTokenRows(ConnectorV2):
@@ -40,10 +40,11 @@ class AssembleTokenRows(ConnectorV2):
         iteration = (shared_data or {}).get("iteration", 0)
         trajectory_ids = batch[columns.TRAJECTORY_IDS]
         num_minibatches = min(self._num_minibatches, len(episodes))
+        records = step_records(episodes)
         batch[columns.TOKEN_ROWS] = TokenRows.from_rows(
-            step_outputs(episodes, columns.PROMPT_TOKEN_IDS),
-            step_outputs(episodes, columns.RESPONSE_TOKEN_IDS),
-            rollout_logp=step_outputs(episodes, columns.ROLLOUT_LOGP),
+            [record.prompt_token_ids for record in records],
+            [record.response_token_ids for record in records],
+            rollout_logp=[record.rollout_logp for record in records],
             advantages=batch[columns.ADVANTAGES],
             minibatch_ids=assign_minibatches(
                 trajectory_ids,

@@ -8,7 +8,7 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
-from rllib_gigpo.env_runner.records import step_outputs
+from rllib_gigpo.batch.step_record import step_records
 
 
 class FilterOverlong(ConnectorV2):
@@ -19,10 +19,7 @@ class FilterOverlong(ConnectorV2):
 
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
         """Weigh the rows, and say how many were filtered."""
-        is_cut = np.array(
-            [reason == "length" for reason in step_outputs(episodes, columns.FINISH_REASON)],
-            dtype=bool,
-        )
+        is_cut = np.array([one.is_response_cut for one in step_records(episodes)], dtype=bool)
         batch[columns.ROW_WEIGHTS] = np.where(is_cut, 0.0, 1.0)
         metrics = batch.setdefault(columns.CREDIT_METRICS, {})
         metrics["overlong_filtered_share"] = float(is_cut.mean()) if is_cut.size else 0.0

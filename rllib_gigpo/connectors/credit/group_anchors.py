@@ -9,39 +9,25 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.credit.anchor_metrics import anchor_group_size_histogram, anchor_metrics
-from rllib_gigpo.credit.anchors import anchor_groups
+from rllib_gigpo.credit.anchors import AnchorMatch
 
 
 class GroupAnchors(ConnectorV2):
     """Reads ANCHORS, writes ANCHOR_GROUP_IDS (eq. 6) and the metrics of the groups."""
 
-    def __init__(
-        self,
-        *,
-        anchor: str,
-        threshold: float,
-        ratio: str,
-        within_trajectory: bool,
-        **kwargs: Any,
-    ) -> None:
-        """Choose exact or similar anchors; see `credit.anchors.anchor_groups`."""
+    def __init__(self, match: AnchorMatch, **kwargs: Any) -> None:
+        """Choose which anchors count as the same state."""
         super().__init__(**kwargs)
-        self._settings: dict[str, Any] = {
-            "anchor": anchor,
-            "threshold": threshold,
-            "ratio": ratio,
-            "within_trajectory": within_trajectory,
-        }
+        self._match = match
 
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
         """Group, time it, and describe the groups."""
         start = time.perf_counter()
-        labels = anchor_groups(
+        labels = self._match(
             batch[columns.ANCHORS],
             batch[columns.GROUP_IDS],
             batch[columns.TRAJECTORY_IDS],
             batch[columns.STEP_IDS],
-            **self._settings,
         )
         batch[columns.ANCHOR_GROUP_IDS] = labels
         metrics = batch.setdefault(columns.CREDIT_METRICS, {})

@@ -10,13 +10,15 @@ from rllib_gigpo import columns
 
 
 class PenalizeDivergence(ConnectorV2):
-    """Takes KL_PENALTIES from REWARDS, so that they count in every return.
+    """Takes KL_PENALTIES, where the Learners gave some, from REWARDS: they count in every return.
 
     Success and the metrics of the rollout are the environment's and do not see them.
     """
 
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
         """Take them off, and say how much in the mean."""
+        if columns.KL_PENALTIES not in batch:
+            return batch
         penalties = batch[columns.KL_PENALTIES]
         batch[columns.REWARDS] = batch[columns.REWARDS] - penalties
         metrics = batch.setdefault(columns.CREDIT_METRICS, {})

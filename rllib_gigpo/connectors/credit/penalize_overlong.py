@@ -7,26 +7,26 @@ from typing import Any
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
-from rllib_gigpo.credit.penalties import overlong_penalties
+from rllib_gigpo.credit.penalties import OverlongPenalty, overlong_penalties
 
 
 class PenalizeOverlong(ConnectorV2):
     """Adds to PENALTIES, see `overlong_penalties`."""
 
-    def __init__(
-        self, *, max_tokens: int, buffer_tokens: int, weight: float, **kwargs: Any
-    ) -> None:
-        """Set the limit, where the penalty begins and how large it gets."""
+    def __init__(self, penalty: OverlongPenalty, *, max_tokens: int, **kwargs: Any) -> None:
+        """Set the penalty, and the limit at which the engine stops an answer."""
         super().__init__(**kwargs)
-        self._settings: dict[str, Any] = {
-            "max_tokens": max_tokens,
-            "buffer_tokens": buffer_tokens,
-            "weight": weight,
-        }
+        self._penalty = penalty
+        self._max_tokens = max_tokens
 
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
         """Penalise, and say how much in the mean."""
-        penalties = overlong_penalties(batch[columns.RESPONSE_LENGTHS], **self._settings)
+        penalties = overlong_penalties(
+            batch[columns.RESPONSE_LENGTHS],
+            max_tokens=self._max_tokens,
+            buffer_tokens=self._penalty.buffer_tokens,
+            weight=self._penalty.weight,
+        )
         batch[columns.PENALTIES] = batch[columns.PENALTIES] + penalties
         metrics = batch.setdefault(columns.CREDIT_METRICS, {})
         metrics["overlong_penalty_mean"] = float(penalties.mean()) if penalties.size else 0.0

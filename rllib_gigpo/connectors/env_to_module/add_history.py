@@ -8,6 +8,7 @@ from typing import Any
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.connectors.env_to_module.observation_to_text import text_reader
 from rllib_gigpo.prompting.memory import Memory, PastStep
 
@@ -36,10 +37,9 @@ class AddHistory(ConnectorV2):
         if len(episode) == 0:
             return []
         observations = episode.get_observations(slice(0, len(episode)))
-        actions = episode.get_extra_model_outputs(columns.ACTION_TEXT)
         return [
-            PastStep(step=step, observation=self._to_text(observation), action=action)
-            for step, (observation, action) in enumerate(
-                zip(observations, actions, strict=True), start=1
+            PastStep(step=step, observation=self._to_text(observation), action=record.action_text)
+            for step, (observation, record) in enumerate(
+                zip(observations, step_records([episode]), strict=True), start=1
             )
         ]

@@ -1,0 +1,1 @@
+"""Records that cross borders: what an EnvRunner hands to credit, and credit to the Learners."""

@@ -1,0 +1,53 @@
+"""What is kept of one step of an episode, from the prompt to the reward."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rllib_gigpo import columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepRecord:
+    """One step (turn): P prompt tokens, L response tokens, one action, one reward.
+
+    An episode keeps its records under `columns.STEP_RECORD` of its extra model outputs.
+    """
+
+    prompt_token_ids: Sequence[int]  # (P,)
+    prompt_text: str
+    is_prompt_cut: bool  # whether anything was left out of the prompt
+    response_token_ids: Sequence[int]  # (L,)
+    rollout_logp: np.ndarray  # (L,) float32, of the distribution that was sampled from
+    token_versions: np.ndarray  # (L,) int64, the policy version that made each token
+    finish_reason: str  # "stop", "length" or "abort"
+    response_text: str
+    action_text: str  # what the parser read
+    is_format_valid: bool
+    is_admissible: bool
+    reward: float  # the environment's
+    anchor: Hashable  # the state before the action: info["anchor"], or the observation's text
+    media: tuple[Any, ...] = ()  # what the prompt shows beside text
+
+    @property
+    def policy_version(self) -> int:
+        """The oldest policy version that made one of the tokens; -1 without tokens."""
+        return int(self.token_versions.min()) if len(self.token_versions) else -1
+
+    @property
+    def is_response_cut(self) -> bool:
+        """Whether the token limit ended the answer."""
+        return self.finish_reason == "length"
+
+
+def step_records(episodes: Iterable[Any]) -> list[StepRecord]:
+    """List the records of whole episodes, R steps in all, episode after episode."""
+    return [
+        record
+        for episode in episodes
+        for record in episode.get_extra_model_outputs(columns.STEP_RECORD)
+    ]

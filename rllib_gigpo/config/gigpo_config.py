@@ -1,0 +1,226 @@
+"""`GiGPOConfig`: every setting, by topic, through RLlib's fluent setters.
+
+The setters only store, because Tune passes search spaces through them; `validate()` builds the
+sections (`config/sections/`) and reports all mistakes at once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
+from ray.rllib.utils.annotations import override
+from ray.util.debug import log_once
+
+from rllib_gigpo.config import sections
+from rllib_gigpo.config.fluent import setter
+from rllib_gigpo.config.rllib_settings import rllib_mistakes
+from rllib_gigpo.options.merge import merged
+from rllib_gigpo.presets import preset_settings
+from rllib_gigpo.rllib_parts import RLlibParts
+
+# A rule, a loss, ...: its name, a dict with its name and options, a class or an object.
+Variant = str | Mapping[str, Any] | type | Callable[..., Any]
+# Options under their names, or what stands for them in short.
+Options = Mapping[str, Any] | str | bool | None
+
+
+class GiGPOConfig(RLlibParts):
+    """Settings of a GiGPO run; `rllib settings` prints them all."""
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        """Set every default; ``algo_class`` is the Algorithm that `build_algo()` makes."""
+        super().__init__(algo_class=algo_class)
+        for name, field in sections.FIELDS.items():
+            setattr(self, name, copy.copy(field.get_default()))
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """Start from the settings of a publication or script, without model and environment.
+
+        Args:
+            name: Such as "gigpo-verl-agent"; docs/algorithms.md lists all.
+
+        Raises:
+            ConfigError: There is no preset of this name.
+        """
+        return cls()._store(preset_settings(name))
+
+    @setter(sections.model.ModelSection)
+    def llm(
+        self,
+        *,
+        model_path: str | None = NotProvided,
+        dtype: str = NotProvided,
+        autocast_dtype: str | None = NotProvided,
+        attn_implementation: str = NotProvided,
+        gradient_checkpointing: bool = NotProvided,
+        lora: Options = NotProvided,
+        chat_template_kwargs: Mapping[str, Any] = NotProvided,
+        system_prompt: str | None = NotProvided,
+        max_prompt_tokens: int = NotProvided,
+        max_response_tokens: int = NotProvided,
+    ) -> Self:
+        """Choose the language model and the size of its context."""
+        return self
+
+    @setter(sections.inference.InferenceSection)
+    def inference(
+        self,
+        *,
+        engine: str | type = NotProvided,
+        engine_dtype: str | None = NotProvided,
+        tensor_parallel_size: int = NotProvided,
+        eval_sampling: Options = NotProvided,
+        engine_kwargs: Mapping[str, Any] = NotProvided,
+        share_gpu: bool = NotProvided,
+        max_concurrent_episodes: int | None = NotProvided,
+        engine_timeout_s: float = NotProvided,
+        weight_sync_timeout_s: float = NotProvided,
+    ) -> Self:
+        """Choose the inference engine of the EnvRunners, and how evaluation samples."""
+        return self
+
+    @setter(sections.prompts.PromptSection)
+    def prompting(
+        self,
+        *,
+        template: str = NotProvided,
+        history_length: int = NotProvided,
+        memory: Any = NotProvided,
+        action_tag: str | None = NotProvided,
+        think_tag: str | None = NotProvided,
+        require_think: bool = NotProvided,
+        action_parser: Any = NotProvided,
+        observation_to_text: Callable[[Any], str] | str | None = NotProvided,
+    ) -> Self:
+        """Choose how an observation becomes a prompt and an answer becomes an action."""
+        return self
+
+    @setter(sections.tasks.TaskSection)
+    def tasks(
+        self,
+        *,
+        num_train_tasks: int | None = NotProvided,
+        first_train_task: int = NotProvided,
+        task_period: int = NotProvided,
+        num_test_tasks: int = NotProvided,
+        first_test_task: int = NotProvided,
+        max_episode_steps: int = NotProvided,
+    ) -> Self:
+        """Choose which environment seeds are trained and which are tested on."""
+        return self
+
+    @override(AlgorithmConfig)
+    @setter(sections.runtime.EnvRunnerSection)
+    def env_runners(
+        self,
+        *,
+        num_env_workers: int = NotProvided,
+        num_cpus_per_env_worker: float = NotProvided,
+        num_env_threads: int = NotProvided,
+        max_group_redraws: int = NotProvided,
+        **kwargs: Any,
+    ) -> Self:
+        """Choose where the environments run; RLlib's other options are passed on."""
+        return self
+
+    @override(AlgorithmConfig)
+    @setter(sections.runtime.ReportingSection)
+    def reporting(self, *, transcripts: Options = NotProvided, **kwargs: Any) -> Self:
+        """Choose what is written; RLlib's other options are passed on."""
+        return self
+
+    @override(AlgorithmConfig)
+    @setter(
+        sections.credit.CreditSection,
+        sections.loss.LossSection,
+        sections.optimizer.OptimizerSection,
+    )
+    def training(
+        self,
+        *,
+        group_size: int = NotProvided,
+        num_groups: int = NotProvided,
+        step_weight: float = NotProvided,
+        episode_weight: float = NotProvided,
+        rule: Variant = NotProvided,
+        anchor: Variant = NotProvided,
+        advantages: Options = NotProvided,
+        penalties: Options = NotProvided,
+        dynamic_sampling: Options = NotProvided,
+        clip_param: float = NotProvided,
+        policy_loss: Variant = NotProvided,
+        loss_aggregation: Variant = NotProvided,
+        kl_coeff: float = NotProvided,
+        kl: Options = NotProvided,
+        old_logp: str = NotProvided,
+        importance_sampling: Options = NotProvided,
+        entropy_coeff: float = NotProvided,
+        critic: Options = NotProvided,
+        optim: Variant = NotProvided,
+        lr_schedule: Variant = NotProvided,
+        num_minibatches: int = NotProvided,
+        micro_batch_tokens: int = NotProvided,
+        logp_chunk_tokens: int = NotProvided,
+        **kwargs: Any,
+    ) -> Self:
+        """Choose groups, credit, loss and optimiser; RLlib's other options are passed on."""
+        return self
+
+    def _store(self, values: Mapping[str, Any]) -> Self:
+        """Set the given attributes, leaving out what the caller has not named."""
+        if self._is_frozen:
+            raise AttributeError(
+                "An Algorithm has frozen this config: config.copy(False) may change."
+            )
+        for name, value in values.items():
+            if value is not NotProvided:
+                setattr(self, name, merged(sections.FIELDS[name], getattr(self, name), value))
+        return self
+
+    @override(AlgorithmConfig)
+    def update_from_dict(self, config_dict: Mapping[str, Any]) -> Self:
+        """Change settings; a part of a nested dict is merged into what stands there."""
+        own = {name: value for name, value in config_dict.items() if name in sections.FIELDS}
+        self._store(own)
+        return super().update_from_dict(
+            {name: value for name, value in config_dict.items() if name not in own}
+        )
+
+    @property
+    def settings(self) -> sections.Settings:
+        """The settings as frozen sections, built from the config's values.
+
+        Raises:
+            ConfigError: Listing every mistake, each with its cure.
+        """
+        settings, mistakes = sections.read(self)
+        sections.refuse(mistakes)
+        assert settings is not None
+        return settings
+
+    @property
+    def evaluation_settings(self) -> sections.Settings:
+        """The settings of evaluation: those of training, but for ``evaluation_config``."""
+        changed = self.copy(copy_frozen=False)
+        return changed.update_from_dict(dict(self.evaluation_config or {})).settings
+
+    @override(AlgorithmConfig)
+    def validate(self) -> None:
+        """Check everything.
+
+        Raises:
+            ConfigError: Listing every mistake, each with its cure.
+        """
+        # RLlib derives an evaluation config with settings of its own from one that was checked.
+        if not self.in_evaluation:
+            default = type(self)(algo_class=self.algo_class)
+            sections.refuse([*sections.read(self)[1], *rllib_mistakes(self, default)])
+        # Remote EnvRunners hold the engines; one more on the driver would be a second model.
+        self.create_local_env_runner = self.num_env_runners == 0
+        # RLlib would advise to switch its new API stack off; here there is no other.
+        log_once(f"{self.algo_class.__name__}_on_new_api_stack")
+        super().validate()

@@ -1,0 +1,53 @@
+"""RLlib's own settings: which would do nothing here, and what evaluation may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rllib_gigpo.config.sections import FIELDS
+from rllib_gigpo.options.registry import did_you_mean
+
+# Settings of RLlib that would do nothing here, with what replaces them.
+_REPLACED = {
+    "train_batch_size": "num_groups x group_size episodes make a batch",
+    "_train_batch_size_per_learner": "num_groups x group_size episodes make a batch",
+    "minibatch_size": "set num_minibatches, the optimiser steps per epoch",
+    "rollout_fragment_length": "whole episodes are sampled; see max_episode_steps",
+    "num_envs_per_env_runner": "as many environments as episodes run; see max_concurrent_episodes",
+    "shuffle_batch_per_epoch": "mini-batches are always shuffled, by trajectory",
+    "evaluation_duration": "set tasks(num_test_tasks=...)",
+    "evaluation_duration_unit": "evaluation plays whole episodes of the test tasks",
+    "evaluation_num_env_runners": "evaluation runs on the training EnvRunners and their engines",
+    "evaluation_parallel_to_training": "evaluation runs on the engines that training uses",
+    "explore": "set inference(eval_sampling=...); training samples from the model itself",
+    "use_kl_loss": "set kl_coeff",
+    "grad_clip_by": "gradients are clipped by their global norm",
+}
+# What evaluation may do differently, on the engines that training uses.
+_EVALUATION = ("eval_sampling", "num_test_tasks", "first_test_task")
+
+
+def rllib_mistakes(config: Any, default: Any) -> Iterator[str]:
+    """Say which of a config's settings do not exist, or do nothing here.
+
+    Args:
+        config: A `GiGPOConfig`.
+        default: One with all defaults.
+    """
+    # Tune sets unknown keys of a search space as attributes without a word; RLlib leaves "class" on
+    # a config that went through a dict or a checkpoint.
+    known = {*vars(default), "class"}
+    for name in vars(config).keys() - known:
+        if not name.startswith("_"):
+            yield f"{name!r} is not a setting of GiGPOConfig{did_you_mean(name, known, most=1)}"
+    for name, cure in _REPLACED.items():
+        value = getattr(config, name, None)
+        if value != getattr(default, name, None):
+            yield f"{name.lstrip('_')}={value!r} has no effect here: {cure}"
+    for name in (config.evaluation_config or {}).keys() & FIELDS.keys():
+        if name not in _EVALUATION:
+            yield (
+                f"evaluation_config: {name} cannot differ, because evaluation runs on the training"
+                f" EnvRunners; it may change {', '.join(_EVALUATION)}"
+            )

@@ -1,0 +1,88 @@
+"""The settings by topic, one file each: a field is a setting's type, default, bound and meaning."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from pydantic import ValidationError
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.options.section import Section, sentences
+
+from . import credit, inference, loss, model, optimizer, prompts, runtime, tasks
+
+
+class Settings(Section):
+    """All settings of a run, checked: what its parts are made of."""
+
+    model: model.ModelSection
+    inference: inference.InferenceSection
+    prompts: prompts.PromptSection
+    tasks: tasks.TaskSection
+    credit: credit.CreditSection
+    loss: loss.LossSection
+    optimizer: optimizer.OptimizerSection
+    env_runners: runtime.EnvRunnerSection
+    reporting: runtime.ReportingSection
+
+
+SECTIONS: dict[str, type[Section]] = {
+    title: field.annotation  # type: ignore[misc]
+    for title, field in Settings.model_fields.items()
+}
+FIELDS = {
+    name: field for section in SECTIONS.values() for name, field in section.model_fields.items()
+}
+_CHECKS = [
+    check
+    for module in (model, inference, prompts, tasks, credit, loss, runtime)
+    for check in module.CHECKS
+]
+
+
+def read(config: Any) -> tuple[Settings | None, list[str]]:
+    """Build all sections from a config's values.
+
+    Args:
+        config: With an attribute for each setting; checks between settings read RLlib's too.
+
+    Returns:
+        The settings, or None if there are mistakes; and every mistake as a sentence with its cure.
+        A check between settings is left out where one of these is wrong already.
+    """
+    built, mistakes = dict[str, Any](), list[str]()
+    values = {name: value for name, value in vars(config).items() if name not in FIELDS}
+    for title, section in SECTIONS.items():
+        given = {name: getattr(config, name) for name in section.model_fields}
+        try:
+            built[title] = section(**given)
+        except ValidationError as error:
+            mistakes += sentences(error, section=section)
+            values |= _right_ones(section, given, error)
+        else:
+            values |= dict(built[title])
+    for check in _CHECKS:
+        names = inspect.signature(check).parameters
+        if all(name in values for name in names):
+            mistakes += check(*(values[name] for name in names))
+    return (None if mistakes else Settings(**built)), mistakes
+
+
+def _right_ones(
+    section: type[Section], given: dict[str, Any], error: ValidationError
+) -> dict[str, Any]:
+    """Those of a section's values that are right, where others are wrong."""
+    wrong = {mistake["loc"][0] for mistake in error.errors(include_url=False)}
+    right = {name: value for name, value in given.items() if name not in wrong}
+    try:
+        return {name: value for name, value in section(**right) if name in right}
+    except ValidationError:  # one that is right alone, but not with the default of another
+        return {}
+
+
+def refuse(mistakes: list[str]) -> None:
+    """Raise a ConfigError that lists all mistakes, if there are any."""
+    if mistakes:
+        listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(mistakes, 1))
+        raise ConfigError(f"The config has {len(mistakes)} mistake(s):\n{listed}")

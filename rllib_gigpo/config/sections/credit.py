@@ -1,0 +1,86 @@
+"""Groups, and how a step earns its advantage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import BeforeValidator, PositiveInt
+
+from rllib_gigpo import columns
+from rllib_gigpo.credit.advantages import AdvantageScaling
+from rllib_gigpo.credit.anchors import ANCHORS, AnchorMatch, ExactAnchors
+from rllib_gigpo.credit.penalties import Penalties
+from rllib_gigpo.credit.rules import RULES, CreditRule
+from rllib_gigpo.dynamic_sampling import DynamicSampling
+from rllib_gigpo.options.registry import option_names
+from rllib_gigpo.options.section import Section, setting
+
+Sampling = Annotated[DynamicSampling | None, BeforeValidator(lambda value: value or None)]
+
+
+class CreditSection(Section):
+    """Groups and credit, of `GiGPOConfig.training`."""
+
+    group_size: PositiveInt = setting(
+        8, "Episodes of one task (the paper's N); 1 for rules that compare none of them only."
+    )
+    num_groups: PositiveInt = setting(16, "Groups per iteration.")
+    gamma: float = setting(0.95, "Discount per step of the step returns.", gt=0, le=1)
+    step_weight: float = setting(1.0, "Weight of the step advantage A^S (the paper's omega).")
+    episode_weight: float = setting(1.0, "Weight of the episode advantage A^E.")
+    rule: Annotated[CreditRule, RULES] = setting(
+        "gigpo", "How a step earns its advantage; see docs/algorithms.md."
+    )
+    anchor: Annotated[AnchorMatch, ANCHORS] = setting(
+        "exact", "Which states of a task count as the same."
+    )
+    advantages: AdvantageScaling = setting({}, "What is done to the advantages of a batch.")
+    penalties: Penalties = setting({}, "What invalid and over-long answers cost.")
+    dynamic_sampling: Sampling = setting(
+        None, "Replace groups whose returns are all equal; True for its defaults."
+    )
+
+
+def group_of_one(
+    group_size: int, rule: CreditRule, dynamic_sampling: DynamicSampling | None
+) -> Iterator[str]:
+    """A group of one is for rules that compare something else."""
+    if group_size == 1 and rule.compares_within_groups:
+        yield f"group_size=1 leaves nobody to be compared with; rule={rule.name!r} needs 2 or more"
+    if group_size == 1 and dynamic_sampling is not None:
+        yield "dynamic_sampling drops groups of group_size=1, whose returns are equal; set it False"
+
+
+def unread(rule: CreditRule, anchor: AnchorMatch, penalties: Penalties) -> Iterator[str]:
+    """Refuse what the rule would not read; a function may read everything."""
+    if rule.needs is None:
+        return
+    if anchor != ExactAnchors() and columns.ANCHOR_GROUP_IDS not in rule.needs:
+        yield f"anchor={anchor.name!r} has no effect: rule={rule.name!r} does not group by anchors"
+    column = columns.ROW_PENALTIES if penalties.mode == "row" else columns.STEP_RETURNS
+    if not penalties.is_free and column not in rule.needs:
+        yield (
+            f"penalties have no effect: rule={rule.name!r} does not read {column.upper()}, where"
+            f" mode={penalties.mode!r} puts them; set the other mode, 'return' or 'row'"
+        )
+
+
+def buffer(penalties: Penalties, max_response_tokens: int) -> Iterator[str]:
+    """The penalty of long answers begins within them."""
+    if penalties.overlong and penalties.overlong.buffer_tokens > max_response_tokens:
+        yield f"penalties.overlong.buffer_tokens must not be above {max_response_tokens=}"
+
+
+def weights(rule: CreditRule, step_weight: float, episode_weight: float) -> Iterator[str]:
+    """A weight belongs to a level that the rule has, and one of them counts."""
+    given = {"step_weight": step_weight, "episode_weight": episode_weight}
+    own = {name: weight for name, weight in given.items() if name in option_names(type(rule))}
+    for name, weight in given.items():
+        if name not in own and weight != 1.0:
+            yield f"{name}={weight!r} has no effect with rule={rule.name!r}; leave it at 1"
+    if own and not any(own.values()):
+        yield f"{' and '.join(own)} of 0 make every advantage 0 with rule={rule.name!r}; set 1"
+
+
+CHECKS = (group_of_one, unread, buffer, weights)

@@ -1,0 +1,51 @@
+"""The language model, and the size of its context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import PositiveInt
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.models.context import check_context_length, read_config
+from rllib_gigpo.models.lora_settings import LoraSettings
+from rllib_gigpo.options.section import Section, setting
+
+
+class ModelSection(Section):
+    """Settings of `GiGPOConfig.llm`."""
+
+    model_path: str | None = setting(
+        None, "A Hugging Face folder, with a chat template; `rllib warm-start` makes small ones."
+    )
+    dtype: Literal["float32", "bfloat16"] = setting(
+        "float32", "Type of the Learner's weights; small learning rates vanish in bfloat16."
+    )
+    autocast_dtype: Literal["bfloat16"] | None = setting(
+        None, "Type of the Learner's matrix products on a GPU; None for the weights' own."
+    )
+    attn_implementation: str = setting("sdpa", "Hugging Face's name of the attention kernel.")
+    gradient_checkpointing: bool = setting(False, "Less memory for a third more time.")
+    lora: LoraSettings | None = setting(None, "Train adapters beside frozen weights.")
+    chat_template_kwargs: Mapping[str, Any] = setting({}, "Such as {'enable_thinking': False}.")
+    system_prompt: str | None = setting(None, "None for the chat template's own.")
+    max_prompt_tokens: PositiveInt = setting(
+        2048, "Longer prompts lose their oldest history, then the middle of the observation."
+    )
+    max_response_tokens: PositiveInt = setting(512, "The engine stops an answer after so many.")
+
+
+def context(model_path: Any, max_prompt_tokens: int, max_response_tokens: int) -> Iterator[str]:
+    """The model is there, and prompt and response fit its context together."""
+    try:
+        check_context_length(
+            read_config(model_path),
+            max_prompt_tokens=max_prompt_tokens,
+            max_response_tokens=max_response_tokens,
+        )
+    except ConfigError as error:
+        yield str(error)
+
+
+CHECKS = (context,)

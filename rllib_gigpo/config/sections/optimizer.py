@@ -1,0 +1,28 @@
+"""The steps of the Learners."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from rllib_gigpo.learner.lr_schedule import LR_SCHEDULES, LRSchedule
+from rllib_gigpo.learner.optimizers import OPTIMIZERS, Optim
+from rllib_gigpo.options.section import Section, setting
+
+
+class OptimizerSection(Section):
+    """The optimiser and its steps, of `GiGPOConfig.training`."""
+
+    lr: NonNegativeFloat = setting(1e-6, "Learning rate after the warm-up.")
+    optim: Annotated[Optim, OPTIMIZERS] = setting("adamw", "The optimiser.")
+    lr_schedule: Annotated[LRSchedule, LR_SCHEDULES] = setting(
+        "constant", "What becomes of the learning rate, counted in iterations."
+    )
+    grad_clip: PositiveFloat | None = setting(1.0, "Bound of the gradient's norm.")
+    num_epochs: PositiveInt = setting(1, "Passes over a batch.")
+    num_minibatches: PositiveInt = setting(4, "Optimiser steps per epoch.")
+    micro_batch_tokens: PositiveInt = setting(
+        16384, "Tokens per forward and backward pass: bounds memory, cannot change the result."
+    )
+    logp_chunk_tokens: PositiveInt = setting(1024, "Tokens whose logits exist at a time.")

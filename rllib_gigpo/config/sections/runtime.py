@@ -1,0 +1,42 @@
+"""Where environments run, and what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import NonNegativeFloat, NonNegativeInt
+
+from rllib_gigpo.callbacks.transcripts import TranscriptSettings
+from rllib_gigpo.options.section import Section, setting
+from rllib_gigpo.resources import one_gpu
+
+
+class EnvRunnerSection(Section):
+    """Settings of `GiGPOConfig.env_runners`."""
+
+    num_env_workers: NonNegativeInt = setting(
+        0, "Ray actors per EnvRunner that hold its environments; 0 keeps them in its process."
+    )
+    num_cpus_per_env_worker: NonNegativeFloat = setting(1, "What each of these asks of Ray.")
+    num_env_threads: NonNegativeInt = setting(
+        0, "Threads per process, for environments that wait; 0 is best for fast ones."
+    )
+    max_group_redraws: NonNegativeInt = setting(
+        5, "How often in a row lost groups are drawn again before the run stops."
+    )
+
+
+class ReportingSection(Section):
+    """Settings of `GiGPOConfig.reporting`."""
+
+    transcripts: TranscriptSettings = setting({}, "How often whole episodes are written.")
+
+
+def environment(env: Any) -> Iterator[str]:
+    """There is something to play."""
+    if env is None:
+        yield "no environment: call .environment('module:Id-v0', env_config={...})"
+
+
+CHECKS = (environment, one_gpu)

@@ -1,0 +1,49 @@
+"""Which environment seeds are trained and which are tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import PositiveInt
+
+from rllib_gigpo.envs.contract import FIRST_TEST_SEED
+from rllib_gigpo.options.section import Section, setting
+
+
+class TaskSection(Section):
+    """Settings of `GiGPOConfig.tasks`."""
+
+    num_train_tasks: PositiveInt | None = setting(
+        None, "Consecutive seeds to train on, each once per pass; None for no bound."
+    )
+    first_train_task: int = setting(0, "The lowest training seed.")
+    task_period: PositiveInt = setting(
+        1, "Seeds with one remainder by it are of one kind: the sum of a mixture's shares."
+    )
+    num_test_tasks: PositiveInt = setting(128, "Seeds to evaluate on, one episode each.")
+    first_test_task: int = setting(FIRST_TEST_SEED, "The lowest test seed.")
+    max_episode_steps: PositiveInt = setting(50, "Longer episodes are truncated.")
+
+
+def whole_passes(num_train_tasks: int | None, task_period: int) -> Iterator[str]:
+    """Each pass holds as many tasks of every kind."""
+    rest = (num_train_tasks or 0) % task_period
+    if rest:
+        yield f"num_train_tasks must be a multiple of {task_period=}; it is {rest} above one"
+
+
+def disjoint(
+    num_train_tasks: int | None, first_train_task: int, num_test_tasks: int, first_test_task: int
+) -> Iterator[str]:
+    """Nothing is tested on that was trained on."""
+    test = range(first_test_task, first_test_task + num_test_tasks)
+    # Without a bound, training may still count upwards below the test tasks for long.
+    train = range(first_train_task, first_train_task + (num_train_tasks or 1))
+    if train[0] <= test[-1] and test[0] <= train[-1]:
+        yield (
+            f"training tasks {train[0]}..{train[-1]} and test tasks {test[0]}..{test[-1]} meet;"
+            " move one of the two ranges"
+        )
+
+
+CHECKS = (whole_passes, disjoint)

@@ -1,0 +1,120 @@
+"""What a credit rule is: columns of the batch in, advantages out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from rllib_gigpo import columns as names
+
+
+@dataclass(frozen=True, slots=True)
+class Advantages:
+    """One advantage per row, or one per response token.
+
+    Attributes:
+        episode: (R,) float64, the episode level A^E before its weight; 0 if there is none.
+        step: (R,) float64, the step level A^S before its weight; 0 if there is none.
+        total: (R,) float64, what the loss uses, before whitening and clipping.
+        value_targets: (R,) float64, what a critic should learn; None without one.
+        tokens: (S,) float64, one per response token, row after row, which the loss then uses in the
+            place of ``total``; None where all tokens of a row have one advantage.
+    """
+
+    episode: np.ndarray
+    step: np.ndarray
+    total: np.ndarray
+    value_targets: np.ndarray | None = None
+    tokens: np.ndarray | None = None
+
+
+class CreditRule(ABC):
+    """A rule that gives each step, or each response token, its advantage.
+
+    Subclass it as a frozen dataclass: its fields are its options, as in ``rule={"name":
+    "package.module:Class", "option": 1.0}``. Fields named ``gamma``, ``step_weight`` or
+    ``episode_weight`` are filled from the config's settings of these names.
+    A rule is pure: it has no state and changes no column.
+
+    Attributes:
+        name: Short name for messages and tables.
+        needs: Names of the columns it reads, see `rllib_gigpo.columns`; None if it may read any.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[frozenset[str] | None]
+
+    @property
+    def compares_within_groups(self) -> bool:
+        """Whether rows of one task are compared, so that a group needs two episodes.
+
+        Override it with False in a rule that compares none: ``group_size`` may then be 1.
+        """
+        return True
+
+    @abstractmethod
+    def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
+        """Compute the advantages of all rows of a batch.
+
+        Args:
+            columns: At least those named in ``needs``, each (R,), the rows in any order.
+
+        Returns:
+            The advantages, in the order of the rows.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRule(CreditRule):
+    """A user's plain function as a rule.
+
+    Attributes:
+        function: Gets all columns of the credit pipeline and returns `Advantages`, or an array
+            alone: (R,) one per row, or (S,) one per response token.
+    """
+
+    name: ClassVar[str] = "function"
+    needs: ClassVar[frozenset[str] | None] = None
+
+    function: Callable[[Mapping[str, np.ndarray]], Advantages | np.ndarray]
+
+    def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
+        """Call the function; an array that it returns counts as the step level.
+
+        Raises:
+            ValueError: The array has neither one entry per row nor one per response token.
+        """
+        result = self.function(columns)
+        if isinstance(result, Advantages):
+            return result
+        values = np.asarray(result, dtype=np.float64)
+        lengths = columns[names.RESPONSE_LENGTHS]
+        num_rows, num_tokens = len(lengths), int(lengths.sum())
+        if values.shape == (num_rows,):
+            return Advantages(episode=np.zeros(num_rows), step=values, total=values)
+        if values.shape != (num_tokens,):
+            raise ValueError(
+                f"The rule {self.function!r} returned shape {values.shape}; it must return"
+                f" ({num_rows},), one advantage per row, or ({num_tokens},), one per token."
+            )
+        return per_token(values, lengths)
+
+
+def per_token(tokens: np.ndarray, response_lengths: np.ndarray) -> Advantages:
+    """Advantages of single tokens; a row's own number, for the metrics, is their mean.
+
+    Args:
+        tokens: (S,) one per response token, row after row.
+        response_lengths: (R,) response tokens of each row.
+
+    Returns:
+        Advantages with ``tokens``, the means as step level.
+    """
+    rows = np.repeat(np.arange(len(response_lengths)), response_lengths)
+    sums = np.bincount(rows, tokens, len(response_lengths))
+    means = sums / np.maximum(response_lengths, 1)
+    return Advantages(episode=np.zeros_like(means), step=means, total=means, tokens=tokens)

@@ -1,0 +1,89 @@
+"""The episode level A^E with all its options, which several rules are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from rllib_gigpo import columns as names
+from rllib_gigpo.credit.advantages import episode_advantages, raw_where_alone, step_advantages
+from rllib_gigpo.credit.reward_normalization import RewardNormalization
+from rllib_gigpo.credit.rules.base import CreditRule
+
+# What reward_normalization takes the place of.
+_REPLACED = ("normalize_by_std", "episode_baseline", "lone_episode")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeLevel(CreditRule):
+    """Base of the rules that compare episodes of one task.
+
+    Attributes:
+        episode_weight: w_E.
+        normalize_by_std: Whether F is the standard deviation, else 1.
+        episode_baseline: "trajectory" (the paper) or "step": what mean and F of A^E run over.
+        lone_episode: "zero", or "raw": an episode without peers keeps its return (verl-agent).
+        reward_normalization: ROLL's grouping and method in the place of the three before, or None.
+    """
+
+    needs: ClassVar[frozenset[str] | None] = frozenset(
+        {
+            names.GROUP_IDS,
+            names.TAG_IDS,
+            names.TRAJECTORY_IDS,
+            names.EPISODE_RETURNS,
+            names.ROW_PENALTIES,
+        }
+    )
+
+    episode_weight: float = 1.0
+    normalize_by_std: bool = False
+    episode_baseline: Literal["trajectory", "step"] = "trajectory"
+    lone_episode: Literal["zero", "raw"] = "zero"
+    reward_normalization: RewardNormalization | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse options that exclude each other."""
+        if self.reward_normalization is None:
+            return
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in _REPLACED and value != field.default:
+                raise ValueError(
+                    "reward_normalization sets what is compared and how, so it excludes"
+                    f" {field.name}={value!r}; leave that at {field.default!r}"
+                )
+
+    def episode_level(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Compare each row's episode with its peers, less the row's penalty: A^E (R,)."""
+        compared = self.compare_episodes(columns[names.EPISODE_RETURNS], columns)
+        return compared - columns[names.ROW_PENALTIES]
+
+    def compare_episodes(self, scores: np.ndarray, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Compare (R,) scores of episodes within their task."""
+        if self.reward_normalization is not None:
+            return self.reward_normalization(scores, self.reward_normalization.labels(columns))
+        group_ids, trajectory_ids = columns[names.GROUP_IDS], columns[names.TRAJECTORY_IDS]
+        advantages = episode_advantages(
+            scores,
+            group_ids,
+            trajectory_ids,
+            baseline=self.episode_baseline,
+            divide_by_std=self.normalize_by_std,
+        )
+        if self.lone_episode == "raw":
+            return raw_where_alone(
+                advantages, scores, group_ids, trajectory_ids, baseline=self.episode_baseline
+            )
+        return advantages
+
+    def step_level(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Compare each row's step return with those of its anchor group: A^S (R,)."""
+        returns = columns[names.STEP_RETURNS] - columns[names.ROW_PENALTIES]
+        labels = columns[names.ANCHOR_GROUP_IDS]
+        if self.reward_normalization is not None:
+            return self.reward_normalization(returns, labels)
+        return step_advantages(returns, labels, divide_by_std=self.normalize_by_std)

@@ -1,0 +1,90 @@
+"""Fills one episode and the records of its steps while it is played."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+
+from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import StepRecord
+from rllib_gigpo.engines.base import Generation
+from rllib_gigpo.env_runner.env_pool import EnvEvent
+from rllib_gigpo.prompting.action_parser import ParsedAction
+from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.tasks import GroupTask
+
+
+class EpisodeRecorder:
+    """One episode of a group.
+
+    Attributes:
+        episode: RLlib's, with the records under `columns.STEP_RECORD`.
+        prompt: Of the step under way; None before the first.
+    """
+
+    def __init__(self, task: GroupTask, member: int) -> None:
+        """Begin an episode that is not yet reset."""
+        self.episode = SingleAgentEpisode(id_=f"{task.group_id}-{member}")
+        self.episode.custom_data[columns.TASK] = task.seed
+        self.episode.custom_data[columns.GROUP_ID] = task.group_id
+        self.episode.custom_data[columns.MEMBER] = member
+        self.prompt: Prompt | None = None
+        self._observation_text = ""
+        self._answer: dict[str, Any] = {}
+        self._action: Any = None
+
+    def add_reset(self, event: EnvEvent) -> None:
+        """Note the first observation."""
+        self.episode.add_env_reset(event.observation, event.info)
+
+    def add_prompt(self, prompt: Prompt, observation_text: str) -> None:
+        """Note what the agent sees."""
+        self.prompt = prompt
+        self._observation_text = observation_text
+
+    def add_answer(
+        self, generation: Generation, *, text: str, parsed: ParsedAction, action: Any
+    ) -> None:
+        """Note what the agent said, and the action of the environment's space."""
+        self._action = action
+        self._answer = {
+            "response_token_ids": generation.token_ids,
+            "rollout_logp": generation.logp,
+            "token_versions": generation.token_versions,
+            "finish_reason": generation.finish_reason,
+            "response_text": text,
+            "action_text": parsed.action,
+            "is_format_valid": parsed.is_format_valid,
+            "is_admissible": parsed.is_admissible,
+        }
+
+    def add_step(self, event: EnvEvent, *, is_last: bool) -> None:
+        """Note what the environment answered; ``is_last``: no more steps are allowed."""
+        episode, prompt = self.episode, self.prompt
+        assert prompt is not None
+        record = StepRecord(
+            prompt_token_ids=prompt.token_ids,
+            prompt_text=prompt.text,
+            is_prompt_cut=prompt.is_cut,
+            reward=float(event.reward),
+            anchor=episode.get_infos(-1).get("anchor", self._observation_text),
+            **self._answer,
+        )
+        episode.add_env_step(
+            observation=event.observation,
+            action=self._action,
+            reward=event.reward,
+            infos=event.info,
+            terminated=event.terminated,
+            truncated=event.truncated or (is_last and not event.terminated),
+            extra_model_outputs={columns.STEP_RECORD: record},
+        )
+
+    def unchanged(self, slot: int) -> EnvEvent:
+        """What an environment would answer to an action that leaves the state as it is."""
+        return EnvEvent(
+            slot=slot,
+            observation=self.episode.get_observations(-1),
+            info={**self.episode.get_infos(-1)},
+        )

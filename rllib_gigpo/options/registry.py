@@ -1,0 +1,215 @@
+"""Variants by name: how a setting such as ``rule="hgpo"`` becomes an object.
+
+A variant is given by its name, by an import path ``"package.module:name"``, as a class or function,
+as a dict ``{"name": <one of these>, **options}``, or as an object that is ready. Its options are
+the fields of its class, so that an option of another variant cannot be given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import Any, Generic, TypeVar
+
+from rllib_gigpo.errors import ConfigError
+
+T = TypeVar("T")
+NAME = "name"
+
+
+class Registry(Generic[T]):
+    """The known variants of one setting, and the way to a user's own."""
+
+    def __init__(
+        self,
+        setting: str,
+        base: Any,
+        known: Iterable[Any],
+        *,
+        given: tuple[str, ...] = (),
+        wrap: Callable[..., T] | None = None,
+    ) -> None:
+        """List the variants.
+
+        Args:
+            setting: Name of the setting, for messages.
+            base: What every variant is an instance of.
+            known: Classes with a ``name``; the first is the default of a dict without one.
+            given: Settings of their own that fill a variant's fields of the same names.
+            wrap: Makes a variant of a plain function; None where functions are not taken.
+        """
+        self.setting = setting
+        self.base = base
+        self.known = {one.name: one for one in known}
+        self.given = given
+        self._wrap = wrap
+
+    def names(self) -> list[str]:
+        """The known names, sorted."""
+        return sorted(self.known)
+
+    def find(self, name: Any) -> Callable[..., T]:
+        """Find what builds a variant.
+
+        Args:
+            name: A known name, an import path, a class or a function.
+
+        Returns:
+            The class; for a function, what wraps it.
+
+        Raises:
+            ConfigError: There is none, or it is neither a variant's class nor a function.
+        """
+        if not isinstance(name, str):
+            return self._checked(name)
+        if name in self.known:
+            return self.known[name]
+        if ":" not in name:
+            raise ConfigError(
+                f"{self.setting}={name!r} is unknown; known are {', '.join(self.names())}, and your"
+                f" own by import path, 'package.module:name'{did_you_mean(name, self.known)}"
+            )
+        return self._checked(import_object(name, setting=self.setting))
+
+    def build(self, spec: Any, given: Mapping[str, Any] | None = None) -> T:
+        """Build a variant.
+
+        Args:
+            spec: One of the five forms above.
+            given: Values of the settings of their own.
+
+        Returns:
+            The variant.
+
+        Raises:
+            ConfigError: It is unknown, or lacks one of the options, or one of ``given`` is among
+                them.
+            ValueError: An option has a bad value.
+        """
+        variant, options = self._parts(spec, given or {})
+        return variant(**options)
+
+    def expanded(self, value: Any) -> dict[str, Any]:
+        """Write a value as a dict of name and options."""
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = (field.name for field in dataclasses.fields(value))
+            options = {name: getattr(value, name) for name in fields if name not in self.given}
+            return {NAME: type(value), **options}
+        default = next(iter(self.known))
+        return {NAME: default, **value} if isinstance(value, Mapping) else {NAME: value}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Let pydantic build a variant, types of its options checked, for a marked field."""
+        from pydantic_core import core_schema
+
+        return core_schema.with_info_plain_validator_function(self._read)
+
+    def _read(self, value: Any, info: Any) -> T:
+        """Build a variant; ``info`` has the fields above, which stand before this one."""
+        from pydantic_core import SchemaValidator
+
+        variant, options = self._parts(value, info.data)
+        schema = _dataclass_schema(variant)
+        if schema is None:
+            return variant(**options)
+        # The options are strict; a variant itself is given as a dict.
+        config = {"strict": True, "allow_inf_nan": False, **schema.get("config", {})}
+        return SchemaValidator({**schema, "config": config, "strict": False}).validate_python(
+            options
+        )
+
+    def _parts(self, spec: Any, values: Mapping[str, Any]) -> tuple[Callable[..., T], dict]:
+        """What builds the variant, and all of its options."""
+        given = {name: values[name] for name in self.given if name in values}
+        if isinstance(spec, self.base) and not isinstance(spec, type):
+            return functools.partial(self._filled, spec), given
+        options = dict(spec) if isinstance(spec, Mapping) else {NAME: spec}
+        variant = self.find(options.pop(NAME, next(iter(self.known))))
+        known = option_names(variant)
+        own = [name for name in known if name not in self.given]
+        mistakes = [
+            self._belongs_elsewhere(name)
+            if name in self.given or name in values
+            else f"{self.setting}: {_name_of(variant)} has no option {name!r}; it has"
+            f" {', '.join(own) or 'none'}{did_you_mean(name, own)}"
+            for name in options
+            if name not in own
+        ]
+        if mistakes:
+            raise ConfigError("\n".join(mistakes))
+        return variant, {**{name: given[name] for name in known if name in given}, **options}
+
+    def _filled(self, variant: Any, **given: Any) -> Any:
+        """Fill an object with settings of their own; it may not say otherwise itself."""
+        if not dataclasses.is_dataclass(variant) or isinstance(variant, type):
+            return variant
+        fields = {one.name: one.default for one in dataclasses.fields(variant)}
+        for name in given.keys() & fields.keys():
+            if getattr(variant, name) not in (fields[name], given[name]):
+                raise ConfigError(self._belongs_elsewhere(name))
+        return replace(variant, **{name: given[name] for name in given.keys() & fields.keys()})
+
+    def _belongs_elsewhere(self, name: str) -> str:
+        return f"{self.setting}: {name} is a setting of its own; set training({name}=...) instead"
+
+    def _checked(self, found: Any) -> Callable[..., T]:
+        if isinstance(found, type) and issubclass(found, self.base):
+            return found
+        if self._wrap is not None and callable(found) and not isinstance(found, type):
+            return functools.partial(self._wrap, found)
+        functions = "" if self._wrap is None else " nor a function"
+        raise ConfigError(
+            f"{self.setting}={found!r} is neither a subclass of {self.base.__module__}."
+            f"{self.base.__name__}{functions}"
+        )
+
+
+@functools.cache
+def _dataclass_schema(variant: Any) -> Any:
+    """How pydantic reads a dataclass; None for another class, or types that it cannot check."""
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+
+    if not dataclasses.is_dataclass(variant):
+        return None
+    try:
+        return TypeAdapter(variant).core_schema
+    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation):
+        return None
+
+
+def option_names(variant: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the options that a class takes: a dataclass's fields, else keywords."""
+    if dataclasses.is_dataclass(variant):
+        return tuple(field.name for field in dataclasses.fields(variant) if field.init)
+    parameters = inspect.signature(variant).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return tuple(one.name for one in parameters if one.kind in kinds)
+
+
+def _name_of(variant: Any) -> str:
+    return repr(getattr(variant, NAME, getattr(variant, "__name__", "a function")))
+
+
+def import_object(path: str, *, setting: str) -> Any:
+    """Import ``"package.module:name"``.
+
+    Raises:
+        ConfigError: There is no such thing.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{setting}={path!r} cannot be imported: {error}") from error
+
+
+def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:
+    """A clause with the known names nearest to an unknown one; empty if none is near."""
+    close = difflib.get_close_matches(name, known, n=most)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

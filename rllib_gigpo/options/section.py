@@ -1,0 +1,90 @@
+"""What a section of settings is made of, and how its mistakes become sentences.
+
+A config stores plain values and dicts, so that Tune, pickle and JSON see ordinary data; frozen
+sections are built from them when they are checked, and are what the parts of a run get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.options.registry import did_you_mean
+
+# How pydantic's kinds of mistakes begin -> what to do instead; the longest that fits.
+_CURES = {
+    "bool": "must be True or False",
+    "dataclass_type": "must be a dict of its options",
+    "finite": "must be a finite number",
+    "float": "must be a number",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int": "must be a whole number",
+    "is_instance_of": "must be a {class}",
+    "less_than_equal": "must be at most {le:g}",
+    "literal": "is not one of {expected}",
+    "string": "must be text",
+}
+
+
+class Section(BaseModel):
+    """Frozen settings of one topic; a subclass lists them as fields."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+    )
+
+
+def setting(default: Any, meaning: str, **bounds: Any) -> Any:
+    """A field: its default, its meaning with the unit, and pydantic's bounds (``ge=1``, ...)."""
+    return Field(default, description=meaning, **bounds)
+
+
+def sentences(error: ValidationError, *path: str, section: type[Section]) -> Iterator[str]:
+    """Say each of pydantic's mistakes in our words.
+
+    Args:
+        error: What was raised.
+        *path: Names of the settings that lead to what was checked; none for the section itself.
+        section: The section.
+    """
+    for mistake in error.errors(include_url=False):
+        names = [*path, *map(str, mistake["loc"])]
+        name, kind, context = ".".join(names), mistake["type"], mistake.get("ctx", {})
+        cause = context.get("error")
+        if isinstance(cause, ValidationError):  # of the options of a variant
+            yield from sentences(cause, *names, section=section)
+        elif isinstance(cause, ConfigError):  # in our words already
+            yield from str(cause).splitlines()
+        elif cause is not None:
+            yield f"{name}.{cause}" if "=" in str(cause).split(" ")[0] else f"{name}: {cause}"
+        elif kind in ("extra_forbidden", "unexpected_keyword_argument"):
+            yield f"{name} is not an option{_near(section, names)}"
+        elif kind == "missing":
+            yield f"{name} must be set: it has no default"
+        else:
+            cures = [_CURES[one] for one in sorted(_CURES, key=len) if kind.startswith(one)]
+            cure = (cures or [mistake["msg"]])[-1].format(**context)
+            hint = section.model_fields[names[0]].annotation
+            or_none = " or None" if len(names) == 1 and type(None) in get_args(hint) else ""
+            yield f"{name}={mistake['input']!r} {cure}{or_none}"
+
+
+def _near(section: type[Section], names: list[str]) -> str:
+    """The options that an unknown one may have meant, or where it stands."""
+    if names[-1] in section.model_fields:
+        return f": it is a setting of its own; set {names[-1]}=... beside {names[0]}=..."
+    hint = section.model_fields[names[0]].annotation
+    owner = next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)
+    known = [field.name for field in fields(owner)] if owner else []
+    return did_you_mean(names[-1], known) or (f"; known are {', '.join(known)}" if known else "")

@@ -1,0 +1,44 @@
+"""Records and episodes written by hand, as an EnvRunner hands them to credit."""
+
+import numpy as np
+from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+
+from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import StepRecord
+
+
+def step_record(*, num_tokens=1, **changes):
+    """A step with a valid answer of so many tokens, 10, 11, ..., to the prompt 1, 2."""
+    fields = {
+        "prompt_token_ids": [1, 2],
+        "prompt_text": "what now?",
+        "is_prompt_cut": False,
+        "response_token_ids": list(range(10, 10 + num_tokens)),
+        "rollout_logp": np.full(num_tokens, -1.0, dtype=np.float32),
+        "token_versions": np.zeros(num_tokens, dtype=np.int64),
+        "finish_reason": "stop",
+        "response_text": "go",
+        "action_text": "go",
+        "is_format_valid": True,
+        "is_admissible": True,
+        "reward": 0.0,
+        "anchor": "start",
+    }
+    return StepRecord(**{**fields, **changes})
+
+
+def episode_of(records, *, group_id=0, first_info=None):
+    """An episode of these steps; later infos name no tags: those of the task, told at reset."""
+    result = SingleAgentEpisode()
+    result.custom_data[columns.GROUP_ID] = group_id
+    result.add_env_reset("start", first_info or {})
+    for number, record in enumerate(records, start=1):
+        result.add_env_step(
+            observation="next",
+            action=record.action_text,
+            reward=record.reward,
+            infos={},
+            terminated=number == len(records),
+            extra_model_outputs={columns.STEP_RECORD: record},
+        )
+    return result

@@ -1,0 +1,66 @@
+"""An engine without a model, for tests in which the tokens do not matter."""
+
+import numpy as np
+
+from rllib_gigpo.engines.base import Generation, InferenceEngine
+from rllib_gigpo.models.tokenizer import load_tokenizer
+
+
+class QuickEngine(InferenceEngine):
+    """Says "go left" or "go right", as the request's seed says, and notes what it is told."""
+
+    def start(self):
+        tokenizer = load_tokenizer(self.settings.model_path)
+        words = ("go left", "go right")
+        self.answers = [[*tokenizer.encode(word), tokenizer.eos_token_id] for word in words]
+        self.waiting, self.requests, self.calls = [], [], []
+        self.version = 0
+
+    def submit(self, requests):
+        self.calls.append("submit")
+        self.requests += requests
+        self.waiting += requests
+
+    def poll(self):
+        done, self.waiting = self.waiting, []
+        return [self._generation(request) for request in done]
+
+    def _generation(self, request):
+        ids = self.answers[request.seed % 2]
+        return Generation(
+            request_id=request.request_id,
+            token_ids=ids,
+            logp=np.full(len(ids), -1.0, np.float32),
+            weight_version=self.version,
+            finish_reason="stop",
+            token_versions=np.full(len(ids), self.version),
+        )
+
+    @property
+    def num_unfinished(self):
+        return len(self.waiting)
+
+    def abort(self, request_ids):
+        self.waiting = [one for one in self.waiting if one.request_id not in request_ids]
+
+    def load_weights(self, named_tensors, version):
+        for _ in named_tensors:
+            pass
+        self.calls.append(f"load {version}")
+        self.version = version
+
+    @property
+    def weight_version(self):
+        return self.version
+
+    def weights_checksum(self):
+        return ""
+
+    def sleep(self):
+        self.calls.append("sleep")
+
+    def wake(self):
+        self.calls.append("wake")
+
+    def stop(self):
+        pass
