@@ -133,6 +133,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=3)
     parser.add_argument("--tolerance", type=float, default=0.0, help="of floats, absolute")
     parser.add_argument("--json", type=Path, help="write the differences to this file")
+    parser.add_argument(
+        "--figure", metavar="ISSUE", type=int, help="write docs/results/figures.json for this issue"
+    )
     return parser.parse_args(argv)
 
 
@@ -328,6 +331,13 @@ def compare(here: Side, there: Side, args: argparse.Namespace) -> int:
         }
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(record, indent=1) + "\n")
+    if args.figure is not None:
+        from figures import Figure, write_figures
+
+        largest = max(one.largest for one in differences)
+        write_figures(
+            [Figure(args.figure, "main_job_largest_difference", largest, "0", args.iterations)]
+        )
     return 0 if is_same else 1
 
 

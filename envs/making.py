@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import Any
 
 import gymnasium
+
+_FILTERS = threading.Lock()
 
 
 def make(env_id: str, **env_config: Any) -> gymnasium.Env:
@@ -18,6 +21,7 @@ def make(env_id: str, **env_config: Any) -> gymnasium.Env:
         env_id: Gymnasium id, such as ``"rllib_gigpo.envs:TextWorld-v0"``.
         **env_config: Keywords of the environment.
     """
-    with warnings.catch_warnings():
+    # Filters belong to the whole process, and environments are made in threads too.
+    with _FILTERS, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*(FrozenLake|Blackjack)-v0 is out of date")
         return gymnasium.make(env_id, disable_env_checker=True, **env_config)

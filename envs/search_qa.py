@@ -65,7 +65,7 @@ class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
         reward: "exact_match" or "f1".
         anchor: "documents": the question and the set of all passages retrieved so far, whatever
             their order. "information": the text found last, as in the paper, whose step groups
-            are made with ``config.training(anchor="similar", anchor_threshold=0.9)``.
+            are made with ``anchor={"name": "similar", "threshold": 0.9}`` in the config.
         action_format: How expert and listed actions are written: "tags" or "plain" (fewer tokens).
             Both are always understood.
         list_actions: Whether ``info`` lists a search and an answer for every entity in sight, for

@@ -27,7 +27,8 @@ def __getattr__(name: str) -> Any:
         from rllib_gigpo.installation import warn_about_broken_torch_packages
 
         warn_about_broken_torch_packages()
-        return getattr(import_module(_EXPORTS[name]), name)
+        globals()[name] = getattr(import_module(_EXPORTS[name]), name)  # so that this runs once
+        return globals()[name]
     if name in _SUBPACKAGES:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(

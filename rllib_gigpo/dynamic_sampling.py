@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from rllib_gigpo.env_runner.records import FinishedGroup, SampleResult
 from rllib_gigpo.options.records import Options, require
@@ -24,10 +25,12 @@ class DynamicSampling(Options):
         max_resamples: How often per iteration missing groups are drawn again, at least 1.
     """
 
+    can_be_true: ClassVar[bool] = True
+
     max_resamples: int = 10
 
     def __post_init__(self) -> None:
-        """Refuse to draw never."""
+        """Check the bound."""
         require(self, max_resamples=">= 1")
 
 

@@ -114,7 +114,7 @@ class GiGPO(Algorithm):
 
     def make_evaluation_tasks(self) -> EvaluationTasks:
         """What is tested on, and how its tokens are drawn."""
-        return EvaluationTasks.from_settings(self.config.evaluation_settings)
+        return EvaluationTasks.from_settings(self.config.evaluated().settings)
 
     # ------------------------------------------------------------------ one iteration
 

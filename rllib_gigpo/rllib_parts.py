@@ -11,8 +11,6 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 from ray.rllib.utils.annotations import override
 
-from rllib_gigpo.connectors import pipelines
-
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
     from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings, TinyModelSettings
@@ -79,19 +77,23 @@ class RLlibParts(AlgorithmConfig):
         self, env: Any = None, spaces: Any = None, device: Any = None
     ) -> Any:
         """The user's pieces, then observation -> text -> history -> prompt token ids."""
+        from rllib_gigpo.connectors.pipelines import append_env_to_module_pieces
+
         pipeline = super().build_env_to_module_connector(env, spaces, device)
-        return pipelines.append_env_to_module_pieces(pipeline, self.settings)
+        return append_env_to_module_pieces(pipeline, self.settings)
 
     @override(AlgorithmConfig)
     def build_module_to_env_connector(self, env: Any = None, spaces: Any = None) -> Any:
         """The user's pieces, then response token ids -> text -> action -> the space's action."""
+        from rllib_gigpo.connectors.pipelines import append_module_to_env_pieces
+
         pipeline = super().build_module_to_env_connector(env, spaces)
         space = self.action_space
         if env is not None:
             space = env.action_space
         elif spaces is not None and INPUT_ENV_SINGLE_SPACES in spaces:
             space = spaces[INPUT_ENV_SINGLE_SPACES][1]
-        return pipelines.append_module_to_env_pieces(pipeline, self.settings, space, env=env)
+        return append_module_to_env_pieces(pipeline, self.settings, space, env=env)
 
     @override(AlgorithmConfig)
     def build_learner_connector(
@@ -101,10 +103,12 @@ class RLlibParts(AlgorithmConfig):
 
         The Algorithm runs this pipeline once over the whole batch; the Learners get rows.
         """
+        from rllib_gigpo.connectors.pipelines import append_credit_pieces
+
         pipeline = super().build_learner_connector(
             input_observation_space, input_action_space, device
         )
-        return pipelines.append_credit_pieces(pipeline, self.settings, seed=self.seed)
+        return append_credit_pieces(pipeline, self.settings, seed=self.seed)
 
     @property
     def default_module_id(self) -> str:

@@ -68,12 +68,14 @@ class GroupSampler:
 
 def in_order(result: SampleResult) -> SampleResult:
     """Sort groups by their number, so that who finished first cannot change the batch."""
-    groups = sorted(result.groups, key=lambda group: _number(group.task))
+    groups = sorted(result.groups, key=lambda group: _place(group.task))
     return replace(result, groups=groups)
 
 
-def _number(task: GroupTask) -> int:
-    return int(str(task.group_id).rpartition("-")[2])
+def _place(task: GroupTask) -> tuple[str, int]:
+    """Order ids as their numbers are: 2 before 10, "test-2" before "test-10"."""
+    text, _, number = str(task.group_id).rpartition("-")
+    return (text, int(number)) if number.isdigit() else (str(task.group_id), 0)
 
 
 def _describe(lost: Sequence[LostGroup], num_draws: int) -> str:

@@ -9,6 +9,7 @@ from ray import tune
 from ray.tune.search.variant_generator import generate_variants
 
 from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.credit.penalties import Penalties
 from rllib_gigpo.credit.rules import HGPO, GiGPO
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.loss.kl import KLSettings
@@ -67,7 +68,7 @@ def test_a_mistake_of_type_hides_no_other(config):
         "rule.normalize_by_std='mean' must be True or False",
         "kl.target=0.1 has no effect",
         "training tasks 0..99 and test tasks 50..177 meet",
-        "has 5 mistake(s)",
+        "has 5 mistakes:",
     ):
         assert part in text
 
@@ -78,7 +79,7 @@ def test_what_is_wrong_alone_takes_part_in_no_check_between_settings(config):
 
 @pytest.mark.parametrize("rule", ["gigpo", "grpo", "support.own_rules:own_rule"])
 def test_a_group_of_one_is_refused_with_the_reason(config, rule):
-    assert "leaves nobody to be compared with" in mistakes(config.training(group_size=1, rule=rule))
+    assert "leaves no episode to compare with" in mistakes(config.training(group_size=1, rule=rule))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_group_may_be_one_where_nothing_is_compared_within_it(config, settings
     ],
 )
 def test_a_group_of_one_is_refused_where_rows_of_a_task_are_compared(config, rule):
-    assert "nobody to be compared with" in mistakes(config.training(group_size=1, rule=rule))
+    assert "no episode to compare with" in mistakes(config.training(group_size=1, rule=rule))
 
 
 def test_groups_of_one_cannot_be_sampled_until_they_differ(config):
@@ -178,7 +179,7 @@ def test_training_and_test_tasks_must_not_meet(config):
 
 def test_passes_hold_as_many_tasks_of_every_kind(config):
     config.tasks(num_train_tasks=10, task_period=4)
-    assert "num_train_tasks must be a multiple of task_period=4" in mistakes(config)
+    assert "num_train_tasks=10 must be a multiple of task_period=4; take 8" in mistakes(config)
     config.tasks(num_train_tasks=12).validate()
 
 
@@ -209,7 +210,7 @@ def test_passes_hold_as_many_tasks_of_every_kind(config):
         (
             "training",
             {"penalties": {"overlong": {"buffer_tokens": 600}}},
-            "overlong.buffer_tokens must not be above max_response_tokens=512",
+            "overlong.buffer_tokens=600 must not be above max_response_tokens=512",
         ),
         ("training", {"penalties": {"mode": "score"}}, "penalties.mode='score' is not one of"),
         ("training", {"loss_aggregation": "seq_sum_norm"}, "loss_aggregation.constant.*default"),
@@ -218,7 +219,7 @@ def test_passes_hold_as_many_tasks_of_every_kind(config):
         ("training", {"anchor": {"threshold": 0.8}}, "'exact' has no option 'threshold'"),
         ("training", {"policy_loss": {"dual_clip": 0.5}}, "policy_loss.dual_clip=0.5 must be abov"),
         ("training", {"policy_loss": "gspo"}, "loss_aggregation='seq_mean_token_mean'"),
-        ("training", {"clip_param": 1.5}, "policy_loss.clip_param=1.5 must lie inside"),
+        ("training", {"clip_param": 1.5}, r"\. clip_param=1.5 must lie inside"),
         ("training", {"policy_loss": "cispo", "clip_param": 1.5}, "clip_param=1.5 must lie in"),
         ("training", {"grad_clip": "off"}, "grad_clip='off' must be a number or None"),
         ("training", {"lr": float("nan")}, "lr=nan must be a finite number"),
@@ -234,7 +235,7 @@ def test_passes_hold_as_many_tasks_of_every_kind(config):
         ("llm", {"lora": 8}, "lora=8 must be a dict of its options"),
         ("prompting", {"template": "compct"}, "There is no prompt template 'compct'"),
         ("prompting", {"require_think": True, "think_tag": None}, "needs a think_tag"),
-        ("prompting", {"memory": 3}, "memory=3 must be a Memory"),
+        ("prompting", {"memory": 3}, "memory=3 must be a RecallsSteps"),
         ("prompting", {"action_parser": 3}, "action_parser=3 must be a ResponseParser"),
         ("reporting", {"transcripts": {"groups": 0}}, "transcripts.groups=0 must be at least 1"),
         ("env_runners", {"num_env_workers": -1}, "num_env_workers=-1 must be at least 0"),
@@ -286,7 +287,10 @@ def test_an_own_response_parser_needs_its_method_only(config):
         ({"rule": "grpo", "step_weight": 0.5}, "step_weight=0.5 has no effect with rule='grpo'"),
         ({"rule": "grpo", "anchor": "similar"}, "anchor='similar' has no effect"),
         ({"rule": "rloo", "anchor": len}, "anchor='function' has no effect"),
-        ({"rule": "grpo", "penalties": {"format": 0.1}}, "does not read STEP_RETURNS.*other mode"),
+        (
+            {"rule": "grpo", "penalties": {"format": 0.1}},
+            "does not read STEP_RETURNS.*set mode='row'",
+        ),
         ({"rule": "grpo", "episode_weight": 0.0}, "episode_weight of 0 make every"),
         ({"rule": "gigpo", "critic": "head"}, "critic='head' has no effect"),
         ({"rule": "ppo"}, "needs a critic: set critic='head'"),
@@ -326,7 +330,7 @@ def test_a_preset_under_another_rule_says_what_is_left_over(config):
     preset = GiGPOConfig.preset("ppo").environment(config.env).llm(model_path=config.model_path)
     text = mistakes(preset.training(rule="gigpo"))
     assert "critic='model' has no effect" in text
-    assert "group_size=1 leaves nobody to be compared with" in text
+    assert "group_size=1 leaves no episode to compare with" in text
 
 
 # ------------------------------------------------------------------ forms of a setting
@@ -352,16 +356,17 @@ def test_what_is_flat_is_flat_only(config):
         policy_loss={"name": "ppo", "clip_param": 0.1},
     )
     text = mistakes(config)
-    assert "step_weight is a setting of its own; set training(step_weight=...)" in text
-    assert "clip_param is a setting of its own; set training(clip_param=...)" in text
-    config.training(optim={"lr": 1e-3}, kl={"kl_coeff": 0.1})
+    assert "rule: step_weight is a separate setting; set step_weight=... outside of it" in text
+    assert "policy_loss: clip_param is a separate setting; set clip_param=... outside" in text
+    config.training(optim={"lr": 1e-3, "grad_clip": 1.0}, kl={"kl_coeff": 0.1})
     text = mistakes(config)
-    assert "optim: lr is a setting of its own; set training(lr=...)" in text
-    assert "kl.kl_coeff is not an option: it is a setting of its own" in text
+    assert "optim: lr is a separate setting" in text
+    assert "optim: grad_clip is a separate setting" in text
+    assert "kl.kl_coeff is not an option: it is a separate setting" in text
     config.training(rule=GiGPO(step_weight=0.5), policy_loss=PPOLoss(clip_param=0.1))
     text = mistakes(config)
-    assert "set training(step_weight=...)" in text
-    assert "set training(clip_param=...)" in text
+    assert "rule: step_weight is a separate setting" in text
+    assert "policy_loss: clip_param is a separate setting" in text
 
 
 def test_flat_settings_fill_rule_and_loss(config):
@@ -504,15 +509,75 @@ def test_sections_cannot_be_changed(config):
 def test_evaluation_may_sample_otherwise_and_play_other_tasks(config):
     overrides = GiGPOConfig.overrides(eval_sampling={"temperature": 0.0}, num_test_tasks=4)
     config.inference(eval_sampling={"top_k": 5}).evaluation(evaluation_config=overrides).validate()
-    settings = config.evaluation_settings
+    settings = config.evaluated().settings
     assert (settings.inference.eval_sampling.temperature, settings.tasks.num_test_tasks) == (0.0, 4)
     assert settings.inference.eval_sampling.top_k == 5  # merged
     assert config.settings.tasks.num_test_tasks == 128
 
 
-def test_evaluation_may_not_change_what_its_runners_share(config):
-    config.evaluation(evaluation_config={"max_response_tokens": 4})
-    assert "evaluation_config: max_response_tokens cannot differ" in mistakes(config)
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"max_response_tokens": 4}, "evaluation_config: max_response_tokens cannot differ"),
+        ({"env_config": {"length": 3}}, "evaluation_config: env_config cannot differ"),
+        ({"eval_samplng": {}}, "evaluation_config: eval_samplng cannot differ"),
+        ({"eval_sampling": {"temperature": -1.0}}, "evaluation_config: eval_sampling.temperature"),
+        ({"first_test_task": 0}, "evaluation_config: training tasks 0..15 and test tasks 0..127"),
+    ],
+)
+def test_mistakes_of_evaluation_are_found_before_training(config, changed, message):
+    config.tasks(num_train_tasks=16).evaluation(evaluation_config=changed)
+    assert message in mistakes(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"penalties": Penalties(mode="rows")}, "penalties.mode='rows' is not one of"),
+        ({"kl": KLSettings(placement="rewards")}, "kl.placement='rewards' is not one of"),
+        ({"rule": HGPO(level_offset=5)}, "rule.level_offset=5 is not one of"),
+        ({"rule": GiGPO(reward_normalization={"method": "median"})}, "method='median' is not"),
+        ({"kl": {"horizon": 5}}, "kl.horizon=5 has no effect without a target"),
+        ({"advantages": True}, "advantages=True must be a dict of its options"),
+        ({"dynamic_sampling": 0}, "dynamic_sampling=0 must be a dict of its options"),
+        ({"rule": PPOLoss()}, "PPOLoss.* must be one of"),
+        ({"rule": "support.own_rules:NeedsAnOption"}, "rule: .*missing 1 required.* 'factor'"),
+    ],
+)
+def test_objects_are_checked_as_dicts_are(config, settings, message):
+    try:
+        config.training(**settings)
+    except ValueError:  # a record checks its own bounds
+        pytest.fail("an object must be refused by validate()")
+    assert re.search(message, mistakes(config))
+
+
+def test_an_empty_dict_is_all_defaults(config):
+    assert config.training(dynamic_sampling={}).settings.credit.dynamic_sampling is not None
+
+
+def test_a_rule_says_nothing_but_what_it_does(config):
+    """A user's rule without name and needs may read everything."""
+    config.training(rule="support.own_rules:Bare", critic="head").validate()
+
+
+def test_a_model_path_may_be_a_path(config, model_folder):
+    config.llm(model_path=model_folder).validate()
+    assert config.settings.model.model_path == str(model_folder)
+
+
+def test_a_memory_needs_its_method_only(config):
+    class Nothing:
+        def recall(self, past):
+            return []
+
+    config.prompting(memory=Nothing()).validate()
+
+
+def test_names_of_tags_are_checked(config):
+    assert "action_tag='<a>' is not a tag name" in mistakes(config.prompting(action_tag="<a>"))
+    config.prompting(action_tag="action", template=3)
+    assert "template=3 must be text" in mistakes(config)
 
 
 def test_help_of_a_setter_lists_its_settings():

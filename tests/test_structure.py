@@ -1,21 +1,20 @@
 """How large the settings' code is, where a setting's name stands, what fields and setters share."""
 
-import ast
 import dataclasses
 import inspect
-import tokenize
-from collections import Counter
+import sys
 from pathlib import Path
 
 import pytest
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import settings_size
+
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.config import sections
 from rllib_gigpo.reports.settings_table import setting_rows
 
-ROOT = Path(__file__).parents[1]
-CONFIG = ROOT / "rllib_gigpo" / "config"
 SETTERS = {
     "llm": ["model"],
     "inference": ["inference"],
@@ -43,22 +42,12 @@ def own_keywords(setter):
 
 
 def test_the_code_of_the_settings_is_small():
-    lines = sum(len(file.read_text().splitlines()) for file in CONFIG.rglob("*.py"))
-    assert lines <= 840
+    assert settings_size.num_lines() <= 840
 
 
 def test_a_settings_name_stands_in_few_places():
     """Counted in code: names, and strings that are the name; docstrings and messages left out."""
-    names = {row.name.rpartition(".")[2] for row in ROWS}
-    counts = Counter()
-    for file in CONFIG.rglob("*.py"):
-        with file.open() as source:
-            for token in tokenize.generate_tokens(source.readline):
-                if token.type == tokenize.NAME:
-                    counts[token.string] += 1
-                elif token.type == tokenize.STRING and not token.string.startswith(("f", '"""')):
-                    counts[ast.literal_eval(token.string)] += 1
-    assert sum(counts[name] for name in names) / len(names) <= 3
+    assert settings_size.occurrences_per_name(with_options=True) <= 3
 
 
 def test_every_section_has_a_setter():

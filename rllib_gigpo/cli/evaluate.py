@@ -83,10 +83,18 @@ def evaluate_checkpoint(
     from ray.rllib.algorithms.algorithm import Algorithm
 
     from rllib_gigpo.learner.model_folder import model_folder
+    from rllib_gigpo.loss.kl import KLSettings
 
     config = checkpoint_config(checkpoint)
     # The model that training started from may be gone, and evaluation measures no divergence.
-    unneeded: list[tuple[str, Any]] = [("kl_coeff", 0.0), ("kl.target", None)]
+    unneeded: list[tuple[str, Any]] = [
+        ("kl_coeff", 0.0),
+        ("kl.target", None),
+        ("kl.horizon", KLSettings().horizon),
+    ]
+    # What evaluation does differently becomes the config's own, so that the command may change it.
+    config.update_from_dict(dict(config.evaluation_config or {}))
+    config.evaluation_config = None
     apply_settings(config, [("model_path", str(model_folder(checkpoint))), *unneeded])
     apply_settings(config, settings)
     algorithm = Algorithm.from_checkpoint(str(checkpoint.resolve()), config=config)

@@ -43,7 +43,9 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
     if engine == "transformers":
         settings.append(("engine_kwargs", {}))
     apply_settings(config, settings)
-    tasks = replace(EvaluationTasks.from_settings(config.settings), first_task=seed, num_tasks=1)
+    tasks = replace(
+        EvaluationTasks.from_settings(config.evaluated().settings), first_task=seed, num_tasks=1
+    )
     runner = GroupEnvRunner(config=config, worker_index=0)
     try:
         result = runner.sample_groups(tasks.draw(1, ()))

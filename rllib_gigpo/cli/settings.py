@@ -20,7 +20,9 @@ def add_parser(subparsers: Any) -> None:
         "settings",
         help="list the settings of a run",
         description="List all settings, or those of a topic: type, default, bounds and meaning. "
-        "`rllib train --set NAME=VALUE` and `--set NAME.OPTION=VALUE` change them.",
+        "`rllib train --set NAME=VALUE` and `--set NAME.OPTION=VALUE` change them; an option of "
+        "one variant, listed as rule.hgpo.anchor_context, is set as rule.anchor_context with "
+        "rule.name=hgpo.",
     )
     parser.add_argument(
         "topic",
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _is_about(row: SettingRow, name: str) -> bool:
-    return row.name == name or row.name.startswith(f"{name}.")
+    return name == row.name or row.name.startswith(f"{name}.") or row.name.endswith(f".{name}")
 
 
 def _lines(row: SettingRow) -> list[str]:

@@ -70,7 +70,7 @@ class GiGPOConfig(RLlibParts):
     def inference(
         self,
         *,
-        engine: str | type = NotProvided,
+        engine: str = NotProvided,
         engine_dtype: str | None = NotProvided,
         tensor_parallel_size: int = NotProvided,
         eval_sampling: Options = NotProvided,
@@ -173,9 +173,7 @@ class GiGPOConfig(RLlibParts):
     def _store(self, values: Mapping[str, Any]) -> Self:
         """Set the given attributes, leaving out what the caller has not named."""
         if self._is_frozen:
-            raise AttributeError(
-                "An Algorithm has frozen this config: config.copy(False) may change."
-            )
+            raise AttributeError("This config is frozen; change config.copy(copy_frozen=False)")
         for name, value in values.items():
             if value is not NotProvided:
                 setattr(self, name, merged(sections.FIELDS[name], getattr(self, name), value))
@@ -202,11 +200,9 @@ class GiGPOConfig(RLlibParts):
         assert settings is not None
         return settings
 
-    @property
-    def evaluation_settings(self) -> sections.Settings:
-        """The settings of evaluation: those of training, but for ``evaluation_config``."""
-        changed = self.copy(copy_frozen=False)
-        return changed.update_from_dict(dict(self.evaluation_config or {})).settings
+    def evaluated(self) -> Self:
+        """A copy for evaluation, with ``evaluation_config`` in the place of what it changes."""
+        return self.copy(copy_frozen=False).update_from_dict(dict(self.evaluation_config or {}))
 
     @override(AlgorithmConfig)
     def validate(self) -> None:
@@ -218,7 +214,11 @@ class GiGPOConfig(RLlibParts):
         # RLlib derives an evaluation config with settings of its own from one that was checked.
         if not self.in_evaluation:
             default = type(self)(algo_class=self.algo_class)
-            sections.refuse([*sections.read(self)[1], *rllib_mistakes(self, default)])
+            mistakes = [*sections.read(self)[1], *rllib_mistakes(self, default)]
+            if not mistakes:
+                of_evaluation = sections.read(self.evaluated())[1]
+                mistakes = [f"evaluation_config: {one}" for one in of_evaluation]
+            sections.refuse(mistakes)
         # Remote EnvRunners hold the engines; one more on the driver would be a second model.
         self.create_local_env_runner = self.num_env_runners == 0
         # RLlib would advise to switch its new API stack off; here there is no other.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rllib_gigpo.config.sections import FIELDS
 from rllib_gigpo.options.registry import did_you_mean
 
 # Settings of RLlib that would do nothing here, with what replaces them.
@@ -29,12 +28,7 @@ _EVALUATION = ("eval_sampling", "num_test_tasks", "first_test_task")
 
 
 def rllib_mistakes(config: Any, default: Any) -> Iterator[str]:
-    """Say which of a config's settings do not exist, or do nothing here.
-
-    Args:
-        config: A `GiGPOConfig`.
-        default: One with all defaults.
-    """
+    """Say which settings do not exist, or do nothing here; ``default`` has all defaults."""
     # Tune sets unknown keys of a search space as attributes without a word; RLlib leaves "class" on
     # a config that went through a dict or a checkpoint.
     known = {*vars(default), "class"}
@@ -45,9 +39,8 @@ def rllib_mistakes(config: Any, default: Any) -> Iterator[str]:
         value = getattr(config, name, None)
         if value != getattr(default, name, None):
             yield f"{name.lstrip('_')}={value!r} has no effect here: {cure}"
-    for name in (config.evaluation_config or {}).keys() & FIELDS.keys():
-        if name not in _EVALUATION:
-            yield (
-                f"evaluation_config: {name} cannot differ, because evaluation runs on the training"
-                f" EnvRunners; it may change {', '.join(_EVALUATION)}"
-            )
+    for name in (config.evaluation_config or {}).keys() - set(_EVALUATION):
+        yield (
+            f"evaluation_config: {name} cannot differ, because evaluation runs on the training"
+            f" EnvRunners; it may change {', '.join(_EVALUATION)}"
+        )

@@ -175,7 +175,7 @@ class AdvantageScaling(Options):
     clip: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a bound of nothing."""
+        """Check the bound."""
         require(self, clip="> 0")
 
     def __call__(self, tokens: np.ndarray) -> np.ndarray:

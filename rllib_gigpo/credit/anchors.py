@@ -30,7 +30,7 @@ class AnchorMatch(ABC):
             the first visit alone stays in the group.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str] = "custom"
 
     within_trajectory: bool = True
 

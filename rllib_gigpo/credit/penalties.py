@@ -32,9 +32,9 @@ class Penalties(Options):
     """What answers cost.
 
     Attributes:
-        format: Of an answer without valid format, at least 0.
-        admissible: Of an action that is not admissible, at least 0.
-        overlong: Of an answer near the token limit; None for nothing.
+        format: Penalty of an answer without valid format, in units of the reward, at least 0.
+        admissible: Penalty of an action that is not admissible, at least 0.
+        overlong: Penalty of an answer near the token limit; None for none.
         filter_overlong: Leave steps whose answer the limit cut off out of the loss.
         mode: "return": discounted into earlier steps too; "row": taken by the rule from the row of
             the answer only.

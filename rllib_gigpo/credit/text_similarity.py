@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rllib_gigpo.errors import ConfigError, MissingExtraError
+from rllib_gigpo.errors import MissingExtraError
 from rllib_gigpo.options.registry import import_object
 
 Ratio = str | Callable[[str, str], float]
@@ -59,13 +59,13 @@ def founders_factory(ratio: Ratio, *, threshold: float) -> Callable[[], Founders
     if ratio == "difflib":
         return lambda: DifflibFounders(threshold)
     if isinstance(ratio, str) and ":" not in ratio:
-        raise ConfigError(
+        raise ValueError(
             f"ratio={ratio!r} is unknown; choose one of {', '.join(RATIOS)}, or a function by its"
             " import path, 'package.module:name'"
         )
-    own = import_object(ratio, setting="ratio") if isinstance(ratio, str) else ratio
+    own = import_object(ratio, setting="anchor.ratio") if isinstance(ratio, str) else ratio
     if not callable(own):
-        raise ConfigError(f"ratio={ratio!r} is a {type(own).__name__}, not a function")
+        raise ValueError(f"ratio={ratio!r} is a {type(own).__name__}, not a function")
     return lambda: OwnFounders(own, threshold)
 
 

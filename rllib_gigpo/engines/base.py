@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from rllib_gigpo.options.records import Options, require
 
 if TYPE_CHECKING:
     import torch
+
+DType = Literal["float32", "bfloat16", "float16"]  # of an engine's weights
 
 
 @dataclass(frozen=True, slots=True)

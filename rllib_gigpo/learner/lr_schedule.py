@@ -18,10 +18,10 @@ class LRSchedule(ABC):
     Warm-up: ``(i + 1)/W`` for i < W, so that the first iteration already learns.
 
     Attributes:
-        warmup_iterations: W, over how many iterations the rate rises from 0.
+        warmup_iterations: Iterations over which the rate rises from 0, W.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str] = "custom"
 
     warmup_iterations: int = 0
 
@@ -56,8 +56,8 @@ class Decay(LRSchedule):
     """Base of the schedules that fall to a fraction f, with the progress p = (i - W)/(D - W).
 
     Attributes:
-        decay_iterations: D, the iteration at which the schedule has ended, warm-up included.
-        final_fraction: f, in [0, 1]; the rate stays there from iteration D on.
+        decay_iterations: Iteration at which the decay has ended, D, warm-up included.
+        final_fraction: Part of the rate that stays from then on, f, in [0, 1].
     """
 
     decay_iterations: int
@@ -74,7 +74,7 @@ class Decay(LRSchedule):
         require(self, final_fraction=">= 0, <= 1")
 
     def after_warmup(self, iteration: int) -> float:
-        """F + (1 - f)·shape(p), see the base class."""
+        """Fall from 1 to f by the shape, see the base class."""
         done = iteration - self.warmup_iterations
         progress = min(done / (self.decay_iterations - self.warmup_iterations), 1.0)
         return self.final_fraction + (1.0 - self.final_fraction) * self.shape(progress)

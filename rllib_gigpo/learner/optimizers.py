@@ -19,9 +19,9 @@ PEAK_LR = "peak_lr"  # key of a parameter group: its rate after the warm-up
 class Optim(ABC):
     """An optimiser and its options, the learning rates left out."""
 
-    name: ClassVar[str]
-    # Numbers that are kept beside each parameter.
-    num_moments: ClassVar[int]
+    name: ClassVar[str] = "custom"
+    # Numbers that are kept for each parameter.
+    num_moments: ClassVar[int] = 2
 
     @abstractmethod
     def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:

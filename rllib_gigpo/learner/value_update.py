@@ -13,7 +13,7 @@ from rllib_gigpo.learner.sharding import Sharding
 from rllib_gigpo.learner.update_data import overhead_tokens
 from rllib_gigpo.loss.packing import MicroBatch, pack_rows
 from rllib_gigpo.loss.value_loss import VALUE_METRIC_NAMES, RowColumns, value_loss
-from rllib_gigpo.rl_modules.critic import CriticSettings
+from rllib_gigpo.rl_modules.critic_settings import CriticSettings
 
 
 class ValueUpdate:

@@ -20,7 +20,7 @@ from rllib_gigpo.options.registry import Registry
 class LossAggregation(ABC):
     """Weights v and divisor D, with w_r the weight of row r and n_r its response tokens."""
 
-    name: ClassVar[str]
+    name: ClassVar[str] = "custom"
 
     def token_weights(self, row_weights: np.ndarray, response_lengths: np.ndarray) -> np.ndarray:
         """Weigh each response token: v = w_r, unless a subclass says otherwise.

@@ -20,7 +20,7 @@ class KLSettings(Options):
     Attributes:
         placement: "loss": a term of the loss; "reward": taken from each step's reward, before
             credit.
-        estimator: Of the divergence, per token: "k1", "abs", "k2" or "k3", see `kl_estimate`.
+        estimator: Estimator of the divergence, per token: see `kl_estimate`.
         target: Divergence per token towards which β is steered, above 0; None for a fixed β.
         horizon: Rows over which an error of 20 % moves β by 20 %, at least 1.
     """
@@ -35,6 +35,8 @@ class KLSettings(Options):
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
         require(self, target="> 0", horizon=">= 1")
+        if self.target is None and self.horizon != 10_000:
+            raise ValueError(f"horizon={self.horizon!r} has no effect without a target; set both")
 
 
 def kl_estimate(logp: torch.Tensor, ref_logp: torch.Tensor, kind: str = "k3") -> torch.Tensor:

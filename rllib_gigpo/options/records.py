@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, ClassVar
 
 _BOUNDS = {
@@ -19,10 +20,12 @@ class Options:
 
     Attributes:
         short: The option that text alone stands for; None where text alone is not taken.
+        can_be_true: Whether True stands for all defaults.
     """
 
     __slots__ = ()
     short: ClassVar[str | None] = None
+    can_be_true: ClassVar[bool] = False
     # pydantic, where it reads a dict: unknown options are mistakes, and so are other types.
     __pydantic_config__: ClassVar[dict[str, Any]] = {
         "extra": "forbid",
@@ -32,8 +35,10 @@ class Options:
 
     @classmethod
     def expanded(cls, value: Any) -> Any:
-        """Write a value as a dict of options: text by its option, True as an empty dict."""
-        if value is True:
+        """Write a value as a dict of options, an object too, so that it is checked as one."""
+        if isinstance(value, cls):
+            return {field.name: getattr(value, field.name) for field in fields(value)}  # type: ignore[arg-type]
+        if value is True and cls.can_be_true:
             return {}
         return {cls.short: value} if cls.short and isinstance(value, str) else value
 

@@ -11,8 +11,8 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +20,14 @@ from rllib_gigpo.errors import ConfigError
 
 T = TypeVar("T")
 NAME = "name"
+# What counts as a function; any other object that can be called is another kind of thing.
+_FUNCTIONS = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    functools.partial,
+)
+FLAT: set[str] = set()  # names of the settings that are not options; sections add theirs
 
 
 class Registry(Generic[T]):
@@ -40,7 +48,7 @@ class Registry(Generic[T]):
             setting: Name of the setting, for messages.
             base: What every variant is an instance of.
             known: Classes with a ``name``; the first is the default of a dict without one.
-            given: Settings of their own that fill a variant's fields of the same names.
+            given: Flat settings that fill a variant's fields of the same names.
             wrap: Makes a variant of a plain function; None where functions are not taken.
         """
         self.setting = setting
@@ -81,7 +89,7 @@ class Registry(Generic[T]):
 
         Args:
             spec: One of the five forms above.
-            given: Values of the settings of their own.
+            given: Values of the flat settings.
 
         Returns:
             The variant.
@@ -94,14 +102,24 @@ class Registry(Generic[T]):
         variant, options = self._parts(spec, given or {})
         return variant(**options)
 
-    def expanded(self, value: Any) -> dict[str, Any]:
-        """Write a value as a dict of name and options."""
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = (field.name for field in dataclasses.fields(value))
-            options = {name: getattr(value, name) for name in fields if name not in self.given}
-            return {NAME: type(value), **options}
-        default = next(iter(self.known))
-        return {NAME: default, **value} if isinstance(value, Mapping) else {NAME: value}
+    def expanded(self, value: Any, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write a value as a dict of name and options.
+
+        Raises:
+            ConfigError: An object has another value than the default, or than ``given``, in a flat
+                setting.
+        """
+        if not dataclasses.is_dataclass(value) or isinstance(value, type):
+            default = next(iter(self.known))
+            return {NAME: default, **value} if isinstance(value, Mapping) else {NAME: value}
+        fields = [field for field in dataclasses.fields(value) if field.init]
+        for field in fields:
+            allowed = (field.default, (given or {}).get(field.name, field.default))
+            if field.name in self.given and getattr(value, field.name) not in allowed:
+                raise ConfigError(self._belongs_elsewhere(field.name))
+        options = {one.name: getattr(value, one.name) for one in fields}
+        own = {name: option for name, option in options.items() if name not in self.given}
+        return {NAME: type(value), **own}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         """Let pydantic build a variant, types of its options checked, for a marked field."""
@@ -114,27 +132,29 @@ class Registry(Generic[T]):
         from pydantic_core import SchemaValidator
 
         variant, options = self._parts(value, info.data)
-        schema = _dataclass_schema(variant)
+        schema = _dataclass_schema(variant) if dataclasses.is_dataclass(variant) else None
         if schema is None:
-            return variant(**options)
+            try:
+                return variant(**options)
+            except TypeError as error:  # pydantic takes mistakes for values only
+                raise ConfigError(f"{self.setting}: {error}") from error
         # The options are strict; a variant itself is given as a dict.
         config = {"strict": True, "allow_inf_nan": False, **schema.get("config", {})}
-        return SchemaValidator({**schema, "config": config, "strict": False}).validate_python(
-            options
-        )
+        validator = SchemaValidator({**schema, "config": config, "strict": False})
+        return validator.validate_python(options)
 
     def _parts(self, spec: Any, values: Mapping[str, Any]) -> tuple[Callable[..., T], dict]:
         """What builds the variant, and all of its options."""
         given = {name: values[name] for name in self.given if name in values}
-        if isinstance(spec, self.base) and not isinstance(spec, type):
-            return functools.partial(self._filled, spec), given
-        options = dict(spec) if isinstance(spec, Mapping) else {NAME: spec}
-        variant = self.find(options.pop(NAME, next(iter(self.known))))
+        if isinstance(spec, self.base) and not dataclasses.is_dataclass(spec):
+            return lambda: spec, {}
+        options = self.expanded(spec, given)
+        variant = self.find(options.pop(NAME))
         known = option_names(variant)
         own = [name for name in known if name not in self.given]
         mistakes = [
             self._belongs_elsewhere(name)
-            if name in self.given or name in values
+            if name in FLAT or name in self.given
             else f"{self.setting}: {_name_of(variant)} has no option {name!r}; it has"
             f" {', '.join(own) or 'none'}{did_you_mean(name, own)}"
             for name in options
@@ -144,39 +164,27 @@ class Registry(Generic[T]):
             raise ConfigError("\n".join(mistakes))
         return variant, {**{name: given[name] for name in known if name in given}, **options}
 
-    def _filled(self, variant: Any, **given: Any) -> Any:
-        """Fill an object with settings of their own; it may not say otherwise itself."""
-        if not dataclasses.is_dataclass(variant) or isinstance(variant, type):
-            return variant
-        fields = {one.name: one.default for one in dataclasses.fields(variant)}
-        for name in given.keys() & fields.keys():
-            if getattr(variant, name) not in (fields[name], given[name]):
-                raise ConfigError(self._belongs_elsewhere(name))
-        return replace(variant, **{name: given[name] for name in given.keys() & fields.keys()})
-
     def _belongs_elsewhere(self, name: str) -> str:
-        return f"{self.setting}: {name} is a setting of its own; set training({name}=...) instead"
+        return f"{self.setting}: {name} is a separate setting; set {name}=... outside of it"
 
     def _checked(self, found: Any) -> Callable[..., T]:
         if isinstance(found, type) and issubclass(found, self.base):
             return found
-        if self._wrap is not None and callable(found) and not isinstance(found, type):
+        if self._wrap is not None and isinstance(found, _FUNCTIONS):
             return functools.partial(self._wrap, found)
-        functions = "" if self._wrap is None else " nor a function"
+        functions = " or function" if self._wrap else ""
         raise ConfigError(
-            f"{self.setting}={found!r} is neither a subclass of {self.base.__module__}."
-            f"{self.base.__name__}{functions}"
+            f"{self.setting}={found!r} must be one of {', '.join(self.names())}, or your own class"
+            f"{functions}; a class is derived from {self.base.__module__}.{self.base.__name__}"
         )
 
 
 @functools.cache
 def _dataclass_schema(variant: Any) -> Any:
-    """How pydantic reads a dataclass; None for another class, or types that it cannot check."""
+    """How pydantic reads a dataclass; None where it cannot check a type of the user's."""
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 
-    if not dataclasses.is_dataclass(variant):
-        return None
     try:
         return TypeAdapter(variant).core_schema
     except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation):

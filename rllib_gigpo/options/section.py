@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args
+from pathlib import PurePath
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.options.registry import did_you_mean
+from rllib_gigpo.options.registry import FLAT, did_you_mean
 
 # How pydantic's kinds of mistakes begin -> what to do instead; the longest that fits.
 _CURES = {
     "bool": "must be True or False",
+    "callable": "must be a function",
     "dataclass_type": "must be a dict of its options",
+    "dict": "must be a dict",
     "finite": "must be a finite number",
     "float": "must be a number",
     "greater_than": "must be above {gt:g}",
@@ -29,6 +32,10 @@ _CURES = {
     "literal": "is not one of {expected}",
     "string": "must be text",
 }
+
+
+# A path as text, or as a path.
+PathText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, PurePath) else v)]
 
 
 class Section(BaseModel):
@@ -43,6 +50,11 @@ class Section(BaseModel):
         arbitrary_types_allowed=True,
         protected_namespaces=(),
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Tell the variants which names are settings, so that they refuse them as options."""
+        FLAT.update(cls.model_fields)
 
 
 def setting(default: Any, meaning: str, **bounds: Any) -> Any:
@@ -59,7 +71,9 @@ def sentences(error: ValidationError, *path: str, section: type[Section]) -> Ite
         section: The section.
     """
     for mistake in error.errors(include_url=False):
-        names = [*path, *map(str, mistake["loc"])]
+        # What is not a name tells which member of a union was tried.
+        tried = [part for part in map(str, mistake["loc"]) if part.isidentifier()]
+        names = [*path, *tried]
         name, kind, context = ".".join(names), mistake["type"], mistake.get("ctx", {})
         cause = context.get("error")
         if isinstance(cause, ValidationError):  # of the options of a variant
@@ -67,7 +81,9 @@ def sentences(error: ValidationError, *path: str, section: type[Section]) -> Ite
         elif isinstance(cause, ConfigError):  # in our words already
             yield from str(cause).splitlines()
         elif cause is not None:
-            yield f"{name}.{cause}" if "=" in str(cause).split(" ")[0] else f"{name}: {cause}"
+            option, is_named, _ = str(cause).split(" ")[0].partition("=")
+            is_flat = option in FLAT  # such as clip_param, which a loss was filled from
+            yield str(cause) if is_flat else f"{name}{'.' if is_named else ': '}{cause}"
         elif kind in ("extra_forbidden", "unexpected_keyword_argument"):
             yield f"{name} is not an option{_near(section, names)}"
         elif kind == "missing":
@@ -82,8 +98,8 @@ def sentences(error: ValidationError, *path: str, section: type[Section]) -> Ite
 
 def _near(section: type[Section], names: list[str]) -> str:
     """The options that an unknown one may have meant, or where it stands."""
-    if names[-1] in section.model_fields:
-        return f": it is a setting of its own; set {names[-1]}=... beside {names[0]}=..."
+    if names[-1] in FLAT:
+        return f": it is a separate setting; set {names[-1]}=... outside of {names[0]}"
     hint = section.model_fields[names[0]].annotation
     owner = next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)
     known = [field.name for field in fields(owner)] if owner else []

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,15 @@ class PastStep:
     step: int
     observation: str
     action: str
+
+
+@runtime_checkable
+class RecallsSteps(Protocol):
+    """What a prompt's history comes from; `Memory` is one, and so is anything with its method."""
+
+    def recall(self, past: Sequence[PastStep]) -> Sequence[PastStep]:
+        """Chooses among the past steps, see `Memory.recall`."""
+        ...
 
 
 class Memory(ABC):

@@ -75,7 +75,7 @@ class PromptTemplate:
         return hash(self.source)
 
     @classmethod
-    def from_name_or_source(cls, name_or_source: str) -> "PromptTemplate":
+    def from_name_or_source(cls, name_or_source: "str | PromptTemplate") -> "PromptTemplate":
         """Makes a template from a shipped name, a path that ends in ``.jinja``, or Jinja source.
 
         Args:
@@ -85,6 +85,10 @@ class PromptTemplate:
         Raises:
             ConfigError: if it is none of the three, or the template is broken.
         """
+        if isinstance(name_or_source, cls):
+            return name_or_source
+        if not isinstance(name_or_source, str):
+            raise ConfigError(f"template={name_or_source!r} must be text: a name, a path or Jinja")
         if "{{" in name_or_source or "{%" in name_or_source:
             return cls(name_or_source)
         if name_or_source.endswith(".jinja"):

@@ -220,8 +220,8 @@ def test_rules_are_found_by_name_class_and_import_path():
         ("gigpoo", r"known are anchor_gae, gigpo, gigpo_verl_agent, grpo, .*, and your own"),
         ("no_such_module:Mine", "cannot be imported"),
         ("rllib_gigpo.credit.rules:Nothing", "cannot be imported"),
-        ("rllib_gigpo.columns:REWARDS", "neither a subclass"),
-        (dict, "neither a subclass"),
+        ("rllib_gigpo.columns:REWARDS", "must be one of"),
+        (dict, "must be one of"),
     ],
 )
 def test_a_rule_that_does_not_exist_is_refused_with_a_cure(rule, message):

@@ -206,7 +206,7 @@ def test_a_key_of_ones_own_can_count_first_visits_only(key):
     [
         ("fuzzy", "anchor='fuzzy' is unknown; known are exact, similar"),
         ("nowhere:key", "cannot be imported"),
-        ("support.own_rules:columns", "neither a subclass .*AnchorMatch nor a function"),
+        ("support.own_rules:columns", "must be one of .*AnchorMatch"),
         ({"name": "exact", "threshold": 0.9}, "'exact' has no option 'threshold'"),
         ({"name": own_rules.first_words, "ratio": "indel"}, "no option 'ratio'"),
     ],

@@ -4,6 +4,7 @@ import pytest
 from support.shapes import Drawing, Ink, Pen, Rectangle, Square, blob
 
 from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.options.merge import merged
 
 SHAPE, PEN, SCALE = (Drawing.model_fields[name] for name in ("shape", "pen", "scale"))
@@ -33,11 +34,13 @@ def test_options_join_those_of_the_same_variant(standing, new, expected):
 
 
 @pytest.mark.parametrize("new", [{"rounded": True}, {"name": "square", "rounded": True}])
-def test_options_join_those_of_an_object_but_for_settings_of_their_own(new):
-    standing = Square(side=2.0, ink=Ink(color="red"), scale=5.0)
+def test_options_join_those_of_an_object(new):
+    standing = Square(side=2.0, ink=Ink(color="red"))
     found = merged(SHAPE, standing, new)
     assert "scale" not in found
     assert Drawing(shape=found).shape == Square(side=2.0, ink=Ink(color="red"), rounded=True)
+    with pytest.raises(ConfigError, match="shape: scale is a separate setting"):
+        merged(SHAPE, Square(scale=5.0), new)  # it would be lost
 
 
 @pytest.mark.parametrize(

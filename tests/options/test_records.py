@@ -48,9 +48,15 @@ def test_what_is_no_number_lies_in_no_bounds():
 def test_text_and_true_are_short_for_options():
     assert Pen.expanded("flat") == {"tip": "flat"}
     assert Pen.expanded(True) == {}
-    assert Ink.expanded(True) == {}
-    for other in ({"width": 2.0}, None, False, 5, Pen()):
+    assert Ink.expanded(True) is True
+    for other in ({"width": 2.0}, None, False, 5):
         assert Pen.expanded(other) is other
+    assert Pen.expanded(Pen(width=2.0)) == {
+        "tip": "round",
+        "width": 2.0,
+        "num_strokes": 1,
+        "ink": None,
+    }
     assert Ink.expanded("red") == "red"
 
 

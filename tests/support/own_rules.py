@@ -44,3 +44,18 @@ def same_first_word(founder, text):
 
 def first_words(anchors):
     return [anchor.split()[0] for anchor in anchors]
+
+
+class Bare(CreditRule):
+    """Neither a name nor needs."""
+
+    step_weight = 1.0
+
+    def __call__(self, batch):
+        total = batch[columns.STEP_RETURNS]
+        return Advantages(episode=0 * total, step=total, total=total)
+
+
+class NeedsAnOption(Bare):
+    def __init__(self, factor):
+        self.factor = factor

@@ -108,6 +108,7 @@ NUMBER = 7
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pen(Options):
     short: ClassVar[str | None] = "tip"
+    can_be_true: ClassVar[bool] = True
 
     tip: Literal["round", "flat"] = "round"
     width: float = 1.0

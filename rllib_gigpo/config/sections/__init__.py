@@ -42,10 +42,7 @@ _CHECKS = [
 
 
 def read(config: Any) -> tuple[Settings | None, list[str]]:
-    """Build all sections from a config's values.
-
-    Args:
-        config: With an attribute for each setting; checks between settings read RLlib's too.
+    """Build all sections from the attributes of a config.
 
     Returns:
         The settings, or None if there are mistakes; and every mistake as a sentence with its cure.
@@ -85,4 +82,5 @@ def refuse(mistakes: list[str]) -> None:
     """Raise a ConfigError that lists all mistakes, if there are any."""
     if mistakes:
         listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(mistakes, 1))
-        raise ConfigError(f"The config has {len(mistakes)} mistake(s):\n{listed}")
+        number = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
+        raise ConfigError(f"The config has {number}:\n{listed}")

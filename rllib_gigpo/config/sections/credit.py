@@ -16,14 +16,14 @@ from rllib_gigpo.dynamic_sampling import DynamicSampling
 from rllib_gigpo.options.registry import option_names
 from rllib_gigpo.options.section import Section, setting
 
-Sampling = Annotated[DynamicSampling | None, BeforeValidator(lambda value: value or None)]
+Sampling = Annotated[DynamicSampling | None, BeforeValidator(lambda v: None if v is False else v)]
 
 
 class CreditSection(Section):
     """Groups and credit, of `GiGPOConfig.training`."""
 
     group_size: PositiveInt = setting(
-        8, "Episodes of one task (the paper's N); 1 for rules that compare none of them only."
+        8, "Episodes of one task (the paper's N); 1 only for rules that compare no episodes."
     )
     num_groups: PositiveInt = setting(16, "Groups per iteration.")
     gamma: float = setting(0.95, "Discount per step of the step returns.", gt=0, le=1)
@@ -47,7 +47,7 @@ def group_of_one(
 ) -> Iterator[str]:
     """A group of one is for rules that compare something else."""
     if group_size == 1 and rule.compares_within_groups:
-        yield f"group_size=1 leaves nobody to be compared with; rule={rule.name!r} needs 2 or more"
+        yield f"group_size=1 leaves no episode to compare with: rule={rule.name!r} needs 2 or more"
     if group_size == 1 and dynamic_sampling is not None:
         yield "dynamic_sampling drops groups of group_size=1, whose returns are equal; set it False"
 
@@ -60,16 +60,18 @@ def unread(rule: CreditRule, anchor: AnchorMatch, penalties: Penalties) -> Itera
         yield f"anchor={anchor.name!r} has no effect: rule={rule.name!r} does not group by anchors"
     column = columns.ROW_PENALTIES if penalties.mode == "row" else columns.STEP_RETURNS
     if not penalties.is_free and column not in rule.needs:
+        others = {"row": "mode='return'", "return": "mode='row'"}
         yield (
             f"penalties have no effect: rule={rule.name!r} does not read {column.upper()}, where"
-            f" mode={penalties.mode!r} puts them; set the other mode, 'return' or 'row'"
+            f" mode={penalties.mode!r} puts them; set {others[penalties.mode]}"
         )
 
 
 def buffer(penalties: Penalties, max_response_tokens: int) -> Iterator[str]:
     """The penalty of long answers begins within them."""
     if penalties.overlong and penalties.overlong.buffer_tokens > max_response_tokens:
-        yield f"penalties.overlong.buffer_tokens must not be above {max_response_tokens=}"
+        tokens = penalties.overlong.buffer_tokens
+        yield f"penalties.overlong.buffer_tokens={tokens} must not be above {max_response_tokens=}"
 
 
 def weights(rule: CreditRule, step_weight: float, episode_weight: float) -> Iterator[str]:
@@ -79,7 +81,7 @@ def weights(rule: CreditRule, step_weight: float, episode_weight: float) -> Iter
     for name, weight in given.items():
         if name not in own and weight != 1.0:
             yield f"{name}={weight!r} has no effect with rule={rule.name!r}; leave it at 1"
-    if own and not any(own.values()):
+    if own and not any(own.values()) and type(rule) in RULES.known.values():
         yield f"{' and '.join(own)} of 0 make every advantage 0 with rule={rule.name!r}; set 1"
 
 

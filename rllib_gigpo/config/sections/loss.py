@@ -14,14 +14,14 @@ from rllib_gigpo.loss.kl import KLSettings
 from rllib_gigpo.loss.mismatch import ImportanceSettings
 from rllib_gigpo.loss.policy import POLICY_LOSSES, PolicyLoss
 from rllib_gigpo.options.section import Section, setting
-from rllib_gigpo.rl_modules.critic import CriticSettings
+from rllib_gigpo.rl_modules.critic_settings import CriticSettings
 
 
 class LossSection(Section):
     """The losses, of `GiGPOConfig.training`."""
 
     clip_param: PositiveFloat = setting(
-        0.2, "Clip range of the ratio around 1; gspo wants 3e-4 (4e-4 above), cispo 1 (0.2 above)."
+        0.2, "Clip range of the ratio: 1 ± this; published: gspo 3e-4 (4e-4 above), cispo 1."
     )
     policy_loss: Annotated[PolicyLoss, POLICY_LOSSES] = setting(
         "ppo", "A ratio per token (ppo) or answer (gspo), or clipped weights (cispo)."
@@ -32,7 +32,8 @@ class LossSection(Section):
     kl_coeff: NonNegativeFloat = setting(0.01, "Weight of the divergence; 0 keeps no reference.")
     kl: KLSettings = setting({}, "The divergence from the start model.")
     old_logp: Literal["rollout", "recompute"] = setting(
-        "rollout", "What the ratio starts from: the engine's log-probs, or the Learner's own."
+        "rollout",
+        "Log-probs that the ratio starts from: the engine's, or the Learner's (a pass more).",
     )
     importance_sampling: ImportanceSettings | None = setting(
         None, "With old_logp='recompute': correct for the engine's probabilities."

@@ -10,13 +10,13 @@ from pydantic import PositiveInt
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.context import check_context_length, read_config
 from rllib_gigpo.models.lora_settings import LoraSettings
-from rllib_gigpo.options.section import Section, setting
+from rllib_gigpo.options.section import PathText, Section, setting
 
 
 class ModelSection(Section):
     """Settings of `GiGPOConfig.llm`."""
 
-    model_path: str | None = setting(
+    model_path: PathText | None = setting(
         None, "A Hugging Face folder, with a chat template; `rllib warm-start` makes small ones."
     )
     dtype: Literal["float32", "bfloat16"] = setting(
@@ -27,9 +27,9 @@ class ModelSection(Section):
     )
     attn_implementation: str = setting("sdpa", "Hugging Face's name of the attention kernel.")
     gradient_checkpointing: bool = setting(False, "Less memory for a third more time.")
-    lora: LoraSettings | None = setting(None, "Train adapters beside frozen weights.")
-    chat_template_kwargs: Mapping[str, Any] = setting({}, "Such as {'enable_thinking': False}.")
-    system_prompt: str | None = setting(None, "None for the chat template's own.")
+    lora: LoraSettings | None = setting(None, "Train LoRA adapters and freeze the model.")
+    chat_template_kwargs: Mapping[str, Any] = setting({}, "Arguments of the chat template.")
+    system_prompt: str | None = setting(None, "System message; None for the chat template's.")
     max_prompt_tokens: PositiveInt = setting(
         2048, "Longer prompts lose their oldest history, then the middle of the observation."
     )

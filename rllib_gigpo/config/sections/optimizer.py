@@ -17,9 +17,9 @@ class OptimizerSection(Section):
     lr: NonNegativeFloat = setting(1e-6, "Learning rate after the warm-up.")
     optim: Annotated[Optim, OPTIMIZERS] = setting("adamw", "The optimiser.")
     lr_schedule: Annotated[LRSchedule, LR_SCHEDULES] = setting(
-        "constant", "What becomes of the learning rate, counted in iterations."
+        "constant", "How the learning rate changes over the iterations."
     )
-    grad_clip: PositiveFloat | None = setting(1.0, "Bound of the gradient's norm.")
+    grad_clip: PositiveFloat | None = setting(1.0, "Bound of the gradient's norm; None for none.")
     num_epochs: PositiveInt = setting(1, "Passes over a batch.")
     num_minibatches: PositiveInt = setting(4, "Optimiser steps per epoch.")
     micro_batch_tokens: PositiveInt = setting(

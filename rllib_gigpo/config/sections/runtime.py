@@ -18,7 +18,7 @@ class EnvRunnerSection(Section):
     num_env_workers: NonNegativeInt = setting(
         0, "Ray actors per EnvRunner that hold its environments; 0 keeps them in its process."
     )
-    num_cpus_per_env_worker: NonNegativeFloat = setting(1, "What each of these asks of Ray.")
+    num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker asks of Ray.")
     num_env_threads: NonNegativeInt = setting(
         0, "Threads per process, for environments that wait; 0 is best for fast ones."
     )

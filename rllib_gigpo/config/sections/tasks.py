@@ -18,7 +18,7 @@ class TaskSection(Section):
     )
     first_train_task: int = setting(0, "The lowest training seed.")
     task_period: PositiveInt = setting(
-        1, "Seeds with one remainder by it are of one kind: the sum of a mixture's shares."
+        1, "Kinds of tasks: seeds equal modulo it are one kind (a mixture's summed shares)."
     )
     num_test_tasks: PositiveInt = setting(128, "Seeds to evaluate on, one episode each.")
     first_test_task: int = setting(FIRST_TEST_SEED, "The lowest test seed.")
@@ -27,9 +27,10 @@ class TaskSection(Section):
 
 def whole_passes(num_train_tasks: int | None, task_period: int) -> Iterator[str]:
     """Each pass holds as many tasks of every kind."""
-    rest = (num_train_tasks or 0) % task_period
-    if rest:
-        yield f"num_train_tasks must be a multiple of {task_period=}; it is {rest} above one"
+    number = num_train_tasks or 0
+    if number % task_period:
+        whole = max(number - number % task_period, task_period)
+        yield f"num_train_tasks={number} must be a multiple of {task_period=}; take {whole}"
 
 
 def disjoint(
@@ -37,7 +38,7 @@ def disjoint(
 ) -> Iterator[str]:
     """Nothing is tested on that was trained on."""
     test = range(first_test_task, first_test_task + num_test_tasks)
-    # Without a bound, training may still count upwards below the test tasks for long.
+    # Without a bound, training counts upwards, and may stay below the test tasks.
     train = range(first_train_task, first_train_task + (num_train_tasks or 1))
     if train[0] <= test[-1] and test[0] <= train[-1]:
         yield (

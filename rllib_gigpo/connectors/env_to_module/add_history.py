@@ -10,7 +10,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.connectors.env_to_module.observation_to_text import text_reader
-from rllib_gigpo.prompting.memory import Memory, PastStep
+from rllib_gigpo.prompting.memory import PastStep, RecallsSteps
 
 
 class AddHistory(ConnectorV2):
@@ -18,7 +18,7 @@ class AddHistory(ConnectorV2):
 
     def __init__(
         self,
-        memory: Memory,
+        memory: RecallsSteps,
         observation_to_text: Callable[[Any], str] | str | None = None,
         **kwargs: Any,
     ) -> None:

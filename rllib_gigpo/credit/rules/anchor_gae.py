@@ -33,7 +33,7 @@ class AnchorGAE(CreditRule):
     Attributes:
         gamma: Discount per step.
         gae_lambda: λ; 1 trusts the returns, 0 the values.
-        normalize_by_std: Whether F is the standard deviation, else 1.
+        normalize_by_std: Whether differences are divided by the standard deviation (F; else 1).
     """
 
     name: ClassVar[str] = "anchor_gae"

@@ -45,8 +45,8 @@ class CreditRule(ABC):
         needs: Names of the columns it reads, see `rllib_gigpo.columns`; None if it may read any.
     """
 
-    name: ClassVar[str]
-    needs: ClassVar[frozenset[str] | None]
+    name: ClassVar[str] = "custom"
+    needs: ClassVar[frozenset[str] | None] = None
 
     @property
     def compares_within_groups(self) -> bool:

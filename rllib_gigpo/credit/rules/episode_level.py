@@ -13,6 +13,15 @@ from rllib_gigpo.credit.advantages import episode_advantages, raw_where_alone, s
 from rllib_gigpo.credit.reward_normalization import RewardNormalization
 from rllib_gigpo.credit.rules.base import CreditRule
 
+EPISODE_COLUMNS = frozenset(
+    {
+        names.GROUP_IDS,
+        names.TAG_IDS,
+        names.TRAJECTORY_IDS,
+        names.EPISODE_RETURNS,
+        names.ROW_PENALTIES,
+    }
+)
 # What reward_normalization takes the place of.
 _REPLACED = ("normalize_by_std", "episode_baseline", "lone_episode")
 
@@ -23,21 +32,13 @@ class EpisodeLevel(CreditRule):
 
     Attributes:
         episode_weight: w_E.
-        normalize_by_std: Whether F is the standard deviation, else 1.
+        normalize_by_std: Whether differences are divided by the standard deviation (F; else 1).
         episode_baseline: "trajectory" (the paper) or "step": what mean and F of A^E run over.
         lone_episode: "zero", or "raw": an episode without peers keeps its return (verl-agent).
         reward_normalization: ROLL's grouping and method in the place of the three before, or None.
     """
 
-    needs: ClassVar[frozenset[str] | None] = frozenset(
-        {
-            names.GROUP_IDS,
-            names.TAG_IDS,
-            names.TRAJECTORY_IDS,
-            names.EPISODE_RETURNS,
-            names.ROW_PENALTIES,
-        }
-    )
+    needs: ClassVar[frozenset[str] | None] = EPISODE_COLUMNS
 
     episode_weight: float = 1.0
     normalize_by_std: bool = False

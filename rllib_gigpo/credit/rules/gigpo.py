@@ -21,7 +21,7 @@ import numpy as np
 
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.rules.base import Advantages
-from rllib_gigpo.credit.rules.episode_level import EpisodeLevel
+from rllib_gigpo.credit.rules.episode_level import EPISODE_COLUMNS, EpisodeLevel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +33,10 @@ class GiGPO(EpisodeLevel):
     """
 
     name: ClassVar[str] = "gigpo"
-    needs: ClassVar[frozenset[str] | None] = frozenset(
-        {
-            names.GROUP_IDS,
-            names.TAG_IDS,
-            names.TRAJECTORY_IDS,
-            names.EPISODE_RETURNS,
-            names.STEP_RETURNS,
-            names.ANCHOR_GROUP_IDS,
-            names.ROW_PENALTIES,
-        }
-    )
+    needs: ClassVar[frozenset[str] | None] = EPISODE_COLUMNS | {
+        names.STEP_RETURNS,
+        names.ANCHOR_GROUP_IDS,
+    }
 
     step_weight: float = 1.0
 

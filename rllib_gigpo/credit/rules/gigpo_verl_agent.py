@@ -28,6 +28,9 @@ class VerlAgentGiGPO(GiGPO):
 
     ``reward_normalization`` takes the place of all three of its own; the scores that it compares
     are still less the rows' penalties.
+
+    Attributes:
+        episode_baseline: Always "step": mean and F run over rows.
     """
 
     name: ClassVar[str] = "gigpo_verl_agent"

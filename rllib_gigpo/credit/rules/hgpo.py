@@ -33,12 +33,12 @@ class HGPO(CreditRule):
     """Nested groups.
 
     Attributes:
-        anchor_context: K, how many earlier states the deepest level shares; the length of the
+        anchor_context: How many earlier states the deepest level shares, K; the length of the
             history in the prompt is the paper's choice.
-        level_weight_alpha: α; 0 weighs all levels alike.
+        level_weight_alpha: Exponent of the levels' weights, α; 0 weighs all levels alike.
         level_offset: 1 for the published code's weights (2:3:4 at α = 1), 0 for 1:2:3.
         episode_term: Whether A^E is a level too, of weight 1.
-        normalize_by_std: Whether F is the standard deviation, else 1.
+        normalize_by_std: Whether differences are divided by the standard deviation (F; else 1).
     """
 
     name: ClassVar[str] = "hgpo"

@@ -19,7 +19,7 @@ class PolicyLoss(ABC):
     "package.module:Class", "option": 1.0}``; a field ``clip_param`` is filled from the config's.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str] = "custom"
     # The only aggregation that the loss goes with; None for any.
     aggregation: ClassVar[str | None] = None
 
@@ -43,8 +43,8 @@ class ClippedLoss(PolicyLoss):
     """Base of the losses that clip a ratio ρ to [1 - ε_low, 1 + ε_high].
 
     Attributes:
-        clip_param: ε_low, in (0, 1).
-        clip_param_high: ε_high > 0; None for ε_low.
+        clip_param: Clip range below 1, ε_low, in (0, 1).
+        clip_param_high: Clip range above 1, ε_high, above 0; None for clip_param.
     """
 
     clip_param: float = 0.2

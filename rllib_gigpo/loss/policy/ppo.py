@@ -20,7 +20,7 @@ class PPOLoss(ClippedLoss):
     dominate (arXiv 1912.09729). A larger ε_high than ε_low is DAPO's clip-higher.
 
     Attributes:
-        dual_clip: c > 1, or None for none.
+        dual_clip: Bound of the ratio where the advantage is negative, c, above 1; None for none.
     """
 
     name: ClassVar[str] = "ppo"

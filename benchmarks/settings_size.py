@@ -1,0 +1,70 @@
+"""How large the code of the settings is, and in how many places a setting's name stands.
+
+    python benchmarks/settings_size.py [--figures]
+
+``tests/test_structure.py`` holds the targets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import tokenize
+from collections import Counter
+from pathlib import Path
+
+from rllib_gigpo.config.sections import SECTIONS
+from rllib_gigpo.reports.settings_table import setting_rows
+
+CONFIG = Path(__file__).parents[1] / "rllib_gigpo" / "config"
+_DOCSTRING_OR_MESSAGE = ("f", '"""')
+
+
+def num_lines() -> int:
+    """Lines of all files that make up the settings, blank ones and docstrings included."""
+    return sum(len(file.read_text().splitlines()) for file in CONFIG.rglob("*.py"))
+
+
+def occurrences_per_name(*, with_options: bool) -> float:
+    """How often a setting's name stands in that code on average: as a name, or as a whole string.
+
+    Args:
+        with_options: Whether the options of nested settings count as settings, such as kl.target.
+    """
+    rows = [row.name for section in SECTIONS.values() for row in setting_rows(section)]
+    names = {name.rpartition(".")[2] for name in rows if with_options or "." not in name}
+    counts: Counter[str] = Counter()
+    for file in CONFIG.rglob("*.py"):
+        with file.open() as source:
+            counts.update(_words(source))
+    return sum(counts[name] for name in names) / len(names)
+
+
+def _words(source: tokenize._Readable) -> list[str]:
+    tokens = list(tokenize.generate_tokens(source.readline))
+    names = [token.string for token in tokens if token.type == tokenize.NAME]
+    strings = [token.string for token in tokens if token.type == tokenize.STRING]
+    plain = [text for text in strings if not text.startswith(_DOCSTRING_OR_MESSAGE)]
+    return names + [ast.literal_eval(text) for text in plain]
+
+
+def main() -> None:
+    """Print the counts, and write them down if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--figures", action="store_true", help="write docs/results/figures.json")
+    write = parser.parse_args().figures
+    found = {
+        "settings_code_lines": (num_lines(), "<= 840"),
+        "setting_name_occurrences": (occurrences_per_name(with_options=True), "<= 3"),
+        "flat_setting_name_occurrences": (occurrences_per_name(with_options=False), "<= 3"),
+    }
+    for name, (value, target) in found.items():
+        print(f"{name:<32} {value:8.2f}  {target}")
+    if write:
+        from figures import Figure, write_figures
+
+        write_figures([Figure(11, name, value, target) for name, (value, target) in found.items()])
+
+
+if __name__ == "__main__":
+    main()
