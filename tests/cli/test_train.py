@@ -118,7 +118,7 @@ def test_mistakes_in_the_settings_are_one_line_each_and_exit_status_2(capsys):
     assert main(["train", *env, "--model-path", "nowhere", "--set", "group_size=1"]) == 2
 
     first, *mistakes = capsys.readouterr().err.splitlines()
-    assert first == "rllib: error: The config has 2 mistake(s):"
+    assert first == "rllib: error: The config has 2 mistakes:"
     assert any("model_path='nowhere' is not a folder" in line for line in mistakes)
     assert any("group_size=1" in line for line in mistakes)
 
