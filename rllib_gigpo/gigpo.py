@@ -76,12 +76,12 @@ class GiGPO(Algorithm):
     # ------------------------------------------------------------------ parts, for subclasses
 
     def make_weight_sync(self) -> WeightSync:
-        """Who carries new weights to the engines."""
+        """Make what carries new weights to the engines."""
         timeout_s = self.settings.inference.weight_sync_timeout_s
         return WeightSync(self.learner_group, self.env_runner_group, timeout_s=timeout_s)
 
     def make_group_sampler(self) -> GroupSampler:
-        """Who has tasks played, of training and of evaluation."""
+        """Make what has tasks played, of training and of evaluation."""
         local = self.env_runner_group.local_env_runner
         return GroupSampler(
             self._remote_runners().sample if local is None else local.sample_groups,
@@ -89,7 +89,7 @@ class GiGPO(Algorithm):
         )
 
     def make_task_stream(self) -> TaskStream:
-        """What is trained on."""
+        """Make the sequence of training tasks."""
         tasks, max_tokens = self.settings.tasks, self.settings.model.max_response_tokens
         return TaskStream(
             group_size=self.settings.credit.group_size,
@@ -101,7 +101,7 @@ class GiGPO(Algorithm):
         )
 
     def make_sample_source(self) -> SampleSource:
-        """Who gives each iteration its batch."""
+        """Make what gives each iteration its batch."""
         dynamic = self.settings.credit.dynamic_sampling
         if dynamic is None:
             return SyncSource(self.make_task_stream(), self._sampler)
@@ -109,11 +109,11 @@ class GiGPO(Algorithm):
         return SyncSource(self.make_task_stream(), sampler)
 
     def make_learner_scores(self) -> list[LearnerScores]:
-        """What the Learners are asked before credit is given: often nothing."""
+        """Make what the Learners are asked before credit is given: often nothing."""
         return make_learner_scores(self.config, self.learner_group, self.spaces)
 
     def make_evaluation_tasks(self) -> EvaluationTasks:
-        """What is tested on, and how its tokens are drawn."""
+        """Make the test tasks."""
         return EvaluationTasks.from_settings(self.config.evaluated().settings)
 
     # ------------------------------------------------------------------ one iteration

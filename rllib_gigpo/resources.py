@@ -12,7 +12,7 @@ from rllib_gigpo.errors import ConfigError
 
 
 def check_resources(request: Any) -> None:
-    """Refuse to wait for ever for actors that the cluster has no room for.
+    """Refuse a run whose actors would never start, because the cluster has no room for them.
 
     Args:
         request: Tune's PlacementGroupFactory of the run.

@@ -20,7 +20,7 @@ class GroupTask:
 
     Attributes:
         group_id: Of training a running number, unique over the life of the Algorithm: the seed of
-            every answer hangs on it. Of evaluation "test-" and the task's number.
+            every answer depends on it. Of evaluation "test-" and the task's number.
         seed: The environment seed, the same for all members.
         group_size: Number of episodes.
         sampling: How their tokens are drawn.

@@ -1,7 +1,8 @@
 """Learner -> engines: every EnvRunner confirms the new policy version before anybody samples.
 
-Weights are a stream from end to end: the Learner gathers, casts and hands on one tensor after the
-other, and an engine reads them one after the other. Nobody between holds them all as objects.
+Weights are a stream: the Learner gathers, casts and hands on one tensor after the other, and an
+engine reads them one after the other. Between processes they travel in chunks: Learner and runner
+hold one chunk at a time, and Ray's object store all of them, in the engine's type.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class StepRecord:
     is_admissible: bool
     reward: float  # the environment's
     anchor: Hashable  # the state before the action: info["anchor"], or the observation's text
-    media: tuple[Any, ...] = ()  # what the prompt shows beside text
+    media: tuple[Any, ...] = ()  # what the prompt shows in addition to text
 
     @property
     def policy_version(self) -> int:

@@ -59,7 +59,7 @@ class Penalties(Options):
 def invalid_penalties(
     is_format_valid: np.ndarray, is_admissible: np.ndarray, *, format: float, admissible: float
 ) -> np.ndarray:
-    """Penalise invalid answers; one without valid format names no action and pays for that only.
+    """Penalise invalid answers; one without valid format pays the penalty of its format only.
 
     Args:
         is_format_valid: (R,) bool.

@@ -111,7 +111,7 @@ class Watchdog:
         self._last_progress_s = clock()
 
     def progressed(self) -> None:
-        """Start waiting anew."""
+        """Start waiting again."""
         self._last_progress_s = self._clock()
 
     def check(self, num_unfinished: int) -> None:
@@ -140,7 +140,7 @@ class InferenceEngine(ABC):
         """Load the model of ``settings.model_path`` as weight version 0.
 
         Raises:
-            EngineError: If the folder is no model, the context is too long or memory is short.
+            EngineError: If the folder is not a model, the context is too long or memory is short.
         """
 
     @abstractmethod

@@ -139,7 +139,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         return result
 
     def start(self, tasks: Sequence[GroupTask], *, weight_version: int | None = None) -> None:
-        """Begin to play ``tasks``, beside those under way; returns at once."""
+        """Begin to play ``tasks``, in addition to those under way; returns at once."""
         held = self.module.engine.weight_version
         if weight_version is not None and held != weight_version:
             raise WeightSyncError(

@@ -20,7 +20,7 @@ class Optim(ABC):
     """An optimiser and its options, the learning rates left out."""
 
     name: ClassVar[str] = "custom"
-    # Numbers that are kept for each parameter.
+    # Numbers kept for each parameter.
     num_moments: ClassVar[int] = 2
 
     @abstractmethod

@@ -21,7 +21,10 @@ from torch import nn
 
 
 class Sharding(ABC):
-    """What the Learners do together. Every method is called on all of them alike."""
+    """What the Learners do together. Every method is called on all of them alike, but for `save`.
+
+    RLlib (Ray 2.60) asks Learner 0 alone for a checkpoint: a sharded model must be gathered first.
+    """
 
     @property
     @abstractmethod
@@ -47,7 +50,7 @@ class Sharding(ABC):
 
     @abstractmethod
     def tell_of_failure(self) -> None:
-        """Let the other Learners fail too, which would wait for this one for long."""
+        """Make the other Learners fail too; they would wait for this one until their time-out."""
 
     def clip_gradients(self, groups: list[dict[str, Any]], max_norm: float | None) -> list[float]:
         """Clip each group of parameters by its own norm.

@@ -63,7 +63,7 @@ class ActionParser:
             require_think: whether a response without a thought is invalid.
 
         Raises:
-            ConfigError: if a tag is no plain word, or a thought is required without a tag for it.
+            ConfigError: if a tag is not a plain word, or a thought is required but has no tag.
         """
         for option, tag in (("action_tag", action_tag), ("think_tag", think_tag)):
             if tag is not None and not re.fullmatch(r"[A-Za-z][\w.-]*", tag):

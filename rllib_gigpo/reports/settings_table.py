@@ -51,7 +51,7 @@ def setting_rows(section: type[Section]) -> list[SettingRow]:
 def _field_row(name: str, field: FieldInfo, hint: Any) -> SettingRow:
     bounds = [
         f"{sign} {getattr(one, key):g}"
-        for one in field.metadata
+        for one in (*field.metadata, *_of_members(field.annotation))
         for key, sign in _SIGNS.items()
         if hasattr(one, key)
     ]
@@ -60,6 +60,11 @@ def _field_row(name: str, field: FieldInfo, hint: Any) -> SettingRow:
     return SettingRow(
         name, kind, repr(field.get_default()), ", ".join(bounds), field.description or ""
     )
+
+
+def _of_members(hint: Any) -> list[Any]:
+    """The bounds of the members of a union, such as those of "int above 0, or None"."""
+    return [mark for one in get_args(hint) for mark in getattr(one, "__metadata__", ())]
 
 
 def _option_rows(name: str, field: FieldInfo, hint: Any) -> Iterator[SettingRow]:

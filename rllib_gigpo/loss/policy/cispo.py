@@ -16,7 +16,7 @@ class CISPOLoss(ClippedLoss):
     """REINFORCE with a clipped importance weight (CISPO, arXiv 2506.13585, eq. 4-5).
 
     ``-sg(clip(ρ, 1-ε_low, 1+ε_high))·A·logp``: unlike with PPO's clip no token loses its gradient.
-    An ε_low of 1 is no lower bound, as published.
+    With an ε_low of 1 there is no lower bound, as published.
     """
 
     name: ClassVar[str] = "cispo"
