@@ -4,3 +4,6 @@ from typing import Final
 
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells have it: 128 and the number of SIGINT."""
+
+OUTPUT_CLOSED: Final = 141
+"""Exit status when the reader of the output has ended: 128 and the number of SIGPIPE."""

@@ -5,6 +5,8 @@ Each subcommand is a file with ``add_parser(subparsers)`` and ``run(args) -> int
 """
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import NoReturn
 from rllib_gigpo import __version__
 from rllib_gigpo.cli import (
     INTERRUPTED,
+    OUTPUT_CLOSED,
     envs,
     evaluate,
     make_alfworld_games,
@@ -24,6 +27,8 @@ from rllib_gigpo.cli import (
 )
 from rllib_gigpo.cli.module_folders import modules_from
 from rllib_gigpo.errors import GiGPOError
+
+_STDOUT = 1  # number of the file
 
 _SUBCOMMANDS = (
     train,
@@ -64,18 +69,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 for success, 2 for a mistake in the arguments, files or settings, which
-        is told in one line on stderr, 130 after Ctrl-C.
+        is told in one line on stderr, 130 after Ctrl-C, 141 if the reader of stdout ended.
     """
     args = build_parser().parse_args(argv)
     try:
         with modules_from(Path.cwd()):
-            return args.run(args)
+            status: int = args.run(args)
+        sys.stdout.flush()
+        return status
     except GiGPOError as error:
         print(f"rllib: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("rllib: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        if not _is_output_closed():
+            raise
+        return OUTPUT_CLOSED
+
+
+def _is_output_closed() -> bool:
+    """Whether nobody reads stdout any more, as after `| head`; what is left then goes nowhere."""
+    output = select.poll()
+    output.register(_STDOUT, 0)
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+    return True
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
         "topic",
         nargs="?",
         metavar="TOPIC",
-        help="a topic, such as loss, or a setting, such as rule",
+        help="a topic, such as loss; a setting, such as rule; or a variant of one, such as hgpo",
     )
     parser.set_defaults(run=run)
 
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     from rllib_gigpo.reports.settings_table import setting_rows
 
     rows = {title: setting_rows(section) for title, section in SECTIONS.items()}
-    names = [*SECTIONS, *(row.name for part in rows.values() for row in part)]
+    settings = [row.name for part in rows.values() for row in part]
+    names = {*SECTIONS, *settings, *(part for name in settings for part in name.split("."))}
     if args.topic in rows:
         rows = {args.topic: rows[args.topic]}
     elif args.topic is not None:
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _is_about(row: SettingRow, name: str) -> bool:
-    return name == row.name or row.name.startswith(f"{name}.") or row.name.endswith(f".{name}")
+    return f".{name}." in f".{row.name}."
 
 
 def _lines(row: SettingRow) -> list[str]:

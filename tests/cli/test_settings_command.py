@@ -41,6 +41,12 @@ def test_the_options_of_a_variant_are_shown_behind_its_name(capsys):
     assert names(shown(capsys, "policy_loss.gspo")) == ["policy_loss.gspo.clip_param_high"]
 
 
+def test_a_variant_is_shown_alone(capsys):
+    found = names(shown(capsys, "hgpo"))
+    assert "rule.hgpo.anchor_context" in found
+    assert all(name.startswith("rule.hgpo.") for name in found)
+
+
 def test_a_topic_is_shown_alone(capsys):
     text = shown(capsys, "tasks")
     assert names(text) == list(SECTIONS["tasks"].model_fields)
@@ -48,7 +54,12 @@ def test_a_topic_is_shown_alone(capsys):
 
 @pytest.mark.parametrize(
     ("topic", "nearest"),
-    [("optimiser", "'optimizer'"), ("policy_los", "'policy_loss'"), ("kl.targt", "'kl.target'")],
+    [
+        ("optimiser", "'optimizer'"),
+        ("policy_los", "'policy_loss'"),
+        ("kl.targt", "'kl.target'"),
+        ("hgp", "'hgpo'"),
+    ],
 )
 def test_an_unknown_topic_names_the_nearest(topic, nearest, capsys):
     assert main(["settings", topic]) == 2
