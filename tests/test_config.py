@@ -51,6 +51,12 @@ def test_all_mistakes_are_reported_at_once(config):
         assert part in text
 
 
+def test_an_unknown_engine_is_a_mistake_before_anything_starts(config):
+    text = mistakes(config.inference(engine="vlm"))
+    assert "engine='vlm' is not known: use one of ['transformers', 'vllm'], or" in text
+    assert "did you mean 'vllm'?" in text
+
+
 def test_a_mistake_of_type_hides_no_other(config):
     config.training(
         num_groups=None,  # type, in one section

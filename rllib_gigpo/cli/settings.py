@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
         }
     if not any(rows.values()):
         raise ConfigError(
-            f"there is no topic or setting {args.topic!r}{did_you_mean(args.topic, names)};"
-            f" topics are {', '.join(SECTIONS)}"
+            f"there is no topic or setting {args.topic!r}; topics are {', '.join(SECTIONS)}"
+            f"{did_you_mean(args.topic, names)}"
         )
     for title, part in rows.items():
         if part:

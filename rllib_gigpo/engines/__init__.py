@@ -12,6 +12,7 @@ from rllib_gigpo.engines.base import (
     SamplingSettings,
 )
 from rllib_gigpo.errors import ConfigError, MissingExtraError
+from rllib_gigpo.options.registry import did_you_mean
 
 __all__ = [
     "ENGINES",
@@ -20,6 +21,7 @@ __all__ = [
     "GenerationRequest",
     "InferenceEngine",
     "SamplingSettings",
+    "known_engine",
     "make_engine",
 ]
 
@@ -40,16 +42,26 @@ def make_engine(name: str, settings: EngineSettings) -> InferenceEngine:
         ConfigError: If ``name`` names no engine.
         MissingExtraError: If the engine's package is not installed.
     """
-    path = ENGINES.get(name, name)
+    path = ENGINES.get(known_engine(name), name)
     module_name, _, class_name = path.partition(":")
-    if not class_name:
-        raise ConfigError(
-            f"Unknown engine {name!r}: use one of {sorted(ENGINES)}, or 'package.module:Class'."
-        )
     engine_class = getattr(_import_engine_module(module_name), class_name, None)
     if not (isinstance(engine_class, type) and issubclass(engine_class, InferenceEngine)):
         raise ConfigError(f"{path!r} is not a subclass of rllib_gigpo.engines.InferenceEngine.")
     return engine_class(settings)
+
+
+def known_engine(name: str) -> str:
+    """Return ``name`` if it is a key of ``ENGINES`` or looks like an import path.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if name in ENGINES or all(name.partition(":")):
+        return name
+    raise ConfigError(
+        f"engine={name!r} is not known: use one of {sorted(ENGINES)}, or"
+        f" 'package.module:Class'{did_you_mean(name, ENGINES)}"
+    )
 
 
 def _import_engine_module(module_name: str) -> ModuleType:

@@ -64,5 +64,5 @@ def test_a_topic_is_shown_alone(capsys):
 def test_an_unknown_topic_names_the_nearest(topic, nearest, capsys):
     assert main(["settings", topic]) == 2
     error = capsys.readouterr().err
-    assert f"no topic or setting '{topic}'; did you mean {nearest}" in error
-    assert "topics are model, inference" in error
+    assert f"no topic or setting '{topic}'; topics are model, inference" in error
+    assert f"; did you mean {nearest}" in error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import AfterValidator, PositiveFloat, PositiveInt
 
+from rllib_gigpo.engines import known_engine
 from rllib_gigpo.engines.base import DType, EvalSampling
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.options.section import Section, setting
@@ -15,7 +16,7 @@ from rllib_gigpo.options.section import Section, setting
 class InferenceSection(Section):
     """Settings of `GiGPOConfig.inference`."""
 
-    engine: str = setting(
+    engine: Annotated[str, AfterValidator(known_engine)] = setting(
         "vllm", "'vllm', 'transformers' (slow, exact), or an `InferenceEngine` by import path."
     )
     engine_dtype: DType | None = setting(None, "Type of the engine's weights; None: the Learner's.")
