@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
+import importlib
+from contextlib import suppress
 from typing import Any
 
 import gymnasium
-
-_FILTERS = threading.Lock()
+from gymnasium.envs.registration import EnvSpec
 
 
 def make(env_id: str, **env_config: Any) -> gymnasium.Env:
     """Make an environment.
 
-    Gymnasium's checker stays off: it refuses most characters of real text in a Text space. And it
-    is kept from advising its own games FrozenLake-v1 and Blackjack-v1 in the place of ours.
+    Gymnasium's checker stays off: it refuses most characters of real text in a Text space.
 
     Args:
         env_id: Gymnasium id, such as ``"rllib_gigpo.envs:TextWorld-v0"``.
         **env_config: Keywords of the environment.
     """
-    # Filters belong to the whole process, and environments are made in threads too.
-    with _FILTERS, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r".*(FrozenLake|Blackjack)-v0 is out of date")
-        return gymnasium.make(env_id, disable_env_checker=True, **env_config)
+    return gymnasium.make(_spec(env_id) or env_id, disable_env_checker=True, **env_config)
+
+
+def _spec(env_id: str) -> EnvSpec | None:
+    """What is registered as ``env_id``; None where Gymnasium has to find it, or to complain.
+
+    Made from its spec, an environment is not said to be out of date because Gymnasium has a
+    FrozenLake-v1 or a Blackjack-v1 itself.
+    """
+    module, _, name = env_id.rpartition(":")
+    if module:
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(module)
+    return gymnasium.registry.get(name)
