@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import suppress
 from typing import Any
 
 import gymnasium
@@ -30,6 +29,8 @@ def _spec(env_id: str) -> EnvSpec | None:
     """
     module, _, name = env_id.rpartition(":")
     if module:
-        with suppress(ModuleNotFoundError):
+        try:
             importlib.import_module(module)
+        except ModuleNotFoundError:
+            return None
     return gymnasium.registry.get(name)

@@ -20,7 +20,7 @@ def test_our_games_are_not_said_to_be_out_of_date(env_id):
     ("env_id", "message"),
     [
         ("rllib_gigpo.envs:NoSuchGame-v0", "NoSuchGame"),
-        ("no_such_module_at_all:Game-v0", "no_such_module_at_all"),
+        ("no_such_module_at_all:Corridor-v0", "no_such_module_at_all"),
         ("rllib_gigpo.envs:Corridor-v7", "version `v7`"),
     ],
 )
