@@ -3,7 +3,7 @@
     python benchmarks/same_numbers.py --against COMMIT
     python benchmarks/same_numbers.py --against COMMIT --iterations 1 --json results/same.json
 
-Both sides run from copies in a temporary folder, each in a process and an environment of its own.
+Both sides run from copies in a temporary folder, each in its own process and environment.
 That environment sees this one's packages but has the copy installed, so that entry points (vLLM's
 plugin among them) are those of the copy, and the working tree may be edited meanwhile. Token ids
 must be equal, floats may differ by ``--tolerance``. Exit status: 0 if all is the same, 1 if not, 2
@@ -387,7 +387,7 @@ def difference(quantity: str, iteration: int, one: Any, other: Any) -> Differenc
 
 
 def as_record(difference: Difference) -> dict[str, Any]:
-    """Make it JSON, which has no infinity."""
+    """Lay a difference out for JSON, which cannot hold infinity: None stands for it."""
     record = asdict(difference)
     return record if math.isfinite(difference.largest) else {**record, "largest": None}
 

@@ -201,7 +201,7 @@ class GiGPOConfig(RLlibParts):
         return settings
 
     def evaluated(self) -> Self:
-        """A copy for evaluation, with ``evaluation_config`` in the place of what it changes."""
+        """A copy for evaluation, with ``evaluation_config`` in place of what it changes."""
         return self.copy(copy_frozen=False).update_from_dict(dict(self.evaluation_config or {}))
 
     @override(AlgorithmConfig)
@@ -211,7 +211,7 @@ class GiGPOConfig(RLlibParts):
         Raises:
             ConfigError: Listing every mistake, each with its cure.
         """
-        # RLlib derives an evaluation config with settings of its own from one that was checked.
+        # RLlib derives an evaluation config, with its own settings, from one that was checked.
         if not self.in_evaluation:
             default = type(self)(algo_class=self.algo_class)
             mistakes = [*sections.read(self)[1], *rllib_mistakes(self, default)]

@@ -78,7 +78,7 @@ def overlong_penalties(
 ) -> np.ndarray:
     """Penalise answers that come close to the limit: 0 up to the buffer, then linear.
 
-    DAPO, arXiv 2503.14476, eq. 13, with the limit in the place of the longest allowed length:
+    DAPO, arXiv 2503.14476, eq. 13, with the limit in place of the longest allowed length:
     c = weight · clip((length - (max_tokens - buffer_tokens)) / buffer_tokens, 0, 1).
 
     Args:

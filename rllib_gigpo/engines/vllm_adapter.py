@@ -22,7 +22,7 @@ _FILE = "adapter_model.safetensors"
 
 
 class HotAdapter(WeightChannel):
-    """The adapter alone in each update: files that vLLM loads in the place of the last ones.
+    """The adapter alone in each update: files that vLLM loads in place of the last ones.
 
     The folder lies in shared memory where there is some, so that every worker of this machine can
     read it. Until the first update requests run on the base weights, to which a new adapter (B = 0)

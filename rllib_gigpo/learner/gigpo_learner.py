@@ -95,7 +95,7 @@ class GiGPOLearner(TorchLearner):
 
     @override(Learner)
     def compute_loss_for_module(self, **kwargs: Any) -> Any:
-        """Not used: `update` has a loop of its own."""
+        """Not used: `update` has its own loop."""
         raise NotImplementedError("GiGPOLearner computes its loss in update(training_data=...).")
 
     @override(Learner)

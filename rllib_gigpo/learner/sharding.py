@@ -88,7 +88,7 @@ class Sharding(ABC):
     def save(
         self, model: Any, folder: Path, state: Mapping[str, torch.Tensor] | None = None
     ) -> None:
-        """Write a model as a Hugging Face folder; ``state`` in the place of its own weights."""
+        """Write a model as a Hugging Face folder; ``state`` in place of its own weights."""
         model.save_pretrained(folder, state_dict=state)
 
     def load(self, model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:

@@ -47,7 +47,7 @@ class HeadCritic(Critic):
 
 
 class ModelCritic(Critic):
-    """A model of its own, which starts from the policy's start weights."""
+    """Its own model, which starts from the policy's start weights."""
 
     def __init__(self, backbone: nn.Module, hidden_size: int) -> None:
         """Put the linear layer on ``backbone``, a transformer without output embedding."""

@@ -1,4 +1,4 @@
-"""The EnvRunner's RLModule: `submit` and `poll` in the place of a forward pass that would block.
+"""The EnvRunner's RLModule: `submit` and `poll` in place of a forward pass that would block.
 
 The engine starts once, with the module, and lives as long. `set_state` is the weight update.
 """

@@ -1,4 +1,4 @@
-"""Anchor-GAE: the mean return of a state's anchor group in the place of a critic.
+"""Anchor-GAE: the mean return of a state's anchor group in place of a critic.
 
 After GAGPO, arXiv 2605.13217, which is known to us by its summary only: the exact normalisation of
 the paper may differ.

@@ -35,7 +35,7 @@ class EpisodeLevel(CreditRule):
         normalize_by_std: Whether differences are divided by the standard deviation (F; else 1).
         episode_baseline: "trajectory" (the paper) or "step": what mean and F of A^E run over.
         lone_episode: "zero", or "raw": an episode without peers keeps its return (verl-agent).
-        reward_normalization: ROLL's grouping and method in the place of the three before, or None.
+        reward_normalization: ROLL's grouping and method in place of the three before, or None.
     """
 
     needs: ClassVar[frozenset[str] | None] = EPISODE_COLUMNS

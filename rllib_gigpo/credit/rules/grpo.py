@@ -1,6 +1,6 @@
 """GRPO: each step has the advantage of its episode.
 
-Paper: DeepSeekMath, arXiv 2402.03300, eq. of section 4.1.2, with episodes in the place of answers.
+Paper: DeepSeekMath, arXiv 2402.03300, eq. of section 4.1.2, with episodes in place of answers.
 
     A_{i,t} = w_E · (R(τ_i) - mean of the group's episode returns) / F
 

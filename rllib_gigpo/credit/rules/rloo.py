@@ -1,6 +1,6 @@
 """RLOO: each episode against the mean of its group's other episodes.
 
-Paper: Back to Basics, arXiv 2402.14740, eq. 8, with episodes in the place of answers.
+Paper: Back to Basics, arXiv 2402.14740, eq. 8, with episodes in place of answers.
 
     A_{i,t} = R(τ_i) - mean of R(τ_j), j ≠ i, = N/(N-1) · (R(τ_i) - mean of the group)
 
