@@ -57,6 +57,12 @@ def test_an_unknown_engine_is_a_mistake_before_anything_starts(config):
     assert "did you mean 'vllm'?" in text
 
 
+def test_a_topic_is_not_taken_for_a_setting(config):
+    text = mistakes(config.training(rule={"name": "gigpo", "loss": 1}))
+    assert "has no option 'loss'" in text
+    assert "separate setting" not in text
+
+
 def test_a_mistake_of_type_hides_no_other(config):
     config.training(
         num_groups=None,  # type, in one section

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.options.section import Section, sentences
@@ -13,7 +13,7 @@ from rllib_gigpo.options.section import Section, sentences
 from . import credit, inference, loss, model, optimizer, prompts, runtime, tasks
 
 
-class Settings(Section):
+class Settings(BaseModel, frozen=True):
     """All settings of a run, checked: what its parts are made of."""
 
     model: model.ModelSection
