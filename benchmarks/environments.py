@@ -26,9 +26,8 @@ from learning import WINDOW
 
 from rllib_gigpo.envs import CATALOGUE
 from rllib_gigpo.envs.catalogue import EnvEntry
-from rllib_gigpo.envs.contract import ADMISSIBLE_ACTIONS
-from rllib_gigpo.envs.contract_checks import recurring_anchors
-from rllib_gigpo.envs.env_probe import (
+from rllib_gigpo.envs.conformance.contract_checks import recurring_anchors
+from rllib_gigpo.envs.conformance.env_probe import (
     Episode,
     Policy,
     expert_policy,
@@ -36,7 +35,8 @@ from rllib_gigpo.envs.env_probe import (
     play,
     random_policy,
 )
-from rllib_gigpo.envs.textworld_games import GameSpec, game_file
+from rllib_gigpo.envs.contract import ADMISSIBLE_ACTIONS
+from rllib_gigpo.envs.textworld.textworld_games import GameSpec, game_file
 
 NUM_COPIES = 8
 

@@ -15,12 +15,12 @@ import gymnasium
 from .catalogue import CATALOGUE
 
 if TYPE_CHECKING:
-    from .conformance import check_env
-    from .env_report import EnvReport
+    from .conformance.check import check_env
+    from .conformance.env_report import EnvReport
 
 __all__ = ["CATALOGUE", "EnvReport", "check_env"]
 
-_EXPORTS = {"check_env": ".conformance", "EnvReport": ".env_report"}
+_EXPORTS = {"check_env": ".conformance.check", "EnvReport": ".conformance.env_report"}
 
 for _entry in CATALOGUE:
     if _entry.name not in gymnasium.registry:

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from .conformance import check_env
+from .conformance.check import check_env
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium
 
+from .common.option_checks import check_whole
 from .contract import (
     ADMISSIBLE_ACTIONS,
     ANCHOR,
@@ -16,7 +17,6 @@ from .contract import (
     WON,
     text_space,
 )
-from .option_checks import check_whole
 
 _MOVES = {"go left": -1, "go right": 1}
 _REFUSAL = "There is no such action: go left or go right. "

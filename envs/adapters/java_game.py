@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-from ..backends import import_backend, require_java
+from ..common.backends import import_backend, require_java
 from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, EXPERT_ACTION, FIRST_TEST_SEED, SCORE, TASK, WON
 from .adapter import AdapterEnv
 

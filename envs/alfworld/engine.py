@@ -12,8 +12,8 @@ import weakref
 from typing import Any
 
 from .game import Game, Operator
-from .grammar import Scope
 from .libraries import borrow_library, return_library
+from .texts.grammar import Scope
 from .world import World
 
 NOTHING_HAPPENS = "Nothing happens."

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from .backend import ALFWORLD_LOCK, entity_names, translate
-from .expressions import Entity
-from .grammar import Grammar
+from .texts.expressions import Entity
+from .texts.grammar import Grammar
 from .world import Fact, Placeholder
 
 _KEYS = ("pddl_domain", "grammar", "pddl_problem")

@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..cache_folder import cache_folder
+from ..common.cache_folder import cache_folder
 from .backend import ALFWORLD_LOCK, alfworld_version
 from .game import load_game
-from .generator import GENERATOR_VERSION, GeneratedGame, generate_game
+from .generation.generator import GENERATOR_VERSION, GeneratedGame, generate_game
 
 GAME_FILE = "game.tw-pddl"
 DATA_FOLDER = "json_2.1.1"

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from .game_files import DATA_FOLDER, GAME_FILE
-from .goals import TASK_TYPES
-from .scene import SPLITS
+from .generation.scene import SPLITS
+from .pddl_goals import TASK_TYPES
 
 _SOLVABLE = re.compile(r'"solvable":\s*true')
 _MOST_NAMED = 5  # damaged files in one message

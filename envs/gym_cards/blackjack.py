@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.toy_text.blackjack import BlackjackEnv, sum_hand, usable_ace
 
+from ..common.option_checks import check_number
+from ..common.word_game import WordGameEnv
 from ..contract import ANCHOR, SCORE, TAGS, TASK
-from ..option_checks import check_number
-from ..word_game import WordGameEnv
 from .drawing import IMAGE_SHAPE, blank, draw_hand, draw_text
 
 ACTIONS = ("stand", "hit")  # in the order of Gymnasium's numbers

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..common.word_game import WordGameEnv
 from ..contract import ANCHOR, SCORE, TAGS, TASK
-from ..word_game import WordGameEnv
 from .drawing import IMAGE_SHAPE, blank, draw_text
 
 LARGEST = 5

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..common.option_checks import check_flag
+from ..common.word_game import WordGameEnv
 from ..contract import ANCHOR, SCORE, TAGS, TASK
-from ..option_checks import check_flag
-from ..word_game import WordGameEnv
 from .drawing import IMAGE_SHAPE, blank, draw_hand, draw_text, rank_name
 from .formula import evaluate
 from .points_solver import solutions

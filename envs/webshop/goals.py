@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from itertools import product as combinations
 from typing import Any
 
-from .catalogue import Catalogue
-from .fields import CatalogueError, FieldReader
-from .products import Product
+from .products.fields import CatalogueError, FieldReader
+from .products.product_catalogue import Catalogue
+from .products.products import Product
 
 _GOAL_SEED = 233
 _PRICE_CAPS = range(10, 1000, 10)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .products import Product
+from .products.products import Product
 
 SEPARATOR = " [SEP] "
 PAGE_SIZE = 10

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from . import pages
 from .goals import Goal
 from .pages import Page
-from .products import Product
-from .reward import PurchaseScore
-from .search import SearchEngine
+from .products.products import Product
+from .scoring.reward import PurchaseScore
+from .search.search_engine import SearchEngine
 
 Judge = Callable[[Goal, Product, Mapping[str, str]], PurchaseScore]
 """From a goal, a product and the chosen options to the score of buying it."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..option_checks import check_choice, check_whole
-from .analyzer import check_installed
-from .catalogue import Catalogue, read_catalogue, read_json
-from .fields import CatalogueError
+from ..common.option_checks import check_choice, check_whole
 from .goal_split import GoalSplit
 from .goals import Goal, human_goals, synthetic_goals
-from .search import SearchEngine
-from .synthetic import synthetic_files
+from .products.fields import CatalogueError
+from .products.product_catalogue import Catalogue, read_catalogue, read_json
+from .products.synthetic_products import synthetic_files
+from .search.analyzer import check_installed
+from .search.search_engine import SearchEngine
 
 GOALS = ("synthetic", "human")
 _NUM_SYNTHETIC_PRODUCTS = 200

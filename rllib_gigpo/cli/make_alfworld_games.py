@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         MissingExtraError: ALFWorld is not installed.
     """
     from rllib_gigpo.envs.alfworld.backend import check_installed
-    from rllib_gigpo.envs.alfworld.goals import TASK_TYPES
+    from rllib_gigpo.envs.alfworld.pddl_goals import TASK_TYPES
 
     unknown = sorted(set(args.task_types) - set(TASK_TYPES))
     if unknown:

@@ -77,7 +77,7 @@ class Chance(Player):
     """
 
     def __init__(self, seed: int, action_space: spaces.Space) -> None:
-        from rllib_gigpo.envs.env_probe import random_policy
+        from rllib_gigpo.envs.conformance.env_probe import random_policy
 
         self._draw = random_policy(action_space, seed)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rllib_gigpo.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from rllib_gigpo.envs.retrieval import RetrieverServer
+    from rllib_gigpo.envs.search_qa.retrieval import RetrieverServer
 
 _HIGHEST_PORT = 65535
 
@@ -65,7 +65,7 @@ def make_server(args: argparse.Namespace) -> "RetrieverServer":
         ConfigError: The corpus cannot be read, or the address cannot be used.
         MissingExtraError: bm25s or PyStemmer is not installed.
     """
-    from rllib_gigpo.envs.retrieval import BM25Retriever, RetrieverServer, read_corpus
+    from rllib_gigpo.envs.search_qa.retrieval import BM25Retriever, RetrieverServer, read_corpus
 
     try:
         retriever = BM25Retriever(read_corpus(args.corpus))

@@ -8,8 +8,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from rllib_gigpo.envs.common.random_actions import fill_placeholders, has_placeholder
 from rllib_gigpo.envs.making import make
-from rllib_gigpo.envs.random_actions import fill_placeholders, has_placeholder
 from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.prompting import (
     ActionParser,

@@ -7,7 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import environments
 
-from rllib_gigpo.envs.env_probe import Episode, Turn
+from rllib_gigpo.envs.conformance.env_probe import Episode, Turn
 
 ENV = "rllib_gigpo.envs:Corridor-v0"
 

@@ -5,7 +5,7 @@ import json
 from support.backends import needs_alfworld
 
 from rllib_gigpo.cli.main import main
-from rllib_gigpo.envs.alfworld.environment import ALFWorldEnv
+from rllib_gigpo.envs.alfworld.alfworld_env import ALFWorldEnv
 
 pytestmark = needs_alfworld
 

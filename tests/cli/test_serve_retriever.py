@@ -8,7 +8,7 @@ import pytest
 from support import fake_retriever as fake
 
 from rllib_gigpo.cli import main, serve_retriever
-from rllib_gigpo.envs.retrieval import HttpRetriever, HttpSettings, Passage
+from rllib_gigpo.envs.search_qa.retrieval import HttpRetriever, HttpSettings, Passage
 from rllib_gigpo.errors import ConfigError, MissingExtraError
 
 PASSAGES = [
@@ -41,7 +41,7 @@ def test_it_serves_the_corpus_in_both_request_shapes(corpus, shape):
 
 
 def test_it_tells_its_address_and_stops_at_an_interrupt(corpus, capsys, monkeypatch):
-    from rllib_gigpo.envs.retrieval import RetrieverServer
+    from rllib_gigpo.envs.search_qa.retrieval import RetrieverServer
 
     def interrupted(server):
         raise KeyboardInterrupt

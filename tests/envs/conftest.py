@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from support.adapter_games import AdapterGames
 
-from rllib_gigpo.envs.textworld import TextWorldEnv
-from rllib_gigpo.envs.textworld_games import GameSpec, game_file
+from rllib_gigpo.envs.textworld.textworld_env import TextWorldEnv
+from rllib_gigpo.envs.textworld.textworld_games import GameSpec, game_file
 
 
 @pytest.fixture(scope="session")

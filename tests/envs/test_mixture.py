@@ -99,7 +99,7 @@ def test_a_bad_part_is_an_error_at_the_start(parts, message):
 
 
 def test_a_part_whose_package_is_missing_is_an_import_error_with_the_extra(monkeypatch):
-    from rllib_gigpo.envs.textworld import TextWorldEnv
+    from rllib_gigpo.envs.textworld.textworld_env import TextWorldEnv
 
     def missing(*args, **options):
         raise ImportError('pip install "rllib-gigpo[textworld]"')

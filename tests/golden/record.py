@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from golden.episodes import read_episodes, write_episodes
 from golden.record_credit import LearnerColumns, record_credit, run_case
 from golden.record_episodes import fitted_player, play, save_model
 from golden.record_loss import make_inputs, record_loss
+from golden.recorded_episodes import read_episodes, write_episodes
 from golden.recordings import (
     EPISODES,
     FOLDER,

@@ -5,9 +5,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from golden.comparison import deviation, partition
-from golden.episodes import read_episodes
 from golden.record_credit import COLUMNS, LABELS, MINIBATCH_IDS, LearnerColumns, run_case
 from golden.record_loss import ROW_ARRAYS
+from golden.recorded_episodes import read_episodes
 from golden.recordings import EPISODES, FOLDER, read_arrays, read_json
 
 from rllib_gigpo import columns

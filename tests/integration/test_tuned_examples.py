@@ -6,7 +6,7 @@ import pytest
 from support.backends import needs_alfworld
 
 from rllib_gigpo.cli.loading import load_experiment
-from rllib_gigpo.envs.retrieval import HttpSettings
+from rllib_gigpo.envs.search_qa.retrieval import HttpSettings
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.warm_start import FitSettings, WarmStartSettings, warm_start
 

@@ -1,0 +1,1 @@
+"""Whether an environment keeps the contract: what `check_env` plays, measures and reports."""

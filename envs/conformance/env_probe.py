@@ -1,0 +1,147 @@
+"""Plays an environment without an LLM and records what it says, for ``check_env``."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import psutil
+from gymnasium import spaces
+
+from ..common.random_actions import draw_action
+from ..contract import ANCHOR, EXPERT_ACTION
+
+ToText = Callable[[Any], Any]
+Policy = Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One answer of the environment: to ``reset`` (action None) or to ``step``."""
+
+    action: Any
+    text: Any  # what observation_to_text made of the observation; should be a str
+    reward: Any
+    terminated: Any
+    truncated: Any
+    info: Mapping[str, Any]
+
+    @property
+    def anchor(self) -> Hashable:
+        """The state's identity as GiGPO reads it; its repr where it cannot be hashed."""
+        anchor = self.info.get(ANCHOR, self.text)
+        try:
+            hash(anchor)
+        except TypeError:
+            return repr(anchor)
+        return anchor
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """The turns of one episode, first that of ``reset``, and the seconds they took."""
+
+    turns: tuple[Turn, ...]
+    reset_s: float
+    steps_s: float
+
+    @property
+    def actions(self) -> tuple[Any, ...]:
+        """The actions in order."""
+        return tuple(turn.action for turn in self.turns[1:])
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the environment itself ended the episode."""
+        return bool(self.turns[-1].terminated or self.turns[-1].truncated)
+
+
+def play(
+    env: gymnasium.Env, *, seed: int, policy: Policy, to_text: ToText, max_steps: int
+) -> Episode:
+    """Play one episode of at most ``max_steps`` steps."""
+    start = time.perf_counter()
+    observation, info = env.reset(seed=seed)
+    reset_s = time.perf_counter() - start
+    turns = [Turn(None, to_text(observation), 0.0, False, False, dict(info))]
+    steps_s = 0.0
+    while len(turns) <= max_steps and not (turns[-1].terminated or turns[-1].truncated):
+        action = policy(turns[-1].info)
+        start = time.perf_counter()
+        observation, reward, terminated, truncated, info = env.step(action)
+        steps_s += time.perf_counter() - start
+        turns.append(Turn(action, to_text(observation), reward, terminated, truncated, dict(info)))
+    return Episode(tuple(turns), reset_s, steps_s)
+
+
+def memory_per_copy(make: Callable[[], gymnasium.Env], num_copies: int) -> float:
+    """Return how many bytes each further copy costs.
+
+    An average over ``num_copies``, each reset with another seed, beside one that is open already:
+    that one pays for what all of them share, and takes what earlier ones have left in the process.
+    Processes that a copy starts, such as Java, count. Small environments may vanish in what the
+    process has spare.
+    """
+    process, copies = psutil.Process(), list[gymnasium.Env]()
+    try:
+        copies.append(_opened(make, seed=0))
+        own, others = process.memory_info().rss, set(process.children(recursive=True))
+        copies += [_opened(make, seed=seed) for seed in range(1, num_copies + 1)]
+        started = set(process.children(recursive=True)) - others
+        grown = process.memory_info().rss - own + sum(map(_resident_bytes, started))
+        return max(0.0, grown / num_copies)
+    finally:
+        for copy in copies:
+            copy.close()
+
+
+def _opened(make: Callable[[], gymnasium.Env], *, seed: int) -> gymnasium.Env:
+    env = make()
+    env.reset(seed=seed)
+    return env
+
+
+def _resident_bytes(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:  # it has ended meanwhile
+        return 0
+
+
+def random_policy(action_space: gymnasium.Space, seed: int) -> Policy:
+    """Choose among the admissible actions where the environment names some, else sample."""
+    rng = random.Random(seed)
+    action_space.seed(seed)
+
+    def choose(info: Mapping[str, Any]) -> Any:
+        action = draw_action(info, rng) if isinstance(action_space, spaces.Text) else None
+        return action_space.sample() if action is None else action
+
+    return choose
+
+
+def expert_policy(action_space: gymnasium.Space, seed: int) -> Policy:
+    """Follow the environment's expert, and play at random where it is silent."""
+    fallback = random_policy(action_space, seed)
+    return lambda info: info.get(EXPERT_ACTION) or fallback(info)
+
+
+def replay_policy(actions: Sequence[Any]) -> Policy:
+    """Repeat recorded actions."""
+    remaining = iter(actions)
+    return lambda info: next(remaining)
+
+
+def text_reader(observation_to_text: ToText | str | None) -> ToText:
+    """Return the function that turns an observation into text, as ``config.prompting`` does."""
+    if not isinstance(observation_to_text, str):
+        return observation_to_text or (lambda observation: observation)
+    import jinja2
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    template = environment.from_string(observation_to_text)
+    return lambda observation: template.render(**observation)

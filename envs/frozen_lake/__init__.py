@@ -1,0 +1,1 @@
+"""FrozenLake in text: a new lake for every seed."""

@@ -1,0 +1,63 @@
+"""One question being worked on: what was found, asked and answered so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .answer_metrics import exact_match, f1_score
+from .questions import Question
+from .retrieval import Hit
+from .search_actions import SearchAction
+
+_MAX_PASSAGE_CHARS = 2000
+
+
+@dataclass(slots=True)
+class SearchEpisode:
+    """The state of an episode."""
+
+    question: Question
+    turns_left: int
+    information: str = ""  # what the last search found, as the agent saw it
+    found: dict[str, str] = field(default_factory=dict)  # id -> title of every passage retrieved
+    queries: set[str] = field(default_factory=set)  # of the searches that were answered
+    is_over: bool = False
+    won: bool = False  # exact match
+    score: float = 0.0  # F1
+
+    def record(self, query: str, hits: Sequence[Hit]) -> None:
+        """Take note of a search and its answer, the best passage first."""
+        self.queries.add(query)
+        self.found.update((hit.passage.id, hit.passage.title) for hit in hits)
+        lines = [
+            f"Doc {number}: {hit.passage.contents[:_MAX_PASSAGE_CHARS]}"
+            for number, hit in enumerate(hits, start=1)
+        ]
+        self.information = "\n".join(
+            ("<information>", *(lines or ["No passage matches."]), "</information>")
+        )
+
+    def judge(self, answer: str) -> None:
+        """Compare the final answer with the golden ones."""
+        self.won = exact_match(answer, self.question.answers) == 1.0
+        self.score = f1_score(answer, self.question.answers)
+
+    def documents(self) -> str:
+        """Name the state by the question and the set of passages retrieved so far."""
+        return json.dumps([self.question.text, *sorted(self.found)], ensure_ascii=False)
+
+    def expert_action(self) -> SearchAction | None:
+        """Return a search for the next passage on the way, or the answer if none is left.
+
+        A title that was searched for in vain is not tried again, and at the last turn, when no
+        search is made any more, the answer is given. None where the way is not known.
+        """
+        if not self.question.hops:
+            return None
+        known = self.queries.union(self.found.values())
+        ahead = [title for title in self.question.hops if title not in known]
+        if ahead and self.turns_left > 1:
+            return SearchAction("search", ahead[0])
+        return SearchAction("answer", self.question.answers[0])

@@ -1,0 +1,1 @@
+"""Sokoban in text: levels from seeds, and a solver as expert."""

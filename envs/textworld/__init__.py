@@ -1,0 +1,1 @@
+"""TextWorld: generated text adventures, one game for each seed."""

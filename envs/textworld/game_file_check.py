@@ -1,0 +1,64 @@
+"""Is a TextWorld game whole? Its story file and the description beside it are read before play."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..common.z_machine_file import check_z_machine_file
+from .textworld_generator import TEXTWORLD_LOCK
+
+_CHECKED_FILES = 4096  # a group of episodes asks for one game many times over
+
+
+def check_game_file(path: Path) -> None:
+    """Make sure that a game can be loaded; some 20 ms, once for each version of its files.
+
+    Args:
+        path: The .z8 file, which the interpreter would end the process over, with its .json beside.
+
+    Raises:
+        ValueError: One of the two files is missing or damaged; names it, with the cure.
+    """
+    description = path.with_suffix(".json")
+    for file in (path, description):
+        if not file.is_file():
+            raise ValueError(f"There is no file {str(file)!r}: a game is a .z8 with its .json.")
+    versions = tuple((stat.st_mtime_ns, stat.st_size) for stat in (path.stat(), description.stat()))
+    _check(path, description, versions)
+
+
+def is_whole_game(path: Path) -> bool:
+    """Whether a game is there and can be loaded."""
+    try:
+        check_game_file(path)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=_CHECKED_FILES)
+def _check(path: Path, description: Path, versions: tuple[tuple[int, int], ...]) -> None:
+    check_z_machine_file(path)
+    try:
+        _read_description(description.read_text(encoding="utf-8"))
+    except Exception as error:  # TextWorld's reader raises whatever comes
+        raise ValueError(
+            f"{str(description)!r} does not describe a TextWorld game ({type(error).__name__}: "
+            f"{error}): make the game again with tw-make, which writes both files."
+        ) from error
+
+
+def _read_description(text: str) -> None:
+    from textworld import Game
+
+    content: Any = json.loads(text)
+    with TEXTWORLD_LOCK:
+        game = Game.deserialize(content)
+    walkthrough = game.metadata.get("walkthrough")
+    if not isinstance(walkthrough, list | None) or not all(
+        isinstance(command, str) for command in walkthrough or ()
+    ):
+        raise TypeError("metadata.walkthrough is no list of commands")

@@ -1,0 +1,206 @@
+"""TextWorld as a Gymnasium environment: generated text adventures, one game for each seed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+from gymnasium.utils import EzPickle
+
+from ..common.option_checks import check_choice, check_flag, check_whole
+from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, EXPERT_ACTION, SCORE, TAGS, TASK, WON, text_space
+from .interpreter_text import REFUSAL, clean_action, clean_feedback, is_meta_command, tidy
+from .textworld_games import Option
+from .textworld_generator import TEXTWORLD_LOCK, check_installed
+from .textworld_source import game_source
+from .walkthrough_expert import WalkthroughExpert
+
+OBSERVATIONS = ("feedback", "description")
+GOALS = ("brief", "detailed", "none")
+
+
+class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
+    """Play a TextWorld game by typed commands; the seed of ``reset`` picks the game.
+
+    The reward of a step is what the score rose by. An episode terminates when the game is won or
+    lost, and is truncated after ``max_steps`` steps. Any string is a legal action: commands that
+    make no sense are answered in words by the game.
+
+    Args:
+        challenge: "coin_collector", "treasure_hunter", "simple", "cooking" or "custom".
+        game_files: Given .z8 files (each with its .json beside it) instead of a challenge; the
+            seed modulo their number picks one.
+        max_steps: Steps after which an unfinished episode is truncated.
+        observation: "feedback" shows the game's answer to the last command (first, the room);
+            "description" shows the room after every step, which is shorter to learn from.
+        goal: What ``info["task"]`` says. "brief": the last command of the solution, such as
+            "take coin" (in cooking games, the game's own sentence); "detailed": the game's
+            objective, which in generated games spells out the way; "none": nothing.
+        expert: Whether ``info`` names an expert action. TextWorld plans anew after every step for
+            it; without, steps take about half the time.
+        cache_dir: Folder for generated games; None is a folder in the user's cache.
+        render_mode: None or "ansi" (``render`` returns the last observation).
+        **options: Options of the challenge, see ``textworld_games.DEFAULT_OPTIONS``: ``level``,
+            ``num_rooms``, ...
+
+    Raises:
+        ValueError: If an option is unknown or a value out of range.
+        ImportError: If TextWorld is not installed.
+    """
+
+    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - Gymnasium's own way to declare it
+
+    def __init__(
+        self,
+        challenge: str = "coin_collector",
+        *,
+        game_files: Sequence[str | Path] | None = None,
+        max_steps: int = 50,
+        observation: str = "feedback",
+        goal: str = "brief",
+        expert: bool = True,
+        cache_dir: str | Path | None = None,
+        render_mode: str | None = None,
+        **options: Option,
+    ) -> None:
+        """Check the options; games are made or loaded by ``reset``."""
+        EzPickle.__init__(
+            self,
+            challenge,
+            game_files=game_files,
+            max_steps=max_steps,
+            observation=observation,
+            goal=goal,
+            expert=expert,
+            cache_dir=cache_dir,
+            render_mode=render_mode,
+            **options,
+        )
+        check_choice("observation", observation, OBSERVATIONS)
+        check_choice("goal", goal, GOALS)
+        check_choice("render_mode", render_mode, (None, "ansi"))
+        check_whole("max_steps", max_steps, low=1)
+        check_flag("expert", expert)
+        check_installed()
+        self.render_mode = render_mode
+        self.observation_space = text_space(8192)
+        self.action_space = text_space(1000)
+        self._source = game_source(challenge, options, game_files, cache_dir)
+        self._max_steps, self._observation, self._goal = max_steps, observation, goal
+        self._has_expert = expert
+        self._game: Any = None  # the loaded game, a textworld.Environment
+        self._path: Path | None = None
+        self._state: Any = None  # textworld.GameState after the last command
+        self._num_steps = 0
+        self._score = 0.0
+        self._text = self._anchor = ""
+        self._expert = WalkthroughExpert(())
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Start the game of this seed, or of a random seed if none is given."""
+        super().reset(seed=seed, options=options)
+        game_seed = int(self.np_random.integers(2**20)) if seed is None else seed
+        self._state = None  # a game that cannot be made must not leave the last one running
+        self._load(self._source.file(game_seed))
+        self._state = self._game.reset()
+        self._num_steps, self._score = 0, 0.0
+        self._text, self._anchor = self._room(), self._visible_state()
+        self._expert = WalkthroughExpert(self._state.get("extra.walkthrough") or ())
+        return self._text, self._info()
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Send one command to the game."""
+        if self._state is None or self._state.done or self._num_steps >= self._max_steps:
+            raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
+        feedback = self._execute(clean_action(action))
+        self._num_steps += 1
+        reward, self._score = self._state.score - self._score, float(self._state.score)
+        self._text = feedback if self._observation == "feedback" else self._room()
+        terminated = bool(self._state.won or self._state.lost)
+        truncated = not terminated and self._num_steps >= self._max_steps
+        return self._text, float(reward), terminated, truncated, self._info()
+
+    def render(self) -> Any:
+        """Return the last observation if ``render_mode`` is "ansi"."""
+        return self._text if self.render_mode == "ansi" else None
+
+    def close(self) -> None:
+        """Close the interpreter."""
+        if self._game is not None:
+            self._game.close()
+        self._game = self._path = self._state = None
+
+    def _load(self, path: Path) -> None:
+        """Load the game unless it is the one already loaded, as in groups of episodes."""
+        if path == self._path:
+            return
+        self.close()  # a new interpreter per game: loading into an open one leaks 0.3 MB
+        self._game, self._path = _start(path, plans=self._has_expert), path
+
+    def _execute(self, command: str) -> str:
+        """Let the game answer, unless the command is none that a player may give."""
+        if command not in self._state.admissible_commands and is_meta_command(command):
+            return REFUSAL
+        self._state, _, _ = self._game.step(command)
+        before, self._anchor = self._anchor, self._visible_state()
+        self._expert.observe(command, has_changed=self._anchor != before)
+        return clean_feedback(self._state.feedback)
+
+    def _room(self) -> str:
+        return tidy(self._state.description)
+
+    def _visible_state(self) -> str:
+        return f"{self._room()}\n{tidy(self._state.inventory)}"
+
+    def _info(self) -> dict[str, Any]:
+        state = self._state
+        info = {
+            TASK: self._task(),
+            ADMISSIBLE_ACTIONS: list(state.admissible_commands),
+            WON: bool(state.won),
+            ANCHOR: self._anchor,
+            SCORE: self._score,
+            TAGS: list(self._source.tags),
+        }
+        expert_action = self._expert_action() if self._has_expert else None
+        if expert_action:
+            info[EXPERT_ACTION] = expert_action
+        return info
+
+    def _expert_action(self) -> str | None:
+        plan = self._state.policy_commands
+        return plan[0] if plan else self._expert.suggest()
+
+    def _task(self) -> str:
+        walkthrough = self._state.get("extra.walkthrough")
+        if self._goal == "none":
+            return ""
+        if self._goal == "detailed" or self._state.get("extra.recipe") or not walkthrough:
+            return tidy(self._state.objective)
+        return str(walkthrough[-1])
+
+
+def _start(path: Path, *, plans: bool) -> Any:
+    import textworld
+
+    infos = textworld.EnvInfos(
+        feedback=True,
+        description=True,
+        inventory=True,
+        admissible_commands=True,
+        policy_commands=plans,
+        won=True,
+        lost=True,
+        score=True,
+        objective=True,
+        extras=["walkthrough", "recipe"],
+    )
+    # Jericho knows scores and states of commercial games only; TextWorld tracks its own.
+    warnings.filterwarnings("ignore", message="Game '.*' is not fully supported")
+    with TEXTWORLD_LOCK:
+        return textworld.start(str(path), infos)

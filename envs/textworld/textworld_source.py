@@ -1,0 +1,96 @@
+"""Where a TextWorld environment's games come from: made from seeds, or given as files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..common.cache_folder import make_cache_folder
+from .game_file_check import check_game_file
+from .textworld_games import GameSpec, Option, default_cache_dir, game_file
+
+
+class TextWorldSource(ABC):
+    """Picks the game of a seed.
+
+    Attributes:
+        tags: Labels of the games, for the metrics.
+    """
+
+    tags: tuple[str, ...]
+
+    @abstractmethod
+    def file(self, seed: int) -> Path:
+        """Return the .z8 file of the seed's game."""
+
+
+class GeneratedGames(TextWorldSource):
+    """A game of its own for every seed, made when first asked for."""
+
+    def __init__(self, spec: GameSpec, cache_dir: str | Path | None) -> None:
+        """Keep the specification; no game is made yet.
+
+        Raises:
+            ValueError: If the cache's folder cannot be made.
+        """
+        make_cache_folder(cache_dir or default_cache_dir())
+        self._spec, self._cache_dir = spec, cache_dir
+        options = (f"{name}={value}" for name, value in spec.options)
+        self.tags = ("textworld", spec.challenge, *options)
+
+    def file(self, seed: int) -> Path:
+        """Return the game's file, from the cache if it is there."""
+        return game_file(self._spec, seed, cache_dir=self._cache_dir)
+
+
+class GivenGames(TextWorldSource):
+    """A list of game files; the seed modulo their number picks one."""
+
+    tags = ("textworld", "game_files")
+
+    def __init__(self, files: Sequence[str | Path]) -> None:
+        """Check that every file is there and whole, with its description.
+
+        Raises:
+            ValueError: If the list is empty or a file is missing, damaged or of another kind.
+        """
+        if isinstance(files, str | Path):
+            raise ValueError(f"game_files must be a list of files, got {str(files)!r} alone.")
+        self._files = [Path(file).expanduser().absolute() for file in files]
+        bad = [str(file) for file in self._files if not _is_game(file)]
+        if bad or not self._files:
+            raise ValueError(
+                "game_files must name existing .z8 files, each with its .json beside it (tw-make "
+                f"writes both); got {', '.join(bad) or 'an empty list'}."
+            )
+        for file in self._files:
+            check_game_file(file)
+
+    def file(self, seed: int) -> Path:
+        """Return one of the files."""
+        return self._files[seed % len(self._files)]
+
+
+def _is_game(file: Path) -> bool:
+    return file.suffix == ".z8" and file.is_file() and file.with_suffix(".json").is_file()
+
+
+def game_source(
+    challenge: str,
+    options: Mapping[str, Option],
+    game_files: Sequence[str | Path] | None,
+    cache_dir: str | Path | None,
+) -> TextWorldSource:
+    """Return the source that an environment's options ask for.
+
+    Raises:
+        ValueError: If the options contradict each other, or name no game.
+    """
+    if game_files is None:
+        return GeneratedGames(GameSpec.create(challenge, options), cache_dir)
+    if options:
+        raise ValueError(
+            f"game_files and options of a challenge ({', '.join(options)}) exclude each other."
+        )
+    return GivenGames(game_files)

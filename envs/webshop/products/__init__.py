@@ -1,0 +1,1 @@
+"""The catalogue of a shop, from the files of WebShop or generated."""

@@ -1,0 +1,1 @@
+"""The score of a purchase, and the comparisons of texts that it needs."""

@@ -1,0 +1,263 @@
+import math
+import random
+import subprocess
+import sys
+from dataclasses import replace
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from rllib_gigpo.envs import EnvReport, check_env
+from rllib_gigpo.envs.conformance.contract_checks import recurring_anchors, remarks
+from rllib_gigpo.envs.conformance.env_probe import Episode, Turn, memory_per_copy
+from rllib_gigpo.envs.corridor import CorridorEnv
+
+CORRIDOR = "rllib_gigpo.envs:Corridor-v0"
+
+
+class Flawed(CorridorEnv):
+    """A corridor with one flaw, chosen by the configuration."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.flaw = config.get("flaw")
+        if self.flaw == "space":
+            self.action_space = spaces.Box(0, 1)
+
+    def reset(self, *, seed=None, options=None):
+        text, info = super().reset(seed=None if self.flaw == "seed" else seed, options=options)
+        return self._distort(text), self._distort_info(info)
+
+    def step(self, action):
+        if self.flaw == "raises" and action not in ("go left", "go right"):
+            raise KeyError(action)
+        text, reward, terminated, truncated, info = super().step(action)
+        reward = {"nan": float("nan"), "text_reward": "1"}.get(self.flaw, reward)
+        if self.flaw == "flag":
+            terminated = int(terminated)
+        if self.flaw == "endless":
+            terminated = truncated = False
+            self._is_running = True
+        return self._distort(text), reward, terminated, truncated, self._distort_info(info)
+
+    def _distort(self, text):
+        if self.flaw == "random":
+            return f"{text} It is {random.random()} o'clock."
+        return 3 if self.flaw == "number" else text
+
+    def _distort_info(self, info):
+        changes = {
+            "won": {"won": "no"},
+            "constant": {"anchor": "you are here"},
+            "numpy": {"won": np.bool_(info["won"]), "score": np.float32(0)},
+            "anchor": {"anchor": np.zeros(2)},
+            "actions": {"admissible_actions": ["go left", "go left"]},
+            "empty": {"admissible_actions": ["go left", ""]},
+        }
+        if self.flaw == "alias":
+            info["success"] = info.pop("won")
+        return info | changes.get(self.flaw, {})
+
+
+def test_a_sound_environment_has_no_problems():
+    report = check_env(CORRIDOR, env_config={"length": 5})
+    assert isinstance(report, EnvReport)
+    assert report.problems == report.notes == ()
+    assert report.is_ok
+    assert report.expert_wins == 1.0
+    assert set(report.info_shares.values()) == {1.0}
+    assert report.steps_per_s > 100
+    report.raise_if_broken()
+
+
+def test_random_play_is_counted_by_hand():
+    # Eight episodes, two replays of each of two seeds, and the expert on two seeds.
+    report = check_env(CORRIDOR, num_episodes=8, max_steps=1)
+    assert report.num_episodes == 8 + 4 + 2
+    assert report.num_steps == 14
+    # One step each: all four of a seed start at one anchor.
+    assert report.recurring_anchors == 1.0
+
+
+@pytest.mark.parametrize(
+    ("flaw", "complaint"),
+    [
+        ("space", r"action_space is Box.*Discrete"),
+        ("seed", r"same seed \([01]\) and actions give another .*np_random"),
+        ("random", r"another observation in the same instance, at step 0"),
+        ("number", r"observation of reset\(\) is int, not text.*observation_to_text"),
+        ("raises", r"step\(''\).*raised KeyError"),
+        ("nan", r"a reward is nan"),
+        ("text_reward", r"a reward is '1' \(str\)"),
+        ("flag", r"terminated is int, not bool"),
+        ("won", r"info\['won'\] is str, not bool"),
+        ("anchor", r"unhashable ndarray.*tobytes"),
+        ("actions", r"names 'go left' twice"),
+        ("empty", r"info\['admissible_actions'\] holds ''"),
+    ],
+)
+def test_each_flaw_is_named_with_its_cure(flaw, complaint):
+    report = check_env(Flawed, env_config={"flaw": flaw})
+    assert not report.is_ok
+    with pytest.raises(ValueError, match=complaint):
+        report.raise_if_broken()
+
+
+@pytest.mark.parametrize(
+    ("flaw", "note"),
+    [
+        ("endless", "no episode ended within 100 random steps"),
+        ("alias", "info has 'success': rename it to 'won'"),
+        ("constant", "the anchor never changes, although observations do"),
+    ],
+)
+def test_what_slows_learning_is_noted_and_is_no_problem(flaw, note):
+    report = check_env(Flawed, env_config={"flaw": flaw})
+    assert report.is_ok
+    assert any(note in found for found in report.notes)
+
+
+def episode(*anchors):
+    """An episode that visits the given states; in the last one nothing is done any more."""
+    turns = [Turn("go", anchor, 0.0, False, False, {}) for anchor in anchors]
+    return Episode((*turns[:-1], replace(turns[-1], terminated=True)), 0.0, 0.0)
+
+
+def test_recurring_anchors_are_counted_within_a_task_and_before_an_action():
+    # Task 0 acts in a, b and a, c: two of four recur. Task 1 acts in b, d: none does.
+    groups = {0: [episode("a", "b", "z"), episode("a", "c", "z")], 1: [episode("b", "d", "d")]}
+    assert recurring_anchors(groups) == 2 / 6
+    assert math.isnan(recurring_anchors({}))
+
+
+def test_anchors_that_never_recur_are_noted():
+    groups = {0: [episode("1", "2", "end"), episode("3", "4", "end")]}
+    assert any("hardly any anchor recurs" in note for note in remarks(groups))
+    groups[0].append(episode("1", "end"))
+    assert not any("anchor" in note for note in remarks(groups))
+
+
+def test_numpy_scalars_are_as_good_as_pythons():
+    assert check_env(Flawed, env_config={"flaw": "numpy"}).is_ok
+
+
+def test_all_problems_are_listed_at_once():
+    class TwoFlaws(Flawed):
+        def step(self, action):
+            text, _, *rest = super().step(action)
+            return text, None, *rest
+
+    report = check_env(TwoFlaws, env_config={"flaw": "actions"})
+    assert len(report.problems) == 2
+    assert str(report).count("problem:") == 2
+
+
+def test_an_environment_that_cannot_be_made_is_a_problem_and_no_crash():
+    report = check_env(CORRIDOR, env_config={"length": 0})
+    assert report.problems == (
+        "making the environment raised ValueError: length must be a whole number at least 2; "
+        "got 0: mend it in env_config.",
+    )
+    assert report.num_steps == 0
+    assert "problem" in str(report)
+
+
+def test_a_configuration_that_cannot_travel_is_a_problem():
+    report = check_env(Flawed, env_config={"flaw": None, "callback": lambda: 0})
+    assert "env_config cannot be pickled" in report.problems[0]
+
+
+def test_other_observations_are_read_as_told():
+    frozen_lake = {"is_slippery": False}
+    told = check_env("FrozenLake-v1", env_config=frozen_lake, observation_to_text=str)
+    assert told.is_ok
+    assert not check_env("FrozenLake-v1", env_config=frozen_lake).is_ok
+
+
+def test_a_template_reads_dict_observations():
+    class DictCorridor(gymnasium.ObservationWrapper):
+        observation_space = spaces.Dict({"text": spaces.Text(100)})
+
+        def __init__(self, config):
+            super().__init__(CorridorEnv(**config))
+
+        def observation(self, observation):
+            return {"text": observation}
+
+    assert check_env(DictCorridor, observation_to_text="{{ text }}").is_ok
+    assert not check_env(DictCorridor, observation_to_text="{{ image }}").is_ok
+
+
+def test_instances_are_left_open_and_compared_where_possible():
+    bare, made = CorridorEnv(), gymnasium.make(CORRIDOR)
+    assert any("no fresh instance" in note for note in check_env(bare).notes)
+    assert check_env(made).notes == ()
+    assert bare.reset(seed=0)[0] == made.reset(seed=0)[0]
+
+
+def test_a_fresh_instance_that_differs_is_found():
+    numbers = iter(range(10))
+
+    class Numbered(CorridorEnv):
+        def __init__(self, config):
+            super().__init__()
+            self.number = next(numbers)
+
+        def _observation(self):
+            return f"{super()._observation()} This is corridor {self.number}."
+
+    (problem, *_) = check_env(Numbered).problems
+    assert "in a fresh instance" in problem
+
+
+def test_too_few_episodes_are_refused():
+    with pytest.raises(ValueError, match="num_episodes >= 2"):
+        check_env(CORRIDOR, num_episodes=1)
+
+
+def test_the_command_prints_the_report_and_tells_the_shell():
+    command = [sys.executable, "-m", "rllib_gigpo.envs.check_env", CORRIDOR, "--env-config"]
+    good = subprocess.run([*command, '{"length": 3}'], capture_output=True, text=True)
+    bad = subprocess.run([*command, '{"length": 1}'], capture_output=True, text=True)
+    assert good.returncode == 0
+    assert "keeps the contract" in good.stdout
+    assert bad.returncode == 1
+    assert "problem: making the environment" in bad.stdout
+
+
+class WithProcess(CorridorEnv):
+    """Keeps 40 MB in a process of its own, as an environment in Java does."""
+
+    def __init__(self, seeds):
+        super().__init__()
+        self.seeds = seeds
+
+    def reset(self, *, seed=None, options=None):
+        self.seeds.append(seed)
+        hold = "held = b'x' * 40_000_000; print(len(held), flush=True); input()"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen([sys.executable, "-c", hold], **pipes)
+        self.process.stdout.readline()
+        return super().reset(seed=seed, options=options)
+
+    def close(self):
+        self.process.communicate(b"\n")
+
+
+def test_the_memory_of_a_copy_holds_its_processes_and_a_game_of_its_own():
+    seeds = []
+    assert 40e6 < memory_per_copy(lambda: WithProcess(seeds), 2) < 80e6
+    assert len(set(seeds)) == 3
+
+
+def test_what_the_first_copy_loads_for_all_is_no_copys_memory():
+    loaded = []
+
+    def make():
+        if not loaded:
+            loaded.append(b"x" * 40_000_000)
+        return CorridorEnv()
+
+    assert memory_per_copy(make, 2) < 10e6
