@@ -5,27 +5,31 @@ from importlib import import_module
 
 import pytest
 
+from rllib_gigpo.envs import CATALOGUE
+
 NEEDS_JAVA = ("science_world", "textworld_express")
 HAS_ACTION_LIST = ("minigrid", "text_arena", *NEEDS_JAVA)
 ADAPTERS = ("minigrid", "text_arena", "gem", "jericho", *NEEDS_JAVA)
 
-_CLASSES = {  # the module of the adapter, its class, and the package behind it
-    "minigrid": ("MiniGridEnv", "minigrid"),
-    "text_arena": ("TextArenaEnv", "textarena"),
-    "gem": ("GemEnv", "gem"),
-    "jericho": ("JerichoEnv", "jericho"),
-    "science_world": ("ScienceWorldEnv", "scienceworld"),
-    "textworld_express": ("TextWorldExpressEnv", "textworld_express"),
+_PACKAGES = {  # the package behind each adapter
+    "minigrid": "minigrid",
+    "text_arena": "textarena",
+    "gem": "gem",
+    "jericho": "jericho",
+    "science_world": "scienceworld",
+    "textworld_express": "textworld_express",
 }
+_ENTRY_POINTS = [entry.entry_point for entry in CATALOGUE]
 
 
 def adapter_class(name):
     """The class of an adapter; skips the test where what is behind it is missing."""
-    class_name, package = _CLASSES[name]
-    pytest.importorskip(package)
+    pytest.importorskip(_PACKAGES[name])
     if name in NEEDS_JAVA and shutil.which("java") is None:
         pytest.skip("no Java here")
-    return getattr(import_module(f"rllib_gigpo.envs.adapters.{name}"), class_name)
+    (entry_point,) = (path for path in _ENTRY_POINTS if f".{name}_env:" in path)
+    module, _, class_name = entry_point.partition(":")
+    return getattr(import_module(module, "rllib_gigpo.envs"), class_name)
 
 
 class AdapterGames:
