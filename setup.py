@@ -73,7 +73,9 @@ setup(
     },
     entry_points={
         "console_scripts": ["rllib = rllib_gigpo.cli.main:main"],
-        "vllm.general_plugins": ["rllib_gigpo = rllib_gigpo.engines.vllm_weights:register_plugins"],
+        "vllm.general_plugins": [
+            "rllib_gigpo = rllib_gigpo.engines.vllm.vllm_weights:register_plugins"
+        ],
     },
     classifiers=[
         "Intended Audience :: Science/Research",

@@ -24,10 +24,10 @@ import numpy as np
 from paired import paired_difference
 
 from rllib_gigpo import columns as names
-from rllib_gigpo import plots
 from rllib_gigpo.credit.anchors import exact_anchor_groups
 from rllib_gigpo.credit.returns import episode_returns, step_returns
 from rllib_gigpo.credit.rules import make_rule
+from rllib_gigpo.reports import plots
 
 MAZE = (
     "#########",

@@ -29,8 +29,8 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from rllib_gigpo.config import GiGPOConfig
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import prepare_update

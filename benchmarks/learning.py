@@ -24,7 +24,7 @@ from typing import Any
 
 from paired import PairedDifference, paired_difference
 
-from rllib_gigpo import plots
+from rllib_gigpo.reports import plots
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPERIMENT = ROOT / "tuned_examples" / "textworld_gigpo_tiny.py"
@@ -116,7 +116,7 @@ def train_one(run: Run, args: argparse.Namespace) -> None:
 
     from rllib_gigpo.cli.loading import apply_settings, assignment, load_experiment
     from rllib_gigpo.cli.progress import PlainProgress
-    from rllib_gigpo.results import summarize
+    from rllib_gigpo.reports.results import summarize
 
     experiment = load_experiment(args.experiment)
     settings = [assignment(setting) for setting in args.settings]

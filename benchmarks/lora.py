@@ -25,7 +25,7 @@ import numpy as np
 from rollout import SIZES, make_model
 
 from rllib_gigpo.engines import EngineSettings, GenerationRequest, SamplingSettings, make_engine
-from rllib_gigpo.engines.base import InferenceEngine
+from rllib_gigpo.engines.inference_engine import InferenceEngine
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule
 

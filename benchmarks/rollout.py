@@ -31,10 +31,10 @@ import numpy as np
 import ray
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.engines.base import Generation, GenerationRequest, SamplingSettings
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.engines.inference_engine import Generation, GenerationRequest, SamplingSettings
 from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
-from rllib_gigpo.tasks import GroupTask
 
 CONCURRENCY = 64
 SIZES = {

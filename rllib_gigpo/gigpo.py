@@ -25,26 +25,34 @@ from ray.tune import PlacementGroupFactory
 from ray.tune.registry import register_trainable
 
 from rllib_gigpo import columns
-from rllib_gigpo.callbacks.transcripts import TranscriptWriter
-from rllib_gigpo.config import GiGPOConfig
-from rllib_gigpo.credit.token_rows import TokenRows
-from rllib_gigpo.dynamic_sampling import DynamicSampler
-from rllib_gigpo.engines.base import SamplingSettings
-from rllib_gigpo.env_runner.records import SampleResult
+from rllib_gigpo.batch.sample_result import SampleResult
+from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.config.gigpo_config import BaseGiGPOConfig
+from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.learner.learner_scores import LearnerScores, make_learner_scores
 from rllib_gigpo.learner.training_rows import TrainingRows
-from rllib_gigpo.learner_scores import LearnerScores, make_learner_scores
-from rllib_gigpo.remote_runners import RemoteRunners
+from rllib_gigpo.reports.transcripts import TranscriptWriter
 from rllib_gigpo.resources import check_resources
-from rllib_gigpo.rollout_metrics import evaluation_metrics, rollout_metrics
-from rllib_gigpo.sample_source import SampleSource, SyncSource
-from rllib_gigpo.sampling import GroupSampler
-from rllib_gigpo.tasks import EvaluationTasks, TaskStream
-from rllib_gigpo.weight_sync import WeightSync
+from rllib_gigpo.sampling.dynamic_sampler import DynamicSampler
+from rllib_gigpo.sampling.group_sampler import GroupSampler
+from rllib_gigpo.sampling.remote_runners import RemoteRunners
+from rllib_gigpo.sampling.rollout_metrics import evaluation_metrics, rollout_metrics
+from rllib_gigpo.sampling.sample_source import SampleSource, SyncSource
+from rllib_gigpo.sampling.task_streams import EvaluationTasks, TaskStream
+from rllib_gigpo.weights.weight_sync import WeightSync
 
 __all__ = ["GiGPO", "GiGPOConfig"]
 
 _STATE = "gigpo"
 CREDIT_RESULTS = "credit"
+
+
+class GiGPOConfig(BaseGiGPOConfig):
+    """Settings of a GiGPO run; `rllib settings` prints them all."""
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        """Set every default; ``algo_class`` is a subclass of `GiGPO`, or None for `GiGPO`."""
+        super().__init__(algo_class=algo_class or GiGPO)
 
 
 class GiGPO(Algorithm):

@@ -16,7 +16,7 @@ from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings
 
 config = (
-    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/config/presets.py
     .environment(
         "rllib_gigpo.envs:ALFWorld-v0",
         env_config={

@@ -12,7 +12,7 @@ from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.warm_start import DemonstrationSettings
 
 config = (
-    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/config/presets.py
     .environment("rllib_gigpo.envs:Blackjack-v0", env_config={"max_steps": 15})
     .tasks(num_train_tasks=1024, num_test_tasks=512, max_episode_steps=15)
     .prompting(template="{{ observation }}", history_length=0)

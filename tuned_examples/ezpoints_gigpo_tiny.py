@@ -11,7 +11,7 @@ from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.warm_start import DemonstrationSettings
 
 config = (
-    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/config/presets.py
     .environment("rllib_gigpo.envs:EZPoints-v0", env_config={"max_steps": 8})
     .tasks(num_train_tasks=256, num_test_tasks=128, max_episode_steps=8)
     .training(penalties={"format": 0.5, "admissible": 0.5})  # of a win of 10, as 0.05 of 1

@@ -10,7 +10,7 @@ from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings
 
 config = (
-    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/config/presets.py
     .environment(
         "rllib_gigpo.envs:MiniGrid-v0",
         env_config={"name": "BabyAI-GoToObj-v0", "max_steps": 20},

@@ -13,7 +13,7 @@ from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.warm_start import DemonstrationSettings
 
 config = (
-    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/presets.py
+    GiGPOConfig.preset("gigpo-tiny")  # its numbers: rllib_gigpo/config/presets.py
     .environment(
         "rllib_gigpo.envs:Sokoban-v0",
         env_config={"dim": [5, 5], "num_boxes": 1, "max_steps": 15, "expert": False},

@@ -14,7 +14,7 @@ from rllib_gigpo.cli.progress import plain_line
 from rllib_gigpo.cli.ray_session import ray_session
 from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.results import summarize
+from rllib_gigpo.reports.results import summarize
 
 # Sizes of the tiny model; two heads of 64 is the smallest that vLLM's kernels take on a GPU.
 _TINY_MODEL = {

@@ -12,7 +12,7 @@ from rllib_gigpo.cli.loading import apply_settings, assignment
 from rllib_gigpo.cli.progress import decimal, percent, thousands
 from rllib_gigpo.cli.ray_session import add_ray_options, ray_session, ray_settings
 from rllib_gigpo.errors import CheckpointError
-from rllib_gigpo.results import EVALUATION, lookup, number
+from rllib_gigpo.reports.results import EVALUATION, lookup, number
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -82,7 +82,7 @@ def evaluate_checkpoint(
     """
     from ray.rllib.algorithms.algorithm import Algorithm
 
-    from rllib_gigpo.learner.model_folder import model_folder
+    from rllib_gigpo.learner.checkpoint_model import model_folder
     from rllib_gigpo.loss.kl import KLSettings
 
     config = checkpoint_config(checkpoint)

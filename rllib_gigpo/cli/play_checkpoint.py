@@ -29,8 +29,8 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
         EnvContractError: The environment failed.
     """
     from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
-    from rllib_gigpo.learner.model_folder import model_folder
-    from rllib_gigpo.tasks import EvaluationTasks
+    from rllib_gigpo.learner.checkpoint_model import model_folder
+    from rllib_gigpo.sampling.task_streams import EvaluationTasks
 
     found = find_checkpoint(checkpoint)
     config = checkpoint_config(found).copy(copy_frozen=False)

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from rllib_gigpo.results import IterationSummary
+from rllib_gigpo.reports.results import IterationSummary
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 60

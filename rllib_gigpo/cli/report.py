@@ -5,11 +5,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from rllib_gigpo import plots
-from rllib_gigpo.callbacks.transcripts import TRANSCRIPT_FOLDER
 from rllib_gigpo.cli.checkpoints import newest_checkpoint
 from rllib_gigpo.errors import MissingExtraError
-from rllib_gigpo.results import IterationSummary, read_result_file
+from rllib_gigpo.reports import plots
+from rllib_gigpo.reports.results import IterationSummary, read_result_file
+from rllib_gigpo.reports.transcripts import TRANSCRIPT_FOLDER
 
 RESULT_FILE = "result.json"
 ERROR_FILE = "error.txt"

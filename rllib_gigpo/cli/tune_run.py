@@ -21,8 +21,8 @@ from rllib_gigpo.cli.ray_session import ray_session
 from rllib_gigpo.cli.report import report_interrupt, report_trial
 from rllib_gigpo.cli.train import RunSettings
 from rllib_gigpo.errors import CheckpointError, ConfigError
+from rllib_gigpo.reports.results import summarize
 from rllib_gigpo.resources import check_resources
-from rllib_gigpo.results import summarize
 
 _EXPERIMENT_MARK = "experiment_state-*.json"
 

@@ -1,5 +1,1 @@
-"""Every setting of a run: `GiGPOConfig` stores them, `sections` says what they are."""
-
-from rllib_gigpo.config.gigpo_config import GiGPOConfig
-
-__all__ = ["GiGPOConfig"]
+"""Every setting of a run: what each is (`sections`), and how a user sets them (`gigpo_config`)."""

@@ -1,4 +1,4 @@
-"""`GiGPOConfig`: every setting, by topic, through RLlib's fluent setters.
+"""Every setting, by topic, through RLlib's fluent setters; `gigpo.py` adds the Algorithm.
 
 The setters only store, because Tune passes search spaces through them; `validate()` builds the
 sections (`config/sections/`) and reports all mistakes at once.
@@ -16,10 +16,10 @@ from ray.util.debug import log_once
 
 from rllib_gigpo.config import sections
 from rllib_gigpo.config.fluent import setter
+from rllib_gigpo.config.presets import preset_settings
+from rllib_gigpo.config.rllib_parts import RLlibParts
 from rllib_gigpo.config.rllib_settings import rllib_mistakes
 from rllib_gigpo.options.merge import merged
-from rllib_gigpo.presets import preset_settings
-from rllib_gigpo.rllib_parts import RLlibParts
 
 # A rule, a loss, ...: its name, a dict with its name and options, a class or an object.
 Variant = str | Mapping[str, Any] | type | Callable[..., Any]
@@ -27,8 +27,8 @@ Variant = str | Mapping[str, Any] | type | Callable[..., Any]
 Options = Mapping[str, Any] | str | bool | None
 
 
-class GiGPOConfig(RLlibParts):
-    """Settings of a GiGPO run; `rllib settings` prints them all."""
+class BaseGiGPOConfig(RLlibParts):
+    """All settings of a run; `GiGPOConfig` also knows its Algorithm."""
 
     def __init__(self, algo_class: type | None = None) -> None:
         """Set every default; ``algo_class`` is the Algorithm that `build_algo()` makes."""

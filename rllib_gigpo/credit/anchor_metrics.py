@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rllib_gigpo.credit.group_statistics import has_spread
-from rllib_gigpo.credit.rules.base import Advantages
+from rllib_gigpo.credit.rules.credit_rule import Advantages
 
 
 def anchor_metrics(anchor_group_ids: np.ndarray, step_returns: np.ndarray) -> dict[str, float]:

@@ -4,7 +4,7 @@ import importlib
 import logging
 from types import ModuleType
 
-from rllib_gigpo.engines.base import (
+from rllib_gigpo.engines.inference_engine import (
     EngineSettings,
     Generation,
     GenerationRequest,
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 ENGINES = {
-    "vllm": "rllib_gigpo.engines.vllm_engine:VllmEngine",
+    "vllm": "rllib_gigpo.engines.vllm.vllm_engine:VllmEngine",
     "transformers": "rllib_gigpo.engines.transformers_engine:TransformersEngine",
 }
 

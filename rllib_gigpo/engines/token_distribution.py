@@ -2,7 +2,7 @@
 
 import torch
 
-from rllib_gigpo.engines.base import SamplingSettings
+from rllib_gigpo.engines.inference_engine import SamplingSettings
 
 
 def token_log_probs(logits: torch.Tensor, sampling: SamplingSettings) -> torch.Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rllib_gigpo.engines.base import (
+from rllib_gigpo.engines.inference_engine import (
     EngineSettings,
     Generation,
     GenerationRequest,
@@ -19,15 +19,10 @@ from rllib_gigpo.engines.base import (
     allowed_tokens,
     check_request_ids,
 )
-from rllib_gigpo.engines.model_folder import read_model_folder
+from rllib_gigpo.engines.model_facts import read_model_facts
 from rllib_gigpo.engines.token_distribution import sample_token
-from rllib_gigpo.engines.weights import (
-    HEAD,
-    NamedTensors,
-    checked,
-    weights_checksum,
-)
 from rllib_gigpo.errors import ConfigError, EngineError
+from rllib_gigpo.weights.checksum import HEAD, NamedTensors, checked, weights_checksum
 
 
 @dataclass(slots=True)
@@ -67,10 +62,10 @@ class TransformersEngine(InferenceEngine):
         from transformers import AutoModelForCausalLM
 
         path = self.settings.model_path
-        folder = read_model_folder(path)
-        folder.check_context(self.settings.max_model_len)
-        self._stop_token_ids = frozenset(folder.stop_token_ids)
-        self._is_tied = folder.is_tied
+        facts = read_model_facts(path)
+        facts.check_context(self.settings.max_model_len)
+        self._stop_token_ids = frozenset(facts.stop_token_ids)
+        self._is_tied = facts.is_tied
         try:
             model = AutoModelForCausalLM.from_pretrained(
                 path, dtype=getattr(torch, self.settings.dtype), local_files_only=True

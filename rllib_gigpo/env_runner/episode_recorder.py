@@ -7,12 +7,12 @@ from typing import Any
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import StepRecord
-from rllib_gigpo.engines.base import Generation
+from rllib_gigpo.engines.inference_engine import Generation
 from rllib_gigpo.env_runner.env_pool import EnvEvent
 from rllib_gigpo.prompting.action_parser import ParsedAction
 from rllib_gigpo.prompting.prompt import Prompt
-from rllib_gigpo.tasks import GroupTask
 
 
 class EpisodeRecorder:

@@ -22,16 +22,16 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
 
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.engines import make_engine
-from rllib_gigpo.engines.base import EngineSettings
+from rllib_gigpo.engines.inference_engine import EngineSettings
 from rllib_gigpo.env_runner.env_pool import EnvPool, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.env_workers import RayEnvs
-from rllib_gigpo.env_runner.records import SampleResult
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.errors import WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
-from rllib_gigpo.tasks import GroupTask
 
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings

@@ -19,13 +19,13 @@ from typing import Any
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.connectors.module_to_env.action_to_env import SKIP_STEP
-from rllib_gigpo.engines.base import Generation, GenerationRequest
+from rllib_gigpo.engines.inference_engine import Generation, GenerationRequest
 from rllib_gigpo.env_runner.env_pool import EnvEvent, EnvPool
 from rllib_gigpo.env_runner.episode_recorder import EpisodeRecorder
-from rllib_gigpo.env_runner.records import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.rl_modules.engine_module import EngineModule
-from rllib_gigpo.tasks import GroupTask
 
 _IDLE_WAIT_S = 0.05
 

@@ -23,11 +23,15 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 
-from rllib_gigpo.credit.token_rows import TokenRows
-from rllib_gigpo.learner.kl_term import make_kl_term
-from rllib_gigpo.learner.model_folder import ModelFolder
+from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.learner.checkpoint_model import CheckpointModel
+from rllib_gigpo.learner.kl.kl_term import make_kl_term
 from rllib_gigpo.learner.old_log_probs import recompute_old_logp
-from rllib_gigpo.learner.optimizers import parameter_groups, scale_learning_rates, to_cpu
+from rllib_gigpo.learner.optimization.optimizers import (
+    parameter_groups,
+    scale_learning_rates,
+    to_cpu,
+)
 from rllib_gigpo.learner.scoring import ForwardSettings
 from rllib_gigpo.learner.sharding import make_sharding
 from rllib_gigpo.learner.training_rows import TrainingRows
@@ -333,7 +337,7 @@ class GiGPOLearner(TorchLearner):
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
         """The model alone, as a plain Hugging Face folder; the rest is this Learner's state."""
         settings = self._settings.model
-        folder = ModelFolder(
+        folder = CheckpointModel(
             self._causal_lm.model, settings.model_path, lora=settings.lora, sharding=self.sharding
         )
         return [(COMPONENT_RL_MODULE, folder)]

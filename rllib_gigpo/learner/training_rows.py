@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.rllib.core.learner.training_data import TrainingData
 
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.batch.token_rows import TokenRows
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.loss.aggregation import LossAggregation
 from rllib_gigpo.loss.packing import MicroBatch, pack_rows
 from rllib_gigpo.loss.token_columns import TokenColumns

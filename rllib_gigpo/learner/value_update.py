@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.learner.scoring import ForwardSettings
 from rllib_gigpo.learner.sharding import Sharding
 from rllib_gigpo.learner.update_data import overhead_tokens

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.batch.token_rows import TokenRows
 
 
 @dataclass(frozen=True, slots=True)

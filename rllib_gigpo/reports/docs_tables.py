@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from rllib_gigpo import columns
+from rllib_gigpo.config.presets import PRESETS
 from rllib_gigpo.config.sections import SECTIONS
 from rllib_gigpo.credit.rules import RULES, CreditRule, make_rule
-from rllib_gigpo.presets import PRESETS
 from rllib_gigpo.reports.settings_table import REQUIRED, SettingRow, setting_rows
 
 _MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

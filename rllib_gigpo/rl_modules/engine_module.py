@@ -11,7 +11,7 @@ from typing import Any
 from ray.rllib.core.rl_module.rl_module import RLModule
 from ray.rllib.utils.annotations import override
 
-from rllib_gigpo.engines.base import Generation, GenerationRequest, InferenceEngine
+from rllib_gigpo.engines.inference_engine import Generation, GenerationRequest, InferenceEngine
 
 WEIGHTS = "weights"  # state: iterable of (name, tensor)
 VERSION = "version"  # state: int, the policy version

@@ -6,17 +6,17 @@ Example:
     >>> model_path = warm_start(settings)  # doctest: +SKIP
 """
 
+from rllib_gigpo.warm_start.fitted_model import warm_start
 from rllib_gigpo.warm_start.from_config import settings_for
-from rllib_gigpo.warm_start.progress import FitProgress, PlayProgress, print_progress
-from rllib_gigpo.warm_start.report import WarmStartReport, read_report
-from rllib_gigpo.warm_start.settings import (
+from rllib_gigpo.warm_start.warm_start_progress import FitProgress, PlayProgress, print_progress
+from rllib_gigpo.warm_start.warm_start_report import WarmStartReport, read_report
+from rllib_gigpo.warm_start.warm_start_settings import (
     DemonstrationSettings,
     FitSettings,
     PromptSettings,
     TinyModelSettings,
     WarmStartSettings,
 )
-from rllib_gigpo.warm_start.warm_start import warm_start
 
 __all__ = [
     "DemonstrationSettings",

@@ -21,9 +21,9 @@ from rllib_gigpo.warm_start.demonstrations import (
     play_demonstrations,
 )
 from rllib_gigpo.warm_start.fit import fit
-from rllib_gigpo.warm_start.progress import Progress
-from rllib_gigpo.warm_start.report import REPORT_FILE, WarmStartReport, write_report
-from rllib_gigpo.warm_start.settings import WarmStartSettings
+from rllib_gigpo.warm_start.warm_start_progress import Progress
+from rllib_gigpo.warm_start.warm_start_report import REPORT_FILE, WarmStartReport, write_report
+from rllib_gigpo.warm_start.warm_start_settings import WarmStartSettings
 
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack")
 _WRITTEN_ANEW = ("config.json", "generation_config.json", REPORT_FILE)

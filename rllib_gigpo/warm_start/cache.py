@@ -15,7 +15,7 @@ from pathlib import Path
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tokenizer import existing_model_folder
 from rllib_gigpo.prompting import PromptTemplate
-from rllib_gigpo.warm_start.settings import WarmStartSettings
+from rllib_gigpo.warm_start.warm_start_settings import WarmStartSettings
 
 # Raise it with every change of this package that changes what the same settings give.
 RECIPE_VERSION = 3

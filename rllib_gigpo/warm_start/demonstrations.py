@@ -19,8 +19,8 @@ from rllib_gigpo.prompting import (
     PromptInputs,
     PromptRenderer,
 )
-from rllib_gigpo.warm_start.progress import PlayProgress, Progress
-from rllib_gigpo.warm_start.settings import WarmStartSettings
+from rllib_gigpo.warm_start.warm_start_progress import PlayProgress, Progress
+from rllib_gigpo.warm_start.warm_start_settings import WarmStartSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from transformers import PreTrainedModel
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.warm_start.demonstrations import DemonstrationRow
-from rllib_gigpo.warm_start.progress import FitProgress, Progress
-from rllib_gigpo.warm_start.settings import FitSettings
+from rllib_gigpo.warm_start.warm_start_progress import FitProgress, Progress
+from rllib_gigpo.warm_start.warm_start_settings import FitSettings
 
 _IGNORED = -100  # label of positions that are not learnt; cross_entropy's own default
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.warm_start.settings import (
+from rllib_gigpo.warm_start.warm_start_settings import (
     DemonstrationSettings,
     FitSettings,
     PromptSettings,

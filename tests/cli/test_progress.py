@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from rllib_gigpo.cli import progress
-from rllib_gigpo.results import IterationSummary
+from rllib_gigpo.reports.results import IterationSummary
 
 HISTORY = [
     IterationSummary(iteration=1, iteration_s=10.0, time_total_s=10.0, success_rate=0.0),

@@ -11,7 +11,7 @@ from rllib_gigpo.cli.main import main
 from rllib_gigpo.cli.ray_session import RaySettings
 from rllib_gigpo.cli.report import command
 from rllib_gigpo.cli.train import RunSettings
-from rllib_gigpo.results import read_result_file
+from rllib_gigpo.reports.results import read_result_file
 
 EXPERIMENT = str(Path(__file__).with_name("fake_experiment.py"))
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rllib_gigpo.engines import EngineSettings, GenerationRequest, SamplingSettings, make_engine
-from rllib_gigpo.engines.weights import weights_checksum
 from rllib_gigpo.errors import ConfigError, EngineError
+from rllib_gigpo.weights.checksum import weights_checksum
 
 
 @pytest.fixture

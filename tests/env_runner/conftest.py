@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 import pytest
 
-from rllib_gigpo.engines.base import EngineSettings, Generation, InferenceEngine
+from rllib_gigpo.engines.inference_engine import EngineSettings, Generation, InferenceEngine
 from rllib_gigpo.models.tiny_model import build_tokenizer
 
 

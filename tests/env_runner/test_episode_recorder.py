@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import step_records
-from rllib_gigpo.engines.base import Generation, SamplingSettings
+from rllib_gigpo.engines.inference_engine import Generation, SamplingSettings
 from rllib_gigpo.env_runner.env_pool import EnvEvent
 from rllib_gigpo.env_runner.episode_recorder import EpisodeRecorder
 from rllib_gigpo.prompting.action_parser import ParsedAction
 from rllib_gigpo.prompting.prompt import Prompt
-from rllib_gigpo.tasks import GroupTask
 
 TASK = GroupTask("test-4", seed=17, group_size=3, sampling=SamplingSettings())
 PROMPT = Prompt(token_ids=[5, 6], text="what now?")

@@ -1,9 +1,9 @@
 """`GroupEnvRunner` around a rollout whose environments hang."""
 
-from rllib_gigpo.engines.base import SamplingSettings
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
+from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
-from rllib_gigpo.env_runner.records import LostGroup, SampleResult
-from rllib_gigpo.tasks import GroupTask
 
 TASK = GroupTask(0, 7, group_size=1, sampling=SamplingSettings())
 

@@ -9,6 +9,7 @@ from ray.rllib.connectors.env_to_module import EnvToModulePipeline
 from ray.rllib.connectors.module_to_env import ModuleToEnvPipeline
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
 from rllib_gigpo.connectors.env_to_module.observation_to_text import ObservationToText
@@ -16,7 +17,7 @@ from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt
 from rllib_gigpo.connectors.module_to_env.action_to_env import ActionToEnv
 from rllib_gigpo.connectors.module_to_env.decode_response import DecodeResponse
 from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
-from rllib_gigpo.engines.base import SamplingSettings
+from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.env_pool import SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
@@ -26,7 +27,7 @@ from rllib_gigpo.prompting.memory import LastSteps
 from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.template import PromptTemplate
 from rllib_gigpo.rl_modules.engine_module import EngineModule
-from rllib_gigpo.tasks import EvaluationTasks, GroupTask
+from rllib_gigpo.sampling.task_streams import EvaluationTasks
 
 SETTINGS = RolloutSettings(max_episode_steps=20, seed=0)
 SAMPLING = SamplingSettings(max_tokens=16)

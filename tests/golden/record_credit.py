@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from rllib_gigpo import GiGPOConfig, columns
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.batch.token_rows import TokenRows
 
 from .recordings import FOLDER, MODEL, case_config
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from transformers import AutoModelForCausalLM
 
-from rllib_gigpo.engines.base import SamplingSettings
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
-from rllib_gigpo.tasks import GroupTask
 from rllib_gigpo.warm_start import (
     DemonstrationSettings,
     FitSettings,

@@ -13,7 +13,7 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.config.sections import Settings
-from rllib_gigpo.credit.token_rows import TokenRows
 from rllib_gigpo.loss.objective import METRIC_NAMES
 from rllib_gigpo.loss.value_loss import VALUE_METRIC_NAMES
 from rllib_gigpo.models.causal_lm import load_causal_lm

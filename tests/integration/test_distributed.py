@@ -72,7 +72,7 @@ def test_a_runner_that_dies_comes_back_with_the_newest_weights(remote):
 def test_a_checkpoint_of_remote_learners_is_a_hugging_face_folder_too(remote, tmp_path):
     from transformers import AutoModelForCausalLM
 
-    from rllib_gigpo.learner.model_folder import model_folder
+    from rllib_gigpo.learner.checkpoint_model import model_folder
 
     remote.save_to_path(str(tmp_path))
     saved = AutoModelForCausalLM.from_pretrained(model_folder(tmp_path))

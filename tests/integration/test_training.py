@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import step_records
-from rllib_gigpo.engines import vllm_engine
-from rllib_gigpo.learner.model_folder import model_folder
-from rllib_gigpo.results import summarize
+from rllib_gigpo.engines.vllm import vllm_engine
+from rllib_gigpo.learner.checkpoint_model import model_folder
+from rllib_gigpo.reports.results import summarize
 
 
 @pytest.fixture(scope="module")

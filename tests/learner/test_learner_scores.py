@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from rllib_gigpo import columns, learner_scores
-from rllib_gigpo.learner_scores import RewardDivergences
+from rllib_gigpo import columns
+from rllib_gigpo.learner import learner_scores
+from rllib_gigpo.learner.learner_scores import RewardDivergences
 
 RESPONSES = [[7], [8, 9], [1, 2, 3], [4], [5, 6]]
 

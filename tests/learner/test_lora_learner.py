@@ -7,7 +7,7 @@ from peft import PeftModel
 from ray.rllib.core import DEFAULT_MODULE_ID
 from transformers import AutoModelForCausalLM
 
-from rllib_gigpo.learner.reference import AdapterFreeReference
+from rllib_gigpo.learner.kl.reference import AdapterFreeReference
 
 LORA = {"rank": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "down_proj"]}
 SETTINGS = {"lora": LORA, "optim": "adamw", "lr": 1e-2}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.batch.token_rows import TokenRows
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.loss.log_probs import response_log_probs
 from rllib_gigpo.loss.packing import empty_micro_batch, pack_rows, plan_micro_batches
 

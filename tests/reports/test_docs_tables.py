@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from rllib_gigpo.config.presets import PRESETS, Numbers, Preset
 from rllib_gigpo.config.sections import SECTIONS
-from rllib_gigpo.presets import PRESETS, Numbers, Preset
 from rllib_gigpo.reports import docs_tables
 from rllib_gigpo.reports.settings_table import setting_rows
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rllib_gigpo.engines.base import Generation, InferenceEngine
+from rllib_gigpo.engines.inference_engine import Generation, InferenceEngine
 from rllib_gigpo.models.tokenizer import load_tokenizer
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, PositiveFloat, PositiveInt
 
 from rllib_gigpo.engines import known_engine
-from rllib_gigpo.engines.base import DType, EvalSampling
+from rllib_gigpo.engines.inference_engine import DType, EvalSampling
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.options.section import Section, setting
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from rllib_gigpo.learner.lr_schedule import LR_SCHEDULES, LRSchedule
-from rllib_gigpo.learner.optimizers import OPTIMIZERS, Optim
+from rllib_gigpo.learner.optimization.lr_schedule import LR_SCHEDULES, LRSchedule
+from rllib_gigpo.learner.optimization.optimizers import OPTIMIZERS, Optim
 from rllib_gigpo.options.section import Section, setting
 
 

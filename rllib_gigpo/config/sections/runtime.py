@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import NonNegativeFloat, NonNegativeInt
 
-from rllib_gigpo.callbacks.transcripts import TranscriptSettings
 from rllib_gigpo.options.section import Section, setting
+from rllib_gigpo.reports.transcripts import TranscriptSettings
 from rllib_gigpo.resources import one_gpu
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.minibatches import assign_minibatches
 from rllib_gigpo.batch.step_record import step_records
-from rllib_gigpo.credit.minibatches import assign_minibatches
-from rllib_gigpo.credit.token_rows import TokenRows
+from rllib_gigpo.batch.token_rows import TokenRows
 
 
 class AssembleTokenRows(ConnectorV2):

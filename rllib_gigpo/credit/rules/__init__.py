@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from rllib_gigpo.credit.rules.anchor_gae import AnchorGAE
-from rllib_gigpo.credit.rules.base import Advantages, CreditRule, FunctionRule
-from rllib_gigpo.credit.rules.gigpo import GiGPO
-from rllib_gigpo.credit.rules.gigpo_verl_agent import VerlAgentGiGPO
-from rllib_gigpo.credit.rules.grpo import GRPO
-from rllib_gigpo.credit.rules.hgpo import HGPO
-from rllib_gigpo.credit.rules.ppo import PPO
-from rllib_gigpo.credit.rules.reinforce_pp import ReinforcePP
-from rllib_gigpo.credit.rules.rloo import RLOO
-from rllib_gigpo.credit.rules.step_reinforce import StepReinforce
+from rllib_gigpo.credit.rules.anchor_gae_rule import AnchorGAERule
+from rllib_gigpo.credit.rules.credit_rule import Advantages, CreditRule, FunctionRule
+from rllib_gigpo.credit.rules.gigpo_rule import GiGPORule
+from rllib_gigpo.credit.rules.gigpo_verl_agent_rule import VerlAgentGiGPORule
+from rllib_gigpo.credit.rules.grpo_rule import GRPORule
+from rllib_gigpo.credit.rules.hgpo_rule import HGPORule
+from rllib_gigpo.credit.rules.ppo_rule import PPORule
+from rllib_gigpo.credit.rules.reinforce_pp_rule import ReinforcePPRule
+from rllib_gigpo.credit.rules.rloo_rule import RLOORule
+from rllib_gigpo.credit.rules.step_reinforce_rule import StepReinforceRule
 from rllib_gigpo.options.registry import Registry, option_names
 
 __all__ = [
-    "GRPO",
-    "HGPO",
-    "PPO",
-    "RLOO",
     "RULES",
     "Advantages",
-    "AnchorGAE",
+    "AnchorGAERule",
     "CreditRule",
     "FunctionRule",
-    "GiGPO",
-    "ReinforcePP",
-    "StepReinforce",
-    "VerlAgentGiGPO",
+    "GRPORule",
+    "GiGPORule",
+    "HGPORule",
+    "PPORule",
+    "RLOORule",
+    "ReinforcePPRule",
+    "StepReinforceRule",
+    "VerlAgentGiGPORule",
     "make_rule",
 ]
 
@@ -37,15 +37,15 @@ RULES: Registry[CreditRule] = Registry(
     "rule",
     CreditRule,
     (
-        GiGPO,
-        VerlAgentGiGPO,
-        GRPO,
-        RLOO,
-        ReinforcePP,
-        StepReinforce,
-        HGPO,
-        AnchorGAE,
-        PPO,
+        GiGPORule,
+        VerlAgentGiGPORule,
+        GRPORule,
+        RLOORule,
+        ReinforcePPRule,
+        StepReinforceRule,
+        HGPORule,
+        AnchorGAERule,
+        PPORule,
     ),
     given=("gamma", "step_weight", "episode_weight"),
     wrap=FunctionRule,

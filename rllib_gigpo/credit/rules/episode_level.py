@@ -11,7 +11,7 @@ import numpy as np
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.advantages import episode_advantages, raw_where_alone, step_advantages
 from rllib_gigpo.credit.reward_normalization import RewardNormalization
-from rllib_gigpo.credit.rules.base import CreditRule
+from rllib_gigpo.credit.rules.credit_rule import CreditRule
 
 EPISODE_COLUMNS = frozenset(
     {

@@ -1,9 +1,9 @@
 """Policy losses by name: one small file and one entry of `POLICY_LOSSES` each."""
 
-from rllib_gigpo.loss.policy.base import ClippedLoss, FunctionLoss, PolicyLoss
-from rllib_gigpo.loss.policy.cispo import CISPOLoss
-from rllib_gigpo.loss.policy.gspo import GSPOLoss
-from rllib_gigpo.loss.policy.ppo import PPOLoss
+from rllib_gigpo.loss.policy.cispo_loss import CISPOLoss
+from rllib_gigpo.loss.policy.gspo_loss import GSPOLoss
+from rllib_gigpo.loss.policy.policy_loss import ClippedLoss, FunctionLoss, PolicyLoss
+from rllib_gigpo.loss.policy.ppo_loss import PPOLoss
 from rllib_gigpo.options.registry import Registry
 
 __all__ = [

@@ -1,0 +1,79 @@
+"""What a rollout gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rllib_gigpo.batch.group_task import GroupTask
+
+if TYPE_CHECKING:
+    from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedGroup:
+    """All episodes of one task."""
+
+    task: GroupTask
+    episodes: list[SingleAgentEpisode]  # by member
+
+
+@dataclass(frozen=True, slots=True)
+class LostGroup:
+    """A group that a fault ended; its episodes are dropped.
+
+    Kinds of faults in environments: reset, step, reward, observation, not_deterministic, worker,
+    timeout; in EnvRunners: runner, engine, weights.
+    """
+
+    task: GroupTask
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStats:
+    """Where the time of a rollout went, and how much it made."""
+
+    num_prompt_tokens: int = 0
+    num_response_tokens: int = 0
+    num_steps: int = 0
+    seconds: float = 0.0  # wall clock, one poll after the other
+    engine_s: float = 0.0  # inside the engine's poll
+    env_s: float = 0.0  # inside environments, summed over all of them
+
+    def __add__(self, other: RolloutStats) -> RolloutStats:
+        """Sums."""
+        return RolloutStats(
+            num_prompt_tokens=self.num_prompt_tokens + other.num_prompt_tokens,
+            num_response_tokens=self.num_response_tokens + other.num_response_tokens,
+            num_steps=self.num_steps + other.num_steps,
+            seconds=self.seconds + other.seconds,
+            engine_s=self.engine_s + other.engine_s,
+            env_s=self.env_s + other.env_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SampleResult:
+    """What one call of `GroupEnvRunner.sample_groups`, or a whole sampling phase, brings."""
+
+    groups: list[FinishedGroup] = field(default_factory=list)
+    filtered: list[FinishedGroup] = field(default_factory=list)  # played, but not in the batch
+    lost: list[LostGroup] = field(default_factory=list)
+    stats: RolloutStats = field(default_factory=RolloutStats)
+
+    @property
+    def episodes(self) -> list[SingleAgentEpisode]:
+        """All episodes, group by group."""
+        return [episode for group in self.groups for episode in group.episodes]
+
+    def __add__(self, other: SampleResult) -> SampleResult:
+        """Both together."""
+        return SampleResult(
+            groups=self.groups + other.groups,
+            filtered=self.filtered + other.filtered,
+            lost=self.lost + other.lost,
+            stats=self.stats + other.stats,
+        )

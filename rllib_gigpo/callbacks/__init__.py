@@ -1,1 +1,0 @@
-"""RLlib callbacks: transcripts."""

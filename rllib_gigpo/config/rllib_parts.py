@@ -1,0 +1,157 @@
+"""What RLlib builds from a config: EnvRunner, Learner, RLModule and the three pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
+from ray.rllib.utils.annotations import override
+
+if TYPE_CHECKING:
+    from rllib_gigpo.config.sections import Settings
+    from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings, TinyModelSettings
+
+
+# What holds in every run of this Algorithm.
+_FIXED: Mapping[str, Any] = {
+    "batch_mode": "complete_episodes",
+    "episodes_to_numpy": False,
+    "add_default_connectors_to_env_to_module_pipeline": False,
+    "add_default_connectors_to_module_to_env_pipeline": False,
+    "add_default_connectors_to_learner_pipeline": False,
+    "_dont_auto_sync_env_runner_states": True,
+    "disable_env_checking": True,
+    "validate_env_runners_after_construction": True,
+    # RLlib's 60 s would hand back an empty batch from a slow rollout (Ray 2.60).
+    "sample_timeout_s": 3600.0,
+}
+
+
+class RLlibParts(AlgorithmConfig):
+    """The base of the config: which parts a run is made of. Subclass that to change one."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as frozen sections; `BaseGiGPOConfig` builds them."""
+        raise NotImplementedError
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        """Choose Algorithm and EnvRunner, and fix what holds in every run."""
+        from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
+
+        super().__init__(algo_class=algo_class)
+        self.env_runner_cls = GroupEnvRunner
+        for name, value in _FIXED.items():
+            setattr(self, name, value)
+
+    @override(AlgorithmConfig)
+    def get_default_learner_class(self) -> type:
+        """The Learner with its own update loop."""
+        from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
+
+        return GiGPOLearner
+
+    @override(AlgorithmConfig)
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """The Learner's module: a Hugging Face causal LM."""
+        from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule
+
+        return RLModuleSpec(
+            module_class=CausalLMModule,
+            model_config=CausalLMModule.model_config_of(self.settings, seed=self.seed),
+        )
+
+    @property
+    @override(AlgorithmConfig)
+    def _model_config_auto_includes(self) -> dict[str, Any]:
+        """None of RLlib's network settings applies to a language model."""
+        return {}
+
+    @override(AlgorithmConfig)
+    def build_env_to_module_connector(
+        self, env: Any = None, spaces: Any = None, device: Any = None
+    ) -> Any:
+        """The user's pieces, then observation -> text -> history -> prompt token ids."""
+        from rllib_gigpo.connectors.pipelines import append_env_to_module_pieces
+
+        pipeline = super().build_env_to_module_connector(env, spaces, device)
+        return append_env_to_module_pieces(pipeline, self.settings)
+
+    @override(AlgorithmConfig)
+    def build_module_to_env_connector(self, env: Any = None, spaces: Any = None) -> Any:
+        """The user's pieces, then response token ids -> text -> action -> the space's action."""
+        from rllib_gigpo.connectors.pipelines import append_module_to_env_pieces
+
+        pipeline = super().build_module_to_env_connector(env, spaces)
+        space = self.action_space
+        if env is not None:
+            space = env.action_space
+        elif spaces is not None and INPUT_ENV_SINGLE_SPACES in spaces:
+            space = spaces[INPUT_ENV_SINGLE_SPACES][1]
+        return append_module_to_env_pieces(pipeline, self.settings, space, env=env)
+
+    @override(AlgorithmConfig)
+    def build_learner_connector(
+        self, input_observation_space: Any, input_action_space: Any, device: Any = None
+    ) -> Any:
+        """The user's pieces, then episodes -> rewards -> returns -> anchors -> advantages -> rows.
+
+        The Algorithm runs this pipeline once over the whole batch; the Learners get rows.
+        """
+        from rllib_gigpo.connectors.pipelines import append_credit_pieces
+
+        pipeline = super().build_learner_connector(
+            input_observation_space, input_action_space, device
+        )
+        return append_credit_pieces(pipeline, self.settings, seed=self.seed)
+
+    @property
+    def default_module_id(self) -> str:
+        """The id of the one policy."""
+        return DEFAULT_MODULE_ID
+
+    def warm_start(
+        self,
+        *,
+        env: str | None = None,
+        env_config: Mapping[str, Any] | None = None,
+        base_model: str | None = None,
+        demonstrations: DemonstrationSettings | None = None,
+        tiny_model: TinyModelSettings | None = None,
+        fit: FitSettings | None = None,
+    ) -> Self:
+        """Take a model that was fitted to the environment's expert, once, as that of the run.
+
+        Call it after environment, training tasks and prompts, which are those of the config; fewer
+        `tasks` set after it train a model that has seen more. The first call plays and fits, which
+        takes some minutes, and says on stderr how far it is; later ones find the model in the
+        cache.
+
+        Args:
+            env: Gymnasium id, where `environment` was given a class or a function.
+            env_config: Keywords of the environment that differ for demonstrations.
+            base_model: Hugging Face folder to fit; None for a new model of 0.3M parameters.
+            demonstrations: How the expert plays; None for the defaults.
+            tiny_model: Size of the new model; None for the defaults.
+            fit: How the model is fitted; None for the defaults.
+
+        Raises:
+            ConfigError: If demonstrations cannot be played as the config says.
+            EnvContractError: If the environment names no expert actions.
+        """
+        from rllib_gigpo.warm_start import print_progress, settings_for, warm_start
+
+        settings = settings_for(
+            self,
+            env=env,
+            env_config=env_config,
+            base_model=base_model,
+            demonstrations=demonstrations,
+            tiny_model=tiny_model,
+            fit=fit,
+        )
+        return self.llm(model_path=str(warm_start(settings, progress=print_progress)))

@@ -1,0 +1,112 @@
+"""What an engine has to know of a Hugging Face model folder before it loads the model."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from transformers import AutoConfig, AutoTokenizer
+
+from rllib_gigpo.errors import EngineError
+from rllib_gigpo.models.context import context_length
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Facts about one model folder."""
+
+    path: str
+    config: Any  # transformers' configuration of the text model
+    stop_token_ids: list[int]  # ascending; each of them ends a response
+    is_tied: bool  # the output head is the input embedding
+    tensor_shapes: dict[str, tuple[int, ...]]  # of the checkpoint; empty: not in safetensors format
+
+    def check_context(self, max_model_len: int) -> None:
+        """Refuse a context beyond the model's.
+
+        Raises:
+            EngineError: Says both lengths. Models that stretch their positions are not judged.
+        """
+        longest = context_length(self.config.to_dict())
+        if longest is not None and max_model_len > longest:
+            raise EngineError(
+                f"max_model_len={max_model_len} exceeds the model's context of {longest} tokens: "
+                "lower llm(max_prompt_tokens=..., max_response_tokens=...)."
+            )
+
+    def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Read the checkpoint's tensors one by one."""
+        for file in sorted(Path(self.path).glob("*.safetensors")):
+            with safe_open(file, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118
+                    yield name, tensors.get_tensor(name)
+
+
+def read_model_facts(path: str) -> ModelFacts:
+    """Read the facts; no weights.
+
+    Raises:
+        EngineError: If the folder holds no model that transformers knows, or the model names no
+            token that ends a response.
+    """
+    folder = Path(path)
+    if not (folder / "config.json").is_file():
+        raise EngineError(
+            f"{path!r} is not a model folder (it has no config.json): give the path of a local "
+            "Hugging Face model folder in llm(model_path=...)."
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise EngineError(f"The configuration in {path!r} cannot be read: {error}") from error
+    return ModelFacts(
+        path=path,
+        config=config.get_text_config(),
+        stop_token_ids=_stop_token_ids(folder, config.get_text_config()),
+        is_tied=bool(config.get_text_config().tie_word_embeddings),
+        tensor_shapes=_tensor_shapes(folder),
+    )
+
+
+def _stop_token_ids(folder: Path, config: Any) -> list[int]:
+    """Gather the end tokens from the three places that name them and need not agree."""
+    found = {
+        *_as_list(_read_json(folder / "generation_config.json").get("eos_token_id")),
+        *_as_list(getattr(config, "eos_token_id", None)),
+        *_as_list(_tokenizer_eos(folder)),
+    }
+    if not found:
+        raise EngineError(
+            f"The model in {str(folder)!r} names no end-of-sequence token, so that no response "
+            "would end: set eos_token_id in its generation_config.json."
+        )
+    return sorted(found)
+
+
+def _tokenizer_eos(folder: Path) -> int | None:
+    if not (folder / "tokenizer_config.json").is_file():
+        return None
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True).eos_token_id
+
+
+def _as_list(value: int | list[int] | None) -> list[int]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Read the headers of the safetensors files."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118
+                shapes[name] = tuple(tensors.get_slice(name).get_shape())
+    return shapes

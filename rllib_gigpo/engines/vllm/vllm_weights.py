@@ -1,0 +1,191 @@
+"""How new weights reach a vLLM engine (vLLM 0.32): all of them, through its weight transfer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from vllm.config import set_current_vllm_config
+from vllm.distributed.weight_transfer import WeightTransferEngine, WeightTransferEngineFactory
+from vllm.distributed.weight_transfer.base import WeightTransferInitInfo, WeightTransferUpdateInfo
+from vllm.lora.request import LoRARequest
+from vllm.model_executor.model_loader.reload.layerwise import (
+    finalize_layerwise_reload,
+    get_layerwise_info,
+    initialize_layerwise_reload,
+)
+from vllm.v1.engine.llm_engine import LLMEngine
+
+from rllib_gigpo.engines.model_facts import ModelFacts
+from rllib_gigpo.engines.vllm.vllm_settings import WEIGHT_TRANSFER_BACKEND
+from rllib_gigpo.weights.checksum import NamedTensors, WeightsChecksum, checked, with_tied_head
+from rllib_gigpo.weights.chunks import Chunk, SharedChunk, chunked, read_shared_chunk
+
+# --- in vLLM's workers ------------------------------------------------------------------------
+
+
+def register_plugins() -> None:
+    """Make the weight transfer backend known to vLLM in this process.
+
+    The entry point of group ``vllm.general_plugins``: vLLM calls it in each of its processes.
+    """
+    # A second registration of a name raises; vLLM offers no query besides the registry itself.
+    if WEIGHT_TRANSFER_BACKEND not in WeightTransferEngineFactory._registry:
+        WeightTransferEngineFactory.register_engine(WEIGHT_TRANSFER_BACKEND, HandedOverWeights)
+
+
+@dataclass
+class _InitInfo(WeightTransferInitInfo):
+    """What the receiving end has to know; there is no rendezvous."""
+
+    is_tied: bool
+    checksum_weights: bool
+
+
+@dataclass
+class _UpdateInfo(WeightTransferUpdateInfo):
+    """A chunk: the tensors themselves (same process), or where they lie in shared memory."""
+
+    tensors: Chunk | None = None
+    shared: dict[str, Any] | None = None
+
+
+class HandedOverWeights(WeightTransferEngine[_InitInfo, _UpdateInfo]):
+    """vLLM's receiving end: checkpoint tensors, handed over chunk by chunk."""
+
+    init_info_cls = _InitInfo
+    update_info_cls = _UpdateInfo
+    supports_draft_weight_update = False
+
+    def init_transfer_engine(self, init_info: _InitInfo) -> None:
+        """Remember the settings."""
+        self._init_info = init_info
+
+    def start_weight_update(self) -> None:
+        """Give every layer its checkpoint layout back (CPU layers are repacked after loading)."""
+        self._checksum = WeightsChecksum(is_tied=self._init_info.is_tied)
+        initialize_layerwise_reload(self.model)
+
+    def receive_weights(self, update_info: _UpdateInfo) -> None:
+        """Load one chunk."""
+        pairs = update_info.tensors or []
+        if update_info.shared is not None:
+            pairs = read_shared_chunk(update_info.shared, self.device)
+        if self._init_info.checksum_weights:
+            for name, tensor in pairs:
+                self._checksum.add(name, tensor)
+        self.model.load_weights(pairs)
+
+    def finish_weight_update(self) -> None:
+        """Repack the layers."""
+        finalize_layerwise_reload(self.model, self.model_config)
+
+    def abandon(self) -> None:
+        """Forget a half-received update: without this the next one would mix with its rest."""
+        for layer in self.model.modules():
+            info = get_layerwise_info(layer)
+            info.loaded_weights.clear()
+            info.load_numel = 0
+        finalize_layerwise_reload(self.model, self.model_config)
+        self.reset_weight_update_target()
+
+    def received_checksum(self) -> str:
+        """Return the checksum of the tensors of the last update, as they arrived here.
+
+        Not of vLLM's parameters: those are fused (q, k and v; gate and up), padded and repacked, so
+        that no sum over them can be compared with the Learner's.
+        """
+        return self._checksum.hexdigest()
+
+    def shutdown(self) -> None:
+        """Nothing to release."""
+
+
+class WorkerExtension:
+    """Methods added to vLLM's workers, callable by name from any process."""
+
+    def abandon_weight_update(self: Any) -> None:
+        """Close a weight update that failed (vLLM 0.32 keeps it open, and refuses the next)."""
+        with set_current_vllm_config(self.vllm_config):
+            self.weight_transfer_engine.abandon()
+        self._weight_update_active = False
+
+    def received_weights_checksum(self: Any) -> str:
+        """Return the checksum of what the last update brought."""
+        return self.weight_transfer_engine.received_checksum()
+
+
+# --- beside the engine ------------------------------------------------------------------------
+
+
+class WeightChannel(ABC):
+    """The sending end of weight updates, one for the life of an engine.
+
+    Attributes:
+        is_whole: False while an update is under way, and after one that failed half-way.
+        lora_request: What every request has to carry; None for the model's own weights.
+    """
+
+    is_whole: bool = True
+    lora_request: LoRARequest | None = None
+
+    @abstractmethod
+    def load(self, named_tensors: NamedTensors) -> None:
+        """Bring an update to every worker.
+
+        Raises:
+            EngineError: If tensors are missing or do not fit.
+        """
+
+    @abstractmethod
+    def received_checksums(self) -> list[str]:
+        """The checksum of the last update as it arrived, one per worker."""
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Free what the channel holds."""
+
+
+class AllWeights(WeightChannel):
+    """Every tensor of the checkpoint in each update."""
+
+    def __init__(
+        self, llm: LLMEngine, facts: ModelFacts, *, in_process: bool, checksum_weights: bool
+    ) -> None:
+        """Open the channel of a running engine, which was started from the model of ``facts``."""
+        self._llm = llm
+        self._facts = facts
+        self._in_process = in_process
+        init_info = {"is_tied": facts.is_tied, "checksum_weights": checksum_weights}
+        self._call("init_weight_transfer_engine", init_info=init_info)
+
+    def load(self, named_tensors: NamedTensors) -> None:
+        """Go through vLLM's phases; a small model fits into one chunk, checked beforehand."""
+        stream = checked(named_tensors, self._facts.tensor_shapes, is_tied=self._facts.is_tied)
+        chunks = chunked(with_tied_head(stream) if self._facts.is_tied else stream)
+        chunk = next(chunks, None)
+        self._call("start_weight_update")
+        self.is_whole = False
+        try:
+            while chunk is not None:
+                self._hand_over(chunk)
+                chunk = next(chunks, None)
+            self._call("finish_weight_update")
+        except BaseException:
+            self._call("abandon_weight_update")
+            raise
+        self.is_whole = True
+
+    def _hand_over(self, chunk: Chunk) -> None:
+        if self._in_process:
+            self._call("update_weights", update_info={"tensors": chunk})
+            return
+        with SharedChunk(chunk) as shared:
+            self._call("update_weights", update_info={"shared": shared.description})
+
+    def received_checksums(self) -> list[str]:
+        """See the base class."""
+        return self._call("received_weights_checksum")
+
+    def _call(self, method: str, **kwargs: Any) -> list[Any]:
+        return self._llm.collective_rpc(method, kwargs=kwargs)

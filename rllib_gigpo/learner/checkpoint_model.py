@@ -1,0 +1,166 @@
+"""The Learner's model in a checkpoint: a plain Hugging Face folder, weights and tokenizer.
+
+`transformers` and ``vllm serve`` open it as it is; nothing of RLlib lies inside. With LoRA the
+weights are merged, and the adapter alone lies beside them, in peft's format.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs
+from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
+from ray.rllib.utils.annotations import override
+from ray.rllib.utils.checkpoints import Checkpointable
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from rllib_gigpo.errors import CheckpointError
+from rllib_gigpo.learner.sharding import Sharding
+from rllib_gigpo.models.lora import load_adapter, merged_weights, save_adapter
+from rllib_gigpo.models.lora_settings import LoraSettings
+from rllib_gigpo.models.tokenizer import load_tokenizer
+
+_LEARNER_GROUP = "learner_group"
+_ADAPTER_FOLDER = "adapter"
+
+
+def model_folder(checkpoint: str | Path) -> Path:
+    """The Hugging Face folder inside an Algorithm's checkpoint.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    folder = Path(checkpoint) / _LEARNER_GROUP / COMPONENT_LEARNER / COMPONENT_RL_MODULE
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"{checkpoint} holds no model ({folder} has no config.json); give the folder that"
+            " `rllib train` named as its checkpoint, or that Algorithm.save_to_path() returned."
+        )
+    return folder
+
+
+class CheckpointModel(Checkpointable):
+    """Saves and restores a Learner's model in the Hugging Face format."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        model_path: str,
+        *,
+        sharding: Sharding,
+        lora: LoraSettings | None = None,
+    ) -> None:
+        """Look after ``model``; the tokenizer comes from ``model_path``."""
+        self._model = model
+        self._model_path = model_path
+        self._sharding = sharding
+        self._lora = lora
+
+    @override(Checkpointable)
+    def save_to_path(
+        self,
+        path: str | Path | None = None,
+        *,
+        state: Any = None,
+        filesystem: pyarrow.fs.FileSystem | None = None,
+        use_msgpack: bool = False,
+    ) -> str:
+        """Write the folder, to any pyarrow file system."""
+        with tempfile.TemporaryDirectory() as temporary, _no_progress_bar():
+            is_local = filesystem is None or isinstance(filesystem, pyarrow.fs.LocalFileSystem)
+            folder = str(path) if is_local else temporary
+            self._save_model(Path(folder))
+            load_tokenizer(self._model_path).save_pretrained(folder)
+            if not is_local:
+                pyarrow.fs.copy_files(folder, str(path), destination_filesystem=filesystem)
+        return str(path)
+
+    @override(Checkpointable)
+    def restore_from_path(
+        self,
+        path: str | Path,
+        *,
+        component: str | None = None,
+        filesystem: pyarrow.fs.FileSystem | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Load the weights of the folder into the model.
+
+        Raises:
+            CheckpointError: They belong to another model.
+        """
+        with tempfile.TemporaryDirectory() as temporary, _no_progress_bar():
+            folder = str(path)
+            if filesystem and not isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+                pyarrow.fs.copy_files(folder, temporary, source_filesystem=filesystem)
+                folder = temporary
+            if self._lora is not None:
+                self._restore_adapter(Path(folder))
+                return
+            saved = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=self._model.dtype, local_files_only=True
+            )
+        try:
+            self._sharding.load(self._model, saved.state_dict())
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"The checkpoint's model ({_describe(saved)}) is not the config's"
+                f" ({_describe(self._model)}, {self._model_path}): restore with the config that"
+                f" made the checkpoint. First difference: {str(error).splitlines()[1].strip()}"
+            ) from error
+
+    def _restore_adapter(self, folder: Path) -> None:
+        """Load the adapter; the base is the start model and stays what it is.
+
+        Where the base was read from this very folder, as `rllib evaluate` does, it is merged
+        already, and the adapters stay at 0.
+        """
+        if Path(self._model_path).resolve() != folder.resolve():
+            load_adapter(self._model, folder / _ADAPTER_FOLDER)
+
+    def _save_model(self, folder: Path) -> None:
+        if self._lora is None:
+            self._sharding.save(self._model, folder)
+            return
+        merged = {name: value.contiguous() for name, value in merged_weights(self._model)}
+        self._sharding.save(self._model, folder, merged)
+        save_adapter(self._model, self._lora, folder / _ADAPTER_FOLDER)
+
+    @override(Checkpointable)
+    def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Nothing beside the folder."""
+        return {}
+
+    @override(Checkpointable)
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Nothing beside the folder."""
+
+    @override(Checkpointable)
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
+        """What builds an object like this one."""
+        return (self._model, self._model_path), {"lora": self._lora, "sharding": self._sharding}
+
+
+def _describe(model: PreTrainedModel) -> str:
+    config = model.config
+    return (
+        f"{config.model_type}, {model.num_parameters() / 1e6:.1f}M parameters, hidden size"
+        f" {config.hidden_size}, {config.num_hidden_layers} layers, vocabulary {config.vocab_size}"
+    )
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Transformers draws one for every save and load, across the live display."""
+    was_enabled = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            transformers_logging.enable_progress_bar()

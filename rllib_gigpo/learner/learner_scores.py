@@ -1,0 +1,125 @@
+"""What the Learners say of a batch before credit is given: values of states, divergences."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import ray
+
+from rllib_gigpo import columns
+from rllib_gigpo.batch.step_record import step_records
+from rllib_gigpo.batch.token_rows import TokenRows
+
+
+class LearnerScores(ABC):
+    """Asks the Learners for columns that the credit pipeline then reads."""
+
+    def __init__(self, learner_group: Any) -> None:
+        """Prepare to ask ``learner_group``, RLlib's, of `GiGPOLearner`."""
+        self._learner_group = learner_group
+
+    @abstractmethod
+    def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
+        """Score a batch.
+
+        Args:
+            episodes: Whole episodes, R steps in all.
+
+        Returns:
+            Columns of `rllib_gigpo.columns`, (R,) each, one row per step.
+        """
+
+    def _ask(self, rows: TokenRows, method: str) -> np.ndarray:
+        """Share rows out over the Learners, every n-th to one of n; the answers in their order."""
+        num_learners = max(1, len(self._learner_group))
+        if self._learner_group.is_local:
+            return getattr(self._learner_group._learner, method)(rows)
+        # RLlib calls one function on all Learners; each fetches its own share alone.
+        shares = [
+            ray.put(rows.select(np.arange(rank, rows.num_rows, num_learners)))
+            for rank in range(num_learners)
+        ]
+        answers = self._learner_group.foreach_learner(
+            lambda learner: (learner.sharding.rank, _answer(learner, method, shares))
+        )
+        result = np.zeros(rows.num_rows)
+        for rank, values in (answer.get() for answer in answers):
+            result[rank::num_learners] = values
+        return result
+
+
+def _answer(learner: Any, method: str, shares: list[ray.ObjectRef]) -> np.ndarray:
+    return getattr(learner, method)(ray.get(shares[learner.sharding.rank]))
+
+
+class CriticValues(LearnerScores):
+    """VALUES and BOOTSTRAP_VALUES.
+
+    The state of a step is its prompt. An episode that was truncated has one more: the prompt that
+    would have come next, whose value stands for the rewards that were cut off.
+    """
+
+    def __init__(self, learner_group: Any, env_to_module: Any) -> None:
+        """Prepare to ask; ``env_to_module`` is a pipeline from episodes to their next prompts."""
+        super().__init__(learner_group)
+        self._env_to_module = env_to_module
+
+    def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
+        """Value all states, see the base class."""
+        prompts = [record.prompt_token_ids for record in step_records(episodes)]
+        truncated = [episode for episode in episodes if episode.is_truncated]
+        all_prompts = prompts + self._next_prompts(truncated)
+        rows = _rows(all_prompts, [[]] * len(all_prompts), [np.zeros(0)] * len(all_prompts))
+        values = self._ask(rows, "values")
+        last_rows = np.cumsum([len(episode) for episode in episodes]) - 1
+        is_truncated = np.array([episode.is_truncated for episode in episodes], dtype=bool)
+        bootstrap = np.zeros(len(prompts))
+        bootstrap[last_rows[is_truncated]] = values[len(prompts) :]
+        return {columns.VALUES: values[: len(prompts)], columns.BOOTSTRAP_VALUES: bootstrap}
+
+    def _next_prompts(self, episodes: list[Any]) -> list[Any]:
+        if not episodes:
+            return []
+        batch = self._env_to_module(
+            rl_module=None, batch={}, episodes=episodes, explore=False, shared_data={}
+        )
+        return [prompt.token_ids for prompt in batch[columns.PROMPTS]]
+
+
+class RewardDivergences(LearnerScores):
+    """KL_PENALTIES: what the divergence from the reference costs each step."""
+
+    def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
+        """Weigh the divergence of all answers, see the base class."""
+        records = step_records(episodes)
+        rows = _rows(
+            [record.prompt_token_ids for record in records],
+            [record.response_token_ids for record in records],
+            [record.rollout_logp for record in records],
+        )
+        return {columns.KL_PENALTIES: self._ask(rows, "kl_penalties")}
+
+
+def make_learner_scores(config: Any, learner_group: Any, spaces: Any) -> list[LearnerScores]:
+    """Choose what a config needs of the Learners before credit: often nothing."""
+    scores: list[LearnerScores] = []
+    loss = config.settings.loss
+    if loss.critic is not None:
+        next_prompts = config.build_env_to_module_connector(spaces=spaces)
+        scores.append(CriticValues(learner_group, next_prompts))
+    if loss.kl_in_reward:
+        scores.append(RewardDivergences(learner_group))
+    return scores
+
+
+def _rows(prompts: list[Any], responses: list[Any], logp: list[Any]) -> TokenRows:
+    return TokenRows.from_rows(
+        prompts,
+        responses,
+        rollout_logp=logp,
+        advantages=np.zeros(sum(map(len, responses))),
+        minibatch_ids=np.zeros(len(prompts), dtype=np.int64),
+        num_minibatches=1,
+    )

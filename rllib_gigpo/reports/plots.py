@@ -1,0 +1,156 @@
+"""Figures of a run, drawn from the summaries of its iterations; needs the extra "plot"."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rllib_gigpo.errors import MissingExtraError
+from rllib_gigpo.reports.results import IterationSummary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LINES = ("-", "--", ":")  # there are ten colours
+# Bounds of the bins of anchor-group sizes: 1, 2-4, 5-7, 8-10, more.
+SIZE_BINS = ((1, 1), (2, 4), (5, 7), (8, 10), (11, None))
+
+
+def learning_curve(runs: Mapping[str, Sequence[IterationSummary]], *, title: str = "") -> "Figure":
+    """Draw success over iterations: training as a line, evaluation as points with their interval.
+
+    Args:
+        runs: Name of a run -> its iterations in order; one colour each.
+        title: Heading of the figure.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure, axes = _new_figure(title)
+    for index, (name, summaries) in enumerate(runs.items()):
+        colour = f"C{index}"
+        iterations, rates = _points(summaries, "success_rate")
+        axes.plot(iterations, rates, color=colour, label=f"{name}: training")
+        _draw_evaluations(axes, summaries, label=f"{name}: evaluation", colour=colour)
+    _finish_rates(axes, ylabel="success rate")
+    return figure
+
+
+def mean_curves(
+    curves: Mapping[str, Sequence[Sequence[float]]], *, window: int = 5, title: str = ""
+) -> "Figure":
+    """Draw the mean success over seeds, smoothed, with a band from the worst to the best seed.
+
+    Args:
+        curves: Name -> one success curve per seed; curves are cut to the shortest of their name.
+        window: Iterations of the trailing mean; the first ones average what there is.
+        title: Heading of the figure.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure, axes = _new_figure(title)
+    for index, (name, seeds) in enumerate(curves.items()):
+        per_iteration = list(zip(*(trailing_mean(curve, window) for curve in seeds), strict=False))
+        iterations = range(1, len(per_iteration) + 1)
+        means = [sum(values) / len(values) for values in per_iteration]
+        style: dict[str, Any] = {"color": f"C{index}", "linestyle": _LINES[index // 10 % 3]}
+        axes.plot(iterations, means, label=f"{name} ({len(seeds)} seeds)", **style)
+        low, high = [min(values) for values in per_iteration], [max(v) for v in per_iteration]
+        alpha = 0.2 if len(curves) <= 4 else 0.04  # many bands would hide the lines
+        axes.fill_between(iterations, low, high, color=f"C{index}", alpha=alpha, linewidth=0)
+    _finish_rates(axes, ylabel=f"success rate, mean of {window} iterations")
+    return figure
+
+
+def trailing_mean(values: Sequence[float], window: int) -> list[float]:
+    """Average each value with the up to ``window - 1`` before it."""
+    blocks = (values[max(0, end - window) : end] for end in range(1, len(values) + 1))
+    return [sum(block) / len(block) for block in blocks]
+
+
+def anchor_group_sizes(summaries: Sequence[IterationSummary], *, title: str = "") -> "Figure":
+    """Draw how the sizes of anchor groups shift: the share of groups in each bin, per iteration.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure, axes = _new_figure(title)
+    counted = [summary for summary in summaries if summary.anchor_group_sizes]
+    iterations = [summary.iteration for summary in counted]
+    shares = [size_shares(summary.anchor_group_sizes) for summary in counted]
+    if counted:
+        axes.stackplot(
+            iterations,
+            *zip(*shares, strict=True),
+            labels=[bin_label(*bounds) for bounds in SIZE_BINS],
+        )
+    _finish_rates(axes, ylabel="share of anchor groups")
+    return figure
+
+
+def size_shares(sizes: Sequence[tuple[int, float]]) -> list[float]:
+    """Sum (size, count) pairs into `SIZE_BINS`, as fractions of all groups; 0 without groups."""
+    total = sum(count for _, count in sizes)
+    shares = []
+    for low, high in SIZE_BINS:
+        inside = sum(
+            count for size, count in sizes if size >= low and (high is None or size <= high)
+        )
+        shares.append(inside / total if total else 0.0)
+    return shares
+
+
+def bin_label(low: int, high: int | None) -> str:
+    """Name a bin of sizes: "1", "2-4" or "11+"."""
+    if high is None:
+        return f"{low}+"
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def save(figure: "Figure", path: Path) -> Path:
+    """Write a figure as the image that the file's ending names; returns ``path``."""
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+    return path
+
+
+def _new_figure(title: str) -> "tuple[Figure, Axes]":
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError(
+            'figures need matplotlib: pip install "rllib-gigpo[plot]"'
+        ) from error
+    # Not pyplot: it keeps figures in a global list and may look for a display.
+    figure = Figure(figsize=(7, 4))
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    return figure, axes
+
+
+def _finish_rates(axes: "Axes", *, ylabel: str) -> None:
+    axes.set_xlabel("iteration")
+    axes.set_ylabel(ylabel)
+    axes.set_ylim(0, 1)
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize="small")
+
+
+def _draw_evaluations(
+    axes: "Axes", summaries: Sequence[IterationSummary], *, label: str, colour: str
+) -> None:
+    iterations, rates = _points(summaries, "eval_success_rate")
+    if not iterations:
+        return
+    axes.plot(iterations, rates, "o", color=colour, markersize=4, label=label)
+    for summary in summaries:
+        if summary.eval_success_ci_low is not None and summary.eval_success_ci_high is not None:
+            interval = (summary.eval_success_ci_low, summary.eval_success_ci_high)
+            axes.vlines(summary.iteration, *interval, color=colour, linewidth=1)
+
+
+def _points(summaries: Sequence[IterationSummary], field: str) -> tuple[list[int], list[float]]:
+    points = [(summary.iteration, getattr(summary, field)) for summary in summaries]
+    known = [(iteration, value) for iteration, value in points if value is not None]
+    return [iteration for iteration, _ in known], [value for _, value in known]

@@ -1,0 +1,1 @@
+"""From tasks to batches: which groups are played, by whom, and what they tell."""

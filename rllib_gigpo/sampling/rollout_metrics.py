@@ -1,0 +1,140 @@
+"""Metrics of a batch of episodes: rates, lengths, lost groups by kind, and success by tag."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
+from rllib_gigpo.batch.step_record import step_records
+
+_Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+
+
+def rollout_metrics(result: SampleResult) -> dict[str, Any]:
+    """Metrics of one sampling phase; rates count every episode, or every step, once.
+
+    Everything is of all episodes that were played, before dynamic sampling filters some, except
+    what begins with ``batch_``, which is of those in the batch.
+
+    Args:
+        result: What was sampled.
+
+    Returns:
+        Nested dict under the names that `rllib_gigpo.reports.results` reads.
+    """
+    batch = result.episodes
+    episodes = batch + [episode for group in result.filtered for episode in group.episodes]
+    records = step_records(episodes)
+    stats = result.stats
+    lengths = [len(episode) for episode in episodes]
+    num_tokens = stats.num_response_tokens
+    return {
+        "num_episodes": len(episodes),
+        "num_env_steps": sum(lengths),
+        "success_rate": _mean([has_won(episode) for episode in episodes]),
+        **_spread("episode_return", [episode.get_return() for episode in episodes]),
+        **_spread("episode_len", lengths),
+        "format_valid_rate": _mean(record.is_format_valid for record in records),
+        "admissible_rate": _mean(record.is_admissible for record in records),
+        "prompt_cut_rate": _mean(record.is_prompt_cut for record in records),
+        "response_cut_rate": _mean(record.is_response_cut for record in records),
+        "truncated_rate": _mean([episode.is_truncated for episode in episodes]),
+        "prompt_tokens_mean": stats.num_prompt_tokens / max(1, stats.num_steps),
+        "response_tokens_mean": num_tokens / max(1, stats.num_steps),
+        "tokens_per_s": num_tokens / stats.seconds if stats.seconds else 0.0,
+        "engine_s": stats.engine_s,
+        "env_s": stats.env_s,
+        "batch_success_rate": _mean([has_won(episode) for episode in batch]),
+        **_spread("batch_episode_return", [episode.get_return() for episode in batch]),
+        "num_groups_filtered": len(result.filtered),
+        "filtered_share": len(result.filtered) / max(1, len(result.filtered) + len(result.groups)),
+        "num_groups_lost": len(result.lost),
+        "num_episodes_lost": sum(group.task.group_size for group in result.lost),
+        "groups_lost": dict(_count_kinds(result.lost)),
+        "tags": tag_metrics(episodes),
+    }
+
+
+def evaluation_metrics(result: SampleResult) -> dict[str, Any]:
+    """`rollout_metrics` of one episode per test task, with a confidence interval of the success."""
+    metrics = rollout_metrics(result)
+    num_won = sum(has_won(episode) for episode in result.episodes)
+    low, high = wilson_interval(num_won, len(result.episodes))
+    return {**metrics, "success_ci_low": low, "success_ci_high": high}
+
+
+def has_won(episode: Any) -> bool:
+    """Whether an episode succeeded.
+
+    The environment's last ``info["won"]`` where it says so; else whether the episode terminated
+    with a positive return.
+    """
+    last_info = episode.get_infos(-1)
+    if "won" in last_info:
+        return bool(last_info["won"])
+    return bool(episode.is_terminated and episode.get_return() > 0)
+
+
+def tag_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, float]]:
+    """Success and return per tag of ``info["tags"]``; several tags count for each."""
+    by_tag: dict[str, list[Any]] = defaultdict(list)
+    for episode in episodes:
+        for tag in episode.get_infos(0).get("tags", ()):
+            by_tag[str(tag)].append(episode)
+    return {tag: _of_one_tag(tagged) for tag, tagged in sorted(by_tag.items())}
+
+
+def _of_one_tag(episodes: Sequence[Any]) -> dict[str, float]:
+    won = [has_won(episode) for episode in episodes]
+    return {
+        "success_rate": _mean(won),
+        "episode_return_mean": _mean(episode.get_return() for episode in episodes),
+        "num_episodes": len(won),
+        **_interval(won),
+    }
+
+
+def wilson_interval(num_won: int, num_episodes: int) -> tuple[float, float]:
+    """95 % confidence interval of a success probability (Wilson's score interval).
+
+    Unlike the normal approximation it stays inside [0, 1] and is honest near 0 and 1.
+    No episodes give (0, 1).
+    """
+    if num_episodes == 0:
+        return 0.0, 1.0
+    rate, z2 = num_won / num_episodes, _Z_95**2
+    centre = rate + z2 / (2 * num_episodes)
+    half = _Z_95 * math.sqrt(
+        rate * (1 - rate) / num_episodes + z2 / (4 * num_episodes * num_episodes)
+    )
+    scale = 1 + z2 / num_episodes
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def _interval(won: Sequence[bool]) -> dict[str, float]:
+    low, high = wilson_interval(sum(won), len(won))
+    return {"success_ci_low": low, "success_ci_high": high}
+
+
+def _mean(values: Iterable[Any]) -> float:
+    listed = list(values)
+    return float(np.mean(listed)) if listed else 0.0
+
+
+def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    return {
+        f"{name}_mean": float(np.mean(values)),
+        f"{name}_min": float(np.min(values)),
+        f"{name}_max": float(np.max(values)),
+    }
+
+
+def _count_kinds(lost: Sequence[LostGroup]) -> Counter[str]:
+    return Counter(group.kind for group in lost)

@@ -1,0 +1,93 @@
+"""Warm start: a model that has seen an environment's expert, as a Hugging Face folder."""
+
+from pathlib import Path
+from shutil import copytree
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.warm_start.build import build
+from rllib_gigpo.warm_start.cache import cache_key, cached_folder, default_cache_dir, write_folder
+from rllib_gigpo.warm_start.warm_start_progress import Progress
+from rllib_gigpo.warm_start.warm_start_report import REPORT_FILE, read_report
+from rllib_gigpo.warm_start.warm_start_settings import TinyModelSettings, WarmStartSettings
+
+
+def warm_start(
+    settings: WarmStartSettings,
+    *,
+    output: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Returns the folder of a model fitted to an environment's expert, made at the first call only.
+
+    Args:
+        settings: everything that decides about the result.
+        output: folder to copy the result to; None leaves it in the cache.
+        cache_dir: folder of the cache; None is ``default_cache_dir()``.
+        progress: called before and while the expert plays, and after each epoch of fitting; not at
+            all if the result is in the cache.
+
+    Returns:
+        A Hugging Face folder (config, safetensors, tokenizer) that ``transformers`` and vLLM open,
+        with the report beside them: ``output`` if given.
+
+    Raises:
+        ConfigError: if settings contradict each other or name what does not exist, or ``output``
+            holds something else.
+        EnvContractError: if the environment names no expert actions, or has other than text spaces.
+    """
+    _check_settings(settings)
+    key = cache_key(settings)
+    if output is not None:
+        _check_output(Path(output), key)
+    root = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
+    folder = cached_folder(
+        root / key, lambda path: build(settings, path, key=key, progress=progress)
+    )
+    return folder if output is None else _copy(folder, Path(output))
+
+
+def _copy(source: Path, output: Path) -> Path:
+    if not output.exists():
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_folder(output, lambda path: copytree(source, path, dirs_exist_ok=True))
+    return output
+
+
+def _check_settings(settings: WarmStartSettings) -> None:
+    """Tells all mistakes at once."""
+    played = settings.demonstrations
+    probabilities = {
+        "random_action_probability": played.random_action_probability,
+        "random_label_probability": settings.random_label_probability,
+    }
+    counts = {
+        "episodes_per_seed": played.episodes_per_seed,
+        "max_episode_steps": played.max_episode_steps,
+        "num_epochs": settings.fit.num_epochs,
+    }
+    mistakes = [
+        f"{name}={value} must be at least 0 and less than 1"
+        for name, value in probabilities.items()
+        if not 0.0 <= value < 1.0
+    ]
+    mistakes += [
+        f"{name}={value} must be at least 1" for name, value in counts.items() if value < 1
+    ]
+    if settings.fit.prompt_loss_weight < 0:
+        mistakes.append(f"prompt_loss_weight={settings.fit.prompt_loss_weight} must be at least 0")
+    if not settings.seeds:
+        mistakes.append("seeds is empty: give the training tasks to demonstrate, like range(128)")
+    if settings.base_model is not None and settings.tiny_model != TinyModelSettings():
+        mistakes.append("tiny_model has no effect beside base_model: leave one of them out")
+    if mistakes:
+        raise ConfigError(f"The warm start cannot work: {'; '.join(mistakes)}.")
+
+
+def _check_output(output: Path, key: str) -> None:
+    is_same = (output / REPORT_FILE).is_file() and read_report(output).key == key
+    if output.exists() and not is_same:
+        raise ConfigError(
+            f"The output folder {str(output)!r} exists and holds something else than this warm "
+            "start. Delete it or name another one."
+        )

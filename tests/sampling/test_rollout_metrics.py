@@ -1,0 +1,114 @@
+"""Rollout metrics: rates over episodes and steps, worked by hand."""
+
+from types import SimpleNamespace
+
+import pytest
+from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+
+from rllib_gigpo import columns
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
+from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.sampling.rollout_metrics import (
+    evaluation_metrics,
+    has_won,
+    rollout_metrics,
+    wilson_interval,
+)
+
+TASK = GroupTask(group_id=0, seed=0, group_size=8, sampling=SamplingSettings())
+
+
+def episode(rewards, *, won=None, tags=(), terminated=True, valid=True):
+    result = SingleAgentEpisode()
+    result.add_env_reset("start", {"tags": list(tags)})
+    for index, reward in enumerate(rewards):
+        is_last = index == len(rewards) - 1
+        info = {"won": won} if is_last and won is not None else {}
+        result.add_env_step(
+            observation="next",
+            action="go",
+            reward=reward,
+            infos=info,
+            terminated=terminated and is_last,
+            truncated=not terminated and is_last,
+            extra_model_outputs={
+                columns.STEP_RECORD: SimpleNamespace(
+                    is_format_valid=valid,
+                    is_admissible=valid,
+                    is_prompt_cut=False,
+                    is_response_cut=False,
+                )
+            },
+        )
+    return result
+
+
+def sampled(*episodes, lost=()):
+    stats = RolloutStats(num_prompt_tokens=60, num_response_tokens=30, num_steps=6, seconds=2.0)
+    return SampleResult(groups=[FinishedGroup(TASK, list(episodes))], lost=list(lost), stats=stats)
+
+
+def test_success_counts_each_episode_once_however_long():
+    long_failure, short_success = episode([0, 0, 0, 0], won=False), episode([0, 1], won=True)
+    metrics = rollout_metrics(sampled(long_failure, short_success))
+    assert metrics["success_rate"] == 0.5
+    assert metrics["episode_len_mean"] == 3
+    assert metrics["episode_return_mean"] == 0.5
+    assert metrics["num_env_steps"] == 6
+    assert metrics["tokens_per_s"] == 15
+    assert metrics["response_tokens_mean"] == 5
+
+
+def test_validity_counts_each_step_once():
+    metrics = rollout_metrics(sampled(episode([0, 0, 0], valid=False), episode([1], valid=True)))
+    assert metrics["format_valid_rate"] == 0.25
+
+
+def test_lost_groups_are_counted_by_kind():
+    lost = [
+        LostGroup(TASK, "step", "x"),
+        LostGroup(TASK, "step", "y"),
+        LostGroup(TASK, "reset", "z"),
+    ]
+    metrics = rollout_metrics(sampled(episode([1]), lost=lost))
+    assert metrics["groups_lost"] == {"step": 2, "reset": 1}
+    assert metrics["num_episodes_lost"] == 24
+
+
+@pytest.mark.parametrize(
+    ("won", "terminated", "rewards", "expected"),
+    [
+        (True, False, [0.0], True),
+        (False, True, [1.0], False),
+        (None, True, [1.0], True),
+        (None, False, [1.0], False),
+        (None, True, [0.0], False),
+    ],
+)
+def test_the_environment_says_who_won_else_a_terminated_positive_return(
+    won, terminated, rewards, expected
+):
+    assert has_won(episode(rewards, won=won, terminated=terminated)) is expected
+
+
+def test_tags_have_rows_of_their_own():
+    metrics = evaluation_metrics(
+        sampled(
+            episode([1], won=True, tags=["easy"]),
+            episode([0], won=False, tags=["easy", "dark"]),
+            episode([0], won=False, tags=["dark"]),
+        )
+    )
+    assert metrics["tags"]["easy"]["success_rate"] == 0.5
+    assert metrics["tags"]["easy"]["num_episodes"] == 2
+    assert metrics["tags"]["dark"]["success_rate"] == 0.0
+
+
+def test_wilson_interval_agrees_with_published_values():
+    # Newcombe (1998), table I, method 3: 81/263 -> 0.2553 to 0.3662, 15/148 -> 0.0624 to 0.1605,
+    # 0/20 -> 0 to 0.1611.
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert wilson_interval(0, 0) == (0.0, 1.0)

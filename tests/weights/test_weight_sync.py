@@ -1,0 +1,171 @@
+"""Weight sync: every EnvRunner that lives confirms the new version, or the run says who did not."""
+
+from types import SimpleNamespace
+
+import pytest
+import ray
+import torch
+
+from rllib_gigpo.errors import EngineError, WeightSyncError
+from rllib_gigpo.rl_modules.engine_module import VERSION, WEIGHTS
+from rllib_gigpo.weights import weight_sync
+from rllib_gigpo.weights.weight_sync import WeightSync
+
+TENSORS = [("lm_head.weight", torch.ones(2))]
+
+
+class FakeRunner:
+    """Loads weights; one that is ``deaf`` keeps its old version."""
+
+    def __init__(self, worker_index, *, deaf=False, error=None):
+        self.worker_index, self.deaf, self.error = worker_index, deaf, error
+        self.loaded = None
+        self.module = SimpleNamespace(engine=SimpleNamespace(weight_version=-1))
+
+    def set_state(self, state):
+        if self.error is not None:
+            raise self.error
+        self.loaded = list(state["rl_module"][WEIGHTS])
+        if not self.deaf:
+            self.module.engine.weight_version = state["rl_module"][VERSION]
+
+
+class FakeGroup:
+    """An EnvRunnerGroup of fakes; those in ``silent`` give no answer, ``dying`` die meanwhile."""
+
+    def __init__(self, *runners, local=None, silent=(), dying=()):
+        self.local_env_runner = local
+        self.runners = {runner.worker_index: runner for runner in runners}
+        self.silent, self.dying = set(silent), set(dying)
+
+    def healthy_env_runner_ids(self):
+        return list(self.runners)
+
+    def foreach_env_runner(self, func, *, local_env_runner, remote_worker_ids, timeout_seconds):
+        for index in self.dying:
+            del self.runners[index]
+        return [
+            func(self.runners[index])
+            for index in remote_worker_ids
+            if index in self.runners and index not in self.silent
+        ]
+
+
+class FakeLearner:
+    def export_weights(self):
+        yield from TENSORS
+
+
+def answer(value, *, ok=True):
+    """What RLlib wraps a Learner's answer in."""
+    return SimpleNamespace(ok=ok, get=lambda: value)
+
+
+class LocalLearners:
+    is_local = True
+    _learner = FakeLearner()
+
+    def foreach_learner(self, func, *, timeout_seconds):
+        return [answer(func(self._learner))]
+
+
+class RemoteLearners:
+    is_local = False
+
+    def __init__(self, results):
+        self._results = results
+
+    def foreach_learner(self, func, *, timeout_seconds):
+        return self._results
+
+
+def sync(runners, learners=None):
+    return WeightSync(learners or LocalLearners(), runners, timeout_s=1.0)
+
+
+def test_a_local_runner_gets_the_tensors_themselves():
+    local = FakeRunner(0)
+    sync(FakeGroup(local=local)).push(3)
+    assert local.module.engine.weight_version == 3
+    assert local.loaded[0][1] is TENSORS[0][1]
+
+
+def test_all_remote_runners_load_the_version(ray_session):
+    runners = FakeRunner(1), FakeRunner(2)
+    sync(FakeGroup(*runners)).push(3)
+    assert [runner.module.engine.weight_version for runner in runners] == [3, 3]
+    assert torch.equal(runners[1].loaded[0][1], TENSORS[0][1])
+
+
+def test_a_runner_that_gives_no_answer_in_time_is_named(ray_session):
+    group = FakeGroup(FakeRunner(1), FakeRunner(2), silent={2})
+    with pytest.raises(WeightSyncError, match=r"waited 1 s for EnvRunner\(s\) \[2\].*version 3"):
+        sync(group).push(3)
+
+
+def test_a_runner_that_confirms_another_version_is_named(ray_session):
+    group = FakeGroup(FakeRunner(1, deaf=True), FakeRunner(2))
+    with pytest.raises(WeightSyncError, match=r"EnvRunner\(s\) \[1\].*1: -1"):
+        sync(group).push(3)
+
+
+def test_an_engine_that_refuses_the_weights_says_why(ray_session):
+    group = FakeGroup(FakeRunner(1, error=EngineError("lm_head.weight is missing")))
+    with pytest.raises(WeightSyncError, match=r"\[1\].*lm_head.weight is missing"):
+        sync(group).push(3)
+
+
+def test_a_runner_that_dies_meanwhile_is_no_error(ray_session):
+    healthy = FakeRunner(2)
+    sync(FakeGroup(FakeRunner(1), healthy, dying={1})).push(3)
+    assert healthy.module.engine.weight_version == 3
+
+
+@pytest.mark.parametrize("is_runner_local", [True, False])
+def test_remote_learners_hand_out_references_of_which_one_learner_has_all(
+    ray_session, is_runner_local
+):
+    results = [answer([]), answer([ray.put(TENSORS)])]
+    runner = FakeRunner(0)
+    group = FakeGroup(local=runner) if is_runner_local else FakeGroup(runner)
+    sync(group, RemoteLearners(results)).push(3)
+    assert torch.equal(runner.loaded[0][1], TENSORS[0][1])
+
+
+def test_a_runner_reads_one_chunk_after_the_other(ray_session, monkeypatch):
+    tensors = [(name, torch.ones(2)) for name in "abc"]
+    chunks = [ray.put(tensors[:2]), ray.put(tensors[2:])]
+    fetched, original = [], ray.get
+    monkeypatch.setattr(ray, "get", lambda ref: fetched.append(ref) or original(ref))
+
+    class Reader(FakeRunner):
+        def set_state(self, state):
+            self.num_fetched = [len(fetched) for _ in state["rl_module"][WEIGHTS]]
+            self.module.engine.weight_version = state["rl_module"][VERSION]
+
+    runner = Reader(1)
+    sync(FakeGroup(runner), RemoteLearners([answer(chunks)])).push(3)
+    assert runner.num_fetched == [1, 1, 2]
+
+
+def test_a_learner_puts_its_weights_into_the_store_in_chunks(ray_session, monkeypatch):
+    monkeypatch.setattr(weight_sync, "chunked", lambda tensors: ([one] for one in tensors))
+    learner = SimpleNamespace(export_weights=lambda: iter([("a", torch.ones(1)), *TENSORS]))
+    chunks = weight_sync.put_weights(learner)
+    assert [[name for name, _ in ray.get(chunk)] for chunk in chunks] == [
+        ["a"],
+        ["lm_head.weight"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("results", "cause"),
+    [
+        ([], "none in 1 s"),
+        ([answer(RuntimeError("CUDA is out of memory"), ok=False)], "CUDA"),
+        ([answer([]), answer(RuntimeError("CUDA is out of memory"), ok=False)], "CUDA"),
+    ],
+)
+def test_a_learner_that_gives_nothing_is_an_error_with_its_cause(results, cause):
+    with pytest.raises(WeightSyncError, match=f"Learners did not hand out.*{cause}"):
+        sync(FakeGroup(FakeRunner(1)), RemoteLearners(results)).push(3)
