@@ -31,7 +31,7 @@ def real_batch(experiment: Path) -> tuple[dict[str, Any], float]:
     """The columns of one iteration's batch, and the iteration's seconds."""
     import ray
 
-    from rllib_gigpo.cli.loading import load_experiment
+    from rllib_gigpo.cli.experiment import load_experiment
 
     ray.init(include_dashboard=False, log_to_driver=False)
     algorithm = load_experiment(experiment).config.build_algo()

@@ -114,8 +114,8 @@ def train_one(run: Run, args: argparse.Namespace) -> None:
     """Train one run in this process and write its file, whole or not at all."""
     import ray
 
-    from rllib_gigpo.cli.loading import apply_settings, assignment, load_experiment
-    from rllib_gigpo.cli.progress import PlainProgress
+    from rllib_gigpo.cli.experiment import apply_settings, assignment, load_experiment
+    from rllib_gigpo.cli.training.progress_display import PlainProgress
     from rllib_gigpo.reports.results import summarize
 
     experiment = load_experiment(args.experiment)

@@ -14,8 +14,3 @@ alfworld = runpy.run_path(str(Path(__file__).with_name("alfworld_gigpo_qwen.py")
 
 config = alfworld["make_config"]("gigpo-dapo")
 stop = alfworld["stop"]
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

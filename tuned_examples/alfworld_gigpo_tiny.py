@@ -42,8 +42,3 @@ config = (
 )
 
 stop = {"training_iteration": 32}
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

@@ -20,8 +20,3 @@ config = (
 )
 
 stop = {"training_iteration": 25}
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

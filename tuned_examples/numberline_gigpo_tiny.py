@@ -21,8 +21,3 @@ config = (
 )
 
 stop = {"training_iteration": 30}
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

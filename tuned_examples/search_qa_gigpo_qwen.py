@@ -83,8 +83,3 @@ config = (
 num_iterations = 660
 config.training(lr_schedule={"warmup_iterations": num_iterations // 10})
 stop = {"training_iteration": num_iterations}
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

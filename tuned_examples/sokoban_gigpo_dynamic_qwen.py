@@ -14,8 +14,3 @@ sokoban = runpy.run_path(str(Path(__file__).with_name("sokoban_gigpo_qwen.py")))
 
 config = sokoban["make_config"]("gigpo-dapo")
 stop = sokoban["stop"]
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

@@ -56,8 +56,3 @@ def make_config(preset: str) -> GiGPOConfig:
 
 config = make_config("gigpo-verl-agent")
 stop = {"training_iteration": 150}
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

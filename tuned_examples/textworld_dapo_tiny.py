@@ -14,8 +14,3 @@ config = main_job["config"].training(
     dynamic_sampling={"max_resamples": 2},
 )
 stop = main_job["stop"]
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

@@ -11,8 +11,3 @@ main_job = runpy.run_path(str(Path(__file__).with_name("textworld_gigpo_tiny.py"
 # GRPO reads no step returns, so that penalties enter in the rows themselves.
 config = main_job["config"].training(rule="grpo", penalties={"mode": "row"})
 stop = main_job["stop"]
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

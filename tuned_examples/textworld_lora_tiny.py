@@ -15,8 +15,3 @@ config = (
     .training(lr=2e-3)  # adapters want a higher rate than whole weights
 )
 stop = main_job["stop"]
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

@@ -27,8 +27,3 @@ def last_step_counts_twice(batch):
 
 config = main_job["config"].training(rule=last_step_counts_twice)
 stop = main_job["stop"]
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

@@ -15,8 +15,3 @@ config = main_job["config"].training(
     advantages={"whiten": True},
 )
 stop = main_job["stop"]
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

@@ -6,7 +6,6 @@
 ``rllib train file`` runs the grid too, without the scheduler.
 """
 
-import argparse
 import runpy
 from pathlib import Path
 
@@ -44,11 +43,3 @@ def make_tuner(restore: str | None = None) -> tune.Tuner:
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=5, num_to_keep=1),
         ),
     )
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--restore", metavar="DIR", help="go on with the search in this folder")
-    results = make_tuner(parser.parse_args().restore).fit()
-    best = results.get_best_result()
-    print(f"best step_weight: {best.config['step_weight']}, {best.path}")

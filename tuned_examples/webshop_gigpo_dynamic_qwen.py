@@ -15,8 +15,3 @@ webshop = runpy.run_path(str(Path(__file__).with_name("webshop_gigpo_qwen.py")))
 config = webshop["make_config"]("gigpo-dapo", num_test_tasks=128)
 config.training(rule={"normalize_by_std": False})
 stop = webshop["stop"]
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

@@ -65,8 +65,3 @@ def make_config(preset: str, *, num_test_tasks: int) -> GiGPOConfig:
 config = make_config("gigpo-verl-agent", num_test_tasks=256)
 config.training(rule={"normalize_by_std": False})
 stop = {"training_iteration": 150}
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

@@ -40,8 +40,3 @@ config = (
 )
 
 stop = {"training_iteration": 35}
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

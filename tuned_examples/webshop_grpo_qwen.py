@@ -14,8 +14,3 @@ webshop = runpy.run_path(str(Path(__file__).with_name("webshop_gigpo_qwen.py")))
 
 config = webshop["make_config"]("grpo", num_test_tasks=128)
 stop = webshop["stop"]
-
-if __name__ == "__main__":
-    from rllib_gigpo.cli.train import run_example
-
-    run_example(config, stop)

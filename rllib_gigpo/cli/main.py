@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from rllib_gigpo import __version__
-from rllib_gigpo.cli import (
-    INTERRUPTED,
-    OUTPUT_CLOSED,
+from rllib_gigpo.cli import INTERRUPTED, OUTPUT_CLOSED
+from rllib_gigpo.cli.commands import (
     envs,
     evaluate,
     make_alfworld_games,

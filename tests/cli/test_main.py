@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from rllib_gigpo.cli import envs
+from rllib_gigpo.cli.commands import envs
 from rllib_gigpo.cli.main import main
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rllib_gigpo.cli.evaluate import evaluate_checkpoint
+from rllib_gigpo.cli.commands.evaluate import evaluate_checkpoint
 from rllib_gigpo.weights.checksum import weights_checksum
 
 

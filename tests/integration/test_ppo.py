@@ -6,7 +6,7 @@ import torch
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import step_records
-from rllib_gigpo.cli.evaluate import evaluate_checkpoint
+from rllib_gigpo.cli.commands.evaluate import evaluate_checkpoint
 from rllib_gigpo.connectors.pipelines import prompt_renderer
 from rllib_gigpo.prompting.memory import PastStep
 from rllib_gigpo.prompting.template import PromptInputs

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.backends import needs_alfworld
 
-from rllib_gigpo.cli.loading import load_experiment
+from rllib_gigpo.cli.experiment import load_experiment
 from rllib_gigpo.envs.search_qa.retrieval import HttpSettings
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.warm_start import FitSettings, WarmStartSettings, warm_start

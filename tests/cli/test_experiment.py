@@ -6,12 +6,7 @@ import pytest
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.cli.loading import (
-    apply_settings,
-    assignment,
-    json_object,
-    load_experiment,
-)
+from rllib_gigpo.cli.experiment import apply_settings, assignment, json_object, load_experiment
 from rllib_gigpo.errors import ConfigError
 
 CONFIG = """

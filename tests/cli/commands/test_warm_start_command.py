@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rllib_gigpo.cli import warm_start as command
+from rllib_gigpo.cli.commands import warm_start as command
 from rllib_gigpo.errors import EnvContractError
 
 

@@ -1,6 +1,5 @@
 """`rllib train` from the command line to the files, with an algorithm that learns nothing."""
 
-import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,8 +8,8 @@ import pytest
 
 from rllib_gigpo.cli.main import main
 from rllib_gigpo.cli.ray_session import RaySettings
-from rllib_gigpo.cli.report import command
-from rllib_gigpo.cli.train import RunSettings
+from rllib_gigpo.cli.training.closing_report import command
+from rllib_gigpo.cli.training.run_settings import RunSettings
 from rllib_gigpo.reports.results import read_result_file
 
 EXPERIMENT = str(Path(__file__).with_name("fake_experiment.py"))
@@ -83,7 +82,7 @@ def test_each_trial_of_a_search_has_a_folder_named_by_what_is_searched(tmp_path:
 def test_options_before_and_after_the_word_file_count(monkeypatch):
     seen: list[RunSettings] = []
     monkeypatch.setattr(
-        "rllib_gigpo.cli.train.train_experiment",
+        "rllib_gigpo.cli.commands.train.train_experiment",
         lambda experiment, settings: seen.append(settings) or 0,
     )
 
@@ -133,43 +132,10 @@ def test_broken_json_is_one_line_and_exit_status_2(capsys):
     assert error.count("\n") == 1
 
 
-def test_an_experiment_started_as_a_script_takes_the_same_options(tmp_path: Path, monkeypatch):
-    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-
-    from rllib_gigpo.cli import train as module
-
-    seen = {}
-    monkeypatch.setattr("sys.argv", [str(tmp_path / "mine.py"), "--set", "lr=0.5"])
-    monkeypatch.setattr(
-        module, "train_experiment", lambda experiment, settings: seen.update(locals()) or 0
-    )
-
-    with pytest.raises(SystemExit) as exit_info:
-        module.run_example(AlgorithmConfig(), {"training_iteration": 1})
-
-    assert exit_info.value.code == 0
-    assert seen["experiment"].name == "mine"
-    assert json.dumps(seen["experiment"].stop) == '{"training_iteration": 1}'
-    assert seen["settings"].settings == [("lr", 0.5)]
-
-
-def test_a_mistake_in_an_experiment_started_as_a_script_is_one_line(tmp_path: Path, monkeypatch):
-    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-
-    from rllib_gigpo.cli.train import run_example
-
-    monkeypatch.setattr("sys.argv", [str(tmp_path / "mine.py"), "--set", "lrr=1"])
-
-    with pytest.raises(SystemExit) as exit_info:
-        run_example(AlgorithmConfig())
-
-    assert exit_info.value.code == "error: --set lrr: AlgorithmConfig has no setting 'lrr'"
-
-
 def test_the_simple_case_is_an_environment_and_a_model(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "rllib_gigpo.cli.train.train_experiment",
+        "rllib_gigpo.cli.commands.train.train_experiment",
         lambda experiment, settings: seen.append(experiment) or 0,
     )
 
@@ -194,7 +160,7 @@ def test_the_simple_case_is_an_environment_and_a_model(monkeypatch):
     ],
 )
 def test_the_exit_status_tells_done_failed_and_interrupted_apart(trials, status):
-    from rllib_gigpo.cli.tune_run import _exit_status
+    from rllib_gigpo.cli.training.tune_run import _exit_status
 
     assert _exit_status([SimpleNamespace(status=s, last_result=r) for s, r in trials]) == status
 

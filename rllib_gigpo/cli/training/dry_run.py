@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.cli import memory
-from rllib_gigpo.cli.progress import plain_line
 from rllib_gigpo.cli.ray_session import ray_session
-from rllib_gigpo.cli.train import RunSettings
+from rllib_gigpo.cli.training import memory_estimate
+from rllib_gigpo.cli.training.progress_display import plain_line
+from rllib_gigpo.cli.training.run_settings import RunSettings
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.reports.results import summarize
 
@@ -81,14 +81,14 @@ def estimate_lines(config: Any) -> list[str]:
     hf_config = load_config(config.model_path)
     model = meta_causal_lm(hf_config)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    shape = memory.model_shape(hf_config, num_parameters)
+    shape = memory_estimate.model_shape(hf_config, num_parameters)
     lines = [f"model {hf_config.model_type}, {num_parameters / 1e6:,.1f} M parameters"]
     lines += _part_lines(
         f"each of {max(1, config.num_learners)} Learners",
-        memory.learner_memory(shape, config.settings, num_learners=config.num_learners),
+        memory_estimate.learner_memory(shape, config.settings, num_learners=config.num_learners),
     )
     num_gpus = max(1, config.num_env_runners) * config.tensor_parallel_size
-    parts = memory.engine_memory(shape, config.settings, config.num_env_runners)
+    parts = memory_estimate.engine_memory(shape, config.settings, config.num_env_runners)
     lines += _part_lines(f"each of {num_gpus} engine GPUs", parts)
     return lines
 
@@ -180,7 +180,9 @@ def _tiny_iteration(config: Any, settings: RunSettings) -> Mapping[str, Any]:
 
 
 def _part_lines(title: str, parts: Mapping[str, int]) -> list[str]:
-    lines = [f"{title}: {memory.size_text(sum(parts.values()))}"]
+    lines = [f"{title}: {memory_estimate.size_text(sum(parts.values()))}"]
     return lines + [
-        f"  {name:<31} {memory.size_text(size):>12}" for name, size in parts.items() if size
+        f"  {name:<31} {memory_estimate.size_text(size):>12}"
+        for name, size in parts.items()
+        if size
     ]

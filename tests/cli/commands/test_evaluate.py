@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-from rllib_gigpo.cli import evaluate
+from rllib_gigpo.cli.commands import evaluate
 from rllib_gigpo.errors import CheckpointError
 
 RESULT = {

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rllib_gigpo.cli.loading import json_object
+from rllib_gigpo.cli.experiment import json_object
 
 if TYPE_CHECKING:
     from rllib_gigpo.warm_start import WarmStartReport, WarmStartSettings

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from rllib_gigpo.cli import progress
+from rllib_gigpo.cli.training import progress_display
 from rllib_gigpo.reports.results import IterationSummary
 
 HISTORY = [
@@ -26,31 +26,34 @@ HISTORY = [
 
 
 def test_a_plain_line_tells_the_last_iteration():
-    assert progress.plain_line(HISTORY, {"training_iteration": 6}) == (
+    assert progress_display.plain_line(HISTORY, {"training_iteration": 6}) == (
         "iteration 2/6  success 50.0%  return 1.25  valid 98.7%  length 7.0  tokens/s 12,346  "
         "sample 12.0s learn 7.5s  left 1m00s  evaluation 80.0% [70.0%, 90.0%] at iteration 2"
     )
 
 
 def test_metrics_that_are_missing_show_as_a_dash():
-    assert progress.plain_line(HISTORY[:1], {}) == (
+    assert progress_display.plain_line(HISTORY[:1], {}) == (
         "iteration 1  success 0.0%  return -  valid -  length -  tokens/s -  -  left -"
     )
 
 
 def test_the_time_left_is_the_sooner_of_the_criteria():
     # Two iterations took 15 s on average: four more are 60 s; of 50 s in all, 20 s are left.
-    assert progress.seconds_left(HISTORY, {"training_iteration": 6}) == 60.0
-    assert progress.seconds_left(HISTORY, {"training_iteration": 6, "time_total_s": 50}) == 20.0
-    assert progress.seconds_left(HISTORY, {"time_total_s": 5}) == 0.0
-    assert progress.seconds_left(HISTORY, {"env_runners/success_rate": 0.9}) is None
+    assert progress_display.seconds_left(HISTORY, {"training_iteration": 6}) == 60.0
+    assert (
+        progress_display.seconds_left(HISTORY, {"training_iteration": 6, "time_total_s": 50})
+        == 20.0
+    )
+    assert progress_display.seconds_left(HISTORY, {"time_total_s": 5}) == 0.0
+    assert progress_display.seconds_left(HISTORY, {"env_runners/success_rate": 0.9}) is None
 
 
 def test_a_sparkline_averages_long_curves_down():
-    assert progress.sparkline([0.0, 0.5, 1.0, 1.5]) == "▁▅██"
-    assert progress.sparkline([]) == ""
+    assert progress_display.sparkline([0.0, 0.5, 1.0, 1.5]) == "▁▅██"
+    assert progress_display.sparkline([]) == ""
     # 120 values in blocks of two: a 0 and a 1 make one half.
-    assert progress.sparkline([0.0, 1.0] * 60) == "▅" * 60
+    assert progress_display.sparkline([0.0, 1.0] * 60) == "▅" * 60
 
 
 @pytest.mark.parametrize(
@@ -58,12 +61,12 @@ def test_a_sparkline_averages_long_curves_down():
     [(None, "-"), (0.4, "0s"), (59.6, "1m00s"), (250, "4m10s"), (7500, "2h05m")],
 )
 def test_durations_are_short(seconds, text):
-    assert progress.duration(seconds) == text
+    assert progress_display.duration(seconds) == text
 
 
 def test_plain_progress_prints_a_line_per_iteration_and_names_trials_once_there_are_two():
     stream = io.StringIO()
-    display = progress.PlainProgress({}, stream=stream)
+    display = progress_display.PlainProgress({}, stream=stream)
 
     display.update("lr=1", HISTORY[0])
     display.update("lr=2", HISTORY[0])
@@ -76,7 +79,7 @@ def test_plain_progress_prints_a_line_per_iteration_and_names_trials_once_there_
 def live_output(updates: list[tuple[str, IterationSummary]]) -> str:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=120, height=40)
-    display = progress.LiveProgress({}, title="my run", console=console)
+    display = progress_display.LiveProgress({}, title="my run", console=console)
     display.start()
     for trial, summary in updates:
         display.update(trial, summary)
@@ -103,4 +106,4 @@ def test_the_live_table_has_a_row_for_each_trial_of_a_sweep():
 
 def test_a_pipe_gets_plain_lines():
     # pytest's captured stdout is no terminal.
-    assert isinstance(progress.make_display({}, title="x"), progress.PlainProgress)
+    assert isinstance(progress_display.make_display({}, title="x"), progress_display.PlainProgress)

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.cli import memory
+from rllib_gigpo.cli.training import memory_estimate
 from rllib_gigpo.config.sections import Settings
 
 # Qwen2.5-0.5B: 494 M parameters, 24 layers, width 896, 14 heads of 64, 2 for keys and values.
-SHAPE = memory.ModelShape(
+SHAPE = memory_estimate.ModelShape(
     num_parameters=494_000_000,
     num_layers=24,
     hidden_size=896,
@@ -42,7 +42,7 @@ def settings(tmp_path_factory):
 
 
 def test_the_parts_of_a_learner_are_multiples_of_the_parameters(settings):
-    parts = memory.learner_memory(SHAPE, settings())
+    parts = memory_estimate.learner_memory(SHAPE, settings())
 
     assert parts["weights"] == parts["gradients"] == parts["reference model"] == 1_976_000_000
     assert parts["optimiser"] == 3_952_000_000
@@ -51,11 +51,11 @@ def test_the_parts_of_a_learner_are_multiples_of_the_parameters(settings):
 
 
 def test_adapters_cost_what_is_trained_and_no_reference(settings):
-    parts = memory.learner_memory(SHAPE, settings(lora={"rank": 8}))
+    parts = memory_estimate.learner_memory(SHAPE, settings(lora={"rank": 8}))
 
     # Per layer and rank: q and o 896 + 896, k and v 896 + 128, three of 896 + 4864.
     numbers = 8 * 24 * (2 * 1792 + 2 * 1024 + 3 * 5760)
-    assert memory.adapter_parameters(SHAPE, 8) == numbers
+    assert memory_estimate.adapter_parameters(SHAPE, 8) == numbers
     assert parts["gradients"] == 4 * numbers
     assert parts["optimiser"] == 8 * numbers
     assert parts["weights"] == 4 * (494_000_000 + numbers)
@@ -63,9 +63,9 @@ def test_adapters_cost_what_is_trained_and_no_reference(settings):
 
 
 def test_a_critic_of_its_own_costs_a_second_model(settings):
-    plain = memory.learner_memory(SHAPE, settings())
-    with_critic = memory.learner_memory(SHAPE, settings(critic="model", rule="ppo"))
-    with_head = memory.learner_memory(SHAPE, settings(critic="head", rule="ppo"))
+    plain = memory_estimate.learner_memory(SHAPE, settings())
+    with_critic = memory_estimate.learner_memory(SHAPE, settings(critic="model", rule="ppo"))
+    with_head = memory_estimate.learner_memory(SHAPE, settings(critic="head", rule="ppo"))
 
     assert plain["critic model"] == with_head["critic model"]
     assert with_critic["critic model"] == 4 * plain["weights"]
@@ -73,7 +73,9 @@ def test_a_critic_of_its_own_costs_a_second_model(settings):
 
 
 def test_parts_that_a_config_does_without_cost_nothing(settings):
-    parts = memory.learner_memory(SHAPE, settings(optim="sgd", kl_coeff=0.0), num_learners=2)
+    parts = memory_estimate.learner_memory(
+        SHAPE, settings(optim="sgd", kl_coeff=0.0), num_learners=2
+    )
 
     assert parts["optimiser"] == 0
     assert parts["reference model"] == 0
@@ -82,16 +84,19 @@ def test_parts_that_a_config_does_without_cost_nothing(settings):
 
 def test_activations_by_hand(settings):
     # Per token and layer 6*896 + 2*(14+2)*64 + 4*4864 = 26,880 numbers of 2 bytes.
-    whole = memory.learner_memory(SHAPE, settings())["activations"]
+    whole = memory_estimate.learner_memory(SHAPE, settings())["activations"]
     assert whole == 1000 * 24 * 26_880 * 2
     # With checkpointing 24 layer inputs and one layer's.
     config = settings(gradient_checkpointing=True)
-    assert memory.learner_memory(SHAPE, config)["activations"] == 1000 * (24 * 896 + 26_880) * 2
+    assert (
+        memory_estimate.learner_memory(SHAPE, config)["activations"]
+        == 1000 * (24 * 896 + 26_880) * 2
+    )
 
 
 def test_the_kv_cache_holds_every_episode_of_a_runner(settings):
     # 128 episodes on 2 runners, 2,560 tokens each; a token takes 2*24*2*64 numbers of 2 bytes.
-    parts = memory.engine_memory(SHAPE, settings(), num_env_runners=2)
+    parts = memory_estimate.engine_memory(SHAPE, settings(), num_env_runners=2)
 
     assert parts["weights"] == 988_000_000
     assert parts["KV cache, all episodes at once"] == 64 * 2560 * 12_288
@@ -100,7 +105,7 @@ def test_the_kv_cache_holds_every_episode_of_a_runner(settings):
 def test_a_bound_on_episodes_and_tensor_parallelism_divide_the_cache(settings):
     config = settings(max_concurrent_episodes=16, tensor_parallel_size=2)
 
-    parts = memory.engine_memory(SHAPE, config, num_env_runners=2)
+    parts = memory_estimate.engine_memory(SHAPE, config, num_env_runners=2)
 
     assert parts["weights"] == 494_000_000
     assert parts["KV cache, all episodes at once"] == 16 * 2560 * 12_288 // 2
@@ -110,13 +115,13 @@ def test_a_shape_is_read_from_a_hugging_face_configuration():
     text = SimpleNamespace(
         num_hidden_layers=2, hidden_size=64, num_attention_heads=4, vocab_size=100
     )
-    shape = memory.model_shape(SimpleNamespace(get_text_config=lambda: text), 7)
+    shape = memory_estimate.model_shape(SimpleNamespace(get_text_config=lambda: text), 7)
 
-    assert shape == memory.ModelShape(7, 2, 64, 256, 4, 4, 16, 100)
+    assert shape == memory_estimate.ModelShape(7, 2, 64, 256, 4, 4, 16, 100)
 
 
 @pytest.mark.parametrize(
     ("size", "text"), [(3 * 2**29, "1.5 GiB"), (12 * 2**20, "12.0 MiB"), (512, "0.5 KiB")]
 )
 def test_sizes_are_read_in_the_largest_unit(size, text):
-    assert memory.size_text(size) == text
+    assert memory_estimate.size_text(size) == text

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_gigpo.cli.checkpoints import find_checkpoint
-from rllib_gigpo.cli.loading import apply_settings, assignment
-from rllib_gigpo.cli.progress import decimal, percent, thousands
+from rllib_gigpo.cli.experiment import apply_settings, assignment
 from rllib_gigpo.cli.ray_session import add_ray_options, ray_session, ray_settings
+from rllib_gigpo.cli.training.progress_display import decimal, percent, thousands
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.reports.results import EVALUATION, lookup, number
 

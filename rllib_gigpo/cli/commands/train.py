@@ -1,42 +1,21 @@
 """`rllib train`: runs an experiment file, or GiGPO on one environment, with Ray Tune."""
 
 import argparse
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rllib_gigpo.cli.loading import (
+from rllib_gigpo.cli.experiment import (
     Experiment,
     apply_settings,
     assignment,
-    experiment_from,
     json_object,
     load_experiment,
 )
 from rllib_gigpo.cli.module_folders import modules_from
-from rllib_gigpo.cli.ray_session import RaySettings, add_ray_options, ray_settings
-from rllib_gigpo.errors import ConfigError, GiGPOError
-
-if TYPE_CHECKING:
-    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """How an experiment is run; the options of ``rllib train``."""
-
-    stop: Mapping[str, Any] | None = None  # None: the experiment's own
-    settings: Sequence[tuple[str, Any]] = ()  # (name, value) set on the config
-    checkpoint_freq: int = 10  # in iterations; 0: none on the way
-    checkpoint_at_end: bool = True
-    keep_checkpoints: int = 2
-    resume: Path | None = None
-    output: Path | None = None  # None: Ray's ~/ray_results
-    experiment_name: str | None = None
-    dry_run: bool = False
-    ray: RaySettings = field(default_factory=RaySettings)
+from rllib_gigpo.cli.ray_session import add_ray_options, ray_settings
+from rllib_gigpo.cli.training.run_settings import RunSettings
+from rllib_gigpo.errors import ConfigError
 
 
 def add_parser(subparsers: Any) -> None:
@@ -79,35 +58,14 @@ def run(args: argparse.Namespace) -> int:
         return train_experiment(load_experiment(args.file), _run_settings(args))
 
 
-def run_example(config: "AlgorithmConfig", stop: Mapping[str, Any] | None = None) -> None:
-    """Run an experiment file that was started as ``python EXPERIMENT.py [options of rllib train]``.
-
-    The last two lines of such a file are ``if __name__ == "__main__":`` and
-    ``run_example(config, stop)``.
-
-    Args:
-        config: The experiment.
-        stop: Metric path -> value at which the run stops; ``--stop`` takes precedence.
-
-    Raises:
-        SystemExit: Always, with the exit status.
-    """
-    args = argparse.ArgumentParser(parents=[_option_parser()]).parse_args()
-    experiment = experiment_from({"config": config, "stop": stop}, Path(sys.argv[0]))
-    try:
-        sys.exit(train_experiment(experiment, _run_settings(args)))
-    except GiGPOError as error:
-        sys.exit(f"error: {error}")
-
-
 def train_experiment(experiment: Experiment, settings: RunSettings) -> int:
     """Train (or, with ``dry_run``, only try out) an experiment; returns the exit status."""
     apply_settings(experiment.config, settings.settings)
     if settings.dry_run:
-        from rllib_gigpo.cli.dry_run import dry_run
+        from rllib_gigpo.cli.training.dry_run import dry_run
 
         return dry_run(experiment.config, settings)
-    from rllib_gigpo.cli.tune_run import run_with_tune
+    from rllib_gigpo.cli.training.tune_run import run_with_tune
 
     return run_with_tune(experiment, settings)
 

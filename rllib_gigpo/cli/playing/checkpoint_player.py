@@ -9,10 +9,10 @@ from typing import Any
 
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.cli.checkpoints import find_checkpoint
-from rllib_gigpo.cli.evaluate import checkpoint_config
-from rllib_gigpo.cli.loading import apply_settings
-from rllib_gigpo.cli.play import PlayedStep
-from rllib_gigpo.cli.shown import shown
+from rllib_gigpo.cli.commands.evaluate import checkpoint_config
+from rllib_gigpo.cli.experiment import apply_settings
+from rllib_gigpo.cli.playing.played_step import PlayedStep
+from rllib_gigpo.cli.playing.shown import shown
 from rllib_gigpo.errors import EnvContractError
 
 

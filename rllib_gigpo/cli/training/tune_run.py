@@ -15,11 +15,11 @@ from ray.tune.tune_config import ResumeConfig
 
 from rllib_gigpo.cli import INTERRUPTED
 from rllib_gigpo.cli.checkpoints import is_checkpoint
-from rllib_gigpo.cli.loading import Experiment
-from rllib_gigpo.cli.progress import ProgressDisplay, make_display
+from rllib_gigpo.cli.experiment import Experiment
 from rllib_gigpo.cli.ray_session import ray_session
-from rllib_gigpo.cli.report import report_interrupt, report_trial
-from rllib_gigpo.cli.train import RunSettings
+from rllib_gigpo.cli.training.closing_report import report_interrupt, report_trial
+from rllib_gigpo.cli.training.progress_display import ProgressDisplay, make_display
+from rllib_gigpo.cli.training.run_settings import RunSettings
 from rllib_gigpo.errors import CheckpointError, ConfigError
 from rllib_gigpo.reports.results import summarize
 from rllib_gigpo.resources import check_resources

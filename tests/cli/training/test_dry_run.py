@@ -4,8 +4,8 @@ import pytest
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3MoeConfig
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.cli import dry_run
-from rllib_gigpo.cli.train import RunSettings
+from rllib_gigpo.cli.training import dry_run
+from rllib_gigpo.cli.training.run_settings import RunSettings
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.models.tokenizer import load_tokenizer

@@ -8,8 +8,8 @@ import pytest
 from gymnasium import spaces
 
 from rllib_gigpo.cli.main import main
-from rllib_gigpo.cli.players import Chance, Expert, Person, Quit
-from rllib_gigpo.cli.shown import in_one_line, shown
+from rllib_gigpo.cli.playing.players import Chance, Expert, Person, Quit
+from rllib_gigpo.cli.playing.shown import in_one_line, shown
 from rllib_gigpo.envs import CATALOGUE
 from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.errors import EnvContractError

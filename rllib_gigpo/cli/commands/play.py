@@ -1,0 +1,75 @@
+"""`rllib play`: one episode in the terminal, by a person, the expert, chance or a checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rllib_gigpo.cli.experiment import json_object, whole_number
+from rllib_gigpo.cli.playing.local_episode import Prompter, play_here
+from rllib_gigpo.cli.playing.played_step import show
+from rllib_gigpo.cli.playing.players import make_player
+from rllib_gigpo.errors import ConfigError
+
+_PLAYERS = ("person", "expert", "random")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``play`` to the command."""
+    parser = subparsers.add_parser(
+        "play",
+        help="play one episode in the terminal",
+        description="Play one episode and see what an agent sees: prompt, anchor, admissible "
+        "actions, reward. As a person, as the environment's expert, at random, or with a "
+        "checkpoint.",
+    )
+    parser.add_argument("env", metavar="ID", nargs="?", help="Gymnasium id; not with --checkpoint")
+    parser.add_argument(
+        "--env-config", metavar="JSON", type=json_object, default={}, help="its settings"
+    )
+    parser.add_argument(
+        "--as", choices=_PLAYERS, default="person", dest="player", help="who plays (person)"
+    )
+    parser.add_argument("--checkpoint", metavar="DIR", type=Path, help="let this checkpoint play")
+    parser.add_argument("--engine", default="transformers", help="of the checkpoint (transformers)")
+    parser.add_argument(
+        "--seed", metavar="N", type=whole_number(0), default=0, help="the task (default: 0)"
+    )
+    parser.add_argument(
+        "--max-steps", metavar="N", type=whole_number(1), default=50, help="(default: 50)"
+    )
+    parser.add_argument("--template", metavar="NAME", default="default", help="of the prompt")
+    parser.add_argument(
+        "--history-length",
+        metavar="N",
+        type=whole_number(0),
+        default=2,
+        help="past turns shown (default: 2)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out ``rllib play``; returns the exit status.
+
+    Raises:
+        ConfigError: Neither an environment nor a checkpoint, or both.
+    """
+    if (args.env is None) == (args.checkpoint is None):
+        raise ConfigError("play needs either the ID of an environment or --checkpoint DIR")
+    if args.checkpoint is not None:
+        from rllib_gigpo.cli.playing.checkpoint_player import checkpoint_steps
+
+        show(checkpoint_steps(args.checkpoint, seed=args.seed, engine=args.engine))
+        return 0
+    from rllib_gigpo.env_runner.env_source import EnvSource
+
+    env = EnvSource(args.env, args.env_config).make()
+    prompter = Prompter(args.template, args.history_length)
+    player = make_player(args.player, args.seed, env.action_space)
+    try:
+        play_here(env, player, prompter, args.seed, args.max_steps)
+    finally:
+        env.close()
+    return 0

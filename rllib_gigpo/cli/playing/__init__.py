@@ -1,0 +1,1 @@
+"""Who plays in `rllib play`, and how a step is shown."""

@@ -1,0 +1,91 @@
+"""An episode in this process, by a person, the expert or chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rllib_gigpo.cli.playing.played_step import facts, result, rule
+from rllib_gigpo.cli.playing.players import Player, Quit
+from rllib_gigpo.cli.playing.shown import in_one_line, shown
+from rllib_gigpo.errors import EnvContractError
+
+if TYPE_CHECKING:
+    import gymnasium
+
+    from rllib_gigpo.prompting.memory import PastStep
+
+
+class Prompter:
+    """Renders the prompt of each turn, without the chat template of any model."""
+
+    def __init__(self, template: str, history_length: int) -> None:
+        from rllib_gigpo.prompting.memory import LastSteps
+        from rllib_gigpo.prompting.template import PromptTemplate
+
+        self._template = PromptTemplate.from_name_or_source(template)
+        self._memory = LastSteps(history_length)
+        self._past: list[PastStep] = []
+
+    def render(self, observation: str, info: Mapping[str, Any]) -> str:
+        """The prompt of this turn."""
+        from rllib_gigpo.prompting.template import PromptInputs
+
+        inputs = PromptInputs(
+            observation=observation,
+            task=str(info.get("task", "")),
+            admissible_actions=tuple(info.get("admissible_actions") or ()),
+            history=tuple(self._memory.recall(self._past)),
+            step=len(self._past) + 1,
+        )
+        return self._template.render(inputs, action_tag="action", think_tag="think")
+
+    def note(self, observation: str, action: str) -> None:
+        """Remember a finished turn."""
+        from rllib_gigpo.prompting.memory import PastStep
+
+        self._past.append(
+            PastStep(step=len(self._past) + 1, observation=observation, action=action)
+        )
+
+
+def play_here(
+    env: gymnasium.Env, player: Player, prompter: Prompter, seed: int, max_steps: int
+) -> None:
+    """Play with an environment in this process; each turn is printed before it is answered.
+
+    Raises:
+        EnvContractError: The environment failed.
+    """
+    with _told(f"reset(seed={seed})"):
+        observation, info = env.reset(seed=seed)
+    total, ended = 0.0, False
+    for step in range(1, max_steps + 1):
+        print(f"{rule(step)}\n{prompter.render(shown(observation), info)}")
+        print(facts(info.get("anchor", observation), info.get("admissible_actions")))
+        try:
+            action = player.choose(info)
+        except Quit:
+            break
+        prompter.note(shown(observation), in_one_line(action))
+        with _told(f"step({action!r})"):
+            observation, reward, terminated, truncated, info = env.step(action)
+        total += float(reward)
+        print(result(action, float(reward), total))
+        ended = terminated or truncated
+        if ended:
+            print(f"{rule('the end')}\n{shown(observation)}")
+            break
+    print(f"won {bool(info.get('won'))}, return {total:g}" + ("" if ended else ", not ended"))
+
+
+@contextmanager
+def _told(call: str) -> Iterator[None]:
+    """Turn whatever the environment's code raises into one line."""
+    try:
+        yield
+    except Exception as error:
+        raise EnvContractError(
+            f"The environment failed in {call}: {type(error).__name__}: {error}"
+        ) from error
