@@ -11,7 +11,7 @@
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
     $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
-EXPERIMENT ?= tuned_examples/textworld_gigpo_tiny.py
+EXPERIMENT ?= tuned_examples/tiny/textworld_gigpo_tiny.py
 RESULTS ?= results
 EXTRAS ?= textworld,webshop,search,minigrid,textarena,gem,similar,plot,lora,dev
 
@@ -74,7 +74,7 @@ bench: setup  ## time the parts against plain counterparts; JSON in results/benc
 define learn
 for task in $(2); do \
     $(BIN)/python benchmarks/learning.py --variants $(1) --output $(RESULTS)/$${task#textworld_} \
-        --experiment tuned_examples/$${task}_gigpo_tiny.py $(ARGS) || exit; done
+        --experiment tuned_examples/tiny/$${task}_gigpo_tiny.py $(ARGS) || exit; done
 endef
 
 results: setup  ## compare credit rules on a grid world and with agents; goes on where it was cut off

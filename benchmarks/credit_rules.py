@@ -23,7 +23,9 @@ from rllib_gigpo import columns
 from rllib_gigpo.credit.anchors import exact_anchor_groups
 from rllib_gigpo.credit.rules import RULES, make_rule
 
-EXPERIMENT = Path(__file__).resolve().parents[1] / "tuned_examples" / "textworld_gigpo_tiny.py"
+EXPERIMENT = (
+    Path(__file__).resolve().parents[1] / "tuned_examples" / "tiny" / "textworld_gigpo_tiny.py"
+)
 PHASES = ("sample_s", "credit_s", "learn_s", "sync_s")
 
 

@@ -27,7 +27,7 @@ from paired import PairedDifference, paired_difference
 from rllib_gigpo.reports import plots
 
 ROOT = Path(__file__).resolve().parents[1]
-EXPERIMENT = ROOT / "tuned_examples" / "textworld_gigpo_tiny.py"
+EXPERIMENT = ROOT / "tuned_examples" / "tiny" / "textworld_gigpo_tiny.py"
 # Success of one iteration is noisy (64 episodes): everything is judged on the mean of five.
 WINDOW = 5
 GOAL = 0.7

@@ -37,7 +37,7 @@ import numpy as np
 
 THIS_FILE = Path(__file__).resolve()
 ROOT = THIS_FILE.parents[1]
-EXPERIMENT = Path("tuned_examples/textworld_gigpo_tiny.py")
+EXPERIMENT = Path("tuned_examples/tiny/textworld_gigpo_tiny.py")
 PACKAGE, DISTRIBUTION = "rllib_gigpo", "rllib-gigpo"
 GROUPS = ("console_scripts", "vllm.general_plugins")  # of entry points
 # Fields of TokenRows.

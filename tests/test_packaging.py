@@ -22,7 +22,7 @@ LAYERS = {
     **dict.fromkeys(["models", "engines"], 2),
     **dict.fromkeys(["sampling", "env_runner", "connectors", "rl_modules", "learner"], 3),
     **dict.fromkeys(["warm_start", "resources", "weights.weight_sync", "reports.transcripts"], 3),
-    **dict.fromkeys(["config", "gigpo", "reports"], 4),
+    **dict.fromkeys(["config", "gigpo", "recipes", "reports"], 4),
     **dict.fromkeys(["cli"], 5),
 }
 # Part of the package -> top-level packages that it must never import. The maths and the models run

@@ -33,10 +33,11 @@ def setter(*sections: type[Section]) -> Callable[[F], F]:
         def store(self: Any, **options: Any) -> Any:
             unknown = [name for name in options if name not in known]
             if unknown:
+                called = f"{type(self).__name__}.{method.__name__}"
                 nearest = (f"{name!r}{did_you_mean(name, known)}" for name in unknown)
                 raise UnknownOptionError(
-                    "\n".join(f"{method.__qualname__}() has no option {one}" for one in nearest)
-                    + f"\nhelp({method.__qualname__}) lists all options with their meaning."
+                    "\n".join(f"{called}() has no option {one}" for one in nearest)
+                    + f"\nhelp({called}) lists all options with their meaning."
                 )
             if host is not None:
                 host(self, **{name: options[name] for name in options if name not in fields})

@@ -120,9 +120,9 @@ class RLlibParts(AlgorithmConfig):
         env: str | None = None,
         env_config: Mapping[str, Any] | None = None,
         base_model: str | None = None,
-        demonstrations: DemonstrationSettings | None = None,
-        tiny_model: TinyModelSettings | None = None,
-        fit: FitSettings | None = None,
+        demonstrations: DemonstrationSettings | Mapping[str, Any] | None = None,
+        tiny_model: TinyModelSettings | Mapping[str, Any] | None = None,
+        fit: FitSettings | Mapping[str, Any] | None = None,
     ) -> Self:
         """Take a model that was fitted to the environment's expert, once, as that of the run.
 
@@ -135,9 +135,10 @@ class RLlibParts(AlgorithmConfig):
             env: Gymnasium id, where `environment` was given a class or a function.
             env_config: Keywords of the environment that differ for demonstrations.
             base_model: Hugging Face folder to fit; None for a new model of 0.3M parameters.
-            demonstrations: How the expert plays; None for the defaults.
-            tiny_model: Size of the new model; None for the defaults.
-            fit: How the model is fitted; None for the defaults.
+            demonstrations: How the expert plays: fields of `DemonstrationSettings`, as a dict or an
+                object. In a dict, ``max_episode_steps`` is by default that of the config.
+            tiny_model: Size of the new model: fields of `TinyModelSettings`.
+            fit: How the model is fitted: fields of `FitSettings`.
 
         Raises:
             ConfigError: If demonstrations cannot be played as the config says.

@@ -1,9 +1,11 @@
 """The warm start that suits a config: its environment, its training tasks, its prompts."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.options.registry import did_you_mean
 from rllib_gigpo.warm_start.warm_start_settings import (
     DemonstrationSettings,
     FitSettings,
@@ -11,6 +13,8 @@ from rllib_gigpo.warm_start.warm_start_settings import (
     TinyModelSettings,
     WarmStartSettings,
 )
+
+Record = TypeVar("Record", DemonstrationSettings, TinyModelSettings, FitSettings)
 
 _OWN_PIECES = ("memory", "action_parser", "observation_to_text")
 
@@ -21,14 +25,14 @@ def settings_for(
     env: str | None = None,
     env_config: Mapping[str, Any] | None = None,
     base_model: str | None = None,
-    demonstrations: DemonstrationSettings | None = None,
-    tiny_model: TinyModelSettings | None = None,
-    fit: FitSettings | None = None,
+    demonstrations: DemonstrationSettings | Mapping[str, Any] | None = None,
+    tiny_model: TinyModelSettings | Mapping[str, Any] | None = None,
+    fit: FitSettings | Mapping[str, Any] | None = None,
 ) -> WarmStartSettings:
-    """Returns the settings of a warm start; see `GiGPOConfig.warm_start`.
+    """Return the settings of a warm start; see `GiGPOConfig.warm_start`.
 
     Raises:
-        ConfigError: if demonstrations cannot be played as the config says.
+        ConfigError: Demonstrations cannot be played as the config says, or a setting is unknown.
     """
     played_env = env if env is not None else config.env
     mistakes = []
@@ -50,15 +54,35 @@ def settings_for(
         seeds=tuple(range(first, first + number)),
         base_model=base_model,
         prompting=prompting_of(config),
-        demonstrations=demonstrations
-        or DemonstrationSettings(max_episode_steps=config.max_episode_steps),
-        tiny_model=tiny_model or TinyModelSettings(),
-        fit=fit or FitSettings(),
+        demonstrations=_record(
+            DemonstrationSettings,
+            "demonstrations",
+            demonstrations,
+            max_episode_steps=config.max_episode_steps,
+        ),
+        tiny_model=_record(TinyModelSettings, "tiny_model", tiny_model),
+        fit=_record(FitSettings, "fit", fit),
     )
 
 
+def _record(kind: type[Record], name: str, given: Any, **defaults: Any) -> Record:
+    """Build settings from a dict; pass on settings that are built."""
+    if isinstance(given, kind):
+        return given
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"warm_start: {name}={given!r} must be a dict or a {kind.__name__}.")
+    known = [field.name for field in fields(kind)]
+    for key in given or {}:
+        if key not in known:
+            raise ConfigError(
+                f"warm_start: {name} has no setting {key!r}{did_you_mean(key, known)}; it has"
+                f" {', '.join(known)}."
+            )
+    return kind(**(defaults | dict(given or {})))
+
+
 def prompting_of(config: Any) -> PromptSettings:
-    """Returns how prompts and responses look in the runs of a config."""
+    """Return how prompts and responses look in the runs of a config."""
     return PromptSettings(
         template=config.template,
         history_length=config.history_length,

@@ -12,7 +12,7 @@ from rllib_gigpo.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "environments"
-ALFWORLD_TEMPLATE = str(ROOT / "tuned_examples" / "alfworld.jinja")
+ALFWORLD_TEMPLATE = "alfworld_tiny"
 FIRM_LAKE = {"rules": "roll", "is_slippery": False}
 
 

@@ -11,8 +11,7 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.warm_start import FitSettings, WarmStartSettings, warm_start
 
 EXAMPLES = Path(__file__).parents[2] / "tuned_examples"
-# Examples import `warm_start` when they are run: this one, which plays two tasks for one epoch.
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+FILES = {path.stem: path for path in sorted(EXAMPLES.glob("*/*.py"))}
 TRAINED_ALWAYS = (
     "textworld_gigpo_tiny",
     "textworld_lora_tiny",
@@ -41,7 +40,7 @@ TRAINED_WHEN_ASKED = (
 
 @pytest.fixture
 def quick_warm_start(monkeypatch, tmp_path):
-    """A warm start of seconds in place of minutes, with the settings of the example."""
+    """A warm start of seconds in place of minutes: two tasks, one epoch."""
     from dataclasses import replace
 
     import rllib_gigpo.warm_start as package
@@ -54,12 +53,12 @@ def quick_warm_start(monkeypatch, tmp_path):
 
 
 def test_every_tiny_example_is_trained_by_a_test():
-    tiny = {name for name in NAMES if name.endswith("_tiny")}
+    tiny = {name for name in FILES if name.endswith("_tiny")}
     assert tiny <= {*TRAINED_ALWAYS, *TRAINED_WHEN_ASKED}
 
 
 def test_questions_without_a_retriever_are_an_error_that_names_the_variable(monkeypatch):
-    example = EXAMPLES / "search_qa_gigpo_qwen.py"
+    example = FILES["search_qa_gigpo_qwen"]
     monkeypatch.setenv("QUESTIONS", "train.jsonl")
     monkeypatch.delenv("RETRIEVER_URL", raising=False)
     with pytest.raises(ConfigError, match="RETRIEVER_URL is not: start a service"):
@@ -73,11 +72,11 @@ def test_questions_without_a_retriever_are_an_error_that_names_the_variable(monk
     "name",
     [
         pytest.param(name, marks=needs_alfworld if name == "alfworld_gigpo_tiny" else ())
-        for name in NAMES
+        for name in FILES
     ],
 )
 def test_an_example_defines_a_valid_config_and_an_end(name, quick_warm_start):
-    experiment = load_experiment(EXAMPLES / f"{name}.py")
+    experiment = load_experiment(FILES[name])
     config = experiment.config.copy(copy_frozen=False)
     if name == "textworld_tune":
         config.training(step_weight=1.0)  # in the place of the search
@@ -93,7 +92,7 @@ def test_an_example_defines_a_valid_config_and_an_end(name, quick_warm_start):
     ],
 )
 def test_an_example_trains(name, quick_warm_start, build):
-    config = load_experiment(EXAMPLES / f"{name}.py").config
+    config = load_experiment(FILES[name]).config
     config.training(num_groups=2, group_size=2).tasks(max_episode_steps=3)
     algorithm = build(config)
     again = algorithm.settings.credit.dynamic_sampling

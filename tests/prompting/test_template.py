@@ -15,7 +15,15 @@ INPUTS = PromptInputs(
 
 
 def test_four_templates_are_shipped():
-    assert shipped_template_names() == ["compact", "default", "search_qa", "textworld"]
+    assert shipped_template_names() == [
+        "alfworld_tiny",
+        "compact",
+        "default",
+        "grid",
+        "search_qa",
+        "textworld",
+        "webshop_tiny",
+    ]
 
 
 def test_the_compact_template_holds_facts_only():
@@ -82,7 +90,7 @@ def test_a_template_can_be_given_as_a_path(tmp_path):
 
 
 def test_an_unknown_name_is_an_error_with_the_shipped_names():
-    with pytest.raises(ConfigError, match="'compact', 'default', 'search_qa', 'textworld'"):
+    with pytest.raises(ConfigError, match="'alfworld_tiny', 'compact', 'default', 'grid'"):
         PromptTemplate.from_name_or_source("textwrld")
 
 

@@ -37,6 +37,32 @@ def test_environment_tasks_and_prompts_are_those_of_the_config(config):
     )
 
 
+def test_settings_may_be_given_as_dicts(config):
+    settings = settings_for(
+        config,
+        demonstrations={"episodes_per_seed": 2},
+        tiny_model={"num_layers": 1},
+        fit={"num_epochs": 3},
+    )
+    assert settings.demonstrations == DemonstrationSettings(
+        episodes_per_seed=2, max_episode_steps=9
+    )
+    assert settings.tiny_model.num_layers == 1
+    assert settings.fit == FitSettings(num_epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"fit": {"num_epoch": 3}}, "fit has no setting 'num_epoch'; did you mean 'num_epochs'"),
+        ({"demonstrations": 5}, "demonstrations=5 must be a dict or a DemonstrationSettings"),
+    ],
+)
+def test_unknown_settings_are_an_error_that_names_the_nearest(config, given, message):
+    with pytest.raises(ConfigError, match=message):
+        settings_for(config, **given)
+
+
 def test_what_is_given_goes_before(config):
     demonstrations = DemonstrationSettings(episodes_per_seed=2)
     settings = settings_for(

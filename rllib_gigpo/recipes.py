@@ -1,0 +1,62 @@
+"""What experiment files share: a large model on GPUs, and an experiment that varies another one.
+
+The files in ``tuned_examples/`` are built from these parts; use them in your own.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+from rllib_gigpo.gigpo import GiGPOConfig
+
+_SIZES = "assets/qwen2.5-1.5b-instruct"
+
+
+def experiment(path: str, *, beside: str) -> SimpleNamespace:
+    """Run another experiment file and return all that it defines, to be varied.
+
+    Args:
+        path: The other file, relative to the folder of ``beside``.
+        beside: ``__file__`` of the caller.
+
+    Example:
+        >>> main_job = experiment("../tiny/textworld_gigpo_tiny.py", beside=__file__)
+        ... # doctest: +SKIP
+        >>> config = main_job.config.training(rule="rloo")  # doctest: +SKIP
+    """
+    return SimpleNamespace(**runpy.run_path(str(Path(beside).parent / path)))
+
+
+def qwen_on_gpus(preset: str, *, beside: str, num_gpus: int = 2) -> GiGPOConfig:
+    """Start from a preset, with Qwen2.5 in bfloat16: half of the GPUs generate, half learn.
+
+    The model is the folder that the environment variable ``QWEN_PATH`` names. Without it stands the
+    published configuration of Qwen2.5-1.5B-Instruct, which has no weights: it serves ``--dry-run``.
+
+    Args:
+        preset: Such as "gigpo-verl-agent"; docs/presets.md lists all.
+        beside: ``__file__`` of the caller, a file in a folder of ``tuned_examples/``.
+        num_gpus: An even number.
+
+    Raises:
+        ConfigError: There is no such preset.
+    """
+    sizes = Path(beside).resolve().parents[1] / _SIZES
+    num_each = num_gpus // 2
+    return (
+        GiGPOConfig.preset(preset)
+        .llm(
+            model_path=os.environ.get("QWEN_PATH", str(sizes)),
+            autocast_dtype="bfloat16",
+            gradient_checkpointing=True,
+        )
+        .inference(engine_dtype="bfloat16")
+        .training(micro_batch_tokens=32768)
+        .env_runners(num_env_runners=num_each, num_gpus_per_env_runner=1)
+        .learners(num_learners=num_each, num_gpus_per_learner=1)
+        .evaluation(evaluation_interval=5)
+        .debugging(seed=0)
+    )

@@ -1,0 +1,6 @@
+"""GiGPO with dynamic sampling on ALFWorld: groups that all win or all lose are drawn again."""
+
+from rllib_gigpo.recipes import experiment
+
+alfworld = experiment("alfworld_gigpo_qwen.py", beside=__file__)
+config, stop = alfworld.make_config("gigpo-dapo"), alfworld.stop

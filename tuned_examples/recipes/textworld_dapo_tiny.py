@@ -1,0 +1,15 @@
+"""The main job with GiGPO and DAPO's tricks: clip-higher and dynamic sampling.
+
+rllib train file tuned_examples/recipes/textworld_dapo_tiny.py
+"""
+
+from rllib_gigpo.recipes import experiment
+
+main_job = experiment("../tiny/textworld_gigpo_tiny.py", beside=__file__)
+
+# Groups that all win or all lose teach nothing: they are drawn again, at most twice an iteration.
+config = main_job.config.training(
+    policy_loss={"clip_param_high": 0.28},
+    dynamic_sampling={"max_resamples": 2},
+)
+stop = main_job.stop

@@ -1,0 +1,39 @@
+"""WebShop on a CPU: buy what the customer asks for in a small generated shop.
+
+    rllib train file tuned_examples/tiny/webshop_gigpo_tiny.py
+
+Forty products of twenty kinds: search for the kind, open the right one of two or more, choose its
+colour and size, buy; at most 10 steps, and 10 for a perfect purchase. (With WebShop's score as the
+reward a small agent learns to buy at once, without the options: 0.5 without any risk.) The prompt
+is `webshop_tiny`. As in the main job (textworld_gigpo_tiny.py) a small model is first fitted to
+noisy demonstrations, and to the prompts as well: they repeat names, which teaches it to copy them.
+"""
+
+from rllib_gigpo import GiGPOConfig
+
+config = (
+    GiGPOConfig.preset("gigpo-tiny")
+    .environment(
+        "rllib_gigpo.envs:WebShop-v0",
+        env_config={
+            "num_products": 40,
+            "num_test_goals": 100,
+            "max_steps": 10,
+            "reward": "win",
+            "observation": "page_without_goal",
+            "expert": False,
+        },
+    )
+    .prompting(template="webshop_tiny", history_length=6)
+    .llm(max_prompt_tokens=512, max_response_tokens=24)
+    .tasks(num_train_tasks=128, num_test_tasks=100, max_episode_steps=10)
+    .training(penalties={"format": 0.5, "admissible": 0.5})  # of a win of 10, as 0.05 of 1
+    .warm_start(
+        env_config={"expert": True},
+        demonstrations={"episodes_per_seed": 3, "random_label_probability": 0.05},
+        fit={"num_epochs": 5, "prompt_loss_weight": 1.0},
+    )
+    .debugging(seed=0)
+)
+
+stop = {"training_iteration": 35}
