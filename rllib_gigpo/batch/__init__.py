@@ -1,1 +1,1 @@
-"""Records that cross borders: what an EnvRunner hands to credit, and credit to the Learners."""
+"""Records passed between processes: from EnvRunners to the credit pipeline, and on to Learners."""

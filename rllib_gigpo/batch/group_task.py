@@ -1,4 +1,4 @@
-"""One group to play, as the sampling side hands it to an EnvRunner."""
+"""The order to play one group, which the sampler sends to an EnvRunner."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class GroupTask:
     """One group to play: every member starts from ``reset(seed=seed)``.
 
     Attributes:
-        group_id: Of training a running number, unique over the life of the Algorithm: the seed of
-            every answer depends on it. Of evaluation "test-" and the task's number.
-        seed: The environment seed, the same for all members.
-        group_size: Number of episodes.
-        sampling: How their tokens are drawn.
-        is_training: Whether the episodes are trained on; RLlib's ``explore``.
+        group_id: In training a running number, unique for the life of the Algorithm, which seeds
+            every answer; in evaluation "test-" and the task's number.
+        seed: The environment seed, shared by all members.
+        group_size: The number of episodes.
+        sampling: How the engine samples tokens.
+        is_training: Whether the episodes are for training; RLlib's ``explore``.
     """
 
     group_id: int | str

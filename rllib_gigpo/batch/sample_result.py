@@ -1,4 +1,4 @@
-"""What a rollout gives back."""
+"""The result of a rollout, which EnvRunners return to the Algorithm."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class FinishedGroup:
 class LostGroup:
     """A group that a fault ended; its episodes are dropped.
 
-    Kinds of faults in environments: reset, step, reward, observation, not_deterministic, worker,
-    timeout; in EnvRunners: runner, engine, weights.
+    Kinds of faults in environments: reset, step, reward, observation, not_deterministic, worker and
+    timeout; in EnvRunners: runner, engine and weights.
     """
 
     task: GroupTask
@@ -34,17 +34,17 @@ class LostGroup:
 
 @dataclass(frozen=True, slots=True)
 class RolloutStats:
-    """Where the time of a rollout went, and how much it made."""
+    """The output of a rollout and the time it took."""
 
     num_prompt_tokens: int = 0
     num_response_tokens: int = 0
     num_steps: int = 0
-    seconds: float = 0.0  # wall clock, one poll after the other
+    seconds: float = 0.0  # wall clock, summed over polls
     engine_s: float = 0.0  # inside the engine's poll
     env_s: float = 0.0  # inside environments, summed over all of them
 
     def __add__(self, other: RolloutStats) -> RolloutStats:
-        """Sums."""
+        """Add up both."""
         return RolloutStats(
             num_prompt_tokens=self.num_prompt_tokens + other.num_prompt_tokens,
             num_response_tokens=self.num_response_tokens + other.num_response_tokens,
@@ -57,10 +57,10 @@ class RolloutStats:
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """What one call of `GroupEnvRunner.sample_groups`, or a whole sampling phase, brings."""
+    """The result of one call of `GroupEnvRunner.sample_groups`, or of a whole sampling phase."""
 
     groups: list[FinishedGroup] = field(default_factory=list)
-    filtered: list[FinishedGroup] = field(default_factory=list)  # played, but not in the batch
+    filtered: list[FinishedGroup] = field(default_factory=list)  # played but not in the batch
     lost: list[LostGroup] = field(default_factory=list)
     stats: RolloutStats = field(default_factory=RolloutStats)
 
@@ -70,7 +70,7 @@ class SampleResult:
         return [episode for group in self.groups for episode in group.episodes]
 
     def __add__(self, other: SampleResult) -> SampleResult:
-        """Both together."""
+        """Merge both."""
         return SampleResult(
             groups=self.groups + other.groups,
             filtered=self.filtered + other.filtered,

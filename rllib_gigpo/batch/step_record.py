@@ -1,4 +1,4 @@
-"""What is kept of one step of an episode, from the prompt to the reward."""
+"""The record of one step of an episode, from the prompt to the reward."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class StepRecord:
     prompt_text: str
     is_prompt_cut: bool  # whether anything was left out of the prompt
     response_token_ids: Sequence[int]  # (L,)
-    rollout_logp: np.ndarray  # (L,) float32, of the distribution that was sampled from
-    token_versions: np.ndarray  # (L,) int64, the policy version that made each token
+    rollout_logp: np.ndarray  # (L,) float32, under the distribution that was sampled from
+    token_versions: np.ndarray  # (L,) int64, the policy version that sampled each token
     finish_reason: str  # "stop", "length" or "abort"
     response_text: str
-    action_text: str  # what the parser read
+    action_text: str  # the action that the parser found
     is_format_valid: bool
     is_admissible: bool
-    reward: float  # the environment's
+    reward: float  # from the environment
     anchor: Hashable  # the state before the action: info["anchor"], or the observation's text
-    media: tuple[Any, ...] = ()  # what the prompt shows in addition to text
+    media: tuple[Any, ...] = ()  # what the prompt shows besides text
 
     @property
     def policy_version(self) -> int:
-        """The oldest policy version that made one of the tokens; -1 without tokens."""
+        """The oldest policy version that sampled one of the tokens; -1 without tokens."""
         return int(self.token_versions.min()) if len(self.token_versions) else -1
 
     @property

@@ -1,8 +1,8 @@
-"""Token rows: what travels from the credit pipeline to the Learners, without padding.
+"""Token rows: the training batch that the credit pipeline sends to the Learners, without padding.
 
-All tokens of all rows lie in one array, row after row; lengths say where a row begins. Each row
-knows its mini-batch, and the mini-batches' global counts travel with every share of the rows, so
-that a loss divides by the same number wherever its rows end up.
+All tokens are in one array, row after row; lengths define where a row begins. Each row knows its
+mini-batch, and every shard of the rows carries the global counts of all mini-batches, so a loss
+has the same divisor on every Learner.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class TokenRows:
         minibatch_ids: (R,) int32 in [0, M).
         minibatch_token_counts: (M,) float64, weighted response tokens over all Learners.
         minibatch_row_counts: (M,) float64, weighted rows over all Learners.
-        old_values: (R,) float32, what the critic said of each row's state; None without a critic.
-        value_targets: (R,) float32, what it should have said; None without a critic.
+        old_values: (R,) float32, the critic's value of each row's state; None without a critic.
+        value_targets: (R,) float32, the targets of these values; None without a critic.
     """
 
     token_ids: np.ndarray
@@ -45,10 +45,10 @@ class TokenRows:
     value_targets: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        """Check that the lengths agree.
+        """Check that the lengths match.
 
         Raises:
-            ValueError: They do not, or a mini-batch id is out of range.
+            ValueError: The lengths do not match, or a mini-batch id is out of range.
         """
         num_response_tokens = int(self.response_lengths.sum())
         expected = {
@@ -63,8 +63,8 @@ class TokenRows:
         for name, length in expected.items():
             if getattr(self, name).shape != (length,):
                 raise ValueError(
-                    f"TokenRows.{name} has shape {getattr(self, name).shape}; the lengths of the"
-                    f" rows and mini-batches ask for ({length},)."
+                    f"TokenRows.{name} has shape {getattr(self, name).shape}, but the lengths of"
+                    f" the rows and mini-batches require ({length},)."
                 )
         ids = self.minibatch_ids
         if ids.size and not (ids.min() >= 0 and ids.max() < self.num_minibatches):
@@ -93,18 +93,18 @@ class TokenRows:
             prompts: R lists of token ids.
             responses: R lists of token ids.
             rollout_logp: R arrays, one log-probability per response token.
-            advantages: (S,), one per response token, row after row.
-            minibatch_ids: (R,).
-            num_minibatches: M.
-            weights: (R,); None for 1 each.
-            old_values: (R,), with a critic only.
-            value_targets: (R,), with a critic only.
+            advantages: (S,) One per response token, row after row.
+            minibatch_ids: (R,) The mini-batch of each row.
+            num_minibatches: The number of mini-batches, M.
+            weights: (R,) Weights in the loss; None for 1 each.
+            old_values: (R,) The critic's values; None without a critic.
+            value_targets: (R,) The targets of the values; None without a critic.
 
         Returns:
             The rows, with the global counts of their mini-batches.
 
         Raises:
-            ValueError: Numbers of rows, tokens or log-probabilities do not agree.
+            ValueError: The numbers of rows, tokens or log-probabilities do not match.
         """
         parts = [part for pair in zip(prompts, responses, strict=True) for part in pair]
         lengths = np.array([len(part) for part in parts], dtype=np.int32)
@@ -128,17 +128,17 @@ class TokenRows:
 
     @property
     def num_rows(self) -> int:
-        """R."""
+        """The number of rows, R."""
         return len(self.prompt_lengths)
 
     @property
     def num_minibatches(self) -> int:
-        """M."""
+        """The number of mini-batches, M."""
         return len(self.minibatch_token_counts)
 
     @property
     def row_lengths(self) -> np.ndarray:
-        """(R,) int64, tokens of each row, prompt and response."""
+        """(R,) int64, the tokens of each row, prompt and response."""
         return np.add(self.prompt_lengths, self.response_lengths, dtype=np.int64)
 
     @property
@@ -152,7 +152,7 @@ class TokenRows:
         return _offsets(self.response_lengths)
 
     def select(self, indices: np.ndarray) -> TokenRows:
-        """Take some rows, in the order given; the mini-batches' global counts stay.
+        """Select some rows, in the given order; the global counts of the mini-batches stay.
 
         Args:
             indices: Row numbers, or (R,) bool.
@@ -179,16 +179,16 @@ class TokenRows:
         )
 
     def split(self, num_shards: int) -> list[TokenRows]:
-        """Share the rows out, balanced by tokens inside each mini-batch.
+        """Split the rows into shards, balanced by tokens within each mini-batch.
 
-        Learners meet at the end of every mini-batch, so that each mini-batch is balanced on its
-        own. A row goes, the longest first, to the shard with the fewest tokens of its mini-batch.
+        Learners synchronise after every mini-batch, so each mini-batch is balanced separately. The
+        longest rows are assigned first, each to the shard with the fewest tokens of its mini-batch.
 
         Args:
-            num_shards: How many shares; some may have no rows.
+            num_shards: The number of shards; some may have no rows.
 
         Returns:
-            ``num_shards`` parts, each row in exactly one, in the order of the whole.
+            ``num_shards`` shards; each row is in exactly one, and keeps its place in the order.
 
         Raises:
             ValueError: ``num_shards`` is below 1.
@@ -206,7 +206,7 @@ class TokenRows:
         shard_ids = np.empty(self.num_rows, dtype=np.int64)
         totals = [0] * num_shards
         for rows in np.split(order, np.cumsum(np.bincount(self.minibatch_ids))[:-1]):
-            # Between shards that are level in this mini-batch, the one with fewer tokens in all.
+            # Between equal loads in this mini-batch, the shard with fewer tokens in all wins.
             heap = [(0, total, shard) for shard, total in enumerate(totals)]
             heapq.heapify(heap)
             for row, length in zip(rows.tolist(), lengths[rows].tolist(), strict=True):
@@ -234,6 +234,6 @@ def _offsets(lengths: np.ndarray) -> np.ndarray:
 
 
 def _positions(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Positions of the items of many runs, run after run."""
+    """Return the positions of the items of many runs, run after run."""
     offsets = _offsets(lengths)
     return np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)

@@ -1,1 +1,1 @@
-"""Every setting of a run: what each is (`sections`), and how a user sets them (`gigpo_config`)."""
+"""The settings of a run: their definitions (`sections`) and their setters (`gigpo_config`)."""

@@ -1,4 +1,4 @@
-"""Fluent setters: they only store, so that Tune can pass search spaces through them."""
+"""Fluent setters, which only store values so that Tune can pass search spaces through them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def setter(*sections: type[Section]) -> Callable[[F], F]:
-    """Let a method store the settings of some sections, and pass RLlib's own options on.
+    """Make a method store the settings of some sections and pass on RLlib's own options.
 
-    Its docstring gets an entry for each field. An unknown keyword is an error that names the
-    nearest known one.
+    The method's docstring gets an entry for each field. The error for an unknown keyword suggests
+    similar known ones.
     """
 
     def decorate(method: F) -> F:
@@ -37,7 +37,7 @@ def setter(*sections: type[Section]) -> Callable[[F], F]:
                 nearest = (f"{name!r}{did_you_mean(name, known)}" for name in unknown)
                 raise UnknownOptionError(
                     "\n".join(f"{called}() has no option {one}" for one in nearest)
-                    + f"\nhelp({called}) lists all options with their meaning."
+                    + f"\nhelp({called}) lists and explains all options."
                 )
             if host is not None:
                 host(self, **{name: options[name] for name in options if name not in fields})

@@ -1,7 +1,7 @@
-"""Every setting, by topic, through RLlib's fluent setters; `gigpo.py` adds the Algorithm.
+"""The config, with every setting in one of RLlib's fluent setters; `gigpo.py` adds the Algorithm.
 
-The setters only store, because Tune passes search spaces through them; `validate()` builds the
-sections (`config/sections/`) and reports all mistakes at once.
+The setters only store values, because Tune passes search spaces through them. `validate()` builds
+the sections (`config/sections/`) and reports all mistakes at once.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from rllib_gigpo.config.rllib_parts import RLlibParts
 from rllib_gigpo.config.rllib_settings import rllib_mistakes
 from rllib_gigpo.options.merge import merged
 
-# A rule, a loss, ...: its name, a dict with its name and options, a class or an object.
+# A rule, a loss, ...: a name, a dict of name and options, a class, a function or an object.
 Variant = str | Mapping[str, Any] | type | Callable[..., Any]
-# Options under their names, or what stands for them in short.
+# A dict of options, or its short form.
 Options = Mapping[str, Any] | str | bool | None
 
 
 class BaseGiGPOConfig(RLlibParts):
-    """All settings of a run; `GiGPOConfig` also knows its Algorithm."""
+    """All settings of a run; `GiGPOConfig` adds the Algorithm."""
 
     def __init__(self, algo_class: type | None = None) -> None:
-        """Set every default; ``algo_class`` is the Algorithm that `build_algo()` makes."""
+        """Set all defaults; ``algo_class`` is the Algorithm that `build_algo()` builds."""
         super().__init__(algo_class=algo_class)
         for name, field in sections.FIELDS.items():
             setattr(self, name, copy.copy(field.get_default()))
@@ -41,7 +41,7 @@ class BaseGiGPOConfig(RLlibParts):
         """Start from the settings of a publication or script, without model and environment.
 
         Args:
-            name: Such as "gigpo-verl-agent"; docs/algorithms.md lists all.
+            name: A name such as "gigpo-verl-agent"; docs/presets.md lists them all.
 
         Raises:
             ConfigError: There is no preset of this name.
@@ -63,7 +63,7 @@ class BaseGiGPOConfig(RLlibParts):
         max_prompt_tokens: int = NotProvided,
         max_response_tokens: int = NotProvided,
     ) -> Self:
-        """Choose the language model and the size of its context."""
+        """Set the language model and the size of its context."""
         return self
 
     @setter(sections.inference.InferenceSection)
@@ -80,7 +80,7 @@ class BaseGiGPOConfig(RLlibParts):
         engine_timeout_s: float = NotProvided,
         weight_sync_timeout_s: float = NotProvided,
     ) -> Self:
-        """Choose the inference engine of the EnvRunners, and how evaluation samples."""
+        """Set the inference engine of the EnvRunners, and how evaluation samples."""
         return self
 
     @setter(sections.prompts.PromptSection)
@@ -96,7 +96,7 @@ class BaseGiGPOConfig(RLlibParts):
         action_parser: Any = NotProvided,
         observation_to_text: Callable[[Any], str] | str | None = NotProvided,
     ) -> Self:
-        """Choose how an observation becomes a prompt and an answer becomes an action."""
+        """Set how an observation becomes a prompt and an answer becomes an action."""
         return self
 
     @setter(sections.tasks.TaskSection)
@@ -110,7 +110,7 @@ class BaseGiGPOConfig(RLlibParts):
         first_test_task: int = NotProvided,
         max_episode_steps: int = NotProvided,
     ) -> Self:
-        """Choose which environment seeds are trained and which are tested on."""
+        """Set the environment seeds for training and for evaluation."""
         return self
 
     @override(AlgorithmConfig)
@@ -124,13 +124,13 @@ class BaseGiGPOConfig(RLlibParts):
         max_group_redraws: int = NotProvided,
         **kwargs: Any,
     ) -> Self:
-        """Choose where the environments run; RLlib's other options are passed on."""
+        """Set where the environments run; RLlib's own options are passed on."""
         return self
 
     @override(AlgorithmConfig)
     @setter(sections.runtime.ReportingSection)
     def reporting(self, *, transcripts: Options = NotProvided, **kwargs: Any) -> Self:
-        """Choose what is written; RLlib's other options are passed on."""
+        """Set which transcripts are written; RLlib's own options are passed on."""
         return self
 
     @override(AlgorithmConfig)
@@ -167,13 +167,13 @@ class BaseGiGPOConfig(RLlibParts):
         logp_chunk_tokens: int = NotProvided,
         **kwargs: Any,
     ) -> Self:
-        """Choose groups, credit, loss and optimiser; RLlib's other options are passed on."""
+        """Set groups, credit, loss and optimiser; RLlib's own options are passed on."""
         return self
 
     def _store(self, values: Mapping[str, Any]) -> Self:
-        """Set the given attributes, leaving out what the caller has not named."""
+        """Set the given attributes, except those that are `NotProvided`."""
         if self._is_frozen:
-            raise AttributeError("This config is frozen; change config.copy(copy_frozen=False)")
+            raise AttributeError("This config is frozen; change a config.copy(copy_frozen=False)")
         for name, value in values.items():
             if value is not NotProvided:
                 setattr(self, name, merged(sections.FIELDS[name], getattr(self, name), value))
@@ -181,7 +181,7 @@ class BaseGiGPOConfig(RLlibParts):
 
     @override(AlgorithmConfig)
     def update_from_dict(self, config_dict: Mapping[str, Any]) -> Self:
-        """Change settings; a part of a nested dict is merged into what stands there."""
+        """Change settings; a nested dict of options is merged into the current value."""
         own = {name: value for name, value in config_dict.items() if name in sections.FIELDS}
         self._store(own)
         return super().update_from_dict(
@@ -193,7 +193,7 @@ class BaseGiGPOConfig(RLlibParts):
         """The settings as frozen sections, built from the config's values.
 
         Raises:
-            ConfigError: Listing every mistake, each with its cure.
+            ConfigError: There are mistakes; the message lists each with its cure.
         """
         settings, mistakes = sections.read(self)
         sections.refuse(mistakes)
@@ -201,17 +201,17 @@ class BaseGiGPOConfig(RLlibParts):
         return settings
 
     def evaluated(self) -> Self:
-        """A copy for evaluation, with ``evaluation_config`` in place of what it changes."""
+        """Return a copy for evaluation, with the changes of ``evaluation_config``."""
         return self.copy(copy_frozen=False).update_from_dict(dict(self.evaluation_config or {}))
 
     @override(AlgorithmConfig)
     def validate(self) -> None:
-        """Check everything.
+        """Check all settings.
 
         Raises:
-            ConfigError: Listing every mistake, each with its cure.
+            ConfigError: There are mistakes; the message lists each with its cure.
         """
-        # RLlib derives an evaluation config, with its own settings, from one that was checked.
+        # RLlib derives the evaluation config, with settings of its own, from a checked config.
         if not self.in_evaluation:
             default = type(self)(algo_class=self.algo_class)
             mistakes = [*sections.read(self)[1], *rllib_mistakes(self, default)]
@@ -219,8 +219,8 @@ class BaseGiGPOConfig(RLlibParts):
                 of_evaluation = sections.read(self.evaluated())[1]
                 mistakes = [f"evaluation_config: {one}" for one in of_evaluation]
             sections.refuse(mistakes)
-        # Remote EnvRunners hold the engines; one more on the driver would be a second model.
+        # Remote EnvRunners hold the engines; a local one would load a second model on the driver.
         self.create_local_env_runner = self.num_env_runners == 0
-        # RLlib would advise to switch its new API stack off; here there is no other.
+        # Suppresses RLlib's advice to switch off the new API stack, the only one supported here.
         log_once(f"{self.algo_class.__name__}_on_new_api_stack")
         super().validate()

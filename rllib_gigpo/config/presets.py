@@ -1,8 +1,8 @@
-"""Presets: the settings of publications and scripts, each number with its source.
+"""Presets: the settings of publications and scripts, with the source of each number.
 
-`GiGPOConfig.preset(name)` starts from one. What a source leaves open stays at the defaults, and
-model, environment and tasks are always the user's own. docs/algorithms.md shows all of it as
-tables, which are made from this file.
+`GiGPOConfig.preset(name)` starts from one. Settings that a source leaves open keep their defaults,
+and the user always sets model, environment and tasks. The tables in docs/presets.md are generated
+from this file.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from rllib_gigpo.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Settings that have one source.
+    """Settings from one source.
 
     Attributes:
-        source: Where they stand, in Markdown.
+        source: The source, in Markdown.
         settings: Name -> value; the name of an option has dots, as in "penalties.format".
     """
 
@@ -32,9 +32,9 @@ class Preset:
     """Settings under one name.
 
     Attributes:
-        description: What it is, in a line of Markdown.
-        source: Where most of it stands, in Markdown.
-        parts: Its numbers; a later part takes the place of an earlier one.
+        description: One line of Markdown.
+        source: The source of most of the settings, in Markdown.
+        parts: The settings by source; later parts override earlier ones.
     """
 
     description: str
@@ -43,7 +43,7 @@ class Preset:
 
     @property
     def sources(self) -> dict[str, str]:
-        """Where each setting stands: its name with dots -> the source."""
+        """The source of each setting, by its name with dots."""
         return {name: part.source for part in self.parts for name in part.settings}
 
     @property
@@ -64,10 +64,10 @@ class Preset:
         return nested
 
 
-# ---------------------------------------------------------------- what several presets have
+# ---------------------------------------------------------------- shared by several presets
 
-# The published scripts of verl-agent. Rewards are 10 for a win there; all answers are scored again
-# before the first step, and the penalty is taken from the row of an invalid answer.
+# The published scripts of verl-agent. A win is rewarded with 10 there; all log-probs are recomputed
+# before the first step, and the penalty is subtracted from the row of an invalid answer.
 _SIZES = "`env.rollout.n`, `data.train_batch_size`"
 _YAML = "yaml"
 _SCRIPT = (
@@ -100,23 +100,23 @@ _SCRIPT = (
         },
     ),
     Numbers("scripts: `actor.invalid_action_penalty_coef`", {"penalties.format": 0.1}),
-    Numbers("verl-agent's trainer, which always does", {"old_logp": "recompute"}),
+    Numbers("verl-agent's trainer, which always recomputes", {"old_logp": "recompute"}),
 )
 _LEVELS = Numbers(
-    "arXiv 2505.10978, eq. 8 (ω = 1); γ of the scripts and of ROLL",
+    "arXiv 2505.10978, eq. 8 (ω = 1); γ from the scripts and from ROLL",
     {"gamma": 0.95, "step_weight": 1.0, "episode_weight": 1.0},
 )
 _GIGPO = (Numbers("arXiv 2505.10978", {"rule.name": "gigpo"}), _LEVELS)
 _VERL_AGENT_GIGPO = (
     Numbers(
         "verl-agent's `gigpo/core_gigpo.py`: statistics over rows, a lone row keeps its score; the"
-        " standard deviation of the scripts' mode `mean_std_norm`",
+        " standard deviation from the scripts' mode `mean_std_norm`",
         {"rule.name": "gigpo_verl_agent"},
     ),
     Numbers("verl-agent's trainer", {"penalties.mode": "row"}),
     _LEVELS,
 )
-_GRPO = Numbers("yaml; one reward an answer in the papers", {"rule.name": "grpo", "gamma": 1.0})
+_GRPO = Numbers("yaml; one reward per answer in the papers", {"rule.name": "grpo", "gamma": 1.0})
 _ROW_PENALTY = Numbers("ours, for statistics over episodes", {"penalties.mode": "row"})
 _NO_ENTROPY = "the papers' objectives have neither dual clip nor entropy bonus"
 _NEITHER = Numbers(
@@ -132,11 +132,11 @@ PRESETS: Mapping[str, Preset] = {
     "gigpo-tiny": Preset(
         "a model of 0.3M parameters on two CPU cores: short prompts, the bare action as answer, no"
         " KL",
-        "the main job of this project, [results.md](results.md)",
+        "the main job of this project, [results](results/README.md)",
         (
             *_GIGPO,
             Numbers(
-                "ours, [results.md](results.md)",
+                "ours, [results](results/README.md)",
                 {
                     "group_size": 8,
                     "num_groups": 8,
@@ -160,7 +160,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
     ),
     "gigpo-paper": Preset(
-        "the paper's rule and objective, an average over steps, with the scripts' sizes",
+        "the paper's rule and objective (an average over steps), with the sizes of the scripts",
         "arXiv 2505.10978, section 5 and appendix",
         (
             *_SCRIPT,
@@ -168,11 +168,11 @@ PRESETS: Mapping[str, Preset] = {
             Numbers(
                 "the 1/(NT) of the paper's objective", {"loss_aggregation": "seq_mean_token_mean"}
             ),
-            Numbers("ours: a part of the step's reward", {"penalties.mode": "return"}),
+            Numbers("ours: penalties lower the step's reward", {"penalties.mode": "return"}),
         ),
     ),
     "gigpo-verl-agent": Preset(
-        "what the published code runs: statistics over rows, the penalty before them, F = std",
+        "the published code: statistics over rows after subtracting penalties, F = std",
         _RUN_ALFWORLD.format("gigpo"),
         (*_SCRIPT, *_VERL_AGENT_GIGPO),
     ),
@@ -258,7 +258,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
     ),
     "dapo": Preset(
-        "GRPO with clip-higher, dynamic sampling, over-long filter and penalty, no KL",
+        "GRPO with clip-higher, dynamic sampling, overlong filter and penalty, no KL",
         "arXiv 2503.14476",
         (
             _GRPO,
@@ -331,7 +331,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
     ),
     "reinforce-pp": Preset(
-        "one baseline and one scale for the whole batch, with the scripts' sizes",
+        "one baseline and one scale for the whole batch, with the sizes of the scripts",
         "arXiv 2501.03262",
         (
             *_SCRIPT,
@@ -344,7 +344,7 @@ PRESETS: Mapping[str, Preset] = {
         "verl-agent, `examples/ppo_trainer`",
         (
             *_SCRIPT,
-            # As many episodes as 16 groups of 8.
+            # The same number of episodes as 16 groups of 8.
             Numbers(f"script: {_SIZES}", {"group_size": 1, "num_groups": 128}),
             Numbers(
                 "yaml and script",
@@ -387,8 +387,8 @@ def preset_settings(name: str) -> dict[str, Any]:
     """Return the settings of a preset.
 
     Raises:
-        ConfigError: There is none of this name.
+        ConfigError: There is no preset of this name.
     """
     if name not in PRESETS:
-        raise ConfigError(f"preset {name!r} is unknown; known are {', '.join(sorted(PRESETS))}.")
+        raise ConfigError(f"preset {name!r} is unknown; use one of {', '.join(sorted(PRESETS))}.")
     return PRESETS[name].settings

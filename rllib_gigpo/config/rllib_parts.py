@@ -1,4 +1,4 @@
-"""What RLlib builds from a config: EnvRunner, Learner, RLModule and the three pipelines."""
+"""The parts that RLlib builds from a config: EnvRunner, Learner, RLModule, three pipelines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings, TinyModelSettings
 
 
-# What holds in every run of this Algorithm.
+# RLlib settings with a fixed value in every run.
 _FIXED: Mapping[str, Any] = {
     "batch_mode": "complete_episodes",
     "episodes_to_numpy": False,
@@ -26,13 +26,13 @@ _FIXED: Mapping[str, Any] = {
     "_dont_auto_sync_env_runner_states": True,
     "disable_env_checking": True,
     "validate_env_runners_after_construction": True,
-    # RLlib's 60 s would hand back an empty batch from a slow rollout (Ray 2.60).
+    # With RLlib's 60 s, a slow rollout returns an empty batch (Ray 2.60).
     "sample_timeout_s": 3600.0,
 }
 
 
 class RLlibParts(AlgorithmConfig):
-    """The base of the config: which parts a run is made of. Subclass that to change one."""
+    """Base of the config that chooses the parts of a run; subclass the config to change one."""
 
     @property
     def settings(self) -> Settings:
@@ -40,7 +40,7 @@ class RLlibParts(AlgorithmConfig):
         raise NotImplementedError
 
     def __init__(self, algo_class: type | None = None) -> None:
-        """Choose Algorithm and EnvRunner, and fix what holds in every run."""
+        """Set the Algorithm, the EnvRunner and the fixed settings."""
         from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
 
         super().__init__(algo_class=algo_class)
@@ -50,14 +50,14 @@ class RLlibParts(AlgorithmConfig):
 
     @override(AlgorithmConfig)
     def get_default_learner_class(self) -> type:
-        """The Learner with its own update loop."""
+        """Return the Learner class, which has its own update loop."""
         from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
 
         return GiGPOLearner
 
     @override(AlgorithmConfig)
     def get_default_rl_module_spec(self) -> RLModuleSpec:
-        """The Learner's module: a Hugging Face causal LM."""
+        """Return the spec of the Learner's module, a Hugging Face causal LM."""
         from rllib_gigpo.rl_modules.causal_lm_module import CausalLMModule
 
         return RLModuleSpec(
@@ -68,14 +68,14 @@ class RLlibParts(AlgorithmConfig):
     @property
     @override(AlgorithmConfig)
     def _model_config_auto_includes(self) -> dict[str, Any]:
-        """None of RLlib's network settings applies to a language model."""
+        """Nothing: RLlib's network settings do not apply to a language model."""
         return {}
 
     @override(AlgorithmConfig)
     def build_env_to_module_connector(
         self, env: Any = None, spaces: Any = None, device: Any = None
     ) -> Any:
-        """The user's pieces, then observation -> text -> history -> prompt token ids."""
+        """Build the user's pieces, then observation -> text -> history -> prompt token ids."""
         from rllib_gigpo.connectors.pipelines import append_env_to_module_pieces
 
         pipeline = super().build_env_to_module_connector(env, spaces, device)
@@ -83,7 +83,7 @@ class RLlibParts(AlgorithmConfig):
 
     @override(AlgorithmConfig)
     def build_module_to_env_connector(self, env: Any = None, spaces: Any = None) -> Any:
-        """The user's pieces, then response token ids -> text -> action -> the space's action."""
+        """Build the user's pieces, then response token ids -> text -> action -> env action."""
         from rllib_gigpo.connectors.pipelines import append_module_to_env_pieces
 
         pipeline = super().build_module_to_env_connector(env, spaces)
@@ -98,9 +98,9 @@ class RLlibParts(AlgorithmConfig):
     def build_learner_connector(
         self, input_observation_space: Any, input_action_space: Any, device: Any = None
     ) -> Any:
-        """The user's pieces, then episodes -> rewards -> returns -> anchors -> advantages -> rows.
+        """Build the user's pieces, then the credit pipeline from episodes to token rows.
 
-        The Algorithm runs this pipeline once over the whole batch; the Learners get rows.
+        The Algorithm runs this pipeline once over the whole batch; the Learners get the rows.
         """
         from rllib_gigpo.connectors.pipelines import append_credit_pieces
 
@@ -124,25 +124,25 @@ class RLlibParts(AlgorithmConfig):
         tiny_model: TinyModelSettings | Mapping[str, Any] | None = None,
         fit: FitSettings | Mapping[str, Any] | None = None,
     ) -> Self:
-        """Take a model that was fitted to the environment's expert, once, as that of the run.
+        """Use a model that was fitted to demonstrations of the environment's expert.
 
-        Call it after environment, training tasks and prompts, which are those of the config; fewer
-        `tasks` set after it train a model that has seen more. The first call plays and fits, which
-        takes some minutes, and says on stderr how far it is; later ones find the model in the
-        cache.
+        Call it after you have set environment, training tasks and prompts, because it uses them. If
+        you set fewer `tasks` afterwards, the model has already seen tasks outside them. The first
+        call plays and fits, which takes some minutes, and prints its progress to stderr; later
+        calls find the model in the cache.
 
         Args:
-            env: Gymnasium id, where `environment` was given a class or a function.
-            env_config: Keywords of the environment that differ for demonstrations.
+            env: Gymnasium id; needed if `environment` was given a class or a function.
+            env_config: Environment keywords that differ in demonstrations.
             base_model: Hugging Face folder to fit; None for a new model of 0.3M parameters.
             demonstrations: How the expert plays: fields of `DemonstrationSettings`, as a dict or an
-                object. In a dict, ``max_episode_steps`` is by default that of the config.
+                object. In a dict, ``max_episode_steps`` defaults to that of the config.
             tiny_model: Size of the new model: fields of `TinyModelSettings`.
             fit: How the model is fitted: fields of `FitSettings`.
 
         Raises:
-            ConfigError: If demonstrations cannot be played as the config says.
-            EnvContractError: If the environment names no expert actions.
+            ConfigError: The demonstrations cannot be played with this config.
+            EnvContractError: The environment gives no expert actions.
         """
         from rllib_gigpo.warm_start import print_progress, settings_for, warm_start
 

@@ -1,1 +1,1 @@
-"""What RLlib calls connectors: the rollout pipelines and the credit pipeline."""
+"""RLlib connectors: the two rollout pipelines and the credit pipeline."""

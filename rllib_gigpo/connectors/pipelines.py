@@ -1,4 +1,7 @@
-"""The three pipelines: RLlib builds them with the user's pieces, these functions append ours."""
+"""The three pipelines: RLlib creates them with the user's connectors, and these functions append.
+
+The rollout pipelines run in EnvRunners; the credit pipeline runs once per batch.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
-    """Observation -> text -> history -> prompt token ids."""
+    """Append observation -> text -> history -> prompt token ids."""
     prompts = settings.prompts
     memory = prompts.memory or LastSteps(prompts.history_length)
     pipeline.append(ObservationToText(prompts.observation_to_text))
@@ -43,7 +46,7 @@ def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
 def append_module_to_env_pieces(
     pipeline: Any, settings: Settings, action_space: gym.Space, *, env: gym.Env | None
 ) -> Any:
-    """Response token ids -> text -> parsed action -> action of the space."""
+    """Append response token ids -> text -> parsed action -> action of the space."""
     prompts = settings.prompts
     parser = prompts.action_parser or ActionParser(
         action_tag=prompts.action_tag,
@@ -57,7 +60,7 @@ def append_module_to_env_pieces(
 
 
 def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None) -> Any:
-    """Episodes -> rewards -> penalties -> returns -> anchor groups -> advantages -> token rows."""
+    """Append episodes -> rewards -> penalties -> returns -> anchors -> advantages -> token rows."""
     credit, penalties = settings.credit, settings.credit.penalties
     pipeline.append(ReadSteps())
     pipeline.append(PenalizeDivergence())
@@ -76,7 +79,7 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
 
 
 def _action_hints(env: gym.Env | None) -> dict[str, Any]:
-    """What an environment with a Discrete space may say about its actions."""
+    """Read the names and the no-op that an environment may define for a Discrete space."""
     if env is None:
         return {}
     unwrapped = env.unwrapped
@@ -87,7 +90,7 @@ def _action_hints(env: gym.Env | None) -> dict[str, Any]:
 
 
 def prompt_renderer(settings: Settings) -> PromptRenderer:
-    """The renderer of a run's prompts, with the model's own tokenizer."""
+    """Build the renderer of a run's prompts, with the model's own tokenizer."""
     model, prompts = settings.model, settings.prompts
     return PromptRenderer(
         load_tokenizer(model.model_path),

@@ -1,6 +1,6 @@
-"""Credit: from the rewards of whole episodes to an advantage for each response token.
+"""Credit assignment: from the rewards of whole episodes to an advantage for each response token.
 
-NumPy only, float64, pure functions. Rows are (trajectory, step) pairs of one batch, in any order.
-The files in the order of a row's way: penalties, returns, anchors, group_statistics, advantages,
-rules, minibatches, token_rows; anchor_metrics reports on the way.
+Pure functions in NumPy, float64. A row is a (trajectory, step) pair of one batch; rows may come in
+any order. The modules in the order of the data flow: penalties, returns, anchors,
+group_statistics, advantages, rules; anchor_metrics reports on the result.
 """

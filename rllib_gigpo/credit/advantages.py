@@ -1,4 +1,4 @@
-"""The two levels of advantages, and what may be done to their sum: whitening and clipping."""
+"""Episode and step advantages, and the whitening and clipping of the advantages of a batch."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def episode_advantages(
     """Centre each episode's return on its group (GiGPO, eq. 3): A^E(τ_i) = (R(τ_i) - mean_g R) / F.
 
     Args:
-        episode_returns: (R,) the return of each row's trajectory.
-        group_ids: (R,) the task group of each row.
-        trajectory_ids: (R,) unique over the batch.
+        episode_returns: (R,) The return of each row's trajectory.
+        group_ids: (R,) The task group of each row.
+        trajectory_ids: (R,) Unique within the batch.
         baseline: "trajectory": mean and F over the N trajectories of the group, as in the paper;
-            "step": over its rows, so that long episodes weigh more.
-        divide_by_std: Whether F is the unbiased standard deviation + 1e-6, else 1.
+            "step": over its rows, so long episodes weigh more.
+        divide_by_std: Whether F is the unbiased standard deviation + 1e-6; otherwise F is 1.
 
     Returns:
         (R,) float64, equal for all rows of a trajectory; exactly 0 for a group of one or without
         spread.
 
     Raises:
-        ValueError: Lengths differ, or a return is not finite.
+        ValueError: The lengths differ, or a return is not finite.
     """
     if baseline == "step":
         return centred(episode_returns, group_ids, divide_by_std=divide_by_std)
@@ -47,12 +47,12 @@ def episode_advantages(
 def group_members(
     group_ids: np.ndarray, trajectory_ids: np.ndarray, *, baseline: str
 ) -> np.ndarray:
-    """Count what each row's group statistics run over.
+    """Count the members of each row's group.
 
     Args:
-        group_ids: (R,) the task group of each row.
-        trajectory_ids: (R,) unique over the batch.
-        baseline: "trajectory": the episodes of the group; "step": its rows.
+        group_ids: (R,) The task group of each row.
+        trajectory_ids: (R,) Unique within the batch.
+        baseline: "trajectory" counts the episodes of the group, "step" its rows.
 
     Returns:
         (R,) int64, at least 1.
@@ -71,14 +71,14 @@ def raw_where_alone(
     *,
     baseline: str,
 ) -> np.ndarray:
-    """Give a row without peers its raw score, as verl-agent does, instead of 0.
+    """Give a row without peers its raw score instead of 0, as verl-agent does.
 
     Args:
-        advantages: (R,) of `episode_advantages`.
-        scores: (R,) what was compared.
-        group_ids: (R,) the task group of each row.
-        trajectory_ids: (R,) unique over the batch.
-        baseline: What makes peers, see `group_members`.
+        advantages: (R,) The result of `episode_advantages`.
+        scores: (R,) The scores that were compared.
+        group_ids: (R,) The task group of each row.
+        trajectory_ids: (R,) Unique within the batch.
+        baseline: What counts as a peer; see `group_members`.
 
     Returns:
         (R,) float64.
@@ -93,9 +93,9 @@ def step_advantages(
     """Centre each step's return on its anchor group (GiGPO, eq. 7): A^S = (R_{i,t} - mean) / F.
 
     Args:
-        step_returns: (R,) discounted returns from each step on.
-        anchor_group_ids: (R,) labels.
-        divide_by_std: Whether F is the unbiased standard deviation + 1e-6, else 1.
+        step_returns: (R,) The discounted return from each step on.
+        anchor_group_ids: (R,) The anchor group of each row.
+        divide_by_std: Whether F is the unbiased standard deviation + 1e-6; otherwise F is 1.
 
     Returns:
         (R,) float64; exactly 0 for a group of one or without spread.
@@ -106,56 +106,59 @@ def step_advantages(
 def expand_to_tokens(
     rows: np.ndarray, tokens: np.ndarray | None, response_lengths: np.ndarray
 ) -> np.ndarray:
-    """Give each response token its advantage: its own, or its row's.
+    """Give each response token its own advantage, or that of its row.
 
     Args:
-        rows: (R,) one per row.
-        tokens: (S,) one per response token, row after row; None where the rows' own hold.
-        response_lengths: (R,) response tokens of each row, >= 0.
+        rows: (R,) One advantage per row.
+        tokens: (S,) One advantage per response token, row after row; None to use those of the rows.
+        response_lengths: (R,) The number of response tokens in each row, >= 0.
 
     Returns:
         (S,) float64.
 
     Raises:
-        ValueError: The lengths do not agree.
+        ValueError: The lengths do not match.
     """
     if np.shape(rows) != np.shape(response_lengths):
         raise ValueError(
-            f"advantages {np.shape(rows)} and response_lengths {np.shape(response_lengths)} must"
-            " both have one entry per row."
+            f"advantages {np.shape(rows)} and response_lengths {np.shape(response_lengths)} do not"
+            " match; both need one entry per row."
         )
     expanded = np.repeat(np.asarray(rows, dtype=np.float64), response_lengths)
     if tokens is None:
         return expanded
     if np.shape(tokens) != expanded.shape:
         raise ValueError(
-            f"The rule gave {np.shape(tokens)} advantages for {expanded.shape} response tokens."
+            f"The rule returned {np.shape(tokens)} advantages for {expanded.shape} response tokens;"
+            " return one per response token."
         )
     return np.asarray(tokens, dtype=np.float64)
 
 
 def whiten(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Give values zero mean and unit variance: (x - mean) / sqrt(variance + 1e-8), biased variance.
+    """Scale to zero mean and unit variance: (x - mean) / sqrt(biased variance + 1e-8).
 
     Args:
-        values: (N,).
-        weights: (N,) how often each value counts, such as the response tokens of its row, >= 0;
-            None for once.
+        values: (N,) The numbers to whiten.
+        weights: (N,) How often each value counts, >= 0, such as the number of response tokens of
+            its row; None for once each.
 
     Returns:
-        (N,) float64; exactly 0 everywhere if all that count are equal or none counts.
+        (N,) float64; exactly 0 everywhere if all values that count are equal, or if none counts.
 
     Raises:
-        ValueError: Lengths differ.
+        ValueError: The lengths differ.
     """
     values = np.asarray(values, dtype=np.float64)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
     if values.shape != weights.shape:
-        raise ValueError(f"values {values.shape} and weights {weights.shape} must be equally long.")
+        raise ValueError(
+            f"values {values.shape} and weights {weights.shape} must have the same length."
+        )
     counted = weights > 0
     if not counted.any():
         return np.zeros_like(values)
-    # Relative to one that counts, equal values differ by exactly 0.
+    # Relative to a value that counts, equal values differ by exactly 0.
     shifted = values - values[counted][0]
     deviations = shifted - np.average(shifted, weights=weights)
     variance = np.average(deviations**2, weights=weights)
@@ -164,21 +167,22 @@ def whiten(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class AdvantageScaling(Options):
-    """What is done to the advantages of a batch, in this order.
+    """Scaling steps for the advantages of a batch, applied in this order.
 
     Attributes:
-        whiten: Give the batch's response tokens zero mean and unit variance.
-        clip: Bound on |A|, above 0; None for none.
+        whiten: Whether to scale the advantages of the batch's response tokens to zero mean and unit
+            variance.
+        clip: Largest |A|, above 0; None for no bound.
     """
 
     whiten: bool = False
     clip: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the bound."""
+        """Reject a bound that is not positive."""
         require(self, clip="> 0")
 
     def __call__(self, tokens: np.ndarray) -> np.ndarray:
-        """Scale (S,) advantages of response tokens."""
+        """Scale the advantages of response tokens, (S,)."""
         values = whiten(tokens) if self.whiten else tokens
         return values if self.clip is None else np.clip(values, -self.clip, self.clip)

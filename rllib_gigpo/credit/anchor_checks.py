@@ -1,4 +1,4 @@
-"""Names the first row whose anchor cannot be grouped, with the cure."""
+"""Checks that anchors can be grouped; the error names the first row that cannot, and the cure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Hashable, Iterator, Sequence
 
 
 def check_hashable(anchors: Sequence[Hashable]) -> None:
-    """Check that every anchor can be a dictionary's key and equals itself.
+    """Check that every anchor is hashable and equals itself.
 
     Raises:
         TypeError: An anchor is not hashable.
-        ValueError: An anchor is NaN, or a tuple or frozenset that holds it.
+        ValueError: An anchor is NaN, or a tuple or frozenset that contains NaN.
     """
     for row, anchor in enumerate(anchors):
         try:
@@ -18,12 +18,12 @@ def check_hashable(anchors: Sequence[Hashable]) -> None:
         except TypeError:
             raise TypeError(
                 f"Row {row}: anchor {anchor!r:.80} of type {type(anchor).__name__} is not hashable;"
-                " give a str, a number, bytes or a tuple of these."
+                " use a str, a number, bytes or a tuple of these."
             ) from None
         if any(part != part for part in _parts(anchor)):
             raise ValueError(
-                f"Row {row}: anchor {anchor!r:.80} holds NaN, which equals nothing, so that its"
-                " state could never recur; give the environment's state another name."
+                f"Row {row}: anchor {anchor!r:.80} contains NaN, which never equals itself, so its"
+                " state could never recur; have the environment return another anchor."
             )
 
 
@@ -31,7 +31,7 @@ def check_text(anchors: Sequence[Hashable]) -> None:
     """Check that every anchor is text.
 
     Raises:
-        TypeError: One is not.
+        TypeError: An anchor is not a str.
     """
     for row, anchor in enumerate(anchors):
         if not isinstance(anchor, str):

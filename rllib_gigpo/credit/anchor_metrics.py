@@ -1,4 +1,4 @@
-"""What a batch says about its anchor groups: whether states recur, and whether that teaches."""
+"""Metrics of anchor groups and advantages: do states recur, and do their returns differ?"""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from rllib_gigpo.credit.rules.credit_rule import Advantages
 
 
 def anchor_metrics(anchor_group_ids: np.ndarray, step_returns: np.ndarray) -> dict[str, float]:
-    """Sizes and spread of the anchor groups of a batch.
+    """Measure the sizes and the spread of the anchor groups of a batch.
 
     Args:
-        anchor_group_ids: (R,) labels.
-        step_returns: (R,) what is compared within the groups.
+        anchor_group_ids: (R,) The anchor group of each row.
+        step_returns: (R,) The returns that are compared within the groups.
 
     Returns:
-        ``num_anchor_groups``; ``anchor_group_size_mean`` over groups, ``anchor_group_size_max``,
-        ``anchor_group_size_mean_per_row`` (the size of the group that a row lies in);
-        ``recurring_row_share``, rows in groups of at least 2; ``anchor_group_no_spread_share``,
-        of the groups of at least 2 those whose returns are all equal. 0 without rows or groups.
+        ``num_anchor_groups``; ``anchor_group_size_mean`` over groups; ``anchor_group_size_max``;
+        ``anchor_group_size_mean_per_row``, the mean over rows of the size of the row's group;
+        ``recurring_row_share``, the share of rows in groups of at least 2; and
+        ``anchor_group_no_spread_share``, the share of groups of at least 2 whose returns are all
+        equal. All are 0 without rows or groups.
     """
     _, rows, inverse, sizes = np.unique(
         anchor_group_ids, return_index=True, return_inverse=True, return_counts=True
@@ -37,13 +38,13 @@ def anchor_metrics(anchor_group_ids: np.ndarray, step_returns: np.ndarray) -> di
 
 
 def anchor_group_size_histogram(anchor_group_ids: np.ndarray) -> dict[str, float]:
-    """Number of anchor groups of each size that occurs, sizes ascending.
+    """Count the anchor groups of each size that occurs, sizes ascending.
 
     Args:
-        anchor_group_ids: (R,) labels.
+        anchor_group_ids: (R,) The anchor group of each row.
 
     Returns:
-        ``{"1": groups of one row, "2": groups of two rows, ...}``.
+        ``{"1": number of groups of one row, "2": number of groups of two rows, ...}``.
     """
     _, sizes = np.unique(anchor_group_ids, return_counts=True)
     values, counts = np.unique(sizes, return_counts=True)
@@ -51,7 +52,7 @@ def anchor_group_size_histogram(anchor_group_ids: np.ndarray) -> dict[str, float
 
 
 def advantage_metrics(advantages: Advantages) -> dict[str, float]:
-    """Mean absolute advantages over the rows, per level and in total; 0 without rows."""
+    """Average |A| over the rows, per level and in total; 0 without rows."""
     return {
         "episode_advantage_abs_mean": _mean(np.abs(advantages.episode)),
         "step_advantage_abs_mean": _mean(np.abs(advantages.step)),

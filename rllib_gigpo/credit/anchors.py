@@ -1,7 +1,7 @@
 """Anchor groups: the steps of one task group that start from the same state (GiGPO, eq. 6).
 
-A result is (R,) int64 labels: rows with equal labels form one group. Only the partition has a
-meaning; the numbers are small and non-negative, and depend on the order of the rows.
+Groups are returned as (R,) int64 labels: rows with equal labels form one group. Only the partition
+is meaningful; the labels are small, non-negative and depend on the order of the rows.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from rllib_gigpo.options.registry import Registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorMatch(ABC):
-    """Which anchors count as the same state.
+    """Base of the strategies that decide which anchors are the same state.
 
     Attributes:
-        within_trajectory: Whether a state that one trajectory visits again counts again. If not,
-            the first visit alone stays in the group.
+        within_trajectory: Whether all visits of a trajectory to a state join its group; otherwise
+            only the first visit does.
     """
 
     name: ClassVar[str] = "custom"
@@ -45,16 +45,16 @@ class AnchorMatch(ABC):
 
         Args:
             anchors: R hashable states.
-            group_ids: (R,) the task group of each row; anchors are compared inside one only.
-            trajectory_ids: (R,) unique over the batch.
-            step_ids: (R,) ascending along a trajectory.
+            group_ids: (R,) The task group of each row; anchors are compared only within one.
+            trajectory_ids: (R,) Unique within the batch.
+            step_ids: (R,) Ascending along a trajectory.
 
         Returns:
             (R,) int64 labels.
 
         Raises:
-            ValueError: Lengths differ, or an anchor is NaN.
-            TypeError: An anchor is not hashable, or not text where text is needed.
+            ValueError: The lengths differ, or an anchor is NaN.
+            TypeError: An anchor is not hashable, or not text although text is required.
         """
         labels = self.groups(anchors, group_ids, trajectory_ids, step_ids)
         if self.within_trajectory:
@@ -69,28 +69,28 @@ class AnchorMatch(ABC):
         trajectory_ids: np.ndarray,
         step_ids: np.ndarray,
     ) -> np.ndarray:
-        """Label the rows, every visit counted; see ``__call__``."""
+        """Label the rows and count every visit; see ``__call__``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExactAnchors(AnchorMatch):
-    """Equal anchors, see `exact_anchor_groups`."""
+    """Anchors that must be equal; see `exact_anchor_groups`."""
 
     name: ClassVar[str] = "exact"
 
     def groups(self, anchors: Sequence[Hashable], group_ids: np.ndarray, *_: Any) -> np.ndarray:
-        """Compare for equality, see the base class."""
+        """Group equal anchors; see the base class."""
         return exact_anchor_groups(anchors, group_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarAnchors(AnchorMatch):
-    """Similar texts, see `similar_anchor_groups`.
+    """Anchors that are similar texts; see `similar_anchor_groups`.
 
     Attributes:
-        threshold: Least similarity of two anchors, inside (0, 1).
-        ratio: "indel" (rapidfuzz), "difflib", or a function ``(founder, text) -> ratio``, itself or
-            by its import path.
+        threshold: Smallest similarity of two anchors that count as the same, in (0, 1).
+        ratio: "indel" (rapidfuzz), "difflib", or a function ``(founder, text) -> ratio`` or its
+            import path.
     """
 
     name: ClassVar[str] = "similar"
@@ -99,7 +99,7 @@ class SimilarAnchors(AnchorMatch):
     ratio: Ratio = "indel"
 
     def __post_init__(self) -> None:
-        """Refuse a threshold out of range and an unknown ratio."""
+        """Reject a threshold out of range and an unknown ratio."""
         founders_factory(self.ratio, threshold=self.threshold)
 
     def groups(
@@ -109,7 +109,7 @@ class SimilarAnchors(AnchorMatch):
         trajectory_ids: np.ndarray,
         step_ids: np.ndarray,
     ) -> np.ndarray:
-        """Compare as texts, see the base class."""
+        """Group similar texts; see the base class."""
         return similar_anchor_groups(
             anchors,
             group_ids,
@@ -122,10 +122,10 @@ class SimilarAnchors(AnchorMatch):
 
 @dataclass(frozen=True, slots=True)
 class AnchorKeys(AnchorMatch):
-    """A user's own keys, such as the clusters of an embedding model.
+    """Anchors grouped by custom keys, such as the clusters of an embedding model.
 
     Attributes:
-        function: From the list of all R anchors to R hashable keys that are compared instead.
+        function: Maps the list of all R anchors to R hashable keys, which are compared instead.
     """
 
     name: ClassVar[str] = "function"
@@ -133,7 +133,7 @@ class AnchorKeys(AnchorMatch):
     function: Callable[[list[Any]], Sequence[Hashable]]
 
     def groups(self, anchors: Sequence[Hashable], group_ids: np.ndarray, *_: Any) -> np.ndarray:
-        """Compare the keys for equality, see the base class."""
+        """Group the rows with equal keys; see the base class."""
         return exact_anchor_groups(list(self.function(list(anchors))), group_ids)
 
 
@@ -148,8 +148,7 @@ ANCHORS: Registry[AnchorMatch] = Registry(
 def exact_anchor_groups(anchors: Sequence[Hashable], group_ids: np.ndarray) -> np.ndarray:
     """Group the rows of one task whose anchors are equal.
 
-    Equality is Python's own (so 1 and 1.0 are equal) and is decided by comparing, never by hash
-    values alone. O(R).
+    Equality is Python's ``==`` (so 1 equals 1.0), never a comparison of hashes alone. O(R).
 
     Args:
         anchors: R hashable states.
@@ -159,18 +158,19 @@ def exact_anchor_groups(anchors: Sequence[Hashable], group_ids: np.ndarray) -> n
         (R,) int64 labels in [0, number of groups).
 
     Raises:
-        ValueError: Lengths differ, or an anchor is NaN, which equals nothing.
+        ValueError: The lengths differ, or an anchor is NaN, which never equals itself.
         TypeError: An anchor is not hashable.
     """
     group_ids = np.asarray(group_ids)
     anchors = anchors if isinstance(anchors, list) else list(anchors)
     if group_ids.shape != (len(anchors),):
         raise ValueError(
-            f"{len(anchors)} anchors and group_ids {group_ids.shape} must have one entry per row."
+            f"{len(anchors)} anchors and group_ids {group_ids.shape} do not match; both need one"
+            " entry per row."
         )
     if any(type(anchor) is not str for anchor in anchors):
         check_hashable(anchors)
-    # One dictionary a task, whose missing anchors get the next number.
+    # One dictionary per task; a new anchor gets the next number.
     labels_of = defaultdict[int, dict[Hashable, int]](partial(defaultdict, count().__next__))
     pairs = zip(group_ids.tolist(), anchors, strict=True)
     return np.array([labels_of[group_id][anchor] for group_id, anchor in pairs], dtype=np.int64)
@@ -185,30 +185,31 @@ def similar_anchor_groups(
     threshold: float,
     ratio: Ratio = "indel",
 ) -> np.ndarray:
-    """Group the rows of one task whose anchors are similar texts: greedy first fit.
+    """Group the rows of one task whose anchors are similar texts, by greedy first fit.
 
-    In the order (trajectory, step), whatever order the rows arrive in, an anchor joins the oldest
-    cluster whose first member has a ratio of at least ``threshold`` to it, or founds a cluster.
+    Rows are visited in the order (trajectory, step), whatever order they arrive in. An anchor joins
+    the oldest cluster whose first member has a ratio of at least ``threshold`` to it; if there is
+    none, it founds a cluster.
 
     Args:
         anchors: R texts.
         group_ids: (R,) int64, the task group of each row.
-        trajectory_ids: (R,) unique over the batch.
-        step_ids: (R,) ascending along a trajectory.
-        threshold: Inside (0, 1).
+        trajectory_ids: (R,) Unique within the batch.
+        step_ids: (R,) Ascending along a trajectory.
+        threshold: The smallest ratio of similar texts, in (0, 1).
         ratio: "indel", "difflib" or a function.
 
     Returns:
         (R,) int64 labels.
 
     Raises:
-        ValueError: ``threshold`` or ``ratio`` is not valid, or lengths differ.
+        ValueError: ``threshold`` or ``ratio`` is invalid, or the lengths differ.
         TypeError: An anchor is not text.
-        MissingExtraError: The indel ratio is asked for and rapidfuzz is not installed.
+        MissingExtraError: The ratio is "indel" and rapidfuzz is not installed.
     """
     make_founders = founders_factory(ratio, threshold=threshold)
     check_text(anchors)
-    # Equal texts always end in one cluster, so that each text is compared once only.
+    # Equal texts always join the same cluster, so each text is compared only once.
     text_ids = exact_anchor_groups(anchors, group_ids)
     order = np.lexsort((step_ids, trajectory_ids, group_ids))
     _, first_positions = np.unique(text_ids[order], return_index=True)
@@ -229,12 +230,12 @@ def similar_anchor_groups(
 def split_later_visits(
     labels: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray
 ) -> np.ndarray:
-    """Keep a trajectory's first visit in an anchor group; later ones become groups of their own.
+    """Keep a trajectory's first visit in an anchor group; each later visit becomes its own group.
 
     Args:
         labels: (R,) int64 anchor groups, non-negative.
-        trajectory_ids: (R,) unique over the batch.
-        step_ids: (R,) ascending along a trajectory; the least one is the first visit.
+        trajectory_ids: (R,) Unique within the batch.
+        step_ids: (R,) Ascending along a trajectory; the smallest marks the first visit.
 
     Returns:
         (R,) int64 labels.

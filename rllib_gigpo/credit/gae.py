@@ -1,4 +1,4 @@
-"""Temporal differences along trajectories, for the rules that have values of states."""
+"""Temporal differences along trajectories, for rules that have state values."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from rllib_gigpo.credit.returns import step_returns
 
 
 def next_values(values: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray) -> np.ndarray:
-    """Give each row the value of the step after it.
+    """Give each row the value of the next step.
 
     Args:
-        values: (R,).
-        trajectory_ids: (R,) unique over the batch.
-        step_ids: (R,) ascending along a trajectory.
+        values: (R,) The state value of each row.
+        trajectory_ids: (R,) Unique within the batch.
+        step_ids: (R,) Ascending along a trajectory.
 
     Returns:
         (R,) float64; 0 for the last step of a trajectory.
@@ -28,12 +28,12 @@ def next_values(values: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.nda
 def step_rewards(
     returns: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray, *, gamma: float
 ) -> np.ndarray:
-    """Take step returns apart again: r_t = R_t - γ R_{t+1}, penalties in them included.
+    """Recover rewards from step returns, penalties included: r_t = R_t - γ R_{t+1}.
 
     Args:
-        returns: (R,) step returns at the discount ``gamma``.
-        trajectory_ids: (R,) unique over the batch.
-        step_ids: (R,) ascending along a trajectory.
+        returns: (R,) The step returns with the discount ``gamma``.
+        trajectory_ids: (R,) Unique within the batch.
+        step_ids: (R,) Ascending along a trajectory.
         gamma: Discount per step.
 
     Returns:
@@ -45,12 +45,12 @@ def step_rewards(
 def accumulate(
     residuals: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray, *, decay: float
 ) -> np.ndarray:
-    """Sum the residuals to come: A_t = δ_t + decay · A_{t+1}.
+    """Accumulate the residuals from each step on: A_t = δ_t + decay · A_{t+1}.
 
     Args:
-        residuals: (R,) δ.
-        trajectory_ids: (R,) unique over the batch.
-        step_ids: (R,) ascending along a trajectory.
+        residuals: (R,) The temporal differences δ.
+        trajectory_ids: (R,) Unique within the batch.
+        step_ids: (R,) Ascending along a trajectory.
         decay: γλ.
 
     Returns:

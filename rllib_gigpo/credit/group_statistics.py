@@ -1,7 +1,7 @@
-"""Statistics within groups of rows: the one piece of arithmetic that all rules share.
+"""Statistics within groups of rows, which all rules share.
 
-A group is a label. Any int64 labels will do; small non-negative ones, such as those of
-`rllib_gigpo.credit.anchors`, are used as they are, others are numbered first.
+Rows with equal int64 labels form a group. Small non-negative labels, such as those of
+`rllib_gigpo.credit.anchors`, are used directly; others are numbered first.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ def centred(
 ) -> np.ndarray:
     """Centre each value on the mean of its group: (x - mean) / F.
 
-    F is the standard deviation + 1e-6, or 1. Values are taken relative to a member of
-    their group before anything is summed: a group whose values are all equal, or of one row, has
-    differences of exactly 0 and so scores exactly 0.0, with no rounding noise for F to blow up.
+    F is the standard deviation + 1e-6, or 1. Values are taken relative to a member of their group
+    before anything is summed. A group of one row, or whose values are all equal, therefore has
+    differences of exactly 0 and scores exactly 0.0: there is no rounding noise for F to amplify.
 
     Args:
-        values: (R,) finite numbers.
+        values: (R,) Finite numbers.
         labels: (R,) int64, the group of each row.
         divide_by_std: Whether F is the standard deviation.
-        unbiased: Whether the variance of n values is divided by n - 1, else by n.
+        unbiased: Whether the variance of n values is divided by n - 1; otherwise by n.
 
     Returns:
         (R,) float64.
 
     Raises:
-        ValueError: Lengths differ or a value is not finite.
+        ValueError: The lengths differ, or a value is not finite.
     """
     values = _checked_values(values, labels)
     labels, num_groups = numbered(labels)
@@ -46,11 +46,11 @@ def centred(
 
 
 def has_spread(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Whether the group of each row has two different values; False for a group of one.
+    """Check for each row whether its group has two different values; False for a group of one.
 
     Args:
-        values: (R,) finite numbers.
-        labels: (R,) int64.
+        values: (R,) Finite numbers.
+        labels: (R,) int64, the group of each row.
 
     Returns:
         (R,) bool.
@@ -67,11 +67,11 @@ def group_means(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Average the values of each row's group.
 
     Args:
-        values: (R,) finite numbers.
-        labels: (R,) int64.
+        values: (R,) Finite numbers.
+        labels: (R,) int64, the group of each row.
 
     Returns:
-        (R,) float64; exactly the value where a group has one value only.
+        (R,) float64; exactly the common value if all values of the group are equal.
     """
     return values - centred(values, labels, divide_by_std=False)
 
@@ -80,7 +80,7 @@ def group_sizes(labels: np.ndarray) -> np.ndarray:
     """Count the rows of each row's group.
 
     Args:
-        labels: (R,) int64.
+        labels: (R,) int64, the group of each row.
 
     Returns:
         (R,) int64, at least 1.
@@ -90,16 +90,16 @@ def group_sizes(labels: np.ndarray) -> np.ndarray:
 
 
 def numbered(labels: np.ndarray) -> tuple[np.ndarray, int]:
-    """Labels that can index an array, and the length of that array.
+    """Return labels that can index an array, and the length of that array.
 
-    Small non-negative labels come back as they are (some numbers may be unused); others are
+    Small non-negative labels are returned unchanged (some numbers may be unused); others are
     replaced by their rank.
 
     Args:
         labels: (R,) integers.
 
     Returns:
-        (R,) labels in [0, n), and n.
+        Labels (R,) in [0, n), and n.
     """
     labels = np.asarray(labels)
     if labels.size == 0:
@@ -112,7 +112,7 @@ def numbered(labels: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _a_member(values: np.ndarray, labels: np.ndarray, num_groups: int) -> np.ndarray:
-    """One member's value for each group: the last one written wins, and any will do."""
+    """Return one member's value for each group; it does not matter which."""
     member = np.zeros(num_groups)
     member[labels] = values
     return member
@@ -122,11 +122,12 @@ def _checked_values(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or values.shape != np.shape(labels):
         raise ValueError(
-            f"values {values.shape} and labels {np.shape(labels)} must both have one entry per row."
+            f"values {values.shape} and labels {np.shape(labels)} do not match; both need one entry"
+            " per row."
         )
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         raise ValueError(
-            f"Row {row}: the value is {values[row]}; group statistics need finite ones."
+            f"Row {row}: the value is {values[row]}; group statistics need finite values."
         )
     return values

@@ -1,8 +1,8 @@
 """Returns of whole episodes and of each step.
 
-Both are functions of a trajectory's rewards alone, computed by the same operations in the same
-order for every trajectory: equal episodes have bitwise equal returns, so that a group of them has
-no spread at all, whatever order the rows arrive in.
+Both depend on a trajectory's rewards alone and are computed by the same operations in the same
+order for every trajectory. Equal episodes therefore have bitwise equal returns, and a group of them
+has no spread at all, whatever order the rows arrive in.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import numpy as np
 
 
 def episode_returns(rewards: np.ndarray, trajectory_ids: np.ndarray) -> np.ndarray:
-    """Undiscounted return R(τ_i) = Σ_t r_{i,t} of each row's trajectory.
+    """Sum the rewards of each row's trajectory: R(τ_i) = Σ_t r_{i,t}, undiscounted.
 
-    The sum is correctly rounded (``math.fsum``), hence independent of the order of the rows.
+    The sum is correctly rounded (``math.fsum``) and so does not depend on the order of the rows.
 
     Args:
-        rewards: (R,) the environment's rewards, without penalties.
-        trajectory_ids: (R,) unique over the batch.
+        rewards: (R,) The environment's rewards, without penalties.
+        trajectory_ids: (R,) Unique within the batch.
 
     Returns:
         (R,) float64.
 
     Raises:
-        ValueError: Lengths differ, or a reward is not finite.
+        ValueError: The lengths differ, or a reward is not finite.
     """
     rewards = _checked_rewards(rewards, trajectory_ids)
     _, inverse, counts = np.unique(trajectory_ids, return_inverse=True, return_counts=True)
@@ -39,23 +39,23 @@ def episode_returns(rewards: np.ndarray, trajectory_ids: np.ndarray) -> np.ndarr
 def step_returns(
     rewards: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray, *, gamma: float
 ) -> np.ndarray:
-    """Discounted return R_{i,t} = r_{i,t} + γ R_{i,t+1} from each step on (GiGPO, eq. 5).
+    """Discount the rewards from each step on: R_{i,t} = r_{i,t} + γ R_{i,t+1} (GiGPO, eq. 5).
 
     Args:
-        rewards: (R,) rewards, penalties taken off where they count here.
-        trajectory_ids: (R,) unique over the batch.
-        step_ids: (R,) ascending along a trajectory; the row with the next id is the next step.
+        rewards: (R,) The rewards, less any penalties that count in the returns.
+        trajectory_ids: (R,) Unique within the batch.
+        step_ids: (R,) Ascending along a trajectory; the row with the next id is the next step.
         gamma: Discount per step, in [0, 1].
 
     Returns:
         (R,) float64.
 
     Raises:
-        ValueError: Lengths differ, a reward is not finite, ``gamma`` is out of range, or a
+        ValueError: The lengths differ, a reward is not finite, ``gamma`` is out of range, or a
             trajectory has two rows for one step.
     """
     if not 0.0 <= gamma <= 1.0:
-        raise ValueError(f"gamma={gamma!r} must lie in [0, 1]; the published runs use 0.95.")
+        raise ValueError(f"gamma={gamma!r} must be in [0, 1]; the published runs use 0.95.")
     rewards = _checked_rewards(rewards, trajectory_ids)
     order = np.lexsort((step_ids, trajectory_ids))
     _check_steps(trajectory_ids[order], step_ids[order])
@@ -67,7 +67,7 @@ def step_returns(
 def _discount_backwards(
     rewards: np.ndarray, trajectory_ids: np.ndarray, gamma: float
 ) -> np.ndarray:
-    """Discount sorted rows: one pass per number of steps to go, over all trajectories at once."""
+    """Discount sorted rows, one pass per number of remaining steps over all trajectories."""
     positions = np.arange(len(rewards))
     is_last = np.ones(len(rewards), dtype=bool)
     is_last[:-1] = trajectory_ids[1:] != trajectory_ids[:-1]
@@ -86,14 +86,14 @@ def _checked_rewards(rewards: np.ndarray, trajectory_ids: np.ndarray) -> np.ndar
     rewards = np.asarray(rewards, dtype=np.float64)
     if rewards.ndim != 1 or rewards.shape != np.shape(trajectory_ids):
         raise ValueError(
-            f"rewards {rewards.shape} and trajectory_ids {np.shape(trajectory_ids)} must both have"
-            " one entry per row."
+            f"rewards {rewards.shape} and trajectory_ids {np.shape(trajectory_ids)} do not match;"
+            " both need one entry per row."
         )
     if not np.isfinite(rewards).all():
         row = int(np.flatnonzero(~np.isfinite(rewards))[0])
         raise ValueError(
-            f"Row {row}: the reward is {rewards[row]}; rewards must be finite, so make the"
-            " environment return a finite one or drop the episode."
+            f"Row {row}: the reward is {rewards[row]}, but rewards must be finite; make the"
+            " environment return a finite reward, or drop the episode."
         )
     return rewards
 
@@ -104,5 +104,5 @@ def _check_steps(trajectory_ids: np.ndarray, step_ids: np.ndarray) -> None:
         position = int(np.flatnonzero(is_twin)[0])
         raise ValueError(
             f"Trajectory {trajectory_ids[position]} has two rows for step {step_ids[position]};"
-            " trajectory ids must be unique over the batch, and step ids over a trajectory."
+            " trajectory ids must be unique within the batch, and step ids within a trajectory."
         )

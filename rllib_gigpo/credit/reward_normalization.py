@@ -1,6 +1,6 @@
 """ROLL's `reward_normalization`: which rows are compared, and how.
 
-Statistics run over rows, so that long episodes weigh more. Source: alibaba/ROLL, agentic pipeline.
+Statistics run over rows, so long episodes weigh more. Source: alibaba/ROLL, agentic pipeline.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ ASYM_CLIP = (-1.0, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class RewardNormalization(Options):
-    """How values of rows are made comparable.
+    """Normalisation of row values within groups.
 
     Attributes:
-        grouping: "batch": all rows; "traj_group_id": the rows of a task; "tags": the rows of tasks
-            with the same tags.
+        grouping: Rows that are compared: "batch" (all), "traj_group_id" (those of one task) or
+            "tags" (those of tasks with the same tags).
         method: "identity": x; "mean": x - mean; "mean_std": (x - mean) / (unbiased standard
-            deviation + 1e-6); "asym_clip": the same, clamped to [-1, 3].
+            deviation + 1e-6); "asym_clip": "mean_std" clamped to [-1, 3].
     """
 
     grouping: Literal["batch", "traj_group_id", "tags"] = "traj_group_id"
@@ -34,11 +34,11 @@ class RewardNormalization(Options):
 
     @property
     def compares_within_groups(self) -> bool:
-        """Whether values are compared with those of the same task only."""
+        """Whether values are compared only with those of the same task."""
         return self.grouping == "traj_group_id" and self.method != "identity"
 
     def labels(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Label the rows that are compared with each other: (R,) int64."""
+        """Return one label per row, (R,) int64; rows with equal labels are compared."""
         if self.grouping == "batch":
             return np.zeros(len(columns[names.GROUP_IDS]), dtype=np.int64)
         return columns[names.TAG_IDS if self.grouping == "tags" else names.GROUP_IDS]
@@ -47,8 +47,8 @@ class RewardNormalization(Options):
         """Apply the method within groups.
 
         Args:
-            values: (R,) finite numbers.
-            labels: (R,) int64, such as `labels`, or anchor groups.
+            values: (R,) Finite numbers.
+            labels: (R,) int64, such as the result of `labels`, or anchor groups.
 
         Returns:
             (R,) float64.

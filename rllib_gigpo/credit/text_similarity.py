@@ -1,9 +1,10 @@
-"""Which of the texts seen so far is the first that a new one is similar to.
+"""Finds the first cluster whose founding text is similar to a new text.
 
-``"indel"`` is 2·LCS / (|a| + |b|) with the longest common subsequence, from rapidfuzz.
-``"difflib"`` is Python's ``SequenceMatcher`` ratio with its junk heuristic for texts of at least
-200 characters, some thousand times slower; the founding text of a cluster is its second argument.
-A function ``(founder, text) -> ratio`` of the user's own, or its import path, is the third choice.
+``"indel"`` is 2·LCS / (|a| + |b|), where LCS is the length of the longest common subsequence; it
+comes from rapidfuzz. ``"difflib"`` is the ratio of Python's ``SequenceMatcher`` with its junk
+heuristic for texts of at least 200 characters; it is about a thousand times slower, and the
+founding text of a cluster is its second argument. The third choice is a custom function
+``(founder, text) -> ratio`` or its import path.
 """
 
 from __future__ import annotations
@@ -23,35 +24,36 @@ RATIOS = ("indel", "difflib")
 
 
 class Founders(ABC):
-    """The first members of the clusters of one task, oldest first."""
+    """Founding texts of the clusters of one task, oldest first."""
 
     @abstractmethod
     def first_similar(self, text: str) -> int | None:
-        """Find the oldest founder with a ratio of at least the threshold; None if there is none."""
+        """Return the index of the oldest founder with ratio >= threshold; None if there is none."""
 
     @abstractmethod
     def add(self, text: str) -> None:
-        """Let ``text`` found the next cluster."""
+        """Add ``text`` as the founder of the next cluster."""
 
 
 def founders_factory(ratio: Ratio, *, threshold: float) -> Callable[[], Founders]:
-    """Choose how texts are compared.
+    """Return a factory of empty `Founders`, one for each task.
 
     Args:
-        ratio: "indel", "difflib", or a function ``(founder, text) -> ratio``, itself or by its
-            import path ``"package.module:name"``.
-        threshold: Least ratio of similar texts, inside (0, 1).
+        ratio: "indel", "difflib", or a function ``(founder, text) -> ratio`` or its import path
+            ``"package.module:name"``.
+        threshold: Smallest ratio of similar texts, in (0, 1).
 
     Returns:
-        What makes empty `Founders`, one for each task.
+        The factory.
 
     Raises:
-        ValueError: ``ratio`` is unknown or ``threshold`` out of range.
-        MissingExtraError: rapidfuzz is not installed and ``ratio`` is "indel".
+        ValueError: ``ratio`` is unknown or ``threshold`` is out of range.
+        ConfigError: ``ratio`` is an import path that cannot be imported.
+        MissingExtraError: ``ratio`` is "indel" and rapidfuzz is not installed.
     """
     if not 0.0 < threshold < 1.0:
         raise ValueError(
-            f"threshold={threshold!r} must lie inside (0, 1); for equality use anchor='exact'"
+            f"threshold={threshold!r} must be in (0, 1); for equality use anchor='exact'"
         )
     if ratio == "indel":
         distance = _indel_distance()
@@ -60,8 +62,8 @@ def founders_factory(ratio: Ratio, *, threshold: float) -> Callable[[], Founders
         return lambda: DifflibFounders(threshold)
     if isinstance(ratio, str) and ":" not in ratio:
         raise ValueError(
-            f"ratio={ratio!r} is unknown; choose one of {', '.join(RATIOS)}, or a function by its"
-            " import path, 'package.module:name'"
+            f"ratio={ratio!r} is unknown; use one of {', '.join(RATIOS)}, or the import path of a"
+            " function, 'package.module:name'"
         )
     own = import_object(ratio, setting="anchor.ratio") if isinstance(ratio, str) else ratio
     if not callable(own):
@@ -70,26 +72,26 @@ def founders_factory(ratio: Ratio, *, threshold: float) -> Callable[[], Founders
 
 
 class IndelFounders(Founders):
-    """Compares only what can reach the threshold.
+    """Founders by the indel ratio; cheap bounds rule out most comparisons.
 
-    A ratio of at least θ allows at most d = (1 - θ)(|a| + |b|) insertions and deletions. Each of
-    them changes one count of the histogram of characters by one, so that the summed differences of
-    two histograms bound the distance from below; merging characters into buckets lowers that sum
-    at most. Whatever differs by more than d is no match, and is never compared.
+    A ratio of at least θ allows at most d = (1 - θ)(|a| + |b|) insertions and deletions. Each one
+    changes one count of the character histogram by 1, so the summed differences of two histograms
+    are a lower bound of the distance; merging characters into buckets can only lower that sum.
+    Texts whose histograms differ by more than d cannot match and are never compared.
 
-    What passes is compared by its beginning: if b misses at most m_b characters of the common
-    subsequence and a at most m_a, the first L of b share at least L - m_b with the first L + m_a of
-    a. Texts in different words fail that after a few times m_b characters; b is the shorter one,
-    which can miss fewer.
+    The other texts are first compared by their beginnings: if b lacks at most m_b characters of the
+    common subsequence and a at most m_a, the first L characters of b share at least L - m_b with
+    the first L + m_a of a. Texts in different words fail that test after a few times m_b
+    characters; b is the shorter text, which can lack fewer.
     """
 
     _NUM_BUCKETS = 128
-    # Unrelated sentences of one language share about 0.6 of their characters in order, so that
-    # they fail from about 2.5 m_b on.
+    # Unrelated sentences in one language share about 0.6 of their characters in order, so they
+    # fail from about 2.5 m_b on.
     _PREFIX, _PREFIX_PER_MISS = 32, 3
 
     def __init__(self, distance: Callable[..., int], threshold: float) -> None:
-        """Start without founders; ``distance`` is rapidfuzz's, with its ``score_cutoff``."""
+        """Start empty; ``distance`` is rapidfuzz's function, which takes a ``score_cutoff``."""
         self._distance = distance
         self._threshold = threshold
         self._texts: list[str] = []
@@ -97,7 +99,7 @@ class IndelFounders(Founders):
         self._histograms = np.zeros((16, self._NUM_BUCKETS), dtype=np.int32)
 
     def first_similar(self, text: str) -> int | None:
-        """Compare in the order of the founders, see the base class."""
+        """Compare with the candidates in order; see the base class."""
         for number in self._candidates(text).tolist():
             founder = self._texts[number]
             allowed = _largest_distance(len(founder) + len(text), self._threshold)
@@ -115,12 +117,12 @@ class IndelFounders(Founders):
         if 3 * length > 2 * len(short):
             return True
         head = long[: length + allowed - missed_by_short]
-        # LCS >= length - missed_by_short, written as a distance.
+        # LCS >= length - missed_by_short, expressed as a distance.
         bound = len(head) - length + 2 * missed_by_short
         return self._distance(head, short[:length], score_cutoff=bound) <= bound
 
     def add(self, text: str) -> None:
-        """Keep the text with its histogram, see the base class."""
+        """Store the text with its histogram; see the base class."""
         number = len(self._texts)
         if number == len(self._lengths):
             self._lengths = np.concatenate([self._lengths, self._lengths])
@@ -145,15 +147,15 @@ class IndelFounders(Founders):
 
 
 class DifflibFounders(Founders):
-    """`SequenceMatcher`, its two cheap upper bounds first."""
+    """Founders by the `SequenceMatcher` ratio, which checks two cheap upper bounds first."""
 
     def __init__(self, threshold: float) -> None:
-        """Start without founders."""
+        """Start empty."""
         self._threshold = threshold
         self._matchers: list[SequenceMatcher[str]] = []
 
     def first_similar(self, text: str) -> int | None:
-        """Compare with each founder, see the base class."""
+        """Compare with each founder in order; see the base class."""
         for number, matcher in enumerate(self._matchers):
             matcher.set_seq1(text)
             bounds = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)
@@ -162,28 +164,28 @@ class DifflibFounders(Founders):
         return None
 
     def add(self, text: str) -> None:
-        """Keep a matcher, which prepares its second text once; see the base class."""
+        """Store a matcher, which preprocesses its second text once; see the base class."""
         self._matchers.append(SequenceMatcher(None, "", text))
 
 
 class OwnFounders(Founders):
-    """A user's own ratio."""
+    """Founders by a custom ratio."""
 
     def __init__(self, ratio: Callable[[str, str], float], threshold: float) -> None:
-        """Start without founders."""
+        """Start empty."""
         self._ratio = ratio
         self._threshold = threshold
         self._texts: list[str] = []
 
     def first_similar(self, text: str) -> int | None:
-        """Compare with each founder, see the base class."""
+        """Compare with each founder in order; see the base class."""
         for number, founder in enumerate(self._texts):
             if self._ratio(founder, text) >= self._threshold:
                 return number
         return None
 
     def add(self, text: str) -> None:
-        """Keep the text, see the base class."""
+        """Store the text; see the base class."""
         self._texts.append(text)
 
 
@@ -193,13 +195,13 @@ def _indel_distance() -> Callable[..., Any]:
     except ImportError as error:
         raise MissingExtraError(
             "anchor='similar' with the indel ratio needs rapidfuzz:"
-            ' pip install "rllib-gigpo[similar]" (or choose ratio="difflib")'
+            ' pip install "rllib-gigpo[similar]" (or use ratio="difflib")'
         ) from error
     return Indel.distance
 
 
 def _largest_distance(length: int, threshold: float) -> int:
-    """Most insertions and deletions at which 1 - distance / length is at least ``threshold``."""
+    """Return the largest distance for which 1 - distance / length is at least ``threshold``."""
     distance = int((1.0 - threshold) * length) + 1
     while distance > 0 and (length - distance) / length < threshold:
         distance -= 1

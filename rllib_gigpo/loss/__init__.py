@@ -1,4 +1,4 @@
 """Losses as pure functions: packing, log-probabilities, clipped objective, KL, aggregation.
 
-Needs torch and NumPy only.
+Only torch and NumPy are needed.
 """

@@ -1,7 +1,7 @@
-"""How token losses become one number: weights of tokens, and one global divisor.
+"""Aggregation of token losses to one number: a weight per token and one global divisor.
 
-A mini-batch's loss is ``Σ_s v_s·l_s / D``. The weights v belong to the tokens and the divisor D to
-the whole mini-batch, over all Learners, so that micro-batches and ranks only ever add up sums.
+The loss of a mini-batch is ``Σ_s v_s·l_s / D``. Each token has a weight v, and the mini-batch as a
+whole, over all Learners, has one divisor D, so micro-batches and ranks only ever add up sums.
 """
 
 from __future__ import annotations
@@ -18,30 +18,33 @@ from rllib_gigpo.options.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class LossAggregation(ABC):
-    """Weights v and divisor D, with w_r the weight of row r and n_r its response tokens."""
+    """Base of the aggregations: weights v and divisor D.
+
+    In the formulas, w_r is the weight of row r and n_r the number of its response tokens.
+    """
 
     name: ClassVar[str] = "custom"
 
     def token_weights(self, row_weights: np.ndarray, response_lengths: np.ndarray) -> np.ndarray:
-        """Weigh each response token: v = w_r, unless a subclass says otherwise.
+        """Return the weight v of each response token: w_r, unless a subclass overrides it.
 
         Args:
-            row_weights: (R,) float; 0 for a row that must not count.
-            response_lengths: (R,) int; a row without response tokens adds none.
+            row_weights: (R,) float, 0 for a row that must not count.
+            response_lengths: (R,) int, may be 0.
 
         Returns:
-            (S,) float32 over the response tokens, row after row.
+            (S,) float32, one per response token, row after row.
         """
         weights = np.asarray(row_weights, dtype=np.float64)
         return np.repeat(weights, response_lengths).astype(np.float32)
 
     @abstractmethod
     def divisor(self, *, token_count: float, row_count: float) -> float:
-        """Return the one number that a mini-batch's summed loss is divided by.
+        """Return the divisor D of a mini-batch's summed loss.
 
         Args:
-            token_count: Σ_r w_r·n_r over the mini-batch of all Learners.
-            row_count: Σ_r w_r over the mini-batch of all Learners.
+            token_count: Σ_r w_r·n_r over the mini-batch on all Learners.
+            row_count: Σ_r w_r over the mini-batch on all Learners.
 
         Returns:
             The divisor; 0 for a mini-batch in which nothing counts.
@@ -50,44 +53,44 @@ class LossAggregation(ABC):
 
 @dataclass(frozen=True, slots=True)
 class TokenMean(LossAggregation):
-    """Every token counts alike: D = Σ_r w_r·n_r."""
+    """Mean over tokens: D = Σ_r w_r·n_r."""
 
     name: ClassVar[str] = "token_mean"
 
     def divisor(self, *, token_count: float, row_count: float) -> float:
-        """Count tokens, see the base class."""
+        """Return the token count; see the base class."""
         return float(token_count)
 
 
 @dataclass(frozen=True, slots=True)
 class SeqMeanTokenSum(LossAggregation):
-    """The mean over rows of their tokens' sums: D = Σ_r w_r."""
+    """Mean over rows of the sum over tokens: D = Σ_r w_r."""
 
     name: ClassVar[str] = "seq_mean_token_sum"
 
     def divisor(self, *, token_count: float, row_count: float) -> float:
-        """Count rows, see the base class."""
+        """Return the row count; see the base class."""
         return float(row_count)
 
 
 @dataclass(frozen=True, slots=True)
 class SeqMeanTokenMean(SeqMeanTokenSum):
-    """The mean over rows of their tokens' means: v = w_r / n_r."""
+    """Mean over rows of the mean over tokens: v = w_r / n_r."""
 
     name: ClassVar[str] = "seq_mean_token_mean"
 
     def token_weights(self, row_weights: np.ndarray, response_lengths: np.ndarray) -> np.ndarray:
-        """Share each row's weight out over its tokens, see the base class."""
+        """Divide each row's weight among its tokens; see the base class."""
         weights = np.asarray(row_weights, dtype=np.float64) / np.maximum(response_lengths, 1)
         return np.repeat(weights, response_lengths).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeqSumNorm(LossAggregation):
-    """Dr. GRPO (arXiv 2503.20783): D = constant·Σ_r w_r, so that a token weighs alike in all rows.
+    """Dr. GRPO (arXiv 2503.20783): D = constant·Σ_r w_r, so tokens of all rows weigh the same.
 
     Attributes:
-        constant: Tokens, above 0; the longest response, as published.
+        constant: Tokens per row in the divisor, above 0; the paper uses the longest response.
     """
 
     name: ClassVar[str] = "seq_sum_norm"
@@ -95,11 +98,11 @@ class SeqSumNorm(LossAggregation):
     constant: float
 
     def __post_init__(self) -> None:
-        """Refuse a constant that cannot divide."""
+        """Reject a constant that is not positive."""
         require(self, constant="> 0")
 
     def divisor(self, *, token_count: float, row_count: float) -> float:
-        """Count rows and multiply, see the base class."""
+        """Return the row count times the constant; see the base class."""
         return float(row_count) * self.constant
 
 

@@ -1,4 +1,4 @@
-"""Per-token estimates of the divergence between the policy and a reference."""
+"""Estimates of the KL divergence between the policy and a reference, per token."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ KL_BOUND = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KLSettings(Options):
-    """The divergence from the start model, whose weight β is ``kl_coeff``.
+    """The KL divergence from the initial model, whose weight β is ``kl_coeff``.
 
     Attributes:
-        placement: "loss": a term of the loss; "reward": taken from each step's reward, before
-            credit.
-        estimator: Estimator of the divergence, per token: see `kl_estimate`.
-        target: Divergence per token towards which β is steered, above 0; None for a fixed β.
-        horizon: Rows over which an error of 20 % moves β by 20 %, at least 1.
+        placement: "loss": a term of the loss; "reward": subtracted from each step's reward before
+            credit assignment.
+        estimator: Estimator of the KL divergence per token; see `kl_estimate`.
+        target: KL divergence per token towards which β adapts, above 0; None for a fixed β.
+        horizon: Number of rows over which an error of 20 % changes β by 20 %, at least 1.
     """
 
     short: ClassVar[str | None] = "placement"
@@ -33,29 +33,29 @@ class KLSettings(Options):
     horizon: int = 10_000
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
+        """Reject numbers out of range."""
         require(self, target="> 0", horizon=">= 1")
         if self.target is None and self.horizon != 10_000:
             raise ValueError(f"horizon={self.horizon!r} has no effect without a target; set both")
 
 
 def kl_estimate(logp: torch.Tensor, ref_logp: torch.Tensor, kind: str = "k3") -> torch.Tensor:
-    """Estimate KL(policy || reference) from one sampled token each.
+    """Estimate KL(policy || reference) at each token from the one token that was sampled there.
 
-    With d = logp - ref_logp: ``k1`` is d (unbiased, may be negative), ``abs`` is |d|, ``k2`` is
-    d²/2 (its gradient is that of the KL), ``k3`` is exp(-d) - 1 + d (unbiased, never negative),
-    clamped to ±10. Where ``logp`` equals ``ref_logp`` each is 0.
+    With d = logp - ref_logp: ``k1`` is d (unbiased, may be negative); ``abs`` is |d|; ``k2`` is
+    d²/2 (its gradient is that of the KL); ``k3`` is exp(-d) - 1 + d (unbiased, never negative),
+    clamped to ±10. All are 0 where ``logp`` equals ``ref_logp``.
 
     Args:
-        logp: (S,) log-probabilities under the policy; carries the gradient.
-        ref_logp: (S,) under the reference.
+        logp: (S,) Log-probabilities under the policy, with gradient.
+        ref_logp: (S,) Log-probabilities under the reference.
         kind: "k1", "abs", "k2" or "k3".
 
     Returns:
         The estimates (S,).
 
     Raises:
-        ValueError: If ``kind`` is unknown.
+        ValueError: ``kind`` is unknown.
     """
     difference = logp - ref_logp
     if kind == "k1":

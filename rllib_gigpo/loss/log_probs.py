@@ -1,4 +1,4 @@
-"""Log-probabilities and entropies of response tokens, a chunk of the logits at a time."""
+"""Log-probabilities and entropies of response tokens, computed in chunks of logits."""
 
 from collections.abc import Callable
 
@@ -18,21 +18,21 @@ def response_log_probs(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Compute log p(target) and the entropy at every response position.
 
-    No more than ``chunk_tokens`` rows of logits exist at a time, in the backward pass too: several
-    chunks are recomputed there, a single one is kept.
+    At most ``chunk_tokens`` rows of logits exist at a time, even in the backward pass, which
+    recomputes them if there is more than one chunk.
 
     Args:
-        hidden: (S, H) last hidden states at the positions that predict the response tokens.
-        targets: (S,) int64 response tokens.
+        hidden: (S, H) Last hidden states at the positions that predict the response tokens.
+        targets: (S,) int64, the response tokens.
         head: Maps hidden states (C, H) to logits (C, V).
         chunk_tokens: Largest C, at least 1.
-        entropy_gradient: Whether the entropy carries a gradient.
+        entropy_gradient: Whether the entropy has a gradient.
 
     Returns:
         logp (S,) and entropy (S,), float32.
 
     Raises:
-        ValueError: If ``chunk_tokens`` is not positive.
+        ValueError: ``chunk_tokens`` is not positive.
     """
     if chunk_tokens < 1:
         raise ValueError(f"chunk_tokens={chunk_tokens} must be at least 1.")
@@ -62,7 +62,7 @@ def _chunk(
     arguments = (hidden, targets, head, entropy_gradient)
     if not recompute:
         return chunk_log_probs(*arguments)
-    # A head draws no random numbers, so there is no state of generators to bring back.
+    # A head draws no random numbers, so no generator state needs to be restored.
     return checkpoint(chunk_log_probs, *arguments, use_reentrant=False, preserve_rng_state=False)
 
 
@@ -75,10 +75,10 @@ def chunk_log_probs(
     """Compute log p(target) = z_y - logΣexp z and H = -Σ p·log p of one chunk, in float32.
 
     Args:
-        hidden: (C, H).
-        targets: (C,) int64.
-        head: Maps (C, H) to logits (C, V).
-        entropy_gradient: Whether the entropy carries a gradient.
+        hidden: (C, H) Hidden states.
+        targets: (C,) int64, the response tokens.
+        head: Maps hidden states (C, H) to logits (C, V).
+        entropy_gradient: Whether the entropy has a gradient.
 
     Returns:
         logp (C,) and entropy (C,), float32.

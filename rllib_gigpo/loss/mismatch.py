@@ -1,7 +1,7 @@
-"""Correction for a sampler whose probabilities are not quite the Learner's.
+"""Correction for an engine whose probabilities differ slightly from the Learner's.
 
-Truncated importance sampling: the policy loss of a token is multiplied by how much likelier the
-Learner finds it (or its whole answer) than the engine that sampled it did, up to a cap.
+Truncated importance sampling: the policy loss of a token is multiplied by the ratio of the
+Learner's probability of the token (or of its whole answer) to the engine's, up to a cap.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ _LOG_BOUND = 20.0  # exp(20) is finite in every dtype with 8 exponent bits
 
 @dataclass(frozen=True, slots=True)
 class ImportanceSettings(Options):
-    """How tokens are weighed.
+    """Importance weights of tokens.
 
     Attributes:
-        level: "token": w = exp(old_logp - rollout_logp); "sequence": the product over the answer.
+        level: "token": w = exp(old_logp - rollout_logp); "sequence": the product of these over the
+            answer.
         cap: Largest weight, above 0.
-        mask: Whether a weight beyond the cap becomes 0 instead of the cap.
+        mask: Whether a weight above the cap becomes 0; otherwise it becomes the cap.
     """
 
     short: ClassVar[str | None] = "level"
@@ -34,7 +35,7 @@ class ImportanceSettings(Options):
     mask: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a cap that leaves nothing."""
+        """Reject a cap that is not positive."""
         require(self, cap="> 0")
 
 
@@ -44,16 +45,16 @@ def importance_weights(
     row_ids: torch.Tensor,
     settings: ImportanceSettings,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weigh each token.
+    """Compute the importance weight of each token.
 
     Args:
-        old_logp: (S,) the Learner's, of the weights that sampled.
-        rollout_logp: (S,) the engine's.
-        row_ids: (S,) int64, the row of each token; whole rows.
-        settings: Level, cap and what lies beyond it.
+        old_logp: (S,) The Learner's log-probabilities under the weights that sampled.
+        rollout_logp: (S,) The engine's log-probabilities.
+        row_ids: (S,) int64, the row of each token; every row must be complete.
+        settings: Level, cap and mask.
 
     Returns:
-        The weights (S,) without gradient, and a boolean (S,): True beyond the cap.
+        The weights (S,) without gradient, and (S,) bool: True above the cap.
     """
     log_weights = (old_logp - rollout_logp).detach()
     if settings.level == "sequence":

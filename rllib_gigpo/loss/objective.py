@@ -1,4 +1,4 @@
-"""The objective of one micro-batch: a loss sum, and sums for the metrics, without any division."""
+"""The objective of one micro-batch: the sum of its losses and sums for the metrics, undivided."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from rllib_gigpo.loss.token_columns import TokenColumns
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveSettings:
-    """What the loss is made of; see `objective`.
+    """The terms of the loss and their weights; see `objective`.
 
     Attributes:
-        policy_loss: The loss of a token without the other terms.
-        kl_coeff: β, weight of the divergence from the reference.
-        entropy_coeff: Weight of the entropy bonus.
-        kl_estimator: Of the divergence, see `kl_estimate`.
+        policy_loss: The policy loss of a token.
+        kl_coeff: β, the weight of the KL divergence from the reference.
+        entropy_coeff: η, the weight of the entropy bonus.
+        kl_estimator: Estimator of the KL divergence; see `kl_estimate`.
     """
 
     policy_loss: PolicyLoss = PPOLoss()  # noqa: RUF009 - frozen
@@ -28,13 +28,13 @@ class ObjectiveSettings:
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveSums:
-    """What a micro-batch adds to its mini-batch.
+    """The contribution of a micro-batch to its mini-batch.
 
     Attributes:
         loss: Scalar with gradient, Σ v·l.
-        sums: (len(METRIC_NAMES),) float64 without gradient, each weighted by the rows' weights.
-        max_ratio_deviation: Scalar, max |exp(logp - rollout_logp) - 1| over tokens of weight > 0; 0
-            without any.
+        sums: (len(METRIC_NAMES),) float64 without gradient, weighted by the row weights.
+        max_ratio_deviation: Scalar, max |exp(logp - rollout_logp) - 1| over the tokens of weight
+            > 0; 0 if there are none.
         max_abs_logp_diff: Scalar, max |rollout_logp - logp| over the same tokens.
     """
 
@@ -50,10 +50,10 @@ METRIC_NAMES = (
     "clip_fraction",
     "ratio_mean",
     "ratio_deviation",  # |ρ - 1|
-    "approx_kl",  # k3 of old against new
+    "approx_kl",  # k3 estimate of KL(old || new)
     "entropy",
     "kl_to_reference",
-    "rollout_kl",  # rollout_logp - logp, an estimate of the divergence of engine and Learner
+    "rollout_kl",  # rollout_logp - logp, the k1 estimate of KL(engine || Learner)
 )
 
 
@@ -63,16 +63,16 @@ def objective(
     """Sum ``v·(w·L_policy + β·KL - η·H)`` over a micro-batch's response tokens.
 
     Args:
-        logp: (S,) log-probabilities under the policy, with gradient.
-        entropy: (S,) entropies under the policy.
+        logp: (S,) Log-probabilities under the policy, with gradient.
+        entropy: (S,) Entropies under the policy.
         columns: The other per-token inputs.
-        settings: Coefficients.
+        settings: Policy loss and coefficients.
 
     Returns:
-        The loss sum and the metric sums; all 0 for S = 0, and then the loss still has a graph.
+        The loss sum and the metric sums. For S = 0 all are 0, and the loss still has a graph.
 
     Raises:
-        ValueError: If there is a KL term without ``ref_logp``.
+        ValueError: There is a KL term but no ``ref_logp``.
     """
     policy_loss, is_clipped = settings.policy_loss(logp, columns)
     if columns.importance is not None:
@@ -112,7 +112,7 @@ def _kl(logp: torch.Tensor, columns: TokenColumns, settings: ObjectiveSettings) 
         return torch.zeros_like(logp)
     if columns.ref_logp is None:
         raise ValueError(
-            f"kl_coeff={settings.kl_coeff} needs ref_logp; pass the reference's log-probabilities "
+            f"kl_coeff={settings.kl_coeff} needs ref_logp; pass the reference's log-probabilities, "
             "or set kl_coeff to 0."
         )
     return kl_estimate(logp, columns.ref_logp, settings.kl_estimator)

@@ -1,9 +1,9 @@
-"""Token rows to micro-batches within a token budget: sorted by length, padded on the right.
+"""Packs token rows into micro-batches within a token budget: sorted by length, padded on the right.
 
-A causal model never looks at what stands to the right of a token, so right padding needs no
-attention mask, and the fast causal kernels stay in use on the CPU and on GPUs. Rows of similar
-length share a micro-batch, so that little is padded. One block-diagonal mask over concatenated rows
-would cost time quadratic in the budget instead.
+A causal model never looks to the right of a token, so right padding needs no attention mask, and
+the fast causal kernels still apply on CPUs and GPUs. Rows of similar length share a micro-batch,
+which keeps padding low. The alternative, a block-diagonal mask over concatenated rows, would take
+time quadratic in the budget.
 """
 
 from dataclasses import dataclass, fields
@@ -16,17 +16,18 @@ from rllib_gigpo.batch.token_rows import TokenRows
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """Rows of one forward and backward pass.
+    """The rows of one forward and backward pass.
 
     Attributes:
         input_ids: (B, L) int64, each row's prompt and response, then padding.
-        logit_positions: (S,) int64 into the B·L positions: where each response token is predicted.
+        logit_positions: (S,) int64 indices into the B·L positions: where each response token is
+            predicted.
         targets: (S,) int64, the response tokens.
-        token_indices: (S,) int64 into the response tokens of the rows that were packed, for
-            per-token columns such as ``rollout_logp``.
-        state_positions: (B,) int64 into the B·L positions: the last token of each row's prompt,
+        token_indices: (S,) int64 indices into the response tokens of all packed rows, for per-token
+            columns such as ``rollout_logp``.
+        state_positions: (B,) int64 indices into the B·L positions: the last token of each prompt,
             where a critic reads the state.
-        row_indices: (B,) int64 into the rows that were packed, for per-row columns.
+        row_indices: (B,) int64 indices into all packed rows, for per-row columns.
     """
 
     input_ids: torch.Tensor
@@ -50,19 +51,19 @@ def pack_rows(
 
     Args:
         rows: All rows.
-        row_ids: (K,) int, which rows to pack; may be empty.
-        max_tokens: Largest B·L. A longer single row makes a micro-batch of its own.
-        overhead_tokens: What one more micro-batch costs, in tokens; see `plan_micro_batches`.
+        row_ids: (K,) int, the rows to pack; may be empty.
+        max_tokens: Largest B·L. A single row that is longer gets its own micro-batch.
+        overhead_tokens: Cost of one more micro-batch, in tokens; see `plan_micro_batches`.
 
     Returns:
-        Micro-batches that hold each row once.
+        Micro-batches that contain each row once.
 
     Raises:
-        ValueError: If a row has no prompt, so that nothing predicts its first response token.
+        ValueError: A row has no prompt, so nothing predicts its first response token.
     """
     if (rows.prompt_lengths[row_ids] < 1).any():
         row = int(row_ids[rows.prompt_lengths[row_ids].argmin()])
-        raise ValueError(f"Row {row} has no prompt token; a row needs at least one to be scored.")
+        raise ValueError(f"Row {row} has no prompt token; a row needs at least one.")
     plan = plan_micro_batches(
         rows.row_lengths[row_ids], max_tokens=max_tokens, overhead_tokens=overhead_tokens
     )
@@ -72,22 +73,22 @@ def pack_rows(
 def plan_micro_batches(
     lengths: np.ndarray, *, max_tokens: int, overhead_tokens: int
 ) -> list[np.ndarray]:
-    """Split rows into micro-batches with the least padding and the fewest passes.
+    """Split rows into micro-batches with little padding and few passes.
 
-    Over the rows sorted by length it minimises ``Σ (B·L + overhead)`` where ``B·L <= max_tokens``,
+    For the rows sorted by length, minimise ``Σ (B·L + overhead)`` subject to ``B·L <= max_tokens``
     by dynamic programming: cost(j) = min_i cost(i) + (j - i)·length_j + overhead.
 
     Args:
-        lengths: (K,) int, tokens of each row.
-        max_tokens: Budget of a micro-batch, padding included.
-        overhead_tokens: What one more micro-batch costs, in tokens. On two CPU cores a tiny model
-            loses the time of about 100 tokens per pass, a GPU that of one or two thousand.
+        lengths: (K,) int, the tokens of each row.
+        max_tokens: Token budget of a micro-batch, including padding.
+        overhead_tokens: Cost of one more micro-batch, in tokens. A pass costs a tiny model on two
+            CPU cores the time of about 100 tokens, and a GPU that of one or two thousand.
 
     Returns:
         Arrays of indices into ``lengths``, shortest rows first.
 
     Raises:
-        ValueError: If ``max_tokens`` is not positive.
+        ValueError: ``max_tokens`` is not positive.
     """
     if max_tokens < 1:
         raise ValueError(f"max_tokens={max_tokens} must be at least 1.")
@@ -106,7 +107,7 @@ def plan_micro_batches(
 
 
 def empty_micro_batch() -> MicroBatch:
-    """Return one token and no response: lets a rank without rows take part in a backward pass."""
+    """Return one token without a response, so a rank without rows can join the backward pass."""
     none = torch.zeros(0, dtype=torch.int64)
     return MicroBatch(torch.zeros(1, 1, dtype=torch.int64), none, none, none, none, none)
 
@@ -131,8 +132,8 @@ def _micro_batch(rows: TokenRows, row_ids: np.ndarray) -> MicroBatch:
     indices = rows.response_offsets[row_ids, None] + columns - prompt_lengths
     return MicroBatch(
         input_ids=torch.from_numpy(input_ids),
-        # The hidden state of one token predicts the next; row-major order keeps them in one row
-        # because a prompt has at least one token.
+        # The hidden state of a token predicts the next one. Both are in the same row, because
+        # every prompt has at least one token.
         logit_positions=torch.from_numpy(np.flatnonzero(is_response) - 1),
         targets=torch.from_numpy(input_ids[is_response]),
         token_indices=torch.from_numpy(indices[is_response]),

@@ -1,4 +1,4 @@
-"""Per-token inputs of the objective."""
+"""The per-token inputs of the objective."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class TokenColumns:
-    """Over S response tokens, those of a Learner or of a micro-batch.
+    """Columns over S response tokens, those of a Learner or of a micro-batch.
 
     Attributes:
-        rollout_logp: (S,) log-probabilities that the engine sampled with.
-        old_logp: (S,) log-probabilities that the ratio starts from: those, or recomputed ones.
-        advantages: (S,).
-        loss_weights: (S,) v of `token_loss_weights`.
-        metric_weights: (S,) weight of the token's row, for the metrics.
-        row_ids: (S,) int64, the row of each token, unique over the Learner's rows.
-        ref_logp: (S,) under the reference, or None without a KL term.
-        importance: (S,) factor of the policy loss that corrects for the sampler, or None.
+        rollout_logp: (S,) Log-probabilities that the engine sampled with.
+        old_logp: (S,) Denominator of the ratio: ``rollout_logp``, or recomputed by the Learner.
+        advantages: (S,) Advantage of each token.
+        loss_weights: (S,) v of `LossAggregation.token_weights`.
+        metric_weights: (S,) Weight of the token's row, for the metrics.
+        row_ids: (S,) int64, the row of each token, unique within the Learner.
+        ref_logp: (S,) Log-probabilities under the reference; None without a KL term.
+        importance: (S,) Factor of the policy loss that corrects for the engine; None for 1.
     """
 
     rollout_logp: torch.Tensor
@@ -33,10 +33,10 @@ class TokenColumns:
     importance: torch.Tensor | None = None
 
     def select(self, indices: torch.Tensor) -> TokenColumns:
-        """Take some tokens.
+        """Select some tokens.
 
         Args:
-            indices: (K,) int64.
+            indices: (K,) int64, the tokens.
 
         Returns:
             Their columns, (K,) each.

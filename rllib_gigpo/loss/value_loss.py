@@ -1,4 +1,4 @@
-"""The critic's loss: clipped squared error, one value per row."""
+"""The critic's loss: a clipped squared error, with one value per row."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ VALUE_METRIC_NAMES = ("num_rows", "vf_loss", "vf_clip_fraction", "vf_error")
 
 @dataclass(frozen=True, slots=True)
 class RowColumns:
-    """Per-row inputs, over R rows.
+    """The per-row inputs of the value loss.
 
     Attributes:
-        old_values: (R,) what the critic said before the update.
-        targets: (R,) returns that it should have said.
-        weights: (R,) weight of the row.
+        old_values: (R,) The critic's values before the update.
+        targets: (R,) The returns that the values should match.
+        weights: (R,) The weight of each row.
     """
 
     old_values: torch.Tensor
@@ -24,25 +24,26 @@ class RowColumns:
     weights: torch.Tensor
 
     def select(self, indices: torch.Tensor) -> RowColumns:
-        """Take some rows."""
+        """Select some rows."""
         return RowColumns(self.old_values[indices], self.targets[indices], self.weights[indices])
 
 
 def value_loss(
     values: torch.Tensor, columns: RowColumns, *, clip: float | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sum the loss of some rows.
+    """Sum the value loss over some rows.
 
-    ``max((V - y)², (V_old + clip(V - V_old, ±ε) - y)²)`` (PPO, arXiv 1707.06347, as implemented
-    since): the value may not profit from moving further than ε. Without ½, as in veRL.
+    ``max((V - y)², (V_old + clip(V - V_old, ±ε) - y)²)``, as implementations of PPO (arXiv
+    1707.06347) clip it: a value gains nothing by moving further than ε. veRL's factor ½ is left
+    out.
 
     Args:
-        values: (R,) with gradient.
-        columns: The other inputs.
-        clip: ε in units of returns, or None.
+        values: (R,) The critic's values, with gradient.
+        columns: The other per-row inputs.
+        clip: ε in units of returns; None for no clipping.
 
     Returns:
-        The loss sum, and without gradient the weighted sums of `VALUE_METRIC_NAMES`, float64;
+        The loss sum, and the weighted sums of `VALUE_METRIC_NAMES`, float64 without gradient;
         ``vf_error`` is |V - y|.
     """
     error = values - columns.targets

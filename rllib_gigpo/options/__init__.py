@@ -1,5 +1,5 @@
-"""The kit that settings are made of: variants by name, records of options, sections of fields.
+"""Building blocks of settings: variants by name, records of options, sections of fields.
 
-Nothing here knows a setting. `section` needs pydantic, the other files need it where pydantic calls
-them only, so that credit, losses and models run without it.
+Nothing here knows a specific setting. `section` and `merge` need pydantic; `records` and `registry`
+import it only when pydantic calls them, so credit, losses and models run without it.
 """

@@ -1,4 +1,4 @@
-"""A part of a nested setting -> the whole of it."""
+"""Merges new options into the current value of a nested setting."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from rllib_gigpo.options.registry import NAME, Registry
 
 
 def merged(field: FieldInfo, standing: Any, new: Any) -> Any:
-    """Merge a dict of options into what a setting is; anything else takes its place.
+    """Merge a dict of options into the value of a setting; anything else replaces the value.
 
-    Options of one variant do not pass to another: a dict that names another one takes its place.
+    A dict that names another variant replaces the value too, because options do not carry over from
+    one variant to another.
 
     Args:
         field: The setting.
-        standing: Its value so far.
-        new: Its new value, or options of it.
+        standing: Its current value.
+        new: Its new value, or some of its options.
 
     Returns:
-        The value.
+        The merged value.
     """
     kinds = [
         one
@@ -39,7 +40,7 @@ def merged(field: FieldInfo, standing: Any, new: Any) -> Any:
 
 
 def _is_other(new: Mapping[str, Any], standing: Mapping[str, Any], registry: Registry) -> bool:
-    """Whether options name another variant than the one that stands there."""
+    """Check whether options name a variant other than the current one."""
     names = (new.get(NAME, standing[NAME]), standing[NAME])
     one, other = (registry.known.get(x, x) if isinstance(x, str) else x for x in names)
     return one != other

@@ -1,4 +1,4 @@
-"""Records of options: what a nested dict of settings becomes, such as ``kl={"target": 0.1}``."""
+"""Records of options: the checked form of nested dicts such as ``kl={"target": 0.1}``."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _BOUNDS = {
 
 
 class Options:
-    """Base of frozen dataclasses that are read from a dict in a config.
+    """Base of the frozen dataclasses that a config reads from dicts.
 
     Attributes:
-        short: The option that text alone stands for; None where text alone is not taken.
-        can_be_true: Whether True stands for all defaults.
+        short: Name of the option that a plain string sets; None if a string is not accepted.
+        can_be_true: Whether True means all defaults.
     """
 
     __slots__ = ()
     short: ClassVar[str | None] = None
     can_be_true: ClassVar[bool] = False
-    # pydantic, where it reads a dict: unknown options are mistakes, and so are other types.
+    # When pydantic reads a dict, unknown options and wrong types are mistakes.
     __pydantic_config__: ClassVar[dict[str, Any]] = {
         "extra": "forbid",
         "strict": True,
@@ -35,7 +35,7 @@ class Options:
 
     @classmethod
     def expanded(cls, value: Any) -> Any:
-        """Write a value as a dict of options, an object too, so that it is checked as one."""
+        """Convert a value, which may be an object, to a dict of options, which can be checked."""
         if isinstance(value, cls):
             return {field.name: getattr(value, field.name) for field in fields(value)}  # type: ignore[arg-type]
         if value is True and cls.can_be_true:
@@ -44,24 +44,24 @@ class Options:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """Let pydantic expand a value before it reads it."""
+        """Make pydantic expand a value before it validates it."""
         from pydantic_core import core_schema
 
         schema = handler(source)
-        # The options are strict; a record itself may be given as a dict.
+        # The types of the options are strict, but a dict may stand for the record itself.
         handler.resolve_ref_schema(schema)["strict"] = False
         return core_schema.no_info_before_validator_function(cls.expanded, schema)
 
 
 def require(options: Any, **bounds: str) -> None:
-    """Check numbers against bounds; None has none.
+    """Check numbers against bounds; None always passes.
 
     Args:
-        options: What has the numbers as attributes.
+        options: The object that has the numbers as attributes.
         **bounds: Name -> bounds, such as ``"> 0"`` or ``">= 0, < 1"``.
 
     Raises:
-        ValueError: A number is out of its bounds; names all that are.
+        ValueError: Some numbers are out of bounds; the message lists them all.
     """
     mistakes = [
         f"{name}={getattr(options, name)!r} must be {word} {limit}"
@@ -75,5 +75,5 @@ def require(options: Any, **bounds: str) -> None:
 
 
 def is_options(value: Any) -> bool:
-    """Whether a value is a dict of options, and not one that Tune searches over."""
+    """Check whether a value is a dict of options, and not a grid search of Tune."""
     return isinstance(value, Mapping) and "grid_search" not in value

@@ -1,8 +1,8 @@
-"""Variants by name: how a setting such as ``rule="hgpo"`` becomes an object.
+"""Registries of variants: how a setting such as ``rule="hgpo"`` becomes an object.
 
-A variant is given by its name, by an import path ``"package.module:name"``, as a class or function,
-as a dict ``{"name": <one of these>, **options}``, or as an object that is ready. Its options are
-the fields of its class, so that an option of another variant cannot be given.
+A variant is given as a name, an import path ``"package.module:name"``, a class or function, a dict
+``{"name": <one of these>, **options}``, or a ready object. Its options are the fields of its class,
+so options of another variant are mistakes.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from rllib_gigpo.errors import ConfigError
 
 T = TypeVar("T")
 NAME = "name"
-# What counts as a function; any other object that can be called is another kind of thing.
+# Types that count as functions; other callables, such as objects with __call__, do not.
 _FUNCTIONS = (
     types.FunctionType,
     types.BuiltinFunctionType,
     types.MethodType,
     functools.partial,
 )
-FLAT: set[str] = set()  # names of the settings that are not options; sections add theirs
+FLAT: set[str] = set()  # names of the settings that are not options; each section adds its own
 
 
 class Registry(Generic[T]):
-    """The known variants of one setting, and the way to a user's own."""
+    """The variants of one setting; custom ones can be given by import path, class or object."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class Registry(Generic[T]):
 
         Args:
             setting: Name of the setting, for messages.
-            base: What every variant is an instance of.
-            known: Classes with a ``name``; the first is the default of a dict without one.
-            given: Flat settings that fill a variant's fields of the same names.
-            wrap: Makes a variant of a plain function; None where functions are not taken.
+            base: The base class of every variant.
+            known: Classes with a ``name``; the first is the default for a dict without a name.
+            given: Flat settings that fill the fields of the same names in a variant.
+            wrap: Makes a variant from a plain function; None if functions are not accepted.
         """
         self.setting = setting
         self.base = base
@@ -58,20 +58,20 @@ class Registry(Generic[T]):
         self._wrap = wrap
 
     def names(self) -> list[str]:
-        """The known names, sorted."""
+        """Return the known names, sorted."""
         return sorted(self.known)
 
     def find(self, name: Any) -> Callable[..., T]:
-        """Find what builds a variant.
+        """Find the class, or the wrapped function, that builds a variant.
 
         Args:
             name: A known name, an import path, a class or a function.
 
         Returns:
-            The class; for a function, what wraps it.
+            A callable that takes the options and returns the variant.
 
         Raises:
-            ConfigError: There is none, or it is neither a variant's class nor a function.
+            ConfigError: It does not exist, or it is neither a class of variants nor a function.
         """
         if not isinstance(name, str):
             return self._checked(name)
@@ -79,8 +79,8 @@ class Registry(Generic[T]):
             return self.known[name]
         if ":" not in name:
             raise ConfigError(
-                f"{self.setting}={name!r} is unknown; known are {', '.join(self.names())}, and your"
-                f" own by import path, 'package.module:name'{did_you_mean(name, self.known)}"
+                f"{self.setting}={name!r} is unknown; use one of {', '.join(self.names())}, or the"
+                f" import path of your own, 'package.module:name'{did_you_mean(name, self.known)}"
             )
         return self._checked(import_object(name, setting=self.setting))
 
@@ -88,26 +88,26 @@ class Registry(Generic[T]):
         """Build a variant.
 
         Args:
-            spec: One of the five forms above.
+            spec: The variant, in any of the five forms above.
             given: Values of the flat settings.
 
         Returns:
             The variant.
 
         Raises:
-            ConfigError: It is unknown, or lacks one of the options, or one of ``given`` is among
-                them.
-            ValueError: An option has a bad value.
+            ConfigError: The variant is unknown, it has no such option, or an option is a flat
+                setting.
+            ValueError: An option has an invalid value.
         """
         variant, options = self._parts(spec, given or {})
         return variant(**options)
 
     def expanded(self, value: Any, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Write a value as a dict of name and options.
+        """Convert a value to a dict of its name and options.
 
         Raises:
-            ConfigError: An object has another value than the default, or than ``given``, in a flat
-                setting.
+            ConfigError: The value is an object whose field of a flat setting has neither the
+                default value nor that of ``given``.
         """
         if not dataclasses.is_dataclass(value) or isinstance(value, type):
             default = next(iter(self.known))
@@ -122,13 +122,13 @@ class Registry(Generic[T]):
         return {NAME: type(value), **own}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        """Let pydantic build a variant, types of its options checked, for a marked field."""
+        """Make pydantic build the variant for an annotated field, and check its option types."""
         from pydantic_core import core_schema
 
         return core_schema.with_info_plain_validator_function(self._read)
 
     def _read(self, value: Any, info: Any) -> T:
-        """Build a variant; ``info`` has the fields above, which stand before this one."""
+        """Build a variant; ``info`` has the values of the fields before this one."""
         from pydantic_core import SchemaValidator
 
         variant, options = self._parts(value, info.data)
@@ -136,15 +136,15 @@ class Registry(Generic[T]):
         if schema is None:
             try:
                 return variant(**options)
-            except TypeError as error:  # pydantic takes mistakes for values only
+            except TypeError as error:  # pydantic does not catch TypeError
                 raise ConfigError(f"{self.setting}: {error}") from error
-        # The options are strict; a variant itself is given as a dict.
+        # The types of the options are strict, but a dict stands for the variant itself.
         config = {"strict": True, "allow_inf_nan": False, **schema.get("config", {})}
         validator = SchemaValidator({**schema, "config": config, "strict": False})
         return validator.validate_python(options)
 
     def _parts(self, spec: Any, values: Mapping[str, Any]) -> tuple[Callable[..., T], dict]:
-        """What builds the variant, and all of its options."""
+        """Return the callable that builds the variant, and all of its options."""
         given = {name: values[name] for name in self.given if name in values}
         if isinstance(spec, self.base) and not dataclasses.is_dataclass(spec):
             return lambda: spec, {}
@@ -175,13 +175,13 @@ class Registry(Generic[T]):
         functions = " or function" if self._wrap else ""
         raise ConfigError(
             f"{self.setting}={found!r} must be one of {', '.join(self.names())}, or your own class"
-            f"{functions}; a class is derived from {self.base.__module__}.{self.base.__name__}"
+            f"{functions}; derive a class from {self.base.__module__}.{self.base.__name__}"
         )
 
 
 @functools.cache
 def _dataclass_schema(variant: Any) -> Any:
-    """How pydantic reads a dataclass; None where it cannot check a type of the user's."""
+    """Return pydantic's schema of a dataclass; None if it cannot check one of the types."""
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 
@@ -192,7 +192,7 @@ def _dataclass_schema(variant: Any) -> Any:
 
 
 def option_names(variant: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the options that a class takes: a dataclass's fields, else keywords."""
+    """Return the names of a class's options: the fields of a dataclass, or else the keywords."""
     if dataclasses.is_dataclass(variant):
         return tuple(field.name for field in dataclasses.fields(variant) if field.init)
     parameters = inspect.signature(variant).parameters.values()
@@ -208,7 +208,7 @@ def import_object(path: str, *, setting: str) -> Any:
     """Import ``"package.module:name"``.
 
     Raises:
-        ConfigError: There is no such thing.
+        ConfigError: It cannot be imported.
     """
     module_name, _, name = path.partition(":")
     try:
@@ -218,6 +218,6 @@ def import_object(path: str, *, setting: str) -> Any:
 
 
 def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:
-    """A clause with the known names nearest to an unknown one; empty if none is near."""
+    """Return a "did you mean" clause with the most similar known names; "" if there are none."""
     close = difflib.get_close_matches(name, known, n=most)
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -1,7 +1,7 @@
-"""What a section of settings is made of, and how its mistakes become sentences.
+"""Sections of settings, and the messages for their mistakes.
 
-A config stores plain values and dicts, so that Tune, pickle and JSON see ordinary data; frozen
-sections are built from them when they are checked, and are what the parts of a run get.
+A config stores plain values and dicts, so Tune, pickle and JSON see ordinary data. Validation
+builds frozen sections from them, and the components of a run get these.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.options.registry import FLAT, did_you_mean
 
-# How pydantic's kinds of mistakes begin -> what to do instead; the longest that fits.
+# Prefix of pydantic's error type -> the message; the longest matching prefix wins.
 _CURES = {
     "bool": "must be True or False",
     "callable": "must be a function",
@@ -34,12 +34,12 @@ _CURES = {
 }
 
 
-# A path as text, or as a path.
+# A path, given as str or as Path.
 PathText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, PurePath) else v)]
 
 
 class Section(BaseModel):
-    """Frozen settings of one topic; a subclass lists them as fields."""
+    """Frozen settings of one topic; a subclass declares them as fields."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -53,41 +53,41 @@ class Section(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Tell the variants which names are settings, so that they refuse them as options."""
+        """Register the names of the settings, so variants reject them as options."""
         FLAT.update(cls.model_fields)
 
 
 def setting(default: Any, meaning: str, **bounds: Any) -> Any:
-    """A field: its default, its meaning with the unit, and pydantic's bounds (``ge=1``, ...)."""
+    """Declare a field: its default, its meaning with the unit, and pydantic bounds (``ge=1``)."""
     return Field(default, description=meaning, **bounds)
 
 
 def sentences(error: ValidationError, *path: str, section: type[Section]) -> Iterator[str]:
-    """Say each of pydantic's mistakes in our words.
+    """Yield one message for each of pydantic's errors.
 
     Args:
-        error: What was raised.
-        *path: Names of the settings that lead to what was checked; none for the section itself.
+        error: The exception that pydantic raised.
+        *path: Names of the settings that lead to the checked value; none for the section itself.
         section: The section.
     """
     for mistake in error.errors(include_url=False):
-        # What is not a name tells which member of a union was tried.
+        # The parts that are not names say which member of a union pydantic tried.
         tried = [part for part in map(str, mistake["loc"]) if part.isidentifier()]
         names = [*path, *tried]
         name, kind, context = ".".join(names), mistake["type"], mistake.get("ctx", {})
         cause = context.get("error")
-        if isinstance(cause, ValidationError):  # of the options of a variant
+        if isinstance(cause, ValidationError):  # from the options of a variant
             yield from sentences(cause, *names, section=section)
-        elif isinstance(cause, ConfigError):  # in our words already
+        elif isinstance(cause, ConfigError):  # already a good message
             yield from str(cause).splitlines()
         elif cause is not None:
             option, is_named, _ = str(cause).split(" ")[0].partition("=")
-            is_flat = option in FLAT  # such as clip_param, which a loss was filled from
+            is_flat = option in FLAT  # such as clip_param, which fills a field of a loss
             yield str(cause) if is_flat else f"{name}{'.' if is_named else ': '}{cause}"
         elif kind in ("extra_forbidden", "unexpected_keyword_argument"):
             yield f"{name} is not an option{_near(section, names)}"
         elif kind == "missing":
-            yield f"{name} must be set: it has no default"
+            yield f"{name} has no default; set it"
         else:
             cures = [_CURES[one] for one in sorted(_CURES, key=len) if kind.startswith(one)]
             cure = (cures or [mistake["msg"]])[-1].format(**context)
@@ -97,10 +97,10 @@ def sentences(error: ValidationError, *path: str, section: type[Section]) -> Ite
 
 
 def _near(section: type[Section], names: list[str]) -> str:
-    """The options that an unknown one may have meant, or where it stands."""
+    """Return the similar or known options, or say that the name is a setting."""
     if names[-1] in FLAT:
-        return f": it is a separate setting; set {names[-1]}=... outside of {names[0]}"
+        return f" but a separate setting; set {names[-1]}=... outside of {names[0]}"
     hint = section.model_fields[names[0]].annotation
     owner = next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)
     known = [field.name for field in fields(owner)] if owner else []
-    return did_you_mean(names[-1], known) or (f"; known are {', '.join(known)}" if known else "")
+    return did_you_mean(names[-1], known) or (f"; use one of {', '.join(known)}" if known else "")

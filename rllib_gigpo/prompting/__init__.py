@@ -1,9 +1,9 @@
-"""From an environment's facts to prompt token ids, and from a response's text to an action."""
+"""From the facts of a turn to prompt token ids, and from the text of a response to an action."""
 
 from rllib_gigpo.prompting.action_parser import ActionParser, ParsedAction
 from rllib_gigpo.prompting.block_parser import BlockParser
 from rllib_gigpo.prompting.memory import LastSteps, Memory, PastStep
-from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate, shipped_template_names
 

@@ -1,4 +1,4 @@
-"""From a response's text to the action that it names, and back."""
+"""From the text of a response to the action that it names, and back."""
 
 import re
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from rllib_gigpo.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class ParsedAction:
-    """What was read from one response.
+    """The action found in one response.
 
     Attributes:
-        action: the action's text; empty if the format is invalid.
-        is_format_valid: whether the response has the format that was asked for.
-        is_admissible: whether the action is one of the admissible ones; True if those are unknown,
-            False if the format is invalid.
+        action: The text of the action; empty if the format is invalid.
+        is_format_valid: Whether the response has the requested format.
+        is_admissible: Whether the action is one of the admissible actions; True if those are
+            unknown, False if the format is invalid.
     """
 
     action: str
@@ -32,19 +32,19 @@ _PLACEHOLDER = re.compile(r"<[^<>]*\s[^<>]*>")  # <your query>; a single word is
 
 @runtime_checkable
 class ResponseParser(Protocol):
-    """What reads an answer; `ActionParser` is one, and so is anything with its method."""
+    """Protocol of parsers: `ActionParser`, and any other object with the method ``parse``."""
 
     def parse(self, response: str, admissible_actions: Sequence[str] | None) -> ParsedAction:
-        """Reads one response, see `ActionParser.parse`."""
+        """Parse one response; see `ActionParser.parse`."""
 
 
 class ActionParser:
-    """Reads the action out of a response such as ``<think>...</think><action>go east</action>``.
+    """Parser of responses such as ``<think>...</think><action>go east</action>``.
 
-    A response is valid if, outside its thought, it holds exactly one non-empty action. The thought
+    A response is valid if it contains exactly one non-empty action outside its thought. The thought
     ends at the last closing tag; its opening tag may be missing, because some chat templates put it
     into the prompt. A thought that never ends makes the response invalid: it was most likely cut
-    off. A bad response is an ordinary result here, never an exception.
+    off. An invalid response is a normal result and never raises an exception.
     """
 
     def __init__(
@@ -54,26 +54,26 @@ class ActionParser:
         think_tag: str | None = "think",
         require_think: bool = False,
     ) -> None:
-        """Stores the format of the responses.
+        """Store the format of the responses.
 
         Args:
-            action_tag: name of the tag around the action, without brackets. None takes the whole
+            action_tag: Name of the tag around the action, without brackets. None takes the whole
                 response, stripped, as the action: the cheapest format, for very small models.
-            think_tag: name of the tag around the thought; None if there are no thoughts.
-            require_think: whether a response without a thought is invalid.
+            think_tag: Name of the tag around the thought; None if there are no thoughts.
+            require_think: Whether a response without a thought is invalid.
 
         Raises:
-            ConfigError: if a tag is not a plain word, or a thought is required but has no tag.
+            ConfigError: A tag is not a plain word, or a thought is required but has no tag.
         """
         for option, tag in (("action_tag", action_tag), ("think_tag", think_tag)):
             if tag is not None and not re.fullmatch(r"[A-Za-z][\w.-]*", tag):
                 raise ConfigError(
-                    f"{option}={tag!r} is not a tag name: use a word without brackets, like"
+                    f"{option}={tag!r} is not a tag name; use a word without brackets, such as"
                     " 'action'."
                 )
         if require_think and think_tag is None:
             raise ConfigError(
-                "require_think=True needs a think_tag: set one, or require_think=False."
+                "require_think=True needs a think_tag; set one, or set require_think=False."
             )
         self.action_tag = action_tag
         self.think_tag = think_tag
@@ -81,14 +81,17 @@ class ActionParser:
         self._action_block = re.compile(rf"<{action_tag}>(.*?)</{action_tag}>", re.DOTALL)
 
     def parse(self, response: str, admissible_actions: Sequence[str] | None) -> ParsedAction:
-        """Reads one response.
+        """Parse one response.
 
         Args:
-            response: the decoded response without special tokens.
-            admissible_actions: the actions that the environment accepts at this turn, or None if it
-                does not say. They are compared without regard to case and to runs of blanks, and a
-                match is returned in the environment's spelling. Words in angle brackets,
-                two or more, stand for any text: ``search[<your query>]`` admits every search.
+            response: The decoded response without special tokens.
+            admissible_actions: The actions that the environment accepts at this turn; None if it
+                does not list them. The comparison ignores case and runs of whitespace, and a match
+                is returned in the environment's spelling. Two or more words in angle brackets match
+                any text: ``search[<your query>]`` admits every search.
+
+        Returns:
+            The action, and whether it is valid and admissible.
         """
         answer = self._without_thought(response)
         action = None if answer is None else self._find_action(answer)
@@ -102,14 +105,14 @@ class ActionParser:
         return ParsedAction(match, is_format_valid=True, is_admissible=True)
 
     def format(self, action: str) -> str:
-        """Returns the shortest valid response that names ``action``: ``parse`` reads it back."""
+        """Return the shortest valid response that names ``action``, the inverse of ``parse``."""
         thought = f"<{self.think_tag}></{self.think_tag}>" if self.require_think else ""
         if self.action_tag is None:
             return f"{thought}{action}"
         return f"{thought}<{self.action_tag}>{action}</{self.action_tag}>"
 
     def _without_thought(self, response: str) -> str | None:
-        """Returns what follows the thought; None if that is unfinished, or required and missing."""
+        """Return the text after the thought; None if that is unfinished, or required but absent."""
         if self.think_tag is None:
             return response
         _, closing, answer = response.rpartition(f"</{self.think_tag}>")
@@ -135,7 +138,7 @@ def _matching(action: str, admissible_actions: Sequence[str]) -> str | None:
 
 
 def _fits(wanted: str, known: str) -> bool:
-    """Whether an action has text in the place of the placeholders of an admissible one."""
+    """Check whether an action is an admissible one with text for its placeholders."""
     parts = [re.escape(part) for part in _PLACEHOLDER.split(_normalise(known))]
     return len(parts) > 1 and re.fullmatch(".+".join(parts), wanted) is not None
 

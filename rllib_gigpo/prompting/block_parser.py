@@ -1,4 +1,4 @@
-"""Reads responses that act by one of several tags: a search or an answer, code or a submission."""
+"""Parses responses that act with one of several tags, such as a search or an answer."""
 
 import re
 from collections.abc import Sequence
@@ -8,30 +8,32 @@ from rllib_gigpo.prompting.action_parser import ActionParser
 
 
 class BlockParser(ActionParser):
-    """Takes the one block of one of the tags, with its tags, as the action.
+    """Parser whose action is a block such as ``<search>...</search>``, including its tags.
 
-    ``<think>...</think><search>Velden</search>`` acts by ``<search>Velden</search>``. Text around
-    the block is ignored. Two blocks, of one tag or of two, an empty one, and one that is not closed
-    make the format invalid.
+    In ``<think>...</think><search>Velden</search>`` the action is ``<search>Velden</search>``. Text
+    around the block is ignored. The format is invalid if there are two blocks, of the same tag or
+    not, or if the block is empty or not closed.
     """
 
     def __init__(
         self, tags: Sequence[str], *, think_tag: str | None = "think", require_think: bool = False
     ) -> None:
-        """Stores the format of the responses.
+        """Store the format of the responses.
 
         Args:
-            tags: names of the tags, without brackets.
-            think_tag: see `ActionParser`.
-            require_think: see `ActionParser`.
+            tags: Names of the tags, without brackets.
+            think_tag: See `ActionParser`.
+            require_think: See `ActionParser`.
 
         Raises:
-            ConfigError: if a tag is no plain word, or there is none.
+            ConfigError: A tag is not a plain word, or there is no tag.
         """
         super().__init__(action_tag=None, think_tag=think_tag, require_think=require_think)
         words = [] if isinstance(tags, str) else list(tags)
         if not words or not all(re.fullmatch(r"[A-Za-z]\w*", word) for word in words):
-            raise ConfigError(f"tags={tags!r} must be words in a list: ['search', 'answer'].")
+            raise ConfigError(
+                f"tags={tags!r} must be a list of words, such as ['search', 'answer']."
+            )
         names = "|".join(words)
         self._opening = re.compile(rf"<(?:{names})>")
         self._block = re.compile(rf"<({names})>(.*?)</\1>", re.DOTALL)

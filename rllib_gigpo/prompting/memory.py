@@ -1,4 +1,4 @@
-"""What an agent is shown of its own past: the turns that go into the next prompt."""
+"""Memory: selects the past turns that the next prompt shows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ class PastStep:
     """One finished turn of an episode.
 
     Attributes:
-        step: number of the turn within its episode, counted from 1.
-        observation: the observation that the agent saw.
-        action: the action that it took; empty when its answer could not be read.
+        step: Number of the turn within its episode, from 1.
+        observation: The observation that the agent saw.
+        action: The action that it took; empty if its answer could not be parsed.
     """
 
     step: int
@@ -23,45 +23,45 @@ class PastStep:
 
 @runtime_checkable
 class RecallsSteps(Protocol):
-    """What a prompt's history comes from; `Memory` is one, and so is anything with its method."""
+    """Protocol of memories: `Memory`, and any other object with the method ``recall``."""
 
     def recall(self, past: Sequence[PastStep]) -> Sequence[PastStep]:
-        """Chooses among the past steps, see `Memory.recall`."""
+        """Select from the past steps; see `Memory.recall`."""
         ...
 
 
 class Memory(ABC):
-    """Chooses which of an episode's finished turns the next prompt shows.
+    """Base of the strategies that select the turns of an episode for the next prompt.
 
-    Subclass it to show something else than the latest turns (a summary, a selection). A memory
-    holds settings only, no state of an episode: one object serves all episodes of a runner.
+    Subclass it to show something other than the latest turns (a summary, a selection). A memory
+    holds settings but no state of an episode: one object serves all episodes of a runner.
     """
 
     @abstractmethod
     def recall(self, past: Sequence[PastStep]) -> list[PastStep]:
-        """Returns the turns to show, oldest first.
+        """Return the turns to show, oldest first.
 
         Args:
-            past: all finished turns of the episode, oldest first.
+            past: All finished turns of the episode, oldest first.
         """
 
 
 class LastSteps(Memory):
-    """Shows the latest ``length`` turns."""
+    """Memory of the latest ``length`` turns."""
 
     def __init__(self, length: int) -> None:
-        """Stores how many turns to show.
+        """Store how many turns to show.
 
         Args:
-            length: number of turns, at least 0; 0 shows none.
+            length: Number of turns, at least 0; 0 shows none.
 
         Raises:
-            ValueError: if ``length`` is negative.
+            ValueError: ``length`` is negative.
         """
         if length < 0:
-            raise ValueError(f"history_length must be 0 or more, got {length}; 0 shows no history.")
+            raise ValueError(f"history_length={length} must be at least 0; 0 shows no history.")
         self.length = length
 
     def recall(self, past: Sequence[PastStep]) -> list[PastStep]:
-        """Returns the latest ``length`` turns (fewer at the start of an episode), oldest first."""
+        """Return the latest ``length`` turns, or fewer early in an episode, oldest first."""
         return list(past[len(past) - min(self.length, len(past)) :])

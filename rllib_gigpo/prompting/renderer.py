@@ -1,4 +1,4 @@
-"""From one turn's facts to prompt token ids, no more of them than allowed."""
+"""From the facts of one turn to prompt token ids, within the token limit."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.shortener import PromptShortener
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
 
@@ -16,9 +16,9 @@ _PROBE = "probe 4711 text"
 
 
 class PromptRenderer:
-    """Renders prompts of at most ``max_prompt_tokens`` tokens with a model's own chat template.
+    """Renderer of prompts of at most ``max_prompt_tokens`` tokens, with the model's chat template.
 
-    What does not fit is left out, see `PromptShortener`; the result is always a prompt.
+    Facts that do not fit are left out (see `PromptShortener`); the result is always a prompt.
     """
 
     def __init__(
@@ -32,22 +32,22 @@ class PromptRenderer:
         action_tag: str | None = "action",
         think_tag: str | None = "think",
     ) -> None:
-        """Checks that tokenizer, chat template and settings work together.
+        """Check that tokenizer, chat template and settings work together.
 
         Args:
-            tokenizer: a Hugging Face tokenizer with a chat template.
-            template: the words of the user message.
-            max_prompt_tokens: upper bound of a prompt's length in tokens.
-            system_prompt: text of a leading system message; None sends none (a chat template may
-                then add its own).
-            chat_template_kwargs: passed on to the chat template, for example ``{"enable_thinking":
+            tokenizer: A Hugging Face tokenizer with a chat template.
+            template: The template of the user message.
+            max_prompt_tokens: Largest length of a prompt in tokens.
+            system_prompt: Text of a system message at the start; None sends none (the chat template
+                may then add its own).
+            chat_template_kwargs: Arguments of the chat template, for example ``{"enable_thinking":
                 False}``.
-            action_tag: see ``ActionParser``; the template names it in its instructions.
-            think_tag: see ``ActionParser``.
+            action_tag: See `ActionParser`; the template's instructions name it.
+            think_tag: See `ActionParser`.
 
         Raises:
-            ConfigError: if the chat template is missing or refuses these messages, or if the
-                prompt's fixed part alone is longer than ``max_prompt_tokens``.
+            ConfigError: The chat template is missing or rejects these messages, or the fixed part
+                of the prompt alone is longer than ``max_prompt_tokens``.
         """
         self.max_prompt_tokens = max_prompt_tokens
         self.template = template
@@ -61,13 +61,13 @@ class PromptRenderer:
         self._check_fixed_part_fits()
 
     def render(self, inputs: PromptInputs) -> Prompt:
-        """Returns the prompt of one turn; never fails because of length.
+        """Return the prompt of one turn; long facts never make it fail.
 
         Args:
-            inputs: the facts of the turn.
+            inputs: The facts of the turn.
 
         Raises:
-            ConfigError: if the template fails on these inputs.
+            ConfigError: The template fails on these inputs.
         """
         prompt = self._encode_inputs(inputs)
         if self._fits(prompt):
@@ -76,10 +76,10 @@ class PromptRenderer:
         return prompt if self._fits(prompt) else self._cut_token_ids(prompt)
 
     def messages(self, inputs: PromptInputs) -> list[dict[str, Any]]:
-        """Returns the chat messages of one turn; each ``content`` is a list of parts.
+        """Return the chat messages of one turn; each ``content`` is a list of parts.
 
         Args:
-            inputs: the facts of the turn.
+            inputs: The facts of the turn.
         """
         return self._messages(self.template.render(inputs, **self._tags))
 
@@ -105,7 +105,7 @@ class PromptRenderer:
         return len(prompt.token_ids) <= self.max_prompt_tokens
 
     def _cut_token_ids(self, prompt: Prompt) -> Prompt:
-        """The last resort: both ends of the ids stay, so that the chat frame survives."""
+        """Keep only both ends of the ids: a last resort that preserves the chat format."""
         num_tail = self.max_prompt_tokens // 2
         num_head = self.max_prompt_tokens - num_tail
         ids = prompt.token_ids
@@ -113,13 +113,13 @@ class PromptRenderer:
         return replace(prompt, token_ids=kept, text=self._tokenizer.decode(kept))
 
     def _find_content_format(self) -> bool:
-        """Tells whether the chat template takes contents as strings (True) or as parts."""
+        """Find out whether the chat template takes contents as strings (True) or as parts."""
         for is_text_only in (True, False):
             self._is_text_only = is_text_only
             if _PROBE in self._probe_chat_template(is_last=not is_text_only):
                 return is_text_only
         raise ConfigError(
-            "The tokenizer's chat template leaves out the user's message, given as a string and as "
+            "The tokenizer's chat template leaves out the user message, both as a string and as "
             "content parts. Use an instruction-tuned model, or set another tokenizer.chat_template."
         )
 
@@ -132,7 +132,7 @@ class PromptRenderer:
             raise ConfigError(
                 f"The tokenizer's chat template cannot render the prompt: {error} (system_prompt="
                 f"{self._system_prompt!r}, chat_template_kwargs={self._chat_template_kwargs}). Use "
-                "a model with a chat template that takes these, or leave them out."
+                "a model whose chat template supports these settings, or leave them out."
             ) from error
 
     def _check_fixed_part_fits(self) -> None:
@@ -150,11 +150,11 @@ def _flatten(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _make_encoder(tokenizer: Any) -> Callable[[str], list[int]]:
-    """Returns the function that ``tokenizer(text, add_special_tokens=False)`` is, made fast.
+    """Return a fast version of ``tokenizer(text, add_special_tokens=False)``.
 
-    A Rust-backed tokenizer is called without the wrapper around it, which costs as much again as
-    the work itself. The copy is ours alone: calls on the caller's object with padding or truncation
-    leave those switched on in its backend.
+    A Rust-backed tokenizer is called without its Python wrapper, which takes as long as the
+    encoding itself. The backend is copied, because a call of the caller's tokenizer with padding or
+    truncation leaves these switched on in its backend.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:

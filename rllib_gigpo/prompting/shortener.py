@@ -1,10 +1,10 @@
-"""Facts of a turn that are too long for a prompt: what is left out, and in which order."""
+"""Shortens prompts that are too long: which facts of a turn are left out, and in which order."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.template import PromptInputs
 
 CUT_MARKER = " ... "
@@ -13,35 +13,35 @@ _MAX_ATTEMPTS = 12
 
 
 class PromptShortener:
-    """Leaves out facts until a prompt fits, the most dispensable first.
+    """Shortener that leaves out facts until a prompt fits, the least important first.
 
     The order: the oldest turns of the history, the middle of the observation, the middle of the
     task, the last admissible actions.
     """
 
     def __init__(self, encode: Callable[[PromptInputs], Prompt], *, max_prompt_tokens: int) -> None:
-        """Stores how facts become a prompt.
+        """Store how facts become a prompt.
 
         Args:
-            encode: renders facts of any length; called several times for one prompt.
-            max_prompt_tokens: length that a prompt must not exceed, in tokens.
+            encode: Renders facts of any length; called several times for one prompt.
+            max_prompt_tokens: Largest length of a prompt in tokens.
         """
         self._encode = encode
         self._max_prompt_tokens = max_prompt_tokens
 
     def excess(self, prompt: Prompt) -> int:
-        """Returns by how many tokens a prompt is too long; 0 or less if it fits.
+        """Return by how many tokens a prompt is too long; 0 or less if it fits.
 
         Args:
-            prompt: the prompt.
+            prompt: The prompt.
         """
         return len(prompt.token_ids) - self._max_prompt_tokens
 
     def shorten(self, inputs: PromptInputs) -> Prompt:
-        """Returns a prompt that fits, unless the template's own words are too long.
+        """Return a prompt that fits, unless the template's own text is too long.
 
         Args:
-            inputs: facts whose prompt is too long.
+            inputs: Facts whose prompt is too long.
         """
         num_turns = len(inputs.history)
         inputs_without, prompt = self._without_history(inputs, num_turns)
@@ -82,7 +82,7 @@ class PromptShortener:
     def _cut_text(
         self, inputs: PromptInputs, prompt: Prompt, field: str
     ) -> tuple[PromptInputs, Prompt]:
-        """Keeps of both ends of one field what fits, but for a few tokens; all may have to go."""
+        """Keep as much of both ends of one field as fits, to within a few tokens; maybe nothing."""
         low, high = 0, len(getattr(inputs, field))
         low_excess = self.excess(prompt)
         best = self._with_cut(inputs, field, high)
@@ -90,7 +90,7 @@ class PromptShortener:
             room = -self.excess(best[1])
             if room < 0 or room <= _SLACK_TOKENS or high - low <= 1:
                 break
-            # Tokens are nearly proportional to characters, so that two or three attempts do.
+            # Tokens are nearly proportional to characters, so two or three attempts are enough.
             share = (low_excess + _SLACK_TOKENS / 2) / (low_excess + room)
             num_removed = min(max(low + round((high - low) * share), low + 1), high - 1)
             attempt = self._with_cut(inputs, field, num_removed)
@@ -110,12 +110,12 @@ class PromptShortener:
 
 
 def cut_middle(text: str, num_characters: int) -> str:
-    """Returns ``text`` without its middle: ``num_characters`` of it, around a marker.
+    """Return ``num_characters`` of ``text`` with a marker instead of the middle.
 
     Args:
-        text: the text to shorten.
-        num_characters: how many characters of ``text`` to keep, half at each end (the odd one at
-            the front); none gives an empty text, all of them the text itself.
+        text: The text to shorten.
+        num_characters: Number of characters to keep, half at each end (an odd one at the front); 0
+            or less gives an empty text, ``len(text)`` or more the whole text.
     """
     if num_characters >= len(text):
         return text
@@ -126,10 +126,10 @@ def cut_middle(text: str, num_characters: int) -> str:
 
 
 def _first_true(upper: int, condition: Callable[[int], bool]) -> int:
-    """Returns the smallest number in 0..upper that meets ``condition``; ``upper`` if none does.
+    """Return the smallest number in 0..upper that meets ``condition``; ``upper`` if none does.
 
-    ``condition`` must be false before some number and true after it. Where it is not quite (a token
-    more or less at a cut), the number returned still meets it, or is ``upper``.
+    ``condition`` must be false below some number and true from there on. If it is not quite (a cut
+    may add or save a token), the result still meets it, or is ``upper``.
     """
     low, high = 0, upper
     while low < high:

@@ -1,4 +1,4 @@
-"""The words of a prompt: a Jinja template turns one turn's facts into a user message."""
+"""Prompt templates: Jinja that turns the facts of one turn into a user message."""
 
 import functools
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ class PromptInputs:
     """The facts of one turn that a prompt may show.
 
     Attributes:
-        observation: what the environment shows at this turn, as text.
-        task: what is to be done in this episode; empty if the environment names none.
-        admissible_actions: the actions that the environment accepts at this turn; empty if unknown.
-        history: earlier turns as the memory recalled them, oldest first.
-        step: number of this turn, counted from 1.
+        observation: The observation of this turn, as text.
+        task: The task of this episode; empty if the environment gives none.
+        admissible_actions: The actions that the environment accepts at this turn; empty if unknown.
+        history: Earlier turns that the memory selected, oldest first.
+        step: Number of this turn, from 1.
     """
 
     observation: str
@@ -44,22 +44,21 @@ class PromptInputs:
 class PromptTemplate:
     """A compiled Jinja template; immutable, so one object serves all episodes and threads.
 
-    The template sees ``task``, ``history`` (a list of ``PastStep``), ``observation``,
+    The template sees ``task``, ``history`` (a list of `PastStep`), ``observation``,
     ``admissible_actions``, ``step``, ``action_tag`` and ``think_tag`` (the last two may be None).
-    What does not change within an episode should come first: engines reuse the common head of
-    prompts.
+    Text that does not change within an episode should come first, because engines reuse the common
+    prefix of prompts.
     """
 
     def __init__(self, source: str, *, name: str = "<source>") -> None:
-        """Compiles the template and renders it once: a mistake shows here, not in a rollout.
+        """Compile and test the template, so a mistake shows here and not in a rollout.
 
         Args:
             source: Jinja2 source text.
-            name: what error messages call the template.
+            name: Name of the template in error messages.
 
         Raises:
-            ConfigError: if the source is not valid Jinja, uses an unknown variable or fails to
-                render.
+            ConfigError: The source is not valid Jinja, uses an unknown variable or fails to render.
         """
         self.source = source
         self.name = name
@@ -67,28 +66,30 @@ class PromptTemplate:
         self._check_renders()
 
     def __eq__(self, other: object) -> bool:
-        """Templates of one source are equal."""
+        """Compare the sources."""
         return isinstance(other, PromptTemplate) and self.source == other.source
 
     def __hash__(self) -> int:
-        """By the source."""
+        """Hash the source."""
         return hash(self.source)
 
     @classmethod
     def from_name_or_source(cls, name_or_source: "str | PromptTemplate") -> "PromptTemplate":
-        """Makes a template from a shipped name, a path that ends in ``.jinja``, or Jinja source.
+        """Make a template from a shipped name, a path that ends in ``.jinja``, or Jinja source.
 
         Args:
-            name_or_source: for example ``"default"``, ``"my_prompts/shop.jinja"`` or
-                ``"{{ observation }}"``. Text is taken as source if it holds ``{{`` or ``{%``.
+            name_or_source: For example ``"default"``, ``"my_prompts/shop.jinja"`` or
+                ``"{{ observation }}"``. Text that contains ``{{`` or ``{%`` is Jinja source.
 
         Raises:
-            ConfigError: if it is none of the three, or the template is broken.
+            ConfigError: It is none of the three, or the template is broken.
         """
         if isinstance(name_or_source, cls):
             return name_or_source
         if not isinstance(name_or_source, str):
-            raise ConfigError(f"template={name_or_source!r} must be text: a name, a path or Jinja")
+            raise ConfigError(
+                f"template={name_or_source!r} must be text: a name, a path or Jinja source"
+            )
         if "{{" in name_or_source or "{%" in name_or_source:
             return cls(name_or_source)
         if name_or_source.endswith(".jinja"):
@@ -109,15 +110,15 @@ class PromptTemplate:
         action_tag: str | None = "action",
         think_tag: str | None = "think",
     ) -> str:
-        """Returns the text of the user message for one turn, without blanks at either end.
+        """Return the text of the user message for one turn, stripped of whitespace.
 
         Args:
-            inputs: the facts of the turn.
-            action_tag: tag that the answer's action stands in; None asks for the bare action.
-            think_tag: tag that the model may think in; None asks for no thinking.
+            inputs: The facts of the turn.
+            action_tag: Tag around the action in the answer; None asks for the bare action.
+            think_tag: Tag around the model's thought; None asks for no thought.
 
         Raises:
-            ConfigError: if the template fails on these inputs.
+            ConfigError: The template fails on these inputs.
         """
         try:
             text = self._template.render(
@@ -133,7 +134,7 @@ class PromptTemplate:
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
             raise ConfigError(
                 f"Prompt template {self.name!r} failed to render: {error}. It may use "
-                f"{', '.join(TEMPLATE_VARIABLES)}; compare it with a shipped one "
+                f"{', '.join(TEMPLATE_VARIABLES)}; compare it with a shipped template "
                 f"({_shipped_names_text()})."
             ) from error
 
@@ -146,7 +147,7 @@ class PromptTemplate:
 
 
 def shipped_template_names() -> list[str]:
-    """Returns the names of the templates that come with the package, sorted."""
+    """Return the names of the templates that come with the package, sorted."""
     names = (entry.name for entry in _templates_folder().iterdir())
     return sorted(name.removesuffix(".jinja") for name in names if name.endswith(".jinja"))
 
@@ -180,8 +181,8 @@ def _compile(source: str, *, name: str) -> Template:
         return environment.from_string(source)
     except TemplateError as error:
         raise ConfigError(
-            f"Prompt template {name!r} is not valid Jinja2: {error}. Correct it, or use a shipped "
-            f"one ({_shipped_names_text()})."
+            f"Prompt template {name!r} is not valid Jinja2: {error}. Fix it, or use a shipped one "
+            f"({_shipped_names_text()})."
         ) from error
 
 
@@ -189,6 +190,6 @@ def _check_variables(used: set[str], *, known: Mapping[str, object], name: str) 
     unknown = sorted(used - set(TEMPLATE_VARIABLES) - set(known))
     if unknown:
         raise ConfigError(
-            f"Prompt template {name!r} uses the unknown variables {unknown}. A template may use "
+            f"Prompt template {name!r} uses unknown variables {unknown}. A template may use "
             f"{', '.join(TEMPLATE_VARIABLES)}. Shipped templates: {_shipped_names_text()}."
         )

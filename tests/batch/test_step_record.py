@@ -1,4 +1,4 @@
-"""Records of steps, and the episodes that keep them."""
+"""Step records, and the episodes that hold them."""
 
 import dataclasses
 
@@ -38,7 +38,7 @@ def test_no_episodes_have_no_records():
 
 
 def test_a_record_is_frozen_and_equal_to_itself_alone():
-    # Arrays have no truth value, so that records of equal fields could not be compared.
+    # Arrays have no truth value, so comparing the fields of two records would fail.
     record = step_record()
     with pytest.raises(dataclasses.FrozenInstanceError):
         record.reward = 1.0

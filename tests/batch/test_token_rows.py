@@ -11,7 +11,7 @@ NUM_MINIBATCHES = 3
 
 
 def make_rows(lengths, minibatch_ids, weights=None, **values):
-    """Row r has the prompt tokens 1000 r + 0, 1, ..., and the response tokens 1000 r + 500, ..."""
+    """Make rows: row r has prompt tokens 1000 r + 0, 1, ..., response tokens 1000 r + 500, ..."""
     return TokenRows.from_rows(
         [[1000 * r + i for i in range(prompt)] for r, (prompt, _) in enumerate(lengths)],
         [[1000 * r + 500 + i for i in range(size)] for r, (_, size) in enumerate(lengths)],
@@ -27,7 +27,7 @@ def make_rows(lengths, minibatch_ids, weights=None, **values):
 
 
 def rows_of(token_rows):
-    """Each row spelt out, so that rows can be compared whatever they are packed with."""
+    """Write out each row, so that rows of different batches can be compared."""
     starts, response_starts = token_rows.row_offsets, token_rows.response_offsets
     return [
         (
@@ -145,7 +145,7 @@ def test_log_probs_that_do_not_fit_the_responses_are_refused():
 
 
 def test_advantages_that_do_not_fit_the_responses_are_refused():
-    with pytest.raises(ValueError, match=r"advantages has shape \(1,\).*ask for \(3,\)"):
+    with pytest.raises(ValueError, match=r"advantages has shape \(1,\).*require \(3,\)"):
         TokenRows.from_rows(
             [[1]],
             [[2, 3, 4]],

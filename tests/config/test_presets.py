@@ -1,4 +1,4 @@
-"""Presets are valid, and "gigpo-verl-agent" has that system's advantages."""
+"""Presets: all are valid, and "gigpo-verl-agent" computes the advantages of verl-agent."""
 
 import math
 import statistics
@@ -63,7 +63,7 @@ def rule_of(config):
 
 
 def verl_agent(rows, *, gamma, coefficient, weight):
-    """The GiGPO of verl-agent's ``gigpo/core_gigpo.py``, "mean_std_norm", row by row."""
+    """Compute GiGPO row by row as verl-agent's ``gigpo/core_gigpo.py`` does ("mean_std_norm")."""
 
     def std(values):
         return statistics.stdev(values)

@@ -1,4 +1,4 @@
-"""Action text -> the environment's action, for text and for numbered actions."""
+"""Action text -> environment action, for Text and Discrete spaces."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""What is done to a rule's result: one for each token, whitened, clipped, laid out in rows."""
+"""The steps after a rule: advantages per token, whitening, clipping, token rows."""
 
 import math
 
@@ -39,9 +39,9 @@ def computed(rule, **scaling):
     [
         ({}, [4.0, 0.0]),
         ({"clip": 1.0}, [1.0, 0.0]),
-        # Over one token of 4 and three of 0: mean 1, variance 3.
+        # One token of 4 and three of 0: mean 1, variance 3.
         ({"whiten": True}, [math.sqrt(3), -1 / math.sqrt(3)]),
-        # The other way round the clipped 1 and 0 would become √3 and -1/√3 again.
+        # In the reverse order, the clipped 1 and 0 would become √3 and -1/√3 again.
         ({"whiten": True, "clip": 1.0}, [1.0, -1 / math.sqrt(3)]),
     ],
 )
@@ -51,7 +51,7 @@ def test_advantages_are_whitened_over_tokens_and_then_clipped(settings, expected
         batch={columns.RESPONSE_LENGTHS: LENGTHS}
     )
     np.testing.assert_allclose(batch[columns.ADVANTAGES], np.repeat(expected, LENGTHS), atol=1e-6)
-    # What the rule itself said is kept for the transcripts.
+    # The unscaled results of the rule are kept for the transcripts.
     np.testing.assert_array_equal(batch[columns.STEP_ADVANTAGES], [4.0, 0.0])
 
 
@@ -75,10 +75,10 @@ def test_whitening_sees_the_tokens_and_not_their_rows():
 
 
 def test_a_rule_that_gives_too_many_or_too_few_is_an_error():
-    with pytest.raises(ValueError, match=r"returned shape \(3,\); it must return \(2,\)"):
+    with pytest.raises(ValueError, match=r"returned shape \(3,\); return \(2,\)"):
         computed(lambda batch: np.zeros(3))
     short, rows = np.zeros(3), np.zeros(2)
-    with pytest.raises(ValueError, match=r"gave \(3,\) advantages for \(4,\) response tokens"):
+    with pytest.raises(ValueError, match=r"returned \(3,\) advantages for \(4,\) response tokens"):
         computed(lambda batch: Advantages(episode=rows, step=rows, total=rows, tokens=short))
     with pytest.raises(ValueError, match="one entry per row"):
         computed(lambda batch: Advantages(episode=short, step=short, total=short))

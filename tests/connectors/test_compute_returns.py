@@ -1,4 +1,4 @@
-"""Where penalties enter: the rewards of step returns, or the row that a rule takes them from."""
+"""The two modes of penalties: subtracted from the step returns, or from the rows by the rule."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from rllib_gigpo.connectors.credit.penalize_invalid import PenalizeInvalid
 @pytest.mark.parametrize(
     ("penalize_rows", "step_returns", "row_penalties"),
     [
-        # The second step's 1 - 0.4 is discounted into the first; the third is another episode's.
+        # The second step's 1 - 0.4 is discounted into the first; the third step is another episode.
         (False, [0.3, 0.6, 0.9], [0.0, 0.0, 0.0]),
         (True, [0.5, 1.0, 1.0], [0.0, 0.4, 0.1]),
     ],
@@ -27,7 +27,7 @@ def test_a_penalty_is_taken_once(penalize_rows, step_returns, row_penalties):
     batch = ComputeReturns(gamma=0.5, penalize_rows=penalize_rows)(batch=batch)
     np.testing.assert_allclose(batch[columns.STEP_RETURNS], step_returns, atol=1e-15)
     np.testing.assert_array_equal(batch[columns.ROW_PENALTIES], row_penalties)
-    # The episode's return and the penalties themselves are the same in both modes.
+    # The episode returns and the penalties are the same in both modes.
     np.testing.assert_array_equal(batch[columns.EPISODE_RETURNS], [1.0, 1.0, 1.0])
     np.testing.assert_array_equal(batch[columns.PENALTIES], [0.0, 0.4, 0.1])
 

@@ -1,4 +1,4 @@
-"""Episodes -> columns: labels of groups, tags, trajectories and steps."""
+"""Episodes -> columns: the labels of groups, tags, trajectories and steps."""
 
 import numpy as np
 from support.episodes import episode_of, step_record

@@ -1,4 +1,4 @@
-"""Properties run on the same examples everywhere, and a busy machine is no failure."""
+"""Makes property tests deterministic and independent of the machine's speed."""
 
 from hypothesis import settings
 

@@ -38,12 +38,12 @@ def test_whitening_is_that_of_the_written_out_tokens(rows):
 
 @pytest.mark.parametrize("value", [0.1, 0.35, 0.7])
 def test_equal_advantages_whiten_to_exactly_zero(value):
-    # Their rounded mean is another number: (0.1 + 2 * 0.1) / 3 != 0.1.
+    # Their rounded mean is a different number: (0.1 + 2 * 0.1) / 3 != 0.1.
     assert not whiten(np.full(2, value), np.array([1, 2])).any()
 
 
 def test_whitening_refuses_lengths_that_differ():
-    with pytest.raises(ValueError, match="must be equally long"):
+    with pytest.raises(ValueError, match="must have the same length"):
         whiten(np.zeros(2), np.zeros(3))
 
 
@@ -78,7 +78,7 @@ def test_advantages_that_fit_neither_rows_nor_tokens_are_refused():
     lengths = np.array([2, 0, 1])
     with pytest.raises(ValueError, match=r"advantages \(2,\) .* one entry per row"):
         expand_to_tokens(np.zeros(2), None, lengths)
-    with pytest.raises(ValueError, match=r"gave \(4,\) advantages for \(3,\) response tokens"):
+    with pytest.raises(ValueError, match=r"returned \(4,\) advantages for \(3,\) response tokens"):
         expand_to_tokens(np.zeros(3), np.zeros(4), lengths)
 
 

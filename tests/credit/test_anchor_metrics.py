@@ -7,7 +7,7 @@ from rllib_gigpo.credit.anchor_metrics import (
 )
 from rllib_gigpo.credit.rules import Advantages
 
-# Groups: {0, 1, 2} with spread, {3, 4} without, {5} and {6} alone.
+# Groups of rows: {0, 1, 2} with spread, {3, 4} without, and the singletons {5} and {6}.
 LABELS = np.array([4, 4, 4, 9, 9, 0, 2])
 RETURNS = np.array([0.0, 1.0, 0.0, 5.0, 5.0, 1.0, 2.0])
 

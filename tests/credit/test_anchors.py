@@ -22,7 +22,7 @@ ROWS = st.lists(
 
 
 def partition(labels):
-    """The groups of rows, whatever their labels are called."""
+    """Return the groups of rows, whatever their labels are."""
     rows = {}
     for row, label in enumerate(labels):
         rows.setdefault(int(label), []).append(row)
@@ -48,7 +48,7 @@ def test_many_rows_of_many_groups_in_a_random_order_are_grouped_as_a_dictionary_
 
 
 class Clumsy:
-    """Hashes collide; equality does not."""
+    """A state with the same hash as all others."""
 
     def __init__(self, value):
         self.value = value
@@ -86,7 +86,7 @@ def test_an_anchor_that_is_not_hashable_is_refused_with_its_row(group_ids):
 @pytest.mark.parametrize("group_ids", [[0, 0, 1, 1], [1, 0, 1, 0]])
 @pytest.mark.parametrize("anchor", [float("nan"), np.float32("nan"), ("x", (1, float("nan")))])
 def test_an_anchor_with_nan_is_refused_with_its_row(anchor, group_ids):
-    with pytest.raises(ValueError, match=r"Row 2: anchor .* holds NaN"):
+    with pytest.raises(ValueError, match=r"Row 2: anchor .* contains NaN"):
         exact_anchor_groups(["a", "b", anchor, "c"], np.array(group_ids))
 
 

@@ -41,7 +41,7 @@ def test_penalties_are_free_only_if_no_answer_costs_anything():
         ({"mode": "both"}, "penalties.mode='both' is not one of 'return' or 'row'"),
         ({"mode": "score"}, "penalties.mode='score' is not one of"),
         ({"format": -0.1}, "penalties.format=-0.1 must be at least 0"),
-        ({"overlong": {"weight": 1.0}}, "overlong.buffer_tokens must be set"),
+        ({"overlong": {"weight": 1.0}}, "overlong.buffer_tokens has no default; set it"),
         ({"overlong": {"buffer_tokens": 0}}, "buffer_tokens=0 must be at least 1"),
     ],
 )

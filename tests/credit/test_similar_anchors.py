@@ -35,7 +35,7 @@ REFERENCES = {"indel": indel, "difflib": difflib_ratio}
 
 
 def first_fit(rows, ratio, threshold):
-    """Brute force: every row against every founder, in the order (trajectory, step)."""
+    """Cluster by brute force: every row against every founder, in (trajectory, step) order."""
     clusters = []
     for group, trajectory, step, text in sorted(rows, key=lambda row: row[1:3]):
         for cluster in clusters:
@@ -95,7 +95,7 @@ WORDS = [
     random=st.randoms(use_true_random=False),
 )
 def test_the_bounds_lose_no_match_of_long_texts(threshold, random):
-    """Long enough for every bound: lengths, histograms, and the comparison of the beginnings."""
+    """The texts are long enough for all bounds: on lengths, histograms and beginnings."""
     bases = [" ".join(random.choices(WORDS, k=random.randint(40, 120))) for _ in range(4)]
     texts = []
     for _ in range(24):
@@ -204,7 +204,7 @@ def test_a_key_of_ones_own_can_count_first_visits_only(key):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("fuzzy", "anchor='fuzzy' is unknown; known are exact, similar"),
+        ("fuzzy", "anchor='fuzzy' is unknown; use one of exact, similar"),
         ("nowhere:key", "cannot be imported"),
         ("support.own_rules:columns", "must be one of .*AnchorMatch"),
         ({"name": "exact", "threshold": 0.9}, "'exact' has no option 'threshold'"),

@@ -1,4 +1,4 @@
-"""Rows and a tiny causal LM for the tests of packing."""
+"""Fixtures for packing: random rows and a tiny causal LM."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from rllib_gigpo.batch.token_rows import TokenRows
 
 @pytest.fixture
 def make_rows():
-    """A function that draws random rows."""
+    """Return a function that draws random rows."""
 
     def make(num_rows, *, seed=0, num_minibatches=1):
         rng = np.random.default_rng(seed)
@@ -29,7 +29,7 @@ def make_rows():
 
 @pytest.fixture(scope="session")
 def double_model():
-    """A Qwen2 in float64 of a few thousand parameters."""
+    """Return a Qwen2 in float64 with a few thousand parameters."""
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     config = transformers.Qwen2Config(

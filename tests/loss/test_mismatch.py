@@ -7,7 +7,7 @@ from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.loss.mismatch import ImportanceSettings, importance_weights
 
-# The Learner finds tokens 1.5, 3 (row 0) and 0.5 (row 1) times as likely as the engine did.
+# Learner / engine probabilities: 1.5 and 3 in row 0, 0.5 in row 1.
 ROLLOUT = torch.full((3,), -2.0)
 OLD = ROLLOUT + torch.tensor([1.5, 3.0, 0.5]).log()
 ROWS = torch.tensor([0, 0, 1])

@@ -29,7 +29,7 @@ def test_the_loss_sum_is_the_number_worked_by_hand():
     settings = ObjectiveSettings(kl_coeff=0.1, entropy_coeff=0.01)
     result = objective(LOGP, ENTROPY, columns(), settings)
     # Token 0: ratio 1.5, A = 2, clipped to -2.4; k3 of d = ln 1.5: 1/1.5 - 1 + ln 1.5 = 0.0721318.
-    # Token 1: ratio 1, A = -1: 1; no divergence.
+    # Token 1: ratio 1, A = -1: 1; d = 0.
     kl = 1 / 1.5 - 1 + math.log(1.5)
     assert result.loss.item() == pytest.approx(-2.4 + 1.0 + 0.1 * kl - 0.01 * 0.75, abs=1e-6)
     metrics = dict(zip(METRIC_NAMES, result.sums.tolist(), strict=True))
@@ -40,7 +40,7 @@ def test_the_loss_sum_is_the_number_worked_by_hand():
             "clip_fraction": 1.0,
             "ratio_mean": 2.5,
             "ratio_deviation": 0.5,
-            # k3 of the old against the new policy: ratio - 1 - ln ratio.
+            # k3 of KL(old || new): ratio - 1 - ln ratio.
             "approx_kl": 0.5 - math.log(1.5),
             "entropy": 0.75,
             "kl_to_reference": kl,

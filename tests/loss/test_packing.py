@@ -30,7 +30,7 @@ def test_a_packed_pair_of_rows_is_the_one_written_by_hand():
 
 
 def score(model, rows, micro_batches):
-    """Log-probs of all response tokens, in the order of the rows, and gradients of their sum."""
+    """Return the log-probs of all response tokens, in row order, and gradients of a sum of them."""
     logp = torch.zeros(len(rows.rollout_logp), dtype=torch.float64)
     for batch in micro_batches:
         hidden = model.model(input_ids=batch.input_ids, use_cache=False).last_hidden_state
@@ -46,7 +46,7 @@ def score(model, rows, micro_batches):
 
 
 def score_one_by_one(model, rows):
-    """The slow reference: each row alone, the whole matrix of logits, no chunks."""
+    """Score each row alone, with all logits at once and no chunks: the slow reference."""
     logps, offsets = [], rows.row_offsets
     for row in range(rows.num_rows):
         tokens = torch.from_numpy(rows.token_ids[offsets[row] : offsets[row + 1]]).long()

@@ -11,7 +11,7 @@ from rllib_gigpo.loss.token_columns import TokenColumns
 
 
 def evaluate(loss, ratios, advantages, *, rows=None, old=-2.0):
-    """Losses, which of them are clipped, and gradients with respect to logp."""
+    """Return the losses, which of them are clipped, and the gradients with respect to logp."""
     logp = torch.tensor([old + math.log(ratio) for ratio in ratios], dtype=torch.float64)
     logp.requires_grad_()
     constant = torch.full_like(logp, old).detach()
@@ -37,7 +37,7 @@ def test_each_side_of_the_clip_has_the_loss_worked_by_hand():
     advantages = [2.0, 2.0, 2.0, -2.0, -2.0, -2.0]
     loss, is_clipped, gradient = losses(ratios, advantages)
     # 1.5 with A = 2: min(3, 1.2 * 2) = 2.4; 0.5 with A = -2: min(-1, -1.6) = -1.6;
-    # 4 with A = -2: -8, which the dual clip holds at 3 * -2 = -6.
+    # 4 with A = -2: -8, which the dual clip bounds at 3 * -2 = -6.
     assert loss == pytest.approx([-2.0, -2.4, -1.0, 3.0, 1.6, 6.0], abs=1e-12)
     assert is_clipped == [False, True, False, False, True, True]
     assert gradient == pytest.approx([-2.0, 0.0, -1.0, 3.0, 0.0, 0.0], abs=1e-12)
@@ -97,7 +97,7 @@ def test_on_fresh_data_every_loss_has_the_policy_gradient(name):
 
 
 def test_an_unknown_policy_loss_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ValueError, match="known are cispo, gspo, ppo"):
+    with pytest.raises(ValueError, match="use one of cispo, gspo, ppo"):
         POLICY_LOSSES.build("a2c")
 
 
@@ -111,9 +111,9 @@ def test_every_known_loss_is_filled_with_the_clip_range_of_the_config(name):
 @pytest.mark.parametrize(
     ("loss", "options", "message"),
     [
-        (PPOLoss, {"clip_param": 1.0}, r"clip_param=1.0 must lie inside \(0, 1\)"),
-        (GSPOLoss, {"clip_param": 0.0}, r"clip_param=0.0 must lie inside \(0, 1\)"),
-        (CISPOLoss, {"clip_param": 1.1}, r"clip_param=1.1 must lie in \(0, 1\]"),
+        (PPOLoss, {"clip_param": 1.0}, r"clip_param=1.0 must be in \(0, 1\)"),
+        (GSPOLoss, {"clip_param": 0.0}, r"clip_param=0.0 must be in \(0, 1\)"),
+        (CISPOLoss, {"clip_param": 1.1}, r"clip_param=1.1 must be in \(0, 1\]"),
         (PPOLoss, {"clip_param_high": 0.0}, "clip_param_high=0.0 must be above 0"),
         (CISPOLoss, {"clip_param_high": -1.0}, "clip_param_high=-1.0 must be above 0"),
         (PPOLoss, {"dual_clip": 1.0}, "dual_clip=1.0 must be above 1"),
@@ -132,7 +132,7 @@ def test_only_ppo_has_a_dual_clip(name):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear(PolicyLoss):
-    """(ρ - 1)·A, scaled, without a clip but for what it says of one."""
+    """A scaled (ρ - 1)·A without a clip, which still reports one."""
 
     name = "linear"
 

@@ -3,7 +3,7 @@ import torch
 from rllib_gigpo.loss.row_sums import mean_per_row, sum_per_row
 
 VALUES = torch.tensor([1.0, 2.0, 4.0, 8.0])
-# Rows need be neither in order nor numbered without gaps.
+# Row ids may be out of order and have gaps.
 ROWS = torch.tensor([7, 3, 7, 7])
 
 

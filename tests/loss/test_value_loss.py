@@ -31,7 +31,7 @@ def test_without_a_clip_it_is_the_squared_error():
 
 
 def test_a_value_gains_nothing_from_moving_further_than_the_clip():
-    # 0.8 counts as 0.5, where it has no gradient; the other two moved less than 0.5.
+    # The move by 0.8 is clipped to 0.5 and has no gradient; the other two moved by less than 0.5.
     loss, metrics, gradient = evaluate(0.5)
     assert loss == pytest.approx(0.25 + 0.81 + 0.81)
     assert gradient == pytest.approx([0.0, -1.8, 1.8])

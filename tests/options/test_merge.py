@@ -1,4 +1,4 @@
-"""A part of a nested setting, and what becomes of the rest."""
+"""Merging: new options of a nested setting, and what happens to the others."""
 
 import pytest
 from support.shapes import Drawing, Ink, Pen, Rectangle, Square, blob
@@ -17,10 +17,10 @@ SHAPE, PEN, SCALE = (Drawing.model_fields[name] for name in ("shape", "pen", "sc
         (Square, {"side": 2.0}, {"name": Square, "side": 2.0}),
         ({"name": "square", "side": 2.0}, {"rounded": True}, {"side": 2.0, "rounded": True}),
         ({"name": "square", "side": 2.0}, {"side": 3.0}, {"side": 3.0}),
-        # A dict without a name is the first variant.
+        # A dict without a name means the first variant.
         ({"side": 2.0}, {"rounded": True}, {"side": 2.0, "rounded": True}),
         ({"side": 2.0}, {"name": "square", "rounded": True}, {"side": 2.0, "rounded": True}),
-        # One variant, however it is called.
+        # The same variant, in different forms.
         (Square, {"name": "square", "side": 2.0}, {"side": 2.0}),
         ("square", {"name": Square, "side": 2.0}, {"side": 2.0}),
         (blob, {"times": 3}, {"name": blob, "times": 3}),
@@ -40,7 +40,7 @@ def test_options_join_those_of_an_object(new):
     assert "scale" not in found
     assert Drawing(shape=found).shape == Square(side=2.0, ink=Ink(color="red"), rounded=True)
     with pytest.raises(ConfigError, match="shape: scale is a separate setting"):
-        merged(SHAPE, Square(scale=5.0), new)  # it would be lost
+        merged(SHAPE, Square(scale=5.0), new)  # the scale would be lost
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Records of options: bounds, and what a section takes for one."""
+"""Records of options: bounds, and the values that a section accepts."""
 
 from types import SimpleNamespace
 
@@ -81,7 +81,7 @@ def test_a_section_reads_a_record_from_all_that_stands_for_it(given, expected):
         ({"pen": {"widht": 1.0}}, ["pen.widht is not an option; did you mean 'width'?"]),
         (
             {"pen": {"xyz": 1.0}},
-            ["pen.xyz is not an option; known are tip, width, num_strokes, ink"],
+            ["pen.xyz is not an option; use one of tip, width, num_strokes, ink"],
         ),
         ({"pen": "sharp"}, ["pen.tip='sharp' is not one of 'round' or 'flat'"]),
         ({"pen": {"num_strokes": "2"}}, ["pen.num_strokes='2' must be a whole number"]),

@@ -1,4 +1,4 @@
-"""Variants by name: the five forms, and every way to get one wrong."""
+"""Variants by name: the five forms, and every mistake in one."""
 
 from dataclasses import dataclass, field
 
@@ -79,8 +79,8 @@ def test_an_unknown_name_is_an_error_that_names_the_nearest_and_the_known_ones()
     with pytest.raises(ConfigError) as raised:
         SHAPES.build("sqare")
     assert str(raised.value) == (
-        "shape='sqare' is unknown; known are rectangle, square, and your"
-        " own by import path, 'package.module:name'; did you mean 'square'?"
+        "shape='sqare' is unknown; use one of rectangle, square, or the import path of your own,"
+        " 'package.module:name'; did you mean 'square'?"
     )
 
 
@@ -96,7 +96,7 @@ def test_an_unknown_name_is_an_error_that_names_the_nearest_and_the_known_ones()
         ),
         (
             "support.shapes:Unchecked",
-            "must be one of .*; a class is derived from support.shapes.Shape",
+            "must be one of .*; derive a class from support.shapes.Shape",
         ),
         (dict, "must be one of"),
         (7, "shape=7 must be one of"),
@@ -191,8 +191,8 @@ def test_a_type_that_pydantic_cannot_check_is_taken_as_it_is():
 def test_mistakes_of_several_settings_are_told_together_and_each_once():
     assert mistakes(scale="1", shape="sqare", pen={"width": 0.0}) == [
         "scale='1' must be a number",
-        "shape='sqare' is unknown; known are rectangle, square, and your"
-        " own by import path, 'package.module:name'; did you mean 'square'?",
+        "shape='sqare' is unknown; use one of rectangle, square, or the import path of your own,"
+        " 'package.module:name'; did you mean 'square'?",
         "pen.width=0.0 must be above 0",
     ]
 

@@ -1,4 +1,4 @@
-"""A real tokenizer, small enough to make in a moment."""
+"""A fixture with a real tokenizer that takes no time to build."""
 
 import pytest
 

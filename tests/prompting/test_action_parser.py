@@ -1,4 +1,4 @@
-"""The action parser: a table of responses, and the way back."""
+"""The action parser: a table of responses, and formatting as its inverse."""
 
 import pytest
 from hypothesis import given
@@ -22,12 +22,12 @@ def valid(action, *, is_admissible=True):
         ("<think>East it is.</think><action>go east</action>", valid("go east")),
         ("<think></think>\n<action>\n go east \n</action>\n", valid("go east")),
         ("So I say <action>go east</action> now.", valid("go east")),
-        # A chat template may have opened the thought in the prompt.
+        # A chat template may open the thought in the prompt.
         ("East it is.</think><action>go east</action>", valid("go east")),
-        # What is inside a thought is no answer.
+        # An action inside a thought does not count.
         ("<think>or <action>go up</action>?</think><action>go east</action>", valid("go east")),
         ("<think>a</think><think>b</think><action>go east</action>", valid("go east")),
-        # Case and blanks do not matter, and the environment's spelling is what comes back.
+        # Case and whitespace do not matter; the result has the environment's spelling.
         ("<action>Go   EAST</action>", valid("go east")),
         ("<action>fly</action>", valid("fly", is_admissible=False)),
         ("<action>go east</action><action>take coin</action>", INVALID),
@@ -56,7 +56,7 @@ def test_tagged_responses(response, expected):
         ("search[]", False),
         ("search[red shoes", False),
         ("please search[red shoes]", False),
-        ("click[< previous]", False),  # a lone bracket is no placeholder
+        ("click[< previous]", False),  # a single bracket is not a placeholder
         ("click[buy now]", False),
     ],
 )

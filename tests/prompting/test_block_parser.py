@@ -56,7 +56,7 @@ def test_admissible_actions_are_compared_with_the_whole_block():
 
 @pytest.mark.parametrize("tags", [[], "search", ["<search>"], ["a b"]])
 def test_odd_tags_are_refused(tags):
-    with pytest.raises(ConfigError, match="must be words in a list"):
+    with pytest.raises(ConfigError, match="must be a list of words"):
         BlockParser(tags)
 
 

@@ -1,4 +1,4 @@
-"""Memory: the turns that a prompt shows."""
+"""Memory: which turns a prompt shows."""
 
 import pytest
 
@@ -21,5 +21,5 @@ def test_a_length_of_zero_shows_no_history():
 
 
 def test_a_negative_length_is_an_error():
-    with pytest.raises(ValueError, match="got -1"):
+    with pytest.raises(ValueError, match="history_length=-1 must be at least 0"):
         LastSteps(-1)

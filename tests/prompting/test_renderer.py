@@ -1,4 +1,4 @@
-"""The renderer: exactly what the chat template gives, and never too long."""
+"""The renderer: prompts are exactly those of the chat template, and never too long."""
 
 import copy
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting import PastStep, PromptInputs, PromptRenderer, PromptTemplate
-from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.shortener import CUT_MARKER, cut_middle
 
 TRIMMING = (
@@ -107,7 +107,7 @@ def test_a_missing_chat_template_is_an_error(tokenizer):
 
 
 def test_a_chat_template_that_drops_the_message_is_an_error(tokenizer):
-    with pytest.raises(ConfigError, match="leaves out the user's message"):
+    with pytest.raises(ConfigError, match="leaves out the user message"):
         make_renderer(with_chat_template(tokenizer, "hello"))
 
 
@@ -150,7 +150,7 @@ def test_then_the_middle_of_the_observation_goes(tokenizer):
     assert prompt.num_dropped_history == 3
     assert prompt.observation_cut
     assert not prompt.is_cut_further
-    # The compact template squeezes blanks, the marker's too; both ends stay.
+    # The compact template collapses whitespace, including the marker's; both ends stay.
     assert " ... " in prompt.text
     assert "\n-= Kit" in prompt.text
     assert "east.\ncan: go east; look; take coin" in prompt.text

@@ -1,4 +1,4 @@
-"""Templates: found by name, path or source, and every mistake is told before the first rollout."""
+"""Templates: by name, path or source, with every mistake reported before the first rollout."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The settings by topic, one file each: a field is a setting's type, default, bound and meaning."""
+"""The settings by topic, one file each; a field has the type, default, bound and meaning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import credit, inference, loss, model, optimizer, prompts, runtime, tasks
 
 
 class Settings(BaseModel, frozen=True):
-    """All settings of a run, checked: what its parts are made of."""
+    """All settings of a run, checked; the parts of the run are built from them."""
 
     model: model.ModelSection
     inference: inference.InferenceSection
@@ -46,7 +46,7 @@ def read(config: Any) -> tuple[Settings | None, list[str]]:
 
     Returns:
         The settings, or None if there are mistakes; and every mistake as a sentence with its cure.
-        A check between settings is left out where one of these is wrong already.
+        A check between settings is skipped if one of them is already wrong.
     """
     built, mistakes = dict[str, Any](), list[str]()
     values = {name: value for name, value in vars(config).items() if name not in FIELDS}
@@ -69,12 +69,12 @@ def read(config: Any) -> tuple[Settings | None, list[str]]:
 def _right_ones(
     section: type[Section], given: dict[str, Any], error: ValidationError
 ) -> dict[str, Any]:
-    """Those of a section's values that are right, where others are wrong."""
+    """Return the valid values of a section that also has invalid ones."""
     wrong = {mistake["loc"][0] for mistake in error.errors(include_url=False)}
     right = {name: value for name, value in given.items() if name not in wrong}
     try:
         return {name: value for name, value in section(**right) if name in right}
-    except ValidationError:  # one that is right alone, but not with the default of another
+    except ValidationError:  # a value is valid, but not with the default of another setting
         return {}
 
 

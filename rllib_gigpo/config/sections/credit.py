@@ -1,4 +1,4 @@
-"""Groups, and how a step earns its advantage."""
+"""Settings of groups and credit assignment."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ Sampling = Annotated[DynamicSampling | None, BeforeValidator(lambda v: None if v
 
 
 class CreditSection(Section):
-    """Groups and credit, of `GiGPOConfig.training`."""
+    """Settings of groups and credit in `GiGPOConfig.training`."""
 
     group_size: PositiveInt = setting(
-        8, "Episodes of one task (the paper's N); 1 only for rules that compare no episodes."
+        8, "Episodes of one task (N in the paper); 1 only with rules that do not compare episodes."
     )
-    num_groups: PositiveInt = setting(16, "Groups per iteration.")
-    gamma: float = setting(0.95, "Discount per step of the step returns.", gt=0, le=1)
-    step_weight: float = setting(1.0, "Weight of the step advantage A^S (the paper's omega).")
+    num_groups: PositiveInt = setting(16, "Groups per iteration, each with its own task.")
+    gamma: float = setting(0.95, "Discount per step in the step returns.", gt=0, le=1)
+    step_weight: float = setting(1.0, "Weight of the step advantage A^S (omega in the paper).")
     episode_weight: float = setting(1.0, "Weight of the episode advantage A^E.")
     rule: Annotated[CreditRule, RULES] = setting(
-        "gigpo", "How a step earns its advantage; see docs/algorithms.md."
+        "gigpo", "How the advantage of a step is computed; see docs/rules.md."
     )
     anchor: Annotated[AnchorMatch, ANCHORS] = setting(
-        "exact", "Which states of a task count as the same."
+        "exact", "Which states of a task count as the same state."
     )
-    advantages: AdvantageScaling = setting({}, "What is done to the advantages of a batch.")
-    penalties: Penalties = setting({}, "What invalid and over-long answers cost.")
+    advantages: AdvantageScaling = setting({}, "Scaling of the advantages of a batch.")
+    penalties: Penalties = setting({}, "Penalties for invalid and overlong answers.")
     dynamic_sampling: Sampling = setting(
-        None, "Replace groups whose returns are all equal; True for its defaults."
+        None, "Replace groups whose returns are all equal; True for the defaults, None for off."
     )
 
 
 def group_of_one(
     group_size: int, rule: CreditRule, dynamic_sampling: DynamicSampling | None
 ) -> Iterator[str]:
-    """A group of one is for rules that compare something else."""
+    """Reject a group of one if the rule compares episodes."""
     if group_size == 1 and rule.compares_within_groups:
-        yield f"group_size=1 leaves no episode to compare with: rule={rule.name!r} needs 2 or more"
+        yield f"group_size=1 leaves no episode to compare with; rule={rule.name!r} needs 2 or more"
     if group_size == 1 and dynamic_sampling is not None:
-        yield "dynamic_sampling drops groups of group_size=1, whose returns are equal; set it False"
+        yield "dynamic_sampling drops groups of group_size=1, whose returns are equal; turn it off"
 
 
 def unread(rule: CreditRule, anchor: AnchorMatch, penalties: Penalties) -> Iterator[str]:
-    """Refuse what the rule would not read; a function may read everything."""
+    """Reject settings that the rule would not read; a function may read everything."""
     if rule.needs is None:
         return
     if anchor != ExactAnchors() and columns.ANCHOR_GROUP_IDS not in rule.needs:
@@ -63,19 +63,19 @@ def unread(rule: CreditRule, anchor: AnchorMatch, penalties: Penalties) -> Itera
         others = {"row": "mode='return'", "return": "mode='row'"}
         yield (
             f"penalties have no effect: rule={rule.name!r} does not read {column.upper()}, where"
-            f" mode={penalties.mode!r} puts them; set {others[penalties.mode]}"
+            f" mode={penalties.mode!r} applies them; set {others[penalties.mode]}"
         )
 
 
 def buffer(penalties: Penalties, max_response_tokens: int) -> Iterator[str]:
-    """The penalty of long answers begins within them."""
+    """Check that the overlong buffer is not longer than an answer."""
     if penalties.overlong and penalties.overlong.buffer_tokens > max_response_tokens:
         tokens = penalties.overlong.buffer_tokens
         yield f"penalties.overlong.buffer_tokens={tokens} must not be above {max_response_tokens=}"
 
 
 def weights(rule: CreditRule, step_weight: float, episode_weight: float) -> Iterator[str]:
-    """A weight belongs to a level that the rule has, and one of them counts."""
+    """Reject weights that the rule does not read, and weights that are all 0."""
     given = {"step_weight": step_weight, "episode_weight": episode_weight}
     own = {name: weight for name, weight in given.items() if name in option_names(type(rule))}
     for name, weight in given.items():

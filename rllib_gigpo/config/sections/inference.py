@@ -1,4 +1,4 @@
-"""The inference engine of the EnvRunners, and how evaluation samples."""
+"""Settings of the inference engine, and of sampling in evaluation."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ class InferenceSection(Section):
     """Settings of `GiGPOConfig.inference`."""
 
     engine: Annotated[str, AfterValidator(known_engine)] = setting(
-        "vllm", "'vllm', 'transformers' (slow, exact), or an `InferenceEngine` by import path."
+        "vllm", "'vllm', 'transformers' (slow, exact), or import path of an `InferenceEngine`."
     )
-    engine_dtype: DType | None = setting(None, "Type of the engine's weights; None: the Learner's.")
+    engine_dtype: DType | None = setting(None, "The engine's dtype; None for the Learner's dtype.")
     tensor_parallel_size: PositiveInt = setting(1, "GPUs per engine; untested.")
-    eval_sampling: EvalSampling = setting({}, "How evaluation draws tokens.")
-    engine_kwargs: Mapping[str, Any] = setting({}, "Passed to the engine, after our own.")
-    share_gpu: bool = setting(False, "One GPU for engine and Learner, in turn; untested.")
+    eval_sampling: EvalSampling = setting({}, "How evaluation samples tokens.")
+    engine_kwargs: Mapping[str, Any] = setting({}, "Engine options; they override our defaults.")
+    share_gpu: bool = setting(False, "Engine and Learner take turns on one GPU; untested.")
     max_concurrent_episodes: PositiveInt | None = setting(
         None, "Episodes that one EnvRunner plays at a time; None for all."
     )
-    engine_timeout_s: PositiveFloat = setting(600.0, "Seconds that an engine may stand still.")
-    weight_sync_timeout_s: PositiveFloat = setting(600.0, "Seconds to wait for new weights.")
+    engine_timeout_s: PositiveFloat = setting(600.0, "Longest stall of the engine, in seconds.")
+    weight_sync_timeout_s: PositiveFloat = setting(600.0, "Longest weight transfer, in seconds.")
 
 
 def adapters(lora: LoraSettings | None, engine: str) -> Iterator[str]:
-    """The exact engine takes whole weights only."""
+    """Reject adapters for the engine that takes whole weights only."""
     if lora is not None and lora.is_hot and engine == "transformers":
-        yield "lora: sync='adapter' is vLLM's; use sync='merged' with engine='transformers'"
+        yield "lora: sync='adapter' needs vLLM; use sync='merged' with engine='transformers'"
 
 
 CHECKS = (adapters,)

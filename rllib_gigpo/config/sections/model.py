@@ -1,4 +1,4 @@
-"""The language model, and the size of its context."""
+"""Settings of the language model and the size of its context."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ class ModelSection(Section):
     """Settings of `GiGPOConfig.llm`."""
 
     model_path: PathText | None = setting(
-        None, "A Hugging Face folder, with a chat template; `rllib warm-start` makes small ones."
+        None, "Hugging Face folder with a chat template; `rllib warm-start` makes small models."
     )
     dtype: Literal["float32", "bfloat16"] = setting(
-        "float32", "Type of the Learner's weights; small learning rates vanish in bfloat16."
+        "float32", "Dtype of the Learner's weights; bfloat16 rounds small updates away."
     )
     autocast_dtype: Literal["bfloat16"] | None = setting(
-        None, "Type of the Learner's matrix products on a GPU; None for the weights' own."
+        None, "Dtype of the Learner's matrix products on a GPU; None for that of the weights."
     )
-    attn_implementation: str = setting("sdpa", "Hugging Face's name of the attention kernel.")
-    gradient_checkpointing: bool = setting(False, "Less memory for a third more time.")
-    lora: LoraSettings | None = setting(None, "Train LoRA adapters and freeze the model.")
+    attn_implementation: str = setting("sdpa", "Attention kernel, by its Hugging Face name.")
+    gradient_checkpointing: bool = setting(False, "Saves memory, but takes a third more time.")
+    lora: LoraSettings | None = setting(None, "Train LoRA adapters; None trains all weights.")
     chat_template_kwargs: Mapping[str, Any] = setting({}, "Arguments of the chat template.")
     system_prompt: str | None = setting(None, "System message; None for the chat template's.")
     max_prompt_tokens: PositiveInt = setting(
         2048, "Longer prompts lose their oldest history, then the middle of the observation."
     )
-    max_response_tokens: PositiveInt = setting(512, "The engine stops an answer after so many.")
+    max_response_tokens: PositiveInt = setting(512, "Longer answers are cut off.")
 
 
 def context(model_path: Any, max_prompt_tokens: int, max_response_tokens: int) -> Iterator[str]:
-    """The model is there, and prompt and response fit its context together."""
+    """Check that the model exists and that its context holds a prompt and a response."""
     try:
         check_context_length(
             read_config(model_path),

@@ -1,4 +1,4 @@
-"""The steps of the Learners."""
+"""Settings of the optimiser and its steps."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Annotated
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from rllib_gigpo.learner.optimization.lr_schedule import LR_SCHEDULES, LRSchedule
-from rllib_gigpo.learner.optimization.optimizers import OPTIMIZERS, Optim
+from rllib_gigpo.learner.optimization.optim import OPTIMIZERS, Optim
 from rllib_gigpo.options.section import Section, setting
 
 
 class OptimizerSection(Section):
-    """The optimiser and its steps, of `GiGPOConfig.training`."""
+    """Settings of the optimiser and its steps in `GiGPOConfig.training`."""
 
     lr: NonNegativeFloat = setting(1e-6, "Learning rate after the warm-up.")
     optim: Annotated[Optim, OPTIMIZERS] = setting("adamw", "The optimiser.")
     lr_schedule: Annotated[LRSchedule, LR_SCHEDULES] = setting(
         "constant", "How the learning rate changes over the iterations."
     )
-    grad_clip: PositiveFloat | None = setting(1.0, "Bound of the gradient's norm; None for none.")
-    num_epochs: PositiveInt = setting(1, "Passes over a batch.")
+    grad_clip: PositiveFloat | None = setting(1.0, "Largest gradient norm; None for no clipping.")
+    num_epochs: PositiveInt = setting(1, "Passes over each batch.")
     num_minibatches: PositiveInt = setting(4, "Optimiser steps per epoch.")
     micro_batch_tokens: PositiveInt = setting(
-        16384, "Tokens per forward and backward pass: bounds memory, cannot change the result."
+        16384, "Tokens per forward and backward pass; bounds memory, does not change the result."
     )
-    logp_chunk_tokens: PositiveInt = setting(1024, "Tokens whose logits exist at a time.")
+    logp_chunk_tokens: PositiveInt = setting(1024, "Tokens whose logits are in memory at once.")

@@ -1,4 +1,4 @@
-"""From an observation to a prompt, and from an answer to an action."""
+"""Settings of prompts and parsing: from observation to prompt, and from answer to action."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class PromptSection(Section):
         "default", "Name of a shipped template, path of a .jinja file, or Jinja source."
     )
     history_length: NonNegativeInt = setting(2, "Past steps in the prompt.")
-    memory: RecallsSteps | None = setting(None, "What recalls past steps; None: the last ones.")
+    memory: RecallsSteps | None = setting(None, "Selects past steps; None for the latest ones.")
     action_tag: str | None = setting(
-        "action", "The action stands between <tag> and </tag>; None takes the whole answer."
+        "action", "Tag around the action in the answer; None takes the whole answer."
     )
-    think_tag: str | None = setting("think", "Name of the tag for reasoning; None for none.")
+    think_tag: str | None = setting("think", "Tag around the reasoning; None for no reasoning.")
     require_think: bool = setting(False, "Whether an answer without reasoning is invalid.")
-    action_parser: ResponseParser | None = setting(None, "Reads answers; None: by the tags.")
+    action_parser: ResponseParser | None = setting(None, "Custom parser; None to use the tags.")
     observation_to_text: Callable[[Any], str] | str | None = setting(
-        None, "For observations that are not text: a function, or Jinja over a Dict observation."
+        None, "For observations that are not text: a function, or Jinja for a Dict observation."
     )
 
 
 def tags(action_tag: str | None, think_tag: str | None, require_think: bool) -> Iterator[str]:
-    """Answers are read by their tags."""
+    """Check that the tags can be parsed."""
     try:
         ActionParser(action_tag=action_tag, think_tag=think_tag, require_think=require_think)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Where environments run, and what is written."""
+"""Settings of the processes that run environments, and of reports."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ class EnvRunnerSection(Section):
     """Settings of `GiGPOConfig.env_runners`."""
 
     num_env_workers: NonNegativeInt = setting(
-        0, "Ray actors per EnvRunner that hold its environments; 0 keeps them in its process."
+        0, "Ray actors per EnvRunner that run its environments; 0 runs them in its own process."
     )
-    num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker asks of Ray.")
+    num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker reserves in Ray.")
     num_env_threads: NonNegativeInt = setting(
         0, "Threads per process, for environments that wait; 0 is best for fast ones."
     )
     max_group_redraws: NonNegativeInt = setting(
-        5, "How often in a row lost groups are drawn again before the run stops."
+        5, "Redraws in a row that may lose all their groups before the run stops."
     )
 
 
 class ReportingSection(Section):
     """Settings of `GiGPOConfig.reporting`."""
 
-    transcripts: TranscriptSettings = setting({}, "How often whole episodes are written.")
+    transcripts: TranscriptSettings = setting({}, "How often whole episodes are written to files.")
 
 
 def environment(env: Any) -> Iterator[str]:
-    """There is something to play."""
+    """Check that there is an environment."""
     if env is None:
-        yield "no environment: call .environment('module:Id-v0', env_config={...})"
+        yield "no environment is set; call .environment('module:Id-v0', env_config={...})"
 
 
 CHECKS = (environment, one_gpu)

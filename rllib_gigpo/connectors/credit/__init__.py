@@ -1,1 +1,1 @@
-"""Episodes -> rewards -> returns -> anchors -> advantages -> token rows, one per file."""
+"""Credit connectors: episodes -> rewards -> returns -> anchors -> advantages -> token rows."""

@@ -1,4 +1,4 @@
-"""Advantages -> token rows: what the Learners get, each row with its mini-batch."""
+"""Advantages -> token rows: the training batch of the Learners, each row with its mini-batch."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from rllib_gigpo.batch.token_rows import TokenRows
 
 
 class AssembleTokenRows(ConnectorV2):
-    """Reads ADVANTAGES and the episodes' tokens, writes TOKEN_ROWS.
+    """Connector that reads ADVANTAGES and the episodes' tokens, and writes TOKEN_ROWS.
 
-    ROW_WEIGHTS, VALUES and VALUE_TARGETS go into the rows where they are given.
+    The rows include ROW_WEIGHTS, VALUES and VALUE_TARGETS if these columns exist.
 
-    Mini-batches hold whole trajectories, shuffled by the seed and the iteration, so that a run that
-    was resumed makes the same ones.
+    Mini-batches hold whole trajectories. The seed and the iteration determine the shuffle, so a
+    resumed run makes the same mini-batches.
     """
 
     def __init__(self, *, num_minibatches: int, seed: int | None, **kwargs: Any) -> None:
-        """Set the optimiser steps per epoch, and the seed of the shuffle."""
+        """Store the optimiser steps per epoch and the seed of the shuffle."""
         super().__init__(**kwargs)
         self._num_minibatches = num_minibatches
         self._seed = seed or 0

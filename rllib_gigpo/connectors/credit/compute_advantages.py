@@ -1,4 +1,4 @@
-"""Returns and anchor groups -> advantages, by the config's credit rule."""
+"""Returns and anchor groups -> advantages, by the credit rule of the config."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from rllib_gigpo.credit.rules import CreditRule
 
 
 class ComputeAdvantages(ConnectorV2):
-    """Writes EPISODE_ADVANTAGES, STEP_ADVANTAGES, ADVANTAGES (eq. 8), maybe VALUE_TARGETS."""
+    """Connector that applies the credit rule.
+
+    Writes EPISODE_ADVANTAGES, STEP_ADVANTAGES, ADVANTAGES (eq. 8) and, with a critic,
+    VALUE_TARGETS.
+    """
 
     def __init__(self, rule: CreditRule, scaling: AdvantageScaling, **kwargs: Any) -> None:
-        """Choose the rule, and what is done to its result."""
+        """Store the rule, and the scaling of its result."""
         super().__init__(**kwargs)
         self._rule = rule
         self._scaling = scaling
 
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
-        """Compute them over the whole batch."""
+        """Compute the advantages of the whole batch."""
         start = time.perf_counter()
         advantages = self._rule(batch)
         tokens = expand_to_tokens(

@@ -1,4 +1,4 @@
-"""Rewards -> returns: of the whole episode, and from each step on."""
+"""Rewards -> returns of the whole episode and from each step on."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from rllib_gigpo.credit.returns import episode_returns, step_returns
 
 
 class ComputeReturns(ConnectorV2):
-    """Reads REWARDS and PENALTIES, writes EPISODE_RETURNS (eq. 2) and STEP_RETURNS (eq. 5).
+    """Connector that computes episode returns and step returns.
 
-    Penalties are taken from the rewards that step returns are made of, so that discounting carries
-    them into the steps before; or they become ROW_PENALTIES, which the rule takes from the rows
-    themselves. The episode's return is the environment's alone.
+    Reads REWARDS and PENALTIES, and writes EPISODE_RETURNS (eq. 2) and STEP_RETURNS (eq. 5).
+    Penalties either lower the rewards of the step returns, so discounting carries them into earlier
+    steps, or become ROW_PENALTIES, which the rule subtracts from the rows. They never change the
+    episode return.
     """
 
     def __init__(self, *, gamma: float, penalize_rows: bool, **kwargs: Any) -> None:
-        """Set the discount, and where penalties enter."""
+        """Store the discount, and whether penalties become ROW_PENALTIES."""
         super().__init__(**kwargs)
         self._gamma = gamma
         self._penalize_rows = penalize_rows
 
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
-        """Compute both."""
+        """Compute both returns."""
         trajectory_ids, penalties = batch[columns.TRAJECTORY_IDS], batch[columns.PENALTIES]
         in_rows = penalties if self._penalize_rows else np.zeros_like(penalties)
         batch[columns.ROW_PENALTIES] = in_rows

@@ -1,4 +1,4 @@
-"""Answers that the limit cut off -> rows that do not count in the loss."""
+"""Answers cut off at the token limit -> rows that do not count in the loss."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from rllib_gigpo.batch.step_record import step_records
 
 
 class FilterOverlong(ConnectorV2):
-    """Writes ROW_WEIGHTS: 0 for a step whose answer was cut off (DAPO, arXiv 2503.14476, 3.4).
+    """Connector that writes ROW_WEIGHTS: 0 for a step whose answer was cut off.
 
-    The step keeps its part in all statistics: what it led to did happen.
+    See DAPO, arXiv 2503.14476, section 3.4.
+    The step still counts in all statistics, because it did shape the episode.
     """
 
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
-        """Weigh the rows, and say how many were filtered."""
+        """Set the row weights, and report the share of filtered rows."""
         is_cut = np.array([one.is_response_cut for one in step_records(episodes)], dtype=bool)
         batch[columns.ROW_WEIGHTS] = np.where(is_cut, 0.0, 1.0)
         metrics = batch.setdefault(columns.CREDIT_METRICS, {})

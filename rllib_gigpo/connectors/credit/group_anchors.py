@@ -13,15 +13,15 @@ from rllib_gigpo.credit.anchors import AnchorMatch
 
 
 class GroupAnchors(ConnectorV2):
-    """Reads ANCHORS, writes ANCHOR_GROUP_IDS (eq. 6) and the metrics of the groups."""
+    """Connector that reads ANCHORS, and writes ANCHOR_GROUP_IDS (eq. 6) and metrics."""
 
     def __init__(self, match: AnchorMatch, **kwargs: Any) -> None:
-        """Choose which anchors count as the same state."""
+        """Store the strategy that decides which anchors are the same state."""
         super().__init__(**kwargs)
         self._match = match
 
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
-        """Group, time it, and describe the groups."""
+        """Group the rows, and report the time and the metrics."""
         start = time.perf_counter()
         labels = self._match(
             batch[columns.ANCHORS],

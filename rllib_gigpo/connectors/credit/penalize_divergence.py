@@ -1,4 +1,4 @@
-"""The divergence from the reference -> less reward."""
+"""KL divergence from the reference -> lower rewards."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rllib_gigpo import columns
 
 
 class PenalizeDivergence(ConnectorV2):
-    """Takes KL_PENALTIES, where the Learners gave some, from REWARDS: they count in every return.
+    """Connector that subtracts KL_PENALTIES, if any, from REWARDS, and so from every return.
 
-    Success and the metrics of the rollout are the environment's and do not see them.
+    Success and the rollout metrics come from the environment and are not affected.
     """
 
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
-        """Take them off, and say how much in the mean."""
+        """Subtract the penalties, and report their mean."""
         if columns.KL_PENALTIES not in batch:
             return batch
         penalties = batch[columns.KL_PENALTIES]

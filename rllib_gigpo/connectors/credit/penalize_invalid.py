@@ -13,10 +13,10 @@ from rllib_gigpo.credit.penalties import invalid_penalties
 
 
 class PenalizeInvalid(ConnectorV2):
-    """Adds to PENALTIES, see `invalid_penalties`."""
+    """Connector that adds to PENALTIES; see `invalid_penalties`."""
 
     def __init__(self, *, format: float, admissible: float, **kwargs: Any) -> None:
-        """Set the two penalties, in the environment's reward units."""
+        """Store the two penalties, in the environment's reward units."""
         super().__init__(**kwargs)
         self._format = format
         self._admissible = admissible

@@ -1,4 +1,4 @@
-"""Response lengths -> penalties for answers that come close to the limit."""
+"""Response lengths -> penalties for answers close to the token limit."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rllib_gigpo.credit.penalties import OverlongPenalty, overlong_penalties
 
 
 class PenalizeOverlong(ConnectorV2):
-    """Adds to PENALTIES, see `overlong_penalties`."""
+    """Connector that adds to PENALTIES; see `overlong_penalties`."""
 
     def __init__(self, penalty: OverlongPenalty, *, max_tokens: int, **kwargs: Any) -> None:
-        """Set the penalty, and the limit at which the engine stops an answer."""
+        """Store the penalty, and the limit at which the engine stops an answer."""
         super().__init__(**kwargs)
         self._penalty = penalty
         self._max_tokens = max_tokens
 
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
-        """Penalise, and say how much in the mean."""
+        """Penalise long answers, and report the mean penalty."""
         penalties = overlong_penalties(
             batch[columns.RESPONSE_LENGTHS],
             max_tokens=self._max_tokens,

@@ -1,4 +1,4 @@
-"""Episodes -> rows: rewards, anchors and labels of every step of the batch."""
+"""Episodes -> rows: the rewards, anchors and labels of every step of the batch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rllib_gigpo.batch.step_record import step_records
 
 
 class ReadSteps(ConnectorV2):
-    """Writes what episodes say of their steps, from GROUP_IDS to RESPONSE_LENGTHS.
+    """Connector that writes the columns from GROUP_IDS to RESPONSE_LENGTHS.
 
-    One row per step, episode after episode. A connector of the user's before this one may change
-    the episodes' rewards, and may write ANCHORS, or PENALTIES for ours to be added to.
+    One row per step, episode after episode. A custom connector before this one may change the
+    rewards of the episodes, and may write ANCHORS, or PENALTIES, to which ours are added.
     """
 
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
@@ -37,7 +37,7 @@ class ReadSteps(ConnectorV2):
 
 
 def _tag_ids(episodes: list[Any]) -> np.ndarray:
-    """Number the distinct sets of tags of the episodes' tasks."""
+    """Assign a number to each distinct set of tags."""
     numbers: dict[frozenset[str], int] = {}
     tags = [frozenset(episode.get_infos(0).get("tags", ())) for episode in episodes]
     return np.array([numbers.setdefault(one, len(numbers)) for one in tags], dtype=np.int64)

@@ -1,1 +1,1 @@
-"""Observation -> text -> history -> prompt token ids, one connector per file."""
+"""Env-to-module connectors: observation -> text -> history -> prompt token ids."""

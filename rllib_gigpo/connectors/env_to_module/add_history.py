@@ -1,4 +1,4 @@
-"""Text -> history: the past steps of each episode that the memory recalls."""
+"""Text -> history: the past steps of each episode that the memory selects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rllib_gigpo.prompting.memory import PastStep, RecallsSteps
 
 
 class AddHistory(ConnectorV2):
-    """Writes the column HISTORY: a list of `PastStep` per episode, oldest first."""
+    """Connector that writes HISTORY: a list of `PastStep` per episode, oldest first."""
 
     def __init__(
         self,
@@ -22,18 +22,18 @@ class AddHistory(ConnectorV2):
         observation_to_text: Callable[[Any], str] | str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Use ``memory`` to choose among the past steps."""
+        """Store the memory, and how observations become text; see `ObservationToText`."""
         super().__init__(**kwargs)
         self._memory = memory
         self._to_text = text_reader(observation_to_text)
 
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
-        """Recall every episode's past."""
+        """Select the history of every episode."""
         batch[columns.HISTORY] = [self._memory.recall(self._past(episode)) for episode in episodes]
         return batch
 
     def _past(self, episode: Any) -> list[PastStep]:
-        """All steps so far: what was seen, and the text of the action that followed."""
+        """List all finished steps, each with its observation and the text of its action."""
         if len(episode) == 0:
             return []
         observations = episode.get_observations(slice(0, len(episode)))

@@ -1,4 +1,4 @@
-"""Environment -> text: the newest observation of each episode as a string."""
+"""Environment -> text: the latest observation of each episode as a string."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from rllib_gigpo.errors import EnvContractError
 
 
 class ObservationToText(ConnectorV2):
-    """Writes the column OBSERVATION_TEXT."""
+    """Connector that writes OBSERVATION_TEXT."""
 
     def __init__(
         self, observation_to_text: Callable[[Any], str] | str | None = None, **kwargs: Any
     ) -> None:
-        """Choose how observations are read.
+        """Store how observations become text.
 
         Args:
-            observation_to_text: A callable from an observation to text, or Jinja source over a Dict
+            observation_to_text: A function from an observation to text, or Jinja source for a Dict
                 observation (its keys are the variables); None for observations that are strings.
-            **kwargs: `ConnectorV2`.
+            **kwargs: Passed to `ConnectorV2`.
         """
         super().__init__(**kwargs)
         self._to_text = text_reader(observation_to_text)
 
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
-        """Read the newest observation of every episode."""
+        """Convert the latest observation of every episode."""
         batch[columns.OBSERVATION_TEXT] = [
             self._to_text(episode.get_observations(-1)) for episode in episodes
         ]
@@ -37,10 +37,9 @@ class ObservationToText(ConnectorV2):
 
 
 def text_reader(observation_to_text: Callable[[Any], str] | str | None) -> Callable[[Any], str]:
-    """The function that turns an observation into text.
+    """Return the function that turns an observation into text.
 
-    Raises:
-        EnvContractError: From the returned function, when the result is not text.
+    The returned function raises an EnvContractError if its result is not text.
     """
     if isinstance(observation_to_text, str):
         source = Environment(undefined=StrictUndefined, autoescape=False)
@@ -51,7 +50,7 @@ def text_reader(observation_to_text: Callable[[Any], str] | str | None) -> Calla
         text = observation if observation_to_text is None else observation_to_text(observation)
         if not isinstance(text, str):
             raise EnvContractError(
-                f"The observation is no text but {type(text).__name__}: {str(text)[:80]!r}. Set"
+                f"The observation is not text but {type(text).__name__}: {str(text)[:80]!r}. Set"
                 " config.prompting(observation_to_text=...) to a function from an observation to a"
                 " string, or to a Jinja template over the keys of a Dict observation."
             )

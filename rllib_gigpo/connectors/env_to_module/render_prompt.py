@@ -1,4 +1,4 @@
-"""History -> prompt: template, chat template and token ids, never longer than allowed."""
+"""History -> prompt: template, chat template and token ids, within the token limit."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rllib_gigpo.prompting.template import PromptInputs
 
 
 class RenderPrompt(ConnectorV2):
-    """Reads OBSERVATION_TEXT and HISTORY, writes PROMPTS."""
+    """Connector that reads OBSERVATION_TEXT and HISTORY, and writes PROMPTS."""
 
     def __init__(self, renderer: PromptRenderer, **kwargs: Any) -> None:
-        """Render with ``renderer``."""
+        """Store the renderer."""
         super().__init__(**kwargs)
         self._renderer = renderer
 
@@ -33,7 +33,7 @@ class RenderPrompt(ConnectorV2):
         info = episode.get_infos(-1)
         return PromptInputs(
             observation=observation,
-            # An environment may say it at reset only.
+            # An environment may give the task only at reset.
             task=info.get("task") or episode.get_infos(0).get("task", ""),
             admissible_actions=tuple(info.get("admissible_actions", ())),
             history=tuple(history),

@@ -1,1 +1,1 @@
-"""Response token ids -> text -> parsed action -> action of the space, one per file."""
+"""Module-to-env connectors: response token ids -> text -> parsed action -> action of the space."""

@@ -1,4 +1,4 @@
-"""Action text -> what the environment's action space takes."""
+"""Action text -> action of the environment's action space."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from rllib_gigpo import columns
 from rllib_gigpo.errors import EnvContractError
 
 SKIP_STEP: Final = object()
-"""Stands for "nothing to execute": the environment is not stepped, the state stays as it is."""
+"""Marks "nothing to execute": the environment is not stepped, and its state does not change."""
 
 
 class ActionToEnv(ConnectorV2):
-    """Reads PARSED_ACTIONS, writes ENV_ACTIONS, and corrects whether an action is admissible.
+    """Connector that reads PARSED_ACTIONS, and writes ENV_ACTIONS.
 
-    A `Text` space gets the action's text; an answer without valid format gives the empty text, and
-    the environment says what that means. A `Discrete` space gets the number of the action: its
-    place in ``action_meanings``, else in the admissible actions, else the number itself; an answer
-    that names none is not admissible, and executes ``noop_action`` if there is one, else nothing.
+    A `Text` space gets the text of the action; if the format is invalid, that text is empty, and
+    the environment decides what it means. A `Discrete` space gets the number of the action: by its
+    index in ``action_meanings`` or in the admissible actions, or as the number that the text
+    spells. An answer that names no action becomes inadmissible in PARSED_ACTIONS; it executes
+    ``noop_action`` if there is one, and otherwise nothing.
     """
 
     def __init__(
@@ -33,13 +34,13 @@ class ActionToEnv(ConnectorV2):
         noop_action: int | None = None,
         **kwargs: Any,
     ) -> None:
-        """Choose by space.
+        """Check the action space.
 
         Args:
             action_space: `Text` or `Discrete`.
-            action_meanings: Names of a Discrete space's actions, by number.
-            noop_action: Number of the action that does nothing.
-            **kwargs: `ConnectorV2`.
+            action_meanings: The names of a Discrete space's actions, by number.
+            noop_action: The number of the action that does nothing; None if there is none.
+            **kwargs: Passed to `ConnectorV2`.
 
         Raises:
             EnvContractError: The space is neither.
@@ -48,15 +49,15 @@ class ActionToEnv(ConnectorV2):
         if not isinstance(action_space, gym.spaces.Text | gym.spaces.Discrete):
             raise EnvContractError(
                 f"The action space {action_space} is neither Text nor Discrete, so text cannot be"
-                " turned into its actions. Wrap the environment with gymnasium.wrappers."
-                "TransformAction and a Text space."
+                " turned into its actions. Wrap the environment in gymnasium.wrappers."
+                "TransformAction with a Text space."
             )
         self._space = action_space
         self._meanings = {name.lower(): index for index, name in enumerate(action_meanings or ())}
         self._noop = SKIP_STEP if noop_action is None else noop_action
 
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
-        """Translate every action."""
+        """Convert every action."""
         parsed = batch[columns.PARSED_ACTIONS]
         if isinstance(self._space, gym.spaces.Text):
             batch[columns.ENV_ACTIONS] = [one.action for one in parsed]
@@ -74,7 +75,7 @@ class ActionToEnv(ConnectorV2):
         return batch
 
     def _number(self, parsed: Any, episode: Any) -> int | None:
-        """The number of the action that is named, if any."""
+        """Return the number of the named action; None if there is none."""
         if not parsed.is_format_valid:
             return None
         name = parsed.action.strip().lower()

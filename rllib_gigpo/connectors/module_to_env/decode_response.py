@@ -1,4 +1,4 @@
-"""Response token ids -> text. The ids themselves go on to the loss untouched."""
+"""Response token ids -> text. The loss uses the ids themselves, unchanged."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rllib_gigpo import columns
 
 
 class DecodeResponse(ConnectorV2):
-    """Reads GENERATIONS, writes RESPONSE_TEXT without special tokens."""
+    """Connector that reads GENERATIONS, and writes RESPONSE_TEXT without special tokens."""
 
     def __init__(self, tokenizer: Any, **kwargs: Any) -> None:
-        """Decode with ``tokenizer``."""
+        """Store the tokenizer."""
         super().__init__(**kwargs)
         self._tokenizer = tokenizer
 

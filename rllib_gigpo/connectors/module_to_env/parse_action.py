@@ -1,4 +1,4 @@
-"""Text -> action: what the answer asks for, and whether it is valid."""
+"""Text -> parsed action: the action of the answer, and whether it is valid."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rllib_gigpo import columns
 
 
 class ParseAction(ConnectorV2):
-    """Reads RESPONSE_TEXT, writes PARSED_ACTIONS."""
+    """Connector that reads RESPONSE_TEXT, and writes PARSED_ACTIONS."""
 
     def __init__(self, parser: Any, **kwargs: Any) -> None:
-        """Parse with ``parser``, an object with `ActionParser.parse`."""
+        """Store the parser, an object with the method `ActionParser.parse`."""
         super().__init__(**kwargs)
         self._parser = parser
 

@@ -1,4 +1,4 @@
-"""Credit rules by name: one small file and one line of `RULES` each."""
+"""Credit rules by name; each is one small file and one entry of `RULES`."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def make_rule(rule: Any, **options: Any) -> CreditRule:
 
     Args:
         rule: A known name, an import path, a class or a function.
-        **options: Fields of the rule, ``step_weight`` and the like included.
+        **options: Fields of the rule, including the likes of ``step_weight``.
 
     Returns:
         The rule.
 
     Raises:
-        ConfigError: The rule is unknown or lacks one of the options.
-        ValueError: An option has a bad value.
+        ConfigError: The rule is unknown or has no such option.
+        ValueError: An option has an invalid value.
     """
     own = option_names(RULES.find(rule))
     given = {name: options.pop(name) for name in RULES.given if name in options and name in own}

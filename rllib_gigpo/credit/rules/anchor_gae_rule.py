@@ -1,14 +1,15 @@
-"""Anchor-GAE: the mean return of a state's anchor group in place of a critic.
+"""Anchor-GAE: the mean return of a state's anchor group instead of a critic.
 
-After GAGPO, arXiv 2605.13217, which is known to us by its summary only: the exact normalisation of
-the paper may differ.
+After GAGPO, arXiv 2605.13217. We know the paper only from a summary, so its exact normalisation may
+differ.
 
     V(s_{i,t}) = mean of the step returns in the anchor group of (i, t)
     δ_{i,t} = r_{i,t} + γ V(s_{i,t+1}) - V(s_{i,t}),  V = 0 after the last step
     A_{i,t} = Σ_{l>=0} (γλ)^l δ_{i,t+l}, then centred over the rows of the task and divided by F
 
 F is the unbiased standard deviation + 1e-6, or 1. Degenerate cases: a task whose rows have no
-spread gives exactly 0; a state seen once has its own return as value, which γ = λ = 1 cancels.
+spread gives exactly 0; the value of a state seen once is its own return, which cancels for
+γ = λ = 1.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from rllib_gigpo.options.records import require
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorGAERule(CreditRule):
-    """GAE over anchor values.
+    """GAE over the values of anchor groups.
 
     Attributes:
         gamma: Discount per step.
-        gae_lambda: λ; 1 trusts the returns, 0 the values.
-        normalize_by_std: Whether differences are divided by the standard deviation (F; else 1).
+        gae_lambda: λ of GAE: 1 relies on the returns, 0 on the values.
+        normalize_by_std: Whether to divide by the standard deviation, F; otherwise F is 1.
     """
 
     name: ClassVar[str] = "anchor_gae"
@@ -53,11 +54,11 @@ class AnchorGAERule(CreditRule):
     normalize_by_std: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a λ out of range."""
+        """Reject a λ out of range."""
         require(self, gae_lambda=">= 0, <= 1")
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
-        """Accumulate temporal differences, see the base class."""
+        """Accumulate temporal differences; see the base class."""
         order = columns[names.TRAJECTORY_IDS], columns[names.STEP_IDS]
         returns = columns[names.STEP_RETURNS]
         values = group_means(returns, columns[names.ANCHOR_GROUP_IDS])

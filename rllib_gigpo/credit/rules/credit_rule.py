@@ -1,4 +1,4 @@
-"""What a credit rule is: columns of the batch in, advantages out."""
+"""The interface of credit rules: columns of the batch in, advantages out."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Advantages:
     """One advantage per row, or one per response token.
 
     Attributes:
-        episode: (R,) float64, the episode level A^E before its weight; 0 if there is none.
-        step: (R,) float64, the step level A^S before its weight; 0 if there is none.
-        total: (R,) float64, what the loss uses, before whitening and clipping.
-        value_targets: (R,) float64, what a critic should learn; None without one.
-        tokens: (S,) float64, one per response token, row after row, which the loss then uses in the
-            place of ``total``; None where all tokens of a row have one advantage.
+        episode: (R,) float64, the episode advantage A^E before its weight; 0 if the rule has none.
+        step: (R,) float64, the step advantage A^S before its weight; 0 if the rule has none.
+        total: (R,) float64, the advantage in the loss, before whitening and clipping.
+        value_targets: (R,) float64, the targets of the critic; None without a critic.
+        tokens: (S,) float64, one per response token, row after row, which the loss then uses
+            instead of ``total``; None if all tokens of a row share its advantage.
     """
 
     episode: np.ndarray
@@ -33,16 +33,16 @@ class Advantages:
 
 
 class CreditRule(ABC):
-    """A rule that gives each step, or each response token, its advantage.
+    """Base of the rules that give each step, or each response token, its advantage.
 
-    Subclass it as a frozen dataclass: its fields are its options, as in ``rule={"name":
+    Subclass it as a frozen dataclass whose fields are its options, as in ``rule={"name":
     "package.module:Class", "option": 1.0}``. Fields named ``gamma``, ``step_weight`` or
-    ``episode_weight`` are filled from the config's settings of these names.
+    ``episode_weight`` are filled from the settings of the same names.
     A rule is pure: it has no state and changes no column.
 
     Attributes:
         name: Short name for messages and tables.
-        needs: Names of the columns it reads, see `rllib_gigpo.columns`; None if it may read any.
+        needs: Names of the columns it reads (see `rllib_gigpo.columns`); None if it may read any.
     """
 
     name: ClassVar[str] = "custom"
@@ -50,9 +50,9 @@ class CreditRule(ABC):
 
     @property
     def compares_within_groups(self) -> bool:
-        """Whether rows of one task are compared, so that a group needs two episodes.
+        """Whether the rule compares episodes of one task, so a group needs at least two.
 
-        Override it with False in a rule that compares none: ``group_size`` may then be 1.
+        Override it with False in a rule that does not: ``group_size`` may then be 1.
         """
         return True
 
@@ -61,7 +61,7 @@ class CreditRule(ABC):
         """Compute the advantages of all rows of a batch.
 
         Args:
-            columns: At least those named in ``needs``, each (R,), the rows in any order.
+            columns: At least the columns in ``needs``, each (R,), with the rows in any order.
 
         Returns:
             The advantages, in the order of the rows.
@@ -70,11 +70,11 @@ class CreditRule(ABC):
 
 @dataclass(frozen=True, slots=True)
 class FunctionRule(CreditRule):
-    """A user's plain function as a rule.
+    """A rule made of a plain function.
 
     Attributes:
-        function: Gets all columns of the credit pipeline and returns `Advantages`, or an array
-            alone: (R,) one per row, or (S,) one per response token.
+        function: Takes all columns of the credit pipeline and returns `Advantages`, or just an
+            array: (R,), one advantage per row, or (S,), one per response token.
     """
 
     name: ClassVar[str] = "function"
@@ -83,7 +83,7 @@ class FunctionRule(CreditRule):
     function: Callable[[Mapping[str, np.ndarray]], Advantages | np.ndarray]
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
-        """Call the function; an array that it returns counts as the step level.
+        """Call the function; an array that it returns becomes the step advantages.
 
         Raises:
             ValueError: The array has neither one entry per row nor one per response token.
@@ -98,21 +98,21 @@ class FunctionRule(CreditRule):
             return Advantages(episode=np.zeros(num_rows), step=values, total=values)
         if values.shape != (num_tokens,):
             raise ValueError(
-                f"The rule {self.function!r} returned shape {values.shape}; it must return"
+                f"The rule {self.function!r} returned shape {values.shape}; return"
                 f" ({num_rows},), one advantage per row, or ({num_tokens},), one per token."
             )
         return per_token(values, lengths)
 
 
 def per_token(tokens: np.ndarray, response_lengths: np.ndarray) -> Advantages:
-    """Advantages of single tokens; a row's own number, for the metrics, is their mean.
+    """Wrap the advantages of single tokens; the metrics see the mean of each row.
 
     Args:
-        tokens: (S,) one per response token, row after row.
-        response_lengths: (R,) response tokens of each row.
+        tokens: (S,) One per response token, row after row.
+        response_lengths: (R,) The number of response tokens in each row.
 
     Returns:
-        Advantages with ``tokens``, the means as step level.
+        Advantages with ``tokens``, and the means as step advantages.
     """
     rows = np.repeat(np.arange(len(response_lengths)), response_lengths)
     sums = np.bincount(rows, tokens, len(response_lengths))

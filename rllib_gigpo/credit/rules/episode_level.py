@@ -1,4 +1,4 @@
-"""The episode level A^E with all its options, which several rules are made of."""
+"""The episode advantage A^E with all its options, which several rules share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EPISODE_COLUMNS = frozenset(
         names.ROW_PENALTIES,
     }
 )
-# What reward_normalization takes the place of.
+# The options that reward_normalization replaces.
 _REPLACED = ("normalize_by_std", "episode_baseline", "lone_episode")
 
 
@@ -32,10 +32,13 @@ class EpisodeLevel(CreditRule):
 
     Attributes:
         episode_weight: w_E.
-        normalize_by_std: Whether differences are divided by the standard deviation (F; else 1).
-        episode_baseline: "trajectory" (the paper) or "step": what mean and F of A^E run over.
-        lone_episode: "zero", or "raw": an episode without peers keeps its return (verl-agent).
-        reward_normalization: ROLL's grouping and method in place of the three before, or None.
+        normalize_by_std: Whether to divide by the standard deviation, F; otherwise F is 1.
+        episode_baseline: Whether the mean and F of A^E run over episodes ("trajectory", as in the
+            paper) or over rows ("step").
+        lone_episode: A^E of an episode without peers: "zero", or "raw" for its return, as in
+            verl-agent.
+        reward_normalization: ROLL's grouping and method, which replace the three options above;
+            None to use those.
     """
 
     needs: ClassVar[frozenset[str] | None] = EPISODE_COLUMNS
@@ -47,24 +50,24 @@ class EpisodeLevel(CreditRule):
     reward_normalization: RewardNormalization | None = None
 
     def __post_init__(self) -> None:
-        """Refuse options that exclude each other."""
+        """Reject options that exclude each other."""
         if self.reward_normalization is None:
             return
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in _REPLACED and value != field.default:
                 raise ValueError(
-                    "reward_normalization sets what is compared and how, so it excludes"
-                    f" {field.name}={value!r}; leave that at {field.default!r}"
+                    f"reward_normalization excludes {field.name}={value!r}, because it replaces"
+                    f" that option; leave it at {field.default!r}"
                 )
 
     def episode_level(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Compare each row's episode with its peers, less the row's penalty: A^E (R,)."""
+        """Return A^E (R,): each row's episode against its peers, less the row's penalty."""
         compared = self.compare_episodes(columns[names.EPISODE_RETURNS], columns)
         return compared - columns[names.ROW_PENALTIES]
 
     def compare_episodes(self, scores: np.ndarray, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Compare (R,) scores of episodes within their task."""
+        """Compare the scores (R,) of episodes within their task."""
         if self.reward_normalization is not None:
             return self.reward_normalization(scores, self.reward_normalization.labels(columns))
         group_ids, trajectory_ids = columns[names.GROUP_IDS], columns[names.TRAJECTORY_IDS]
@@ -82,7 +85,7 @@ class EpisodeLevel(CreditRule):
         return advantages
 
     def step_level(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Compare each row's step return with those of its anchor group: A^S (R,)."""
+        """Return A^S (R,): each row's step return against those of its anchor group."""
         returns = columns[names.STEP_RETURNS] - columns[names.ROW_PENALTIES]
         labels = columns[names.ANCHOR_GROUP_IDS]
         if self.reward_normalization is not None:

@@ -1,13 +1,13 @@
-"""GiGPO as the reference system computes it: statistics over rows, penalties in the scores.
+"""GiGPO as the reference implementation computes it: statistics over rows, penalised scores.
 
 Source: verl-agent, ``gigpo/core_gigpo.py`` and its trainer.
 
     A_{i,t} = w_E · (s_{i,t} - mean s) / F + ω · A^S_{i,t},  s_{i,t} = R(τ_i) - c_{i,t}
 
-The penalty c of an invalid answer is taken from the score of its row *before* the statistics, so
-that the penalties of a group move its mean; with ``penalties={"mode": "row"}`` the rows have one.
-Mean and F run over the rows of the task, so that long episodes weigh more. Degenerate cases: an
-episode without peers keeps its score, an anchor group of one gives 0.
+The penalty c of an invalid answer is subtracted from the score of its row *before* the statistics,
+so the penalties of a group shift its mean; this needs ``penalties={"mode": "row"}``.
+Mean and F run over the rows of the task, so long episodes weigh more. Degenerate cases: an episode
+without peers keeps its score, and an anchor group of one gives 0.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from rllib_gigpo.credit.rules.gigpo_rule import GiGPORule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerlAgentGiGPORule(GiGPORule):
-    """GiGPO with the reference's statistics; its options are those of `GiGPORule`.
+    """GiGPO with the statistics of verl-agent; `GiGPORule` documents the options.
 
-    ``reward_normalization`` takes the place of all three of its own; the scores that it compares
-    are still less the rows' penalties.
+    ``reward_normalization`` replaces the statistics of this rule too, but the scores that it
+    compares still include the penalties.
 
     Attributes:
-        episode_baseline: Always "step": mean and F run over rows.
+        episode_baseline: Always "step": the mean and F of A^E run over rows.
     """
 
     name: ClassVar[str] = "gigpo_verl_agent"
@@ -40,6 +40,6 @@ class VerlAgentGiGPORule(GiGPORule):
     lone_episode: Literal["zero", "raw"] = "raw"
 
     def episode_level(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Compare each row's score, its penalty taken off before: A^E (R,)."""
+        """Return A^E (R,): each row's penalised score against those of its peers."""
         scores = columns[names.EPISODE_RETURNS] - columns[names.ROW_PENALTIES]
         return self.compare_episodes(scores, columns)

@@ -1,6 +1,6 @@
-"""GRPO: each step has the advantage of its episode.
+"""GRPO: each step gets the advantage of its episode.
 
-Paper: DeepSeekMath, arXiv 2402.03300, eq. of section 4.1.2, with episodes in place of answers.
+Paper: DeepSeekMath, arXiv 2402.03300, eq. of section 4.1.2, with episodes instead of answers.
 
     A_{i,t} = w_E · (R(τ_i) - mean of the group's episode returns) / F
 
@@ -22,7 +22,7 @@ from rllib_gigpo.credit.rules.episode_level import EpisodeLevel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GRPORule(EpisodeLevel):
-    """Episode level only; its options are those of the base class."""
+    """Episode advantages only; the base class has the options."""
 
     name: ClassVar[str] = "grpo"
 
@@ -30,12 +30,12 @@ class GRPORule(EpisodeLevel):
 
     @property
     def compares_within_groups(self) -> bool:
-        """Unless ``reward_normalization`` compares something else."""
+        """True unless ``reward_normalization`` compares something else."""
         normalization = self.reward_normalization
         return normalization is None or normalization.compares_within_groups
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
-        """Give each row its episode's advantage, see the base class."""
+        """Give each row its episode's advantage; see the base class."""
         episode = self.episode_level(columns)
         return Advantages(
             episode=episode, step=np.zeros_like(episode), total=self.episode_weight * episode

@@ -1,16 +1,16 @@
-"""HGPO: anchor groups by the last k states, for k = 1, 2, ..., weighted by how much they share.
+"""HGPO: anchor groups by the last k states, k = 1, 2, ..., with a weight for each k.
 
-Paper: Hierarchy-of-Groups Policy Optimization, arXiv 2602.22817; weights and degenerate cases as in
-its published code.
+Paper: Hierarchy-of-Groups Policy Optimization, arXiv 2602.22817; the weights and the degenerate
+cases follow its published code.
 
     A_{i,t} = Σ_k w_k · a_k,  w_k ∝ (k + level_offset)^α
     a_k = (R_{i,t} - mean) / F over the rows of the task with the same last k anchors, k = 1 .. K+1
 
-F is the *biased* standard deviation + 1e-6, or 1. ``episode_term`` adds GiGPO's A^E as level k = 0,
-less the row's penalty as there.
+F is the *biased* standard deviation + 1e-6, or 1. ``episode_term`` adds GiGPO's A^E, less the row's
+penalty, as level k = 0.
 Degenerate cases: a level whose a_k is exactly 0 (a group of one, or without spread) is left out and
-the weights are proportional over the rest; without any level A is 0. The first k - 1 steps of an
-episode have no level k.
+the other weights are rescaled; without any level A is 0. The first k - 1 steps of an episode have
+no level k.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from rllib_gigpo.options.records import require
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HGPORule(CreditRule):
-    """Nested groups.
+    """Step advantages, averaged over nested groups.
 
     Attributes:
-        anchor_context: How many earlier states the deepest level shares, K; the length of the
-            history in the prompt is the paper's choice.
-        level_weight_alpha: Exponent of the levels' weights, α; 0 weighs all levels alike.
-        level_offset: 1 for the published code's weights (2:3:4 at α = 1), 0 for 1:2:3.
-        episode_term: Whether A^E is a level too, of weight 1.
-        normalize_by_std: Whether differences are divided by the standard deviation (F; else 1).
+        anchor_context: Number of earlier states that the rows of the deepest level share, K; the
+            paper uses the length of the history in the prompt.
+        level_weight_alpha: Exponent of the level weights, α; 0 weighs all levels equally.
+        level_offset: 1 for the weights of the published code (2:3:4 at α = 1), 0 for 1:2:3.
+        episode_term: Whether to add A^E as a level of weight 1.
+        normalize_by_std: Whether to divide by the standard deviation, F; otherwise F is 1.
     """
 
     name: ClassVar[str] = "hgpo"
@@ -61,11 +61,11 @@ class HGPORule(CreditRule):
     normalize_by_std: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a negative number of states."""
+        """Reject a negative number of states."""
         require(self, anchor_context=">= 0")
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
-        """Weigh the levels that say something, see the base class."""
+        """Average the levels that are not 0; see the base class."""
         penalties = columns[names.ROW_PENALTIES]
         returns = columns[names.STEP_RETURNS] - penalties
         weighted, weights = np.zeros_like(returns), np.zeros_like(returns)
@@ -94,7 +94,7 @@ class HGPORule(CreditRule):
         return Advantages(episode=episode, step=step, total=step + episode / shares)
 
     def _levels(self, columns: Mapping[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield, for k = 1 .. K+1, labels of the last k anchors and which rows have that many."""
+        """Yield for k = 1 .. K+1 labels of the last k anchors, and which rows have that many."""
         trajectory_ids = columns[names.TRAJECTORY_IDS]
         order = np.lexsort((columns[names.STEP_IDS], trajectory_ids))
         anchors = columns[names.ANCHOR_GROUP_IDS][order]
@@ -103,7 +103,7 @@ class HGPORule(CreditRule):
         labels, has_level = anchors, np.ones(len(order), dtype=bool)
         for _ in range(self.anchor_context + 1):
             yield _unsorted(labels, order), _unsorted(has_level, order)
-            # The last k+1 anchors of a row: the last k of the row before, and its own.
+            # The last k+1 anchors of a row are the last k of the row before it and its own.
             before = np.concatenate([labels[:1], labels[:-1]])
             _, labels = np.unique(np.stack([before, anchors]), axis=1, return_inverse=True)
             labels = labels.reshape(-1)

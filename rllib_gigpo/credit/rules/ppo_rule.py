@@ -5,8 +5,8 @@ Papers: PPO, arXiv 1707.06347; GAE, arXiv 1506.02438, eq. 16.
     δ_{i,t} = r_{i,t} + γ V(s_{i,t+1}) - V(s_{i,t})
     A_{i,t} = Σ_{l>=0} (γλ)^l δ_{i,t+l},  value target V(s_{i,t}) + A_{i,t}
 
-A step is one answer, and its state the prompt. V after the last step is 0 where the episode
-terminated, and the critic's value of the state it was cut off in where it was truncated.
+A step is one answer, and its state is the prompt. V after the last step is 0 if the episode
+terminated, and the critic's value of the final state if it was truncated.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PPORule(CreditRule):
 
     Attributes:
         gamma: Discount per step.
-        gae_lambda: λ; 1 trusts the returns, 0 the values.
+        gae_lambda: λ of GAE: 1 relies on the returns, 0 on the values.
     """
 
     name: ClassVar[str] = "ppo"
@@ -48,16 +48,16 @@ class PPORule(CreditRule):
     gae_lambda: float = 0.95
 
     def __post_init__(self) -> None:
-        """Refuse a λ out of range."""
+        """Reject a λ out of range."""
         require(self, gae_lambda=">= 0, <= 1")
 
     @property
     def compares_within_groups(self) -> bool:
-        """No: the critic is the baseline."""
+        """False: the critic is the baseline."""
         return False
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
-        """Accumulate temporal differences, see the base class."""
+        """Accumulate temporal differences; see the base class."""
         order = columns[names.TRAJECTORY_IDS], columns[names.STEP_IDS]
         values = np.asarray(columns[names.VALUES], dtype=np.float64)
         following = next_values(values, *order) + columns[names.BOOTSTRAP_VALUES]

@@ -5,8 +5,8 @@ Paper: REINFORCE++, arXiv 2501.03262.
     A_{i,t} = (x - mean x) / sqrt(var x + 1e-8), over all response tokens of the batch
     x = R(τ_i), or R(τ_i) - mean of the group's episode returns (``return_baseline="group"``)
 
-The variance is biased, and a row counts as often as it has response tokens. Degenerate cases: a
-batch without spread gives exactly 0.
+The variance is biased, and each row counts once per response token. Degenerate cases: a batch
+without spread gives exactly 0.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from rllib_gigpo.credit.rules.credit_rule import Advantages, CreditRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReinforcePPRule(CreditRule):
-    """One scale for the whole batch.
+    """Episode returns, whitened over the whole batch.
 
     Attributes:
-        return_baseline: "none", or "group": what is taken from the return before whitening.
+        return_baseline: Baseline to subtract from the return before whitening: "none", or "group"
+            for the mean return of the group.
     """
 
     name: ClassVar[str] = "reinforce_pp"
@@ -45,11 +46,11 @@ class ReinforcePPRule(CreditRule):
 
     @property
     def compares_within_groups(self) -> bool:
-        """With the group's baseline only: without, the batch is compared."""
+        """True only with the group baseline; without it the whole batch is compared."""
         return self.return_baseline == "group"
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
-        """Whiten the returns less the rows' penalties, see the base class."""
+        """Whiten the returns less the row penalties; see the base class."""
         returns = columns[names.EPISODE_RETURNS]
         if self.return_baseline == "group":
             returns = episode_advantages(

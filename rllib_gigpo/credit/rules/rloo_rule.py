@@ -1,6 +1,6 @@
-"""RLOO: each episode against the mean of its group's other episodes.
+"""RLOO: each episode against the mean of the other episodes in its group.
 
-Paper: Back to Basics, arXiv 2402.14740, eq. 8, with episodes in place of answers.
+Paper: Back to Basics, arXiv 2402.14740, eq. 8, with episodes instead of answers.
 
     A_{i,t} = R(τ_i) - mean of R(τ_j), j ≠ i, = N/(N-1) · (R(τ_i) - mean of the group)
 
@@ -23,10 +23,11 @@ from rllib_gigpo.credit.rules.credit_rule import Advantages, CreditRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RLOORule(CreditRule):
-    """Leave one out.
+    """Episode returns against a leave-one-out baseline.
 
     Attributes:
-        episode_baseline: "trajectory", or "step": what the mean runs over.
+        episode_baseline: Whether the mean runs over the other episodes ("trajectory") or the other
+            rows ("step").
     """
 
     name: ClassVar[str] = "rloo"
@@ -37,7 +38,7 @@ class RLOORule(CreditRule):
     episode_baseline: Literal["trajectory", "step"] = "trajectory"
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
-        """Compare with all others of the group, less the row's penalty; see the base class."""
+        """Compare with the rest of the group and subtract row penalties; see the base class."""
         group_ids, trajectory_ids = columns[names.GROUP_IDS], columns[names.TRAJECTORY_IDS]
         advantages = episode_advantages(
             columns[names.EPISODE_RETURNS],

@@ -1,10 +1,10 @@
-"""Step-REINFORCE: each step's own discounted return, made comparable over rows.
+"""Step-REINFORCE: each step's own discounted return, normalised over rows.
 
 Source: alibaba/ROLL, agentic pipeline, ``adv_estimator: step_reinforce``.
 
     A_{i,t} = normalised R_{i,t} = Σ_{k>=t} γ^{k-t} r_{i,k}
 
-``reward_normalization`` says over which rows and how; by default all rows of the task are centred.
+``reward_normalization`` sets the rows and the method; by default the rows of each task are centred.
 Degenerate cases: rows without spread give exactly 0, except with the method "identity".
 """
 
@@ -23,7 +23,7 @@ from rllib_gigpo.credit.rules.credit_rule import Advantages, CreditRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReinforceRule(CreditRule):
-    """Step returns.
+    """Normalised step returns.
 
     Attributes:
         reward_normalization: ROLL's grouping and method.
@@ -38,11 +38,11 @@ class StepReinforceRule(CreditRule):
 
     @property
     def compares_within_groups(self) -> bool:
-        """As ``reward_normalization`` says."""
+        """True if ``reward_normalization`` compares within groups."""
         return self.reward_normalization.compares_within_groups
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> Advantages:
-        """Normalise the step returns, see the base class."""
+        """Normalise the step returns; see the base class."""
         returns = columns[names.STEP_RETURNS] - columns[names.ROW_PENALTIES]
         advantages = self.reward_normalization(returns, self.reward_normalization.labels(columns))
         return Advantages(episode=np.zeros_like(advantages), step=advantages, total=advantages)

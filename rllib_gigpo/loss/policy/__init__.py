@@ -1,4 +1,4 @@
-"""Policy losses by name: one small file and one entry of `POLICY_LOSSES` each."""
+"""Policy losses by name; each is one small file and one entry of `POLICY_LOSSES`."""
 
 from rllib_gigpo.loss.policy.cispo_loss import CISPOLoss
 from rllib_gigpo.loss.policy.gspo_loss import GSPOLoss

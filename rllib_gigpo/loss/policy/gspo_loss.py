@@ -1,4 +1,4 @@
-"""GSPO: one ratio for a whole answer."""
+"""GSPO: one ratio per answer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ LOG_RATIO_BOUND = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GSPOLoss(ClippedLoss):
-    """One ratio per answer, the geometric mean of its tokens' (GSPO, arXiv 2507.18071, eq. 5-7).
+    """One ratio per answer: the geometric mean of its tokens' (GSPO, arXiv 2507.18071, eq. 5-7).
 
-    The ratio of each token has the value s = exp(mean log-ratio of its row), the mean at most 10,
-    and the gradient of its own log-probability (GSPO-token); PPO's clip then holds whole answers.
-    Such a ratio hardly ever leaves [0.8, 1.2]: the published ranges are 3e-4 and 4e-4.
+    The ratio of each token has the value s = exp(mean log-ratio of its row), where the mean is
+    clamped to at most 10, and the gradient of the token's own log-probability (GSPO-token). PPO's
+    clip then applies to whole answers. The ratio of an answer hardly ever leaves [0.8, 1.2]; the
+    published clip ranges are 3e-4 and 4e-4.
     """
 
     name: ClassVar[str] = "gspo"
@@ -29,7 +30,7 @@ class GSPOLoss(ClippedLoss):
     def __call__(
         self, logp: torch.Tensor, columns: TokenColumns
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Clip each answer as a whole, see the base class."""
+        """Clip each answer as a whole; see the base class."""
         mean = mean_per_row((logp - columns.old_logp).detach(), columns.row_ids)
         log_ratio = mean.clamp(max=LOG_RATIO_BOUND) + logp - logp.detach()
         return self.clipped(log_ratio, columns.advantages)

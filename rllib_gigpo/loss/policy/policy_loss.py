@@ -1,4 +1,4 @@
-"""What a policy loss is: log-probabilities and advantages in, a loss for each token out."""
+"""The interface of policy losses: log-probabilities and advantages in, a loss per token out."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from rllib_gigpo.loss.token_columns import TokenColumns
 
 
 class PolicyLoss(ABC):
-    """The loss of a token without KL and entropy. A = 0 gives a loss and a gradient of 0.
+    """Base of the policy losses, without KL and entropy. A = 0 gives a loss and a gradient of 0.
 
-    Subclass it as a frozen dataclass: its fields are its options, as in ``policy_loss={"name":
-    "package.module:Class", "option": 1.0}``; a field ``clip_param`` is filled from the config's.
+    Subclass it as a frozen dataclass whose fields are its options, as in ``policy_loss={"name":
+    "package.module:Class", "option": 1.0}``; a field ``clip_param`` is filled from the setting of
+    the same name.
     """
 
     name: ClassVar[str] = "custom"
-    # The only aggregation that the loss goes with; None for any.
+    # The only aggregation that works with the loss; None for any.
     aggregation: ClassVar[str | None] = None
 
     @abstractmethod
@@ -30,11 +31,11 @@ class PolicyLoss(ABC):
         """Compute the loss of each token.
 
         Args:
-            logp: (S,) under the policy; carries the gradient.
-            columns: The other inputs; whole rows.
+            logp: (S,) Log-probabilities under the policy, with gradient.
+            columns: The other per-token inputs; every row is complete.
 
         Returns:
-            The losses (S,), and a boolean (S,): True where a clip is active.
+            The losses (S,), and (S,) bool: True where a clip is active.
         """
 
 
@@ -44,18 +45,18 @@ class ClippedLoss(PolicyLoss):
 
     Attributes:
         clip_param: Clip range below 1, ε_low, in (0, 1).
-        clip_param_high: Clip range above 1, ε_high, above 0; None for clip_param.
+        clip_param_high: Clip range above 1, ε_high > 0; None for the value of clip_param.
     """
 
     clip_param: float = 0.2
     clip_param_high: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse bounds that bound nothing."""
+        """Reject bounds out of range."""
         if not 0.0 < self.clip_param < 1.0:
             raise ValueError(
-                f"clip_param={self.clip_param!r} must lie inside (0, 1), or the ratio's lower"
-                " bound, 1 - clip_param, is at 0 or below; clip_param_high may be larger"
+                f"clip_param={self.clip_param!r} must be in (0, 1), because the ratio's lower bound"
+                " is 1 - clip_param; clip_param_high may be larger"
             )
         self._check_high()
 
@@ -74,7 +75,7 @@ class ClippedLoss(PolicyLoss):
     def clipped(
         self, log_ratio: torch.Tensor, advantages: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """PPO's clip, max(-ρA, -clip(ρ)·A): losses (S,), and where it is active (S,) bool."""
+        """Return PPO's clipped losses max(-ρA, -clip(ρ)·A), and where the clip is active: (S,)."""
         ratio = log_ratio.exp()
         unclipped = -ratio * advantages
         clipped = -ratio.clamp(*self.bounds) * advantages
@@ -83,11 +84,11 @@ class ClippedLoss(PolicyLoss):
 
 @dataclass(frozen=True, slots=True)
 class FunctionLoss(PolicyLoss):
-    """A user's plain function as a loss.
+    """A policy loss made of a plain function.
 
     Attributes:
-        function: ``(logp, columns) -> losses``, each (S,), see `PolicyLoss`; or a pair of the
-            losses and where a clip is active.
+        function: ``(logp, columns) -> losses``, each (S,); it may also return a pair of the losses
+            and where a clip is active, as `PolicyLoss` does.
     """
 
     name: ClassVar[str] = "function"
@@ -97,7 +98,7 @@ class FunctionLoss(PolicyLoss):
     def __call__(
         self, logp: torch.Tensor, columns: TokenColumns
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Call the function, see the base class."""
+        """Call the function; see the base class."""
         result = self.function(logp, columns)
         if isinstance(result, tuple):
             return result

@@ -15,12 +15,12 @@ from rllib_gigpo.loss.token_columns import TokenColumns
 class PPOLoss(ClippedLoss):
     """PPO's loss (arXiv 1707.06347).
 
-    With ρ = exp(logp - old_logp) the loss is ``max(-ρA, -clip(ρ, 1-ε_low, 1+ε_high)·A)``; a dual
-    clip c bounds it by ``-cA`` where A < 0, so that a bad token whose ratio has exploded cannot
-    dominate (arXiv 1912.09729). A larger ε_high than ε_low is DAPO's clip-higher.
+    With ρ = exp(logp - old_logp) the loss is ``max(-ρA, -clip(ρ, 1-ε_low, 1+ε_high)·A)``. A dual
+    clip c bounds it by ``-cA`` where A < 0, so a bad token whose ratio has exploded cannot dominate
+    (arXiv 1912.09729). ε_high > ε_low is DAPO's clip-higher.
 
     Attributes:
-        dual_clip: Bound of the ratio where the advantage is negative, c, above 1; None for none.
+        dual_clip: Largest ratio where the advantage is negative, c > 1; None for no bound.
     """
 
     name: ClassVar[str] = "ppo"
@@ -28,7 +28,7 @@ class PPOLoss(ClippedLoss):
     dual_clip: float | None = 3.0
 
     def __post_init__(self) -> None:
-        """Refuse bounds that bound nothing."""
+        """Reject bounds out of range."""
         ClippedLoss.__post_init__(self)
         if self.dual_clip is not None and self.dual_clip <= 1:
             raise ValueError(f"dual_clip={self.dual_clip!r} must be above 1, or None")
@@ -36,7 +36,7 @@ class PPOLoss(ClippedLoss):
     def __call__(
         self, logp: torch.Tensor, columns: TokenColumns
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Clip each token on its own, see the base class."""
+        """Clip each token separately; see the base class."""
         loss, is_clipped = self.clipped(logp - columns.old_logp, columns.advantages)
         if self.dual_clip is None:
             return loss, is_clipped

@@ -1,4 +1,4 @@
-"""The other rules, each with numbers worked by hand; GiGPO and GRPO are in test_rules."""
+"""The other rules, each with numbers computed by hand; test_rules covers GiGPO and GRPO."""
 
 import re
 import sys
@@ -36,7 +36,7 @@ def close(found, expected):
 def test_rloo_leaves_one_episode_out_or_one_row():
     batch = columns_of(worked_example())
     close(RLOORule()(batch).total, [1, 1, 1, -1, -1])
-    # Rows 1, 1, 1, 0, 0: 5/4 of the distance from 0.6.
+    # Rows 1, 1, 1, 0, 0: 5/4 of the difference from the mean 0.6.
     close(RLOORule(episode_baseline="step")(batch).total, [0.5, 0.5, 0.5, -0.75, -0.75])
 
 
@@ -86,7 +86,7 @@ def test_step_reinforce_normalises_step_returns(method, expected):
 def test_asym_clip_bounds_below_closer_than_above():
     rows = [Row(0, n, 0, 0.0, "s") for n in range(19)] + [Row(0, 19, 0, 1.0, "s")]
     rule = StepReinforceRule(reward_normalization=RewardNormalization(method="asym_clip"))
-    # One of 20: mean 0.05, unbiased variance 0.05, so the one lies 4.25 above and is held at 3.
+    # A 1 among 20 rows: mean 0.05, unbiased variance 0.05, so it scores 4.25, clamped to 3.
     assert rule(columns_of(rows)).total[-1] == 3.0
     rows[-1].reward, rows[0].reward = 0.0, -1.0
     assert rule(columns_of(rows)).total[0] == -1.0
@@ -116,7 +116,7 @@ def test_reward_normalization_sets_both_levels_of_gigpo_over_rows():
 
 
 def context_example():
-    """Returns 0.5, 1 | 0, 0 | 0.4, 0.8: states a b | a b | c b."""
+    """Rows with returns 0.5, 1 | 0, 0 | 0.4, 0.8 and states a b | a b | c b."""
     return [
         Row(0, 0, 0, 0.0, "a"),
         Row(0, 0, 1, 1.0, "b"),
@@ -130,7 +130,7 @@ def context_example():
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        # b: 1, 0, 0.8 are 0.4, -0.6, 0.2 from their mean; a b: 1, 0 are 0.5, -0.5 from theirs.
+        # b: 1, 0, 0.8 differ by 0.4, -0.6, 0.2 from their mean; a b: 1, 0 by 0.5, -0.5.
         ({}, [0.25, (2 * 0.4 + 3 * 0.5) / 5, -0.25, (-2 * 0.6 - 3 * 0.5) / 5, 0, 0.2]),
         ({"level_offset": 0}, [0.25, (0.4 + 2 * 0.5) / 3, -0.25, (-0.6 - 2 * 0.5) / 3, 0, 0.2]),
         (
@@ -138,7 +138,7 @@ def context_example():
             [0.25, (4 * 0.4 + 9 * 0.5) / 13, -0.25, (-4 * 0.6 - 9 * 0.5) / 13, 0, 0.2],
         ),
         ({"anchor_context": 0}, [0.25, 0.4, -0.25, -0.6, 0, 0.2]),
-        # A^E is 0.4, -0.6, 0.2 and weighs 1.
+        # A^E is 0.4, -0.6, 0.2 with weight 1.
         (
             {"episode_term": True},
             [
@@ -159,7 +159,7 @@ def test_hgpo_weighs_deeper_contexts_more(settings, expected):
 
 def test_a_penalty_on_the_row_enters_both_levels_of_hgpo():
     rows = context_example()
-    rows[4].penalty = 0.3  # c, which is alone: its level is A^E = 0.2 only
+    rows[4].penalty = 0.3  # c, which is alone: its only level is A^E = 0.2
     rows[0].penalty = 0.3  # a: step returns 0.2 and 0; A^E = 0.4
     rule = HGPORule(normalize_by_std=False, episode_term=True)
     found = rule(columns_of(rows, penalty_mode="row"))
@@ -187,7 +187,7 @@ def test_anchor_gae_accumulates_residuals_of_anchor_values():
 
 
 def test_anchor_gae_with_lambda_one_is_the_return_less_the_value():
-    # Σ γ^l δ_{t+l} = R_t - V(s_t), whatever comes between.
+    # Σ γ^l δ_{t+l} = R_t - V(s_t), whatever the values in between.
     raw = np.array([0.25, 0.5, 1, 0, 0]) - [5 / 12, 0.5, 5 / 12, 5 / 12, 0]
     rule = AnchorGAERule(gamma=GAMMA, gae_lambda=1.0, normalize_by_std=False)
     close(rule(columns_of(worked_example())).total, raw - raw.mean())
@@ -207,7 +207,7 @@ def test_ppo_bootstraps_where_an_episode_was_cut_off():
     batch = columns_of(worked_example())
     batch[columns.BOOTSTRAP_VALUES] = np.array([0, 0, 0, 0, 0.8])
     found = PPORule(gamma=GAMMA, gae_lambda=1.0)(batch)
-    # τ1 ended by itself; τ2 would have gone on to a state of value 0.8.
+    # τ1 terminated; τ2 was truncated before a state of value 0.8.
     close(found.total, [0.25, 0.5, 1.0, 0.25 * 0.8, 0.5 * 0.8])
 
 
@@ -249,7 +249,7 @@ def test_equal_episodes_score_zero_under_every_group_rule(name):
     mean = {"reward_normalization": RewardNormalization(method="mean")}
     options = mean if name == "step_reinforce" else {}
     total = make_rule(name, **options)(columns_of(rows)).total
-    if name in ("step_reinforce", "ppo"):  # these compare steps of different places
+    if name in ("step_reinforce", "ppo"):  # these compare different steps of an episode
         assert len(set(np.round(total, 12))) == 3
     else:
         assert not total.any()
@@ -280,7 +280,7 @@ def test_a_function_is_a_rule():
             for value in ("no", "mean", 0, None)
         ),
         ("rloo", {"episode_baseline": "row"}, "rule.episode_baseline='row' is not one of"),
-        # Penalties in the scores differ between the rows of an episode.
+        # The penalised scores differ between the rows of an episode.
         ("gigpo_verl_agent", {"episode_baseline": "trajectory"}, "is not one of 'step'"),
         ("gigpo", {"lone_episode": "keep"}, "rule.lone_episode='keep' is not one of"),
         ("gigpo", {"reward_normalization": {"how": "mean"}}, "how is not an option"),
@@ -309,7 +309,7 @@ def test_the_method_identity_leaves_values_alone():
 
 
 def test_the_rules_of_the_document_run(tmp_path, monkeypatch):
-    document = (Path(__file__).parents[3] / "docs" / "algorithms.md").read_text()
+    document = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
     (code,) = re.findall(r"```python\n# my_rules.py\n(.*?)```", document, re.DOTALL)
     (tmp_path / "my_rules.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,4 +1,4 @@
-"""verl-agent's GiGPO: penalties in the scores, statistics over rows, lone episodes as they are."""
+"""verl-agent's GiGPO: penalised scores, statistics over rows, raw scores of lone episodes."""
 
 import math
 
@@ -20,7 +20,7 @@ def centred(value, members, divide_by_std):
 
 
 def slow_verl_agent(rows, *, divide_by_std, weights):
-    """Row by row: s = R(τ) - c over the rows of the task, R(t) - c over those of the state."""
+    """Compare row by row: s = R(τ) - c with the rows of a task, R(t) - c with those of a state."""
 
     def score(row):
         rewards = [one.reward for one in rows if one.trajectory == row.trajectory]

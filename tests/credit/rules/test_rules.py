@@ -28,7 +28,7 @@ def slow_centred(value, members, divide_by_std):
 
 
 def slow_gigpo(rows, *, divide_by_std, baseline, penalty_mode, weights=(1.0, 1.0)):
-    """GiGPO row by row, every mean from scratch."""
+    """Compute GiGPO row by row, with every mean from scratch."""
 
     def episode_return(row):
         return math.fsum(r.reward for r in rows if r.trajectory == row.trajectory)
@@ -217,7 +217,7 @@ def test_rules_are_found_by_name_class_and_import_path():
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("gigpoo", r"known are anchor_gae, gigpo, gigpo_verl_agent, grpo, .*, and your own"),
+        ("gigpoo", r"use one of anchor_gae, gigpo, gigpo_verl_agent, grpo, .*, or the import path"),
         ("no_such_module:Mine", "cannot be imported"),
         ("rllib_gigpo.credit.rules:Nothing", "cannot be imported"),
         ("rllib_gigpo.columns:REWARDS", "must be one of"),
@@ -233,7 +233,7 @@ def test_a_rule_that_does_not_exist_is_refused_with_a_cure(rule, message):
     ("option", "message"),
     [
         ("penalty_mode", "'grpo' has no option 'penalty_mode'"),
-        # Of other rules, and settings of their own.
+        # Options of other rules, which are also separate settings.
         ("step_weight", "step_weight"),
         ("gamma", "gamma"),
     ],
