@@ -1,4 +1,4 @@
-"""What is installed, what imports what, and what an import costs."""
+"""Packaging: the installed files, the imports between parts, and the cost of an import."""
 
 import ast
 import json
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rllib_gigpo"
 HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "rich", "pydantic")
 
-# Part of the package -> its layer; a part imports its own layer and those below.
+# Part of the package -> its layer; a part imports only its own layer and those below.
 LAYERS = {
     **dict.fromkeys(["", "errors", "installation", "columns", "options"], 0),
     **dict.fromkeys(["config.presets", "reports.results", "reports.plots"], 0),
@@ -25,8 +25,8 @@ LAYERS = {
     **dict.fromkeys(["config", "gigpo", "recipes", "reports"], 4),
     **dict.fromkeys(["cli"], 5),
 }
-# Part of the package -> top-level packages that it must never import. The maths and the models run
-# on a GPU machine that has torch and transformers, but neither Ray nor pydantic.
+# Part of the package -> top-level packages that it must never import. The maths and the models also
+# run on a GPU machine that has torch and transformers, but neither Ray nor pydantic.
 FORBIDDEN = {
     "batch": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "credit": {"ray", "vllm", "transformers", "torch", "pydantic"},
@@ -44,7 +44,7 @@ FORBIDDEN = {
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """Yield (dotted name, file) of every module, those of `envs` under their installed name."""
+    """Yield (dotted name, file) of every module; modules of `envs` have their installed names."""
     for file in sorted(PACKAGE.rglob("*.py")):
         yield ".".join(file.relative_to(ROOT).with_suffix("").parts), file
     for file in sorted((ROOT / "envs").rglob("*.py")):
@@ -52,7 +52,7 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def imports(name: str, file: Path) -> Iterator[str]:
-    """Yield the dotted names that a module imports at run time, relative ones resolved."""
+    """Yield the dotted names that a module imports at run time, with relative ones resolved."""
     tree = ast.parse(file.read_text())
     for block in ast.walk(tree):
         if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING"):
@@ -68,7 +68,7 @@ def imports(name: str, file: Path) -> Iterator[str]:
 
 
 def part_of(name: str) -> str:
-    """Return the longest key of LAYERS that a dotted name lies in; "" for the package itself."""
+    """Return the longest key of LAYERS that contains a dotted name; "" for the package itself."""
     parts = name.removesuffix(".__init__").split(".")[1:]
     known = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((part for part in known if part in LAYERS), "")

@@ -1,104 +1,102 @@
-"""How large the settings' code is, where a setting's name stands, what fields and setters share."""
+"""Bounds on the structure of the tree; `python benchmarks/structure.py` prints the measures."""
 
-import dataclasses
-import inspect
 import sys
 from pathlib import Path
 
 import pytest
-from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-import settings_size
+import structure
 
-from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.config import sections
-from rllib_gigpo.reports.settings_table import setting_rows
-
-SETTERS = {
-    "llm": ["model"],
-    "inference": ["inference"],
-    "prompting": ["prompts"],
-    "tasks": ["tasks"],
-    "training": ["credit", "loss", "optimizer"],
-    "env_runners": ["env_runners"],
-    "reporting": ["reporting"],
-}
-ROWS = [row for section in sections.SECTIONS.values() for row in setting_rows(section)]
+ROOT = Path(__file__).parents[1]
 
 
-def fields_of(setter):
-    return {
-        name: field
-        for title in SETTERS[setter]
-        for name, field in sections.SECTIONS[title].model_fields.items()
+def above(measured, bound):
+    return {name: value for name, value in measured.items() if value > bound}
+
+
+def test_no_folder_holds_more_than_twelve_loose_modules():
+    assert above(structure.loose_modules(ROOT), 12) == {}
+
+
+def test_no_modules_import_each_other_in_a_circle_lazily_either():
+    assert structure.circles(ROOT) == []
+
+
+def test_one_name_is_one_thing():
+    assert structure.twin_names(ROOT) == {}
+
+
+def test_files_are_short():
+    assert above(structure.file_lengths(ROOT), 480) == {}
+
+
+def test_functions_are_short():
+    assert above(structure.function_lengths(ROOT), 60) == {}
+
+
+def test_examples_repeat_little_of_each_other():
+    assert structure.repeated_example_lines(ROOT) <= 0.4
+
+
+# ---------------------------------------------------------------- the measures themselves
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Write files into an empty tree and return its root."""
+
+    def write(sources):
+        for name, source in sources.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(source)
+        return tmp_path
+
+    return write
+
+
+def test_a_lazy_import_closes_a_circle(tree):
+    sources = {
+        "rllib_gigpo/a.py": "from rllib_gigpo import b",
+        "rllib_gigpo/b.py": "def f():\n    from rllib_gigpo.a import g",
+        "rllib_gigpo/c.py": "from rllib_gigpo import a",
     }
+    assert structure.circles(tree(sources)) == [["rllib_gigpo.a", "rllib_gigpo.b"]]
 
 
-def own_keywords(setter):
-    method = inspect.unwrap(getattr(GiGPOConfig, setter))
-    parameters = inspect.signature(method).parameters.values()
-    return {one.name: one for one in parameters if one.kind == one.KEYWORD_ONLY}
+def test_an_import_for_types_closes_none(tree):
+    lazy = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from rllib_gigpo.a import g"
+    sources = {"rllib_gigpo/a.py": "from rllib_gigpo import b", "rllib_gigpo/b.py": lazy}
+    assert structure.circles(tree(sources)) == []
 
 
-def test_the_code_of_the_settings_is_small():
-    assert settings_size.num_lines() <= 840
+def test_relative_imports_are_followed(tree):
+    sources = {"envs/a/x.py": "from ..b.y import z", "envs/b/y.py": "from ..a import x"}
+    found = structure.circles(tree(sources))
+    assert found == [["rllib_gigpo.envs.a.x", "rllib_gigpo.envs.b.y"]]
 
 
-def test_a_settings_name_stands_in_few_places():
-    """Counted in code: names, and strings that are the name; docstrings and messages left out."""
-    assert settings_size.occurrences_per_name(with_options=True) <= 3
+def test_twins_are_found_in_singular_and_plural(tree):
+    sources = {
+        "rllib_gigpo/rule.py": "class Goal: ...",
+        "envs/rules.py": "class Goal: ...\nclass _A: ...",
+    }
+    assert list(structure.twin_names(tree(sources))) == ["class Goal", "module rule"]
 
 
-def test_every_section_has_a_setter():
-    assert sorted(one for titles in SETTERS.values() for one in titles) == sorted(sections.SECTIONS)
+def test_init_files_are_not_loose(tree):
+    root = tree({"envs/a/__init__.py": "", "envs/a/b.py": "", "tests/c.py": ""})
+    assert structure.loose_modules(root) == {"envs/a": 1, "tests": 1}
 
 
-@pytest.mark.parametrize("setter", SETTERS)
-def test_a_setters_signature_has_the_fields_of_its_sections(setter):
-    own, fields = own_keywords(setter), fields_of(setter)
-    host = getattr(AlgorithmConfig, setter, None)
-    of_rllib = set(inspect.signature(host).parameters) if host else set()
-    assert set(own) == set(fields) - of_rllib  # RLlib's own, such as lr, are passed on
-    assert all(one.default is NotProvided for one in own.values())
-    assert all(one.annotation is not one.empty for one in own.values())
-    assert all(name in getattr(GiGPOConfig, setter).__doc__ for name in fields)
+def test_a_function_is_as_long_as_its_lines(tree):
+    source = "def f():\n    return 1\n\n\ndef g(\n    x,\n):\n    return x\n"
+    found = structure.function_lengths(tree({"tests/a.py": source}))
+    assert found == {"tests/a.py:1 f": 2, "tests/a.py:5 g": 4}
 
 
-def test_training_has_few_keywords():
-    assert len(own_keywords("training")) <= 25
-
-
-def test_every_setting_says_what_it_means():
-    assert [row.name for row in ROWS if not row.meaning] == []
-
-
-def test_every_setting_is_an_attribute_of_the_config():
-    assert set(sections.FIELDS) <= set(vars(GiGPOConfig()))
-
-
-def test_no_setting_takes_a_name_of_rllibs_setters_or_of_ours():
-    methods = {name for name, _ in inspect.getmembers(GiGPOConfig, inspect.isfunction)}
-    assert set(sections.FIELDS) & methods == set()
-
-
-def test_the_defaults_of_a_config_are_those_of_its_sections(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    config = GiGPOConfig().environment("a:B-v0").llm(model_path=str(tmp_path))
-    for title, section in sections.SECTIONS.items():
-        fresh = dict(section()) | {"model_path": str(tmp_path)}
-        found = dict(getattr(config.settings, title))
-        assert found == {name: fresh[name] for name in found}
-
-
-def test_records_of_options_and_variants_are_frozen():
-    variants = [
-        kind
-        for field in sections.FIELDS.values()
-        for mark in field.metadata
-        if hasattr(mark, "known")
-        for kind in mark.known.values()
-    ]
-    assert variants
-    assert all(kind.__dataclass_params__.frozen for kind in variants)
-    assert all(dataclasses.is_dataclass(kind) for kind in variants)
+def test_a_line_counts_as_repeated_from_the_third_file_on(tree):
+    two = {f"tuned_examples/x/{name}.py": "a = 1\nb = 2\n" for name in "pq"}
+    assert structure.repeated_example_lines(tree(two)) == 0.0
+    root = tree({"tuned_examples/x/r.py": "\n  a = 1\n"})
+    assert structure.repeated_example_lines(root) == pytest.approx(3 / 5)
