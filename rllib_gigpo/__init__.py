@@ -1,6 +1,6 @@
-"""GiGPO (Group-in-Group Policy Optimization) for LLM agents, as a plugin of Ray RLlib.
+"""GiGPO (Group-in-Group Policy Optimization) for LLM agents, a plugin for Ray RLlib.
 
-Importing this package is cheap: Ray, torch and vLLM are loaded with the first name that needs them.
+Importing this package is cheap: Ray, torch and vLLM load with the first name that needs them.
 """
 
 from importlib import import_module
@@ -9,9 +9,9 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# In a checkout the environments lie in the top-level folder `envs`; installed, they lie inside
-# this package. A Ray worker started in the repository root finds the checkout's package first,
-# whatever is installed.
+# In a checkout the environments are in the top-level folder `envs`; when installed, they are inside
+# this package. A Ray worker that starts in the repository root finds the checkout's package first,
+# even if the package is installed.
 if not (Path(__path__[0]) / "envs").is_dir():
     __path__.append(str(Path(__file__).resolve().parent.parent))
 
@@ -22,12 +22,12 @@ __all__ = ["GiGPO", "GiGPOConfig", "envs", "warm_start"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load an exported name at its first use (PEP 562)."""
+    """Load an exported name when it is first used (PEP 562)."""
     if name in _EXPORTS:
         from rllib_gigpo.installation import warn_about_broken_torch_packages
 
         warn_about_broken_torch_packages()
-        globals()[name] = getattr(import_module(_EXPORTS[name]), name)  # so that this runs once
+        globals()[name] = getattr(import_module(_EXPORTS[name]), name)  # so this runs once
         return globals()[name]
     if name in _SUBPACKAGES:
         return import_module(f"{__name__}.{name}")
@@ -37,5 +37,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the lazily loaded names too."""
+    """Include the lazily loaded names."""
     return sorted({*globals(), *__all__})

@@ -1,8 +1,8 @@
-"""The exceptions that a caller may want to catch; other mistakes are a ValueError or TypeError."""
+"""The exceptions that a caller may want to catch; other errors are ValueError or TypeError."""
 
 
 class GiGPOError(Exception):
-    """Base class of the errors that this package raises on purpose."""
+    """Base class of this package's errors."""
 
 
 class ConfigError(GiGPOError, ValueError):
@@ -10,23 +10,23 @@ class ConfigError(GiGPOError, ValueError):
 
 
 class UnknownOptionError(ConfigError, TypeError):
-    """A setter got a keyword that it does not have; the message names the nearest that it has."""
+    """A setter got an unknown keyword; the message suggests the nearest known one."""
 
 
 class EnvContractError(GiGPOError):
-    """An environment does not keep the contract that group sampling needs."""
+    """An environment breaks the contract that group sampling relies on."""
 
 
 class EngineError(GiGPOError, RuntimeError):
-    """The inference engine failed to start, to generate or to make progress."""
+    """The inference engine failed to start or to generate, or made no progress."""
 
 
 class WeightSyncError(GiGPOError, RuntimeError):
-    """New weights did not reach an inference engine, or not in time."""
+    """New weights did not reach an inference engine in time."""
 
 
 class RolloutError(GiGPOError, RuntimeError):
-    """Too many groups of episodes were lost in a row for the run to go on."""
+    """Too many groups of episodes were lost in a row, so the run stops."""
 
 
 class CheckpointError(GiGPOError):
@@ -34,4 +34,4 @@ class CheckpointError(GiGPOError):
 
 
 class MissingExtraError(GiGPOError, ImportError):
-    """An optional package is missing; the message holds the pip command that installs it."""
+    """An optional package is missing; the message gives the pip command that installs it."""

@@ -1,6 +1,12 @@
 """GiGPO (Group-in-Group Policy Optimization, arXiv 2505.10978) as an RLlib Algorithm.
 
-Start reading here: `GiGPO.training_step` shows the path of a batch.
+Start reading here. `GiGPO.training_step` is one iteration of the algorithm:
+
+1. Sample: play a batch of tasks, each with a group of episodes.
+2. Credit: give each step an advantage. Compare its episode with the group's other episodes, and
+   the step with the group's other steps from the same state (docs/concepts.md).
+3. Learn: update the policy on the response tokens.
+4. Sync: send the new weights to every inference engine.
 """
 
 from __future__ import annotations
@@ -34,11 +40,12 @@ from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.reports.transcripts import TranscriptWriter
 from rllib_gigpo.resources import check_resources
 from rllib_gigpo.sampling.dynamic_sampler import DynamicSampler
+from rllib_gigpo.sampling.evaluation import EvaluationTasks, evaluation_metrics
 from rllib_gigpo.sampling.group_sampler import GroupSampler
 from rllib_gigpo.sampling.remote_runners import RemoteRunners
-from rllib_gigpo.sampling.rollout_metrics import evaluation_metrics, rollout_metrics
+from rllib_gigpo.sampling.rollout_metrics import rollout_metrics
 from rllib_gigpo.sampling.sample_source import SampleSource, SyncSource
-from rllib_gigpo.sampling.task_streams import EvaluationTasks, TaskStream
+from rllib_gigpo.sampling.training_tasks import TaskStream
 from rllib_gigpo.weights.weight_sync import WeightSync
 
 __all__ = ["GiGPO", "GiGPOConfig"]
@@ -48,25 +55,28 @@ CREDIT_RESULTS = "credit"
 
 
 class GiGPOConfig(BaseGiGPOConfig):
-    """Settings of a GiGPO run; `rllib settings` prints them all."""
+    """Settings of a GiGPO run; `rllib settings` lists them."""
 
     def __init__(self, algo_class: type | None = None) -> None:
-        """Set every default; ``algo_class`` is a subclass of `GiGPO`, or None for `GiGPO`."""
+        """Set the defaults; ``algo_class`` is `GiGPO` (None) or a subclass."""
         super().__init__(algo_class=algo_class or GiGPO)
 
 
 class GiGPO(Algorithm):
-    """Trains a language model with credit from groups of episodes and groups of equal states."""
+    """Algorithm that trains a language model with credit from groups of episodes and equal states.
+
+    To replace a part of it, override the ``make_`` method that builds the part.
+    """
 
     @classmethod
     @override(Algorithm)
     def get_default_config(cls) -> GiGPOConfig:
-        """The defaults of the published scripts."""
+        """Return the defaults of the published scripts."""
         return GiGPOConfig()
 
     @override(Algorithm)
     def setup(self, config: Any) -> None:
-        """Start runners and Learners, and give every engine the Learner's weights."""
+        """Start the EnvRunners and Learners, and load the Learners' weights into every engine."""
         check_resources(self.default_resource_request(config))
         super().setup(config)
         self.settings = self.config.settings
@@ -81,15 +91,15 @@ class GiGPO(Algorithm):
         self.callbacks.append(TranscriptWriter(self.settings.reporting.transcripts))
         self._weight_sync.push(self.policy_version)
 
-    # ------------------------------------------------------------------ parts, for subclasses
+    # ------------------------------------------------------------------ parts to override
 
     def make_weight_sync(self) -> WeightSync:
-        """Make what carries new weights to the engines."""
+        """Build the sender of new weights to the engines."""
         timeout_s = self.settings.inference.weight_sync_timeout_s
         return WeightSync(self.learner_group, self.env_runner_group, timeout_s=timeout_s)
 
     def make_group_sampler(self) -> GroupSampler:
-        """Make what has tasks played, of training and of evaluation."""
+        """Build the sampler that plays the training and evaluation tasks."""
         local = self.env_runner_group.local_env_runner
         return GroupSampler(
             self._remote_runners().sample if local is None else local.sample_groups,
@@ -97,7 +107,7 @@ class GiGPO(Algorithm):
         )
 
     def make_task_stream(self) -> TaskStream:
-        """Make the sequence of training tasks."""
+        """Build the sequence of training tasks."""
         tasks, max_tokens = self.settings.tasks, self.settings.model.max_response_tokens
         return TaskStream(
             group_size=self.settings.credit.group_size,
@@ -109,7 +119,7 @@ class GiGPO(Algorithm):
         )
 
     def make_sample_source(self) -> SampleSource:
-        """Make what gives each iteration its batch."""
+        """Build the source of each iteration's batch."""
         dynamic = self.settings.credit.dynamic_sampling
         if dynamic is None:
             return SyncSource(self.make_task_stream(), self._sampler)
@@ -117,22 +127,22 @@ class GiGPO(Algorithm):
         return SyncSource(self.make_task_stream(), sampler)
 
     def make_learner_scores(self) -> list[LearnerScores]:
-        """Make what the Learners are asked before credit is given: often nothing."""
+        """Build the scores that the Learners compute before credit is assigned; often none."""
         return make_learner_scores(self.config, self.learner_group, self.spaces)
 
     def make_evaluation_tasks(self) -> EvaluationTasks:
-        """Make the test tasks."""
+        """Build the test tasks."""
         return EvaluationTasks.from_settings(self.config.evaluated().settings)
 
     # ------------------------------------------------------------------ one iteration
 
     @override(Algorithm)
     def training_step(self) -> None:
-        """Sample groups of episodes, give each step its credit, update, hand out the weights."""
+        """Sample groups of episodes, give each step its credit, update, and sync the weights."""
         self._report = {TIMERS: {}}
         with self._phase("sample"):
             result = self._sample()
-        with self._engines_asleep():  # credit may ask the Learners for values
+        with self._engines_asleep():  # credit may compute values on the Learners
             with self._phase("credit"):
                 rows = self._assign_credit(result)
             with self._phase("learn"):
@@ -141,7 +151,7 @@ class GiGPO(Algorithm):
                 self._hand_out_weights()
 
     def _sample(self) -> SampleResult:
-        """Tasks -> whole groups of whole episodes."""
+        """Play the next tasks: whole groups of whole episodes."""
         result = self.sample_source.sample(
             self.settings.credit.num_groups, weight_version=self.policy_version
         )
@@ -151,7 +161,10 @@ class GiGPO(Algorithm):
         return result
 
     def _assign_credit(self, result: SampleResult) -> TokenRows:
-        """Episodes -> returns -> anchor groups -> advantages -> rows, over the whole batch."""
+        """Turn the whole batch into rows with advantages.
+
+        Episodes -> returns -> anchor groups -> advantages -> token rows.
+        """
         episodes = result.episodes
         scores = [score(episodes) for score in self._learner_scores]
         batch = self._credit(
@@ -166,12 +179,12 @@ class GiGPO(Algorithm):
         return batch[columns.TOKEN_ROWS]
 
     def _update(self, rows: TokenRows) -> None:
-        """Token rows -> new weights; the Learners share the rows, balanced by tokens."""
+        """Train on the rows; the Learners share them, balanced by tokens."""
         results = self.learner_group.update(training_data=TrainingRows(rows=rows))
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
 
     def _hand_out_weights(self) -> None:
-        """New weights -> every engine, as the next policy version."""
+        """Send the new weights to every engine, as the next policy version."""
         self.policy_version += 1
         self._weight_sync.push(self.policy_version)
 
@@ -179,7 +192,7 @@ class GiGPO(Algorithm):
 
     @override(Algorithm)
     def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
-        """Play the fixed test tasks once each, on the training engines.
+        """Play each fixed test task once, on the training engines.
 
         Returns:
             ``{"env_runners": ...}`` with the success rate, its 95 % interval, and a row per tag.
@@ -197,10 +210,10 @@ class GiGPO(Algorithm):
     @classmethod
     @override(Algorithm)
     def _should_create_evaluation_env_runners(cls, eval_config: Any) -> bool:
-        """Never: a second group of EnvRunners would hold a second copy of the model."""
+        """Return False: a second group of EnvRunners would hold a second copy of the model."""
         return False
 
-    # ------------------------------------------------------------------ runners that come back
+    # ------------------------------------------------------------------ EnvRunners that restart
 
     def _remote_runners(self) -> RemoteRunners:
         config = self.config
@@ -216,7 +229,7 @@ class GiGPO(Algorithm):
 
     @override(Algorithm)
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
-        """Bring dead EnvRunners back; their new engines get the newest weights."""
+        """Restore dead EnvRunners and load the newest weights into their engines."""
         restored = super().restore_env_runners(env_runner_group)
         if restored:
             self._weight_sync.push(self.policy_version)
@@ -228,9 +241,9 @@ class GiGPO(Algorithm):
     def get_state(
         self, components: Any = None, *, not_components: Any = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """RLlib's state, the position of the sample source and the policy version.
+        """Return RLlib's state, the position of the sample source and the policy version.
 
-        Every other source of randomness is derived from the seed and these numbers.
+        The seed and these numbers determine all other randomness.
         """
         state = super().get_state(components, not_components=not_components, **kwargs)
         state[_STATE] = {
@@ -241,7 +254,7 @@ class GiGPO(Algorithm):
 
     @override(Algorithm)
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take everything up where ``get_state`` left it."""
+        """Continue from the state that ``get_state`` returned."""
         super().set_state(state)
         if _STATE in state:
             self.sample_source.set_state(state[_STATE]["sample_source"])
@@ -250,7 +263,7 @@ class GiGPO(Algorithm):
 
     @override(Checkpointable)
     def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
-        """Restore, then give every engine the restored weights."""
+        """Restore, then load the restored weights into every engine."""
         super().restore_from_path(path, *args, **kwargs)
         self._weight_sync.push(self.policy_version)
 
@@ -259,7 +272,7 @@ class GiGPO(Algorithm):
     @staticmethod
     @override(Algorithm)
     def _get_env_id_and_creator(env_specifier: Any, config: Any) -> tuple[Any, Any]:
-        """As in RLlib, and also a function of ``env_config`` that makes an environment."""
+        """Accept what RLlib does, and a function that makes an environment from ``env_config``."""
         if callable(env_specifier) and not isinstance(env_specifier, type):
             return env_specifier, env_specifier
         return Algorithm._get_env_id_and_creator(env_specifier, config)
@@ -269,7 +282,7 @@ class GiGPO(Algorithm):
     @classmethod
     @override(Algorithm)
     def default_resource_request(cls, config: Any) -> PlacementGroupFactory:
-        """RLlib's bundles and one for each environment worker: uncounted actors never start."""
+        """Add a bundle per environment worker to RLlib's; without one, a worker never starts."""
         request = super().default_resource_request(config)
         config = cls.get_default_config().update_from_dict(config)
         num_workers = config.num_env_workers * max(1, config.num_env_runners)
@@ -282,16 +295,16 @@ class GiGPO(Algorithm):
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        """Time a phase; it appears as ``timers/<name>_s``."""
+        """Time a phase and report it as ``timers/<name>_s``."""
         start = time.perf_counter()
         yield
         self._report.setdefault(TIMERS, {})[f"{name}_s"] = time.perf_counter() - start
 
     @contextmanager
     def _engines_asleep(self) -> Iterator[None]:
-        """With one GPU for both sides, the engines give back their memory during the update.
+        """Put engines that share a GPU with the Learner to sleep, which frees its memory.
 
-        The sync wakes them for their weights only; the cache follows when the Learner is done.
+        The weight sync wakes only their weights; the KV cache returns when the block ends.
         """
         if not self.settings.inference.share_gpu:
             yield
@@ -314,7 +327,7 @@ class GiGPO(Algorithm):
 
     @override(Algorithm)
     def _compile_iteration_results(self, *, train_results: Any, eval_results: Any) -> Any:
-        """Add this iteration's exact numbers; RLlib's logger would smooth them over iterations."""
+        """Add this iteration's exact numbers; RLlib's logger smooths over iterations."""
         results = super()._compile_iteration_results(
             train_results=train_results, eval_results=eval_results
         )
@@ -325,7 +338,7 @@ class GiGPO(Algorithm):
 
     @override(Algorithm)
     def cleanup(self) -> None:
-        """Stop the local engine too; RLlib only ends remote EnvRunners."""
+        """Stop the local engine too; RLlib stops only remote EnvRunners."""
         local = self.env_runner_group.local_env_runner if self.env_runner_group else None
         super().cleanup()
         if local is not None:

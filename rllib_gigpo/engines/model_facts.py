@@ -1,4 +1,4 @@
-"""What an engine has to know of a Hugging Face model folder before it loads the model."""
+"""Facts about a Hugging Face model folder that an engine needs before it loads the model."""
 
 import json
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ class ModelFacts:
 
     path: str
     config: Any  # transformers' configuration of the text model
-    stop_token_ids: list[int]  # ascending; each of them ends a response
+    stop_token_ids: list[int]  # ascending; each ends a response
     is_tied: bool  # the output head is the input embedding
-    tensor_shapes: dict[str, tuple[int, ...]]  # of the checkpoint; empty: not in safetensors format
+    tensor_shapes: dict[str, tuple[int, ...]]  # of the checkpoint; empty if not in safetensors
 
     def check_context(self, max_model_len: int) -> None:
-        """Refuse a context beyond the model's.
+        """Check that ``max_model_len`` fits the model's context, if the config states it.
 
         Raises:
-            EngineError: Says both lengths. Models that stretch their positions are not judged.
+            EngineError: ``max_model_len`` is longer than the model's context.
         """
         longest = context_length(self.config.to_dict())
         if longest is not None and max_model_len > longest:
@@ -46,11 +46,11 @@ class ModelFacts:
 
 
 def read_model_facts(path: str) -> ModelFacts:
-    """Read the facts; no weights.
+    """Read the facts without loading weights.
 
     Raises:
-        EngineError: If the folder holds no model that transformers knows, or the model names no
-            token that ends a response.
+        EngineError: The folder holds no model that transformers knows, or the model has no token
+            that ends a response.
     """
     folder = Path(path)
     if not (folder / "config.json").is_file():
@@ -72,7 +72,7 @@ def read_model_facts(path: str) -> ModelFacts:
 
 
 def _stop_token_ids(folder: Path, config: Any) -> list[int]:
-    """Gather the end tokens from the three places that name them and need not agree."""
+    """Collect the end tokens from three places, which may disagree."""
     found = {
         *_as_list(_read_json(folder / "generation_config.json").get("eos_token_id")),
         *_as_list(getattr(config, "eos_token_id", None)),
@@ -80,8 +80,8 @@ def _stop_token_ids(folder: Path, config: Any) -> list[int]:
     }
     if not found:
         raise EngineError(
-            f"The model in {str(folder)!r} names no end-of-sequence token, so that no response "
-            "would end: set eos_token_id in its generation_config.json."
+            f"The model in {str(folder)!r} has no end-of-sequence token, so no response would end: "
+            "set eos_token_id in its generation_config.json."
         )
     return sorted(found)
 

@@ -1,4 +1,4 @@
-"""The distribution that a sampled token is drawn from, in the order in which vLLM builds it."""
+"""The distribution that a token is sampled from, built in the same order as in vLLM."""
 
 import torch
 
@@ -6,11 +6,12 @@ from rllib_gigpo.engines.inference_engine import SamplingSettings
 
 
 def token_log_probs(logits: torch.Tensor, sampling: SamplingSettings) -> torch.Tensor:
-    """Return log-probs after temperature, top-k and top-p, renormalised; -inf for what is cut.
+    """Return log-probs after temperature, top-k and top-p, renormalised; -inf for cut tokens.
 
     Args:
-        logits: (V,) float.
-        sampling: Temperature 0 counts as 1: the choice is greedy, the log-prob the model's.
+        logits: Logits, (V,) float.
+        sampling: The sampling settings. Temperature 0 counts as 1: the choice is greedy, but the
+            log-prob is the model's.
 
     Returns:
         (V,) float32. Tokens tied with the k-th are kept, as in vLLM; at least one token is kept.
@@ -27,7 +28,7 @@ def token_log_probs(logits: torch.Tensor, sampling: SamplingSettings) -> torch.T
 
 
 def _cut_tail(scores: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Cut the least probable tokens whose probabilities add up to at most ``1 - top_p``."""
+    """Cut the least likely tokens, whose probabilities sum to at most ``1 - top_p``."""
     ascending, order = scores.sort()
     is_cut = ascending.softmax(-1).cumsum(-1) <= 1 - top_p
     is_cut[-1] = False
@@ -37,7 +38,7 @@ def _cut_tail(scores: torch.Tensor, top_p: float) -> torch.Tensor:
 def sample_token(
     logits: torch.Tensor, sampling: SamplingSettings, *, generator: torch.Generator
 ) -> tuple[int, float]:
-    """Draw one token; return its id and its log-prob under the distribution drawn from."""
+    """Sample a token; return its id and its log-prob under the distribution sampled from."""
     logp = token_log_probs(logits, sampling)
     if sampling.temperature == 0:
         token_id = int(logp.argmax())

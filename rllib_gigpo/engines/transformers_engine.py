@@ -1,7 +1,7 @@
 """The reference engine: Hugging Face's own forward pass, one sequence at a time.
 
-Slow and exact: no padding and no batching, so that each log-prob is the one that a plain forward
-pass over the sequence gives. For debugging, and as the oracle of the fast engine's tests.
+It is slow and exact: without padding and batching, each log-prob equals that of a plain forward
+pass over the sequence. Use it for debugging, and as the oracle in tests of the fast engine.
 """
 
 from collections.abc import Sequence
@@ -27,30 +27,30 @@ from rllib_gigpo.weights.checksum import HEAD, NamedTensors, checked, weights_ch
 
 @dataclass(slots=True)
 class _Sequence:
-    """A request on its way."""
+    """An unfinished request."""
 
     request: GenerationRequest
     max_tokens: int
     generator: torch.Generator
-    cache: Any = None  # the keys and values of all tokens but the last
+    cache: Any = None  # the keys and values of all tokens except the last
     token_ids: list[int] = field(default_factory=list)
     logp: list[float] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
 
 
 class TransformersEngine(InferenceEngine):
-    """Answers requests with ``transformers``; each ``poll`` samples one token of every request."""
+    """Engine on ``transformers``; each ``poll`` samples one token for every request."""
 
     def __init__(self, settings: EngineSettings) -> None:
         super().__init__(settings)
         if settings.engine_kwargs:
             raise ConfigError(
-                "The transformers engine takes no engine_kwargs, got "
-                f"{dict(settings.engine_kwargs)}."
+                f"The transformers engine takes no engine_kwargs, but got "
+                f"{dict(settings.engine_kwargs)}; remove them."
             )
         if settings.lora is not None:
             raise ConfigError(
-                "The transformers engine takes no adapters: use lora's sync='merged'."
+                "The transformers engine cannot load adapters; set sync='merged' in llm(lora=...)."
             )
         self._model: Any = None
         self._sequences: dict[str, _Sequence] = {}
@@ -132,11 +132,12 @@ class TransformersEngine(InferenceEngine):
         return self._weight_version
 
     def load_weights(self, named_tensors: NamedTensors, version: int) -> None:
-        """See the base class; a stream that does not fit leaves the old weights in use."""
+        """See the base class; a stream that does not match leaves the old weights in use."""
         model = self._running()
         if self._sequences:
             raise EngineError(
-                f"New weights need an idle engine, {len(self._sequences)} requests are unfinished."
+                f"load_weights() needs an idle engine, but {len(self._sequences)} requests are "
+                "unfinished: poll them to the end or abort them."
             )
         own = {
             name: tensor
@@ -151,14 +152,14 @@ class TransformersEngine(InferenceEngine):
         self._weight_version = version
 
     def weights_checksum(self) -> str:
-        """See the base class; of the parameters themselves, in the engine's dtype."""
+        """See the base class; computed from the parameters, in the engine's dtype."""
         return weights_checksum(self._running().state_dict().items(), is_tied=self._is_tied)
 
     def sleep(self) -> None:
-        """Nothing to free."""
+        """Do nothing: the engine runs on the CPU."""
 
     def wake(self) -> None:
-        """Nothing to bring back."""
+        """Do nothing."""
 
     def stop(self) -> None:
         """See the base class."""

@@ -1,1 +1,1 @@
-"""Sampling: environments, the rollout without barriers, and the EnvRunner around both."""
+"""The EnvRunner: environments, the rollout without barriers, and the class around both."""

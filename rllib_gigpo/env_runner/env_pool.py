@@ -1,8 +1,8 @@
-"""Where environments run: one small interface, and the two ways to run them in this process.
+"""Where environments run: a small interface, and two implementations for this process.
 
-A pool holds numbered slots, each with one environment. Commands return at once; what the
-environments answer is collected by `poll`, so that the engine never waits for a slow environment.
-The pool of Ray actors is in `env_workers.py`.
+A pool holds numbered slots, each with one environment. Commands return immediately, and `poll`
+collects the environments' answers, so the engine never waits for a slow environment. The pool of
+Ray actors is in `env_workers.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rllib_gigpo.env_runner.env_source import EnvSource
 
 @dataclass(frozen=True, slots=True)
 class EnvEvent:
-    """What an environment answered to a reset or a step."""
+    """An environment's answer to a reset or a step."""
 
     slot: int
     observation: Any = None
@@ -32,15 +32,15 @@ class EnvEvent:
     truncated: bool = False
     info: dict[str, Any] | None = None
     seconds: float = 0.0  # time inside the environment
-    error: str | None = None  # what went wrong; all else is void then
+    error: str | None = None  # what went wrong; the answer above is then void
     error_kind: str | None = None  # "reset", "step" or "worker"
 
 
 class EnvSlots:
-    """The environments of one process: makes them when first used, turns exceptions into events."""
+    """The environments of one process, made on first use; exceptions become events."""
 
     def __init__(self, source: EnvSource) -> None:
-        """Hold no environment yet."""
+        """Start without environments."""
         self._source = source
         self._envs: dict[int, gym.Env] = {}
 
@@ -77,7 +77,7 @@ class EnvSlots:
             self._discard(slot)
 
     def _guarded(self, slot: int, kind: str, call: Callable[[], EnvEvent]) -> EnvEvent:
-        """Time ``call``; an exception of the user's environment costs its group, not the run."""
+        """Time ``call``; an exception in the user's environment costs its group, not the run."""
         start = time.perf_counter()
         try:
             event = call()
@@ -104,7 +104,7 @@ class EnvPool(ABC):
 
     @abstractmethod
     def reset(self, slot: int, seed: int) -> None:
-        """Ask slot ``slot`` to begin the task ``seed``."""
+        """Ask slot ``slot`` to start the task ``seed``."""
 
     @abstractmethod
     def step(self, slot: int, action: Any) -> None:
@@ -112,41 +112,41 @@ class EnvPool(ABC):
 
     @abstractmethod
     def poll(self) -> list[EnvEvent]:
-        """The answers that have come in; does not wait."""
+        """Return the answers that have arrived, without waiting."""
 
     @abstractmethod
     def wait(self, timeout_s: float) -> None:
-        """Return when an answer is there, or after ``timeout_s`` seconds."""
+        """Wait until an answer arrives, at most ``timeout_s`` seconds."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close the environments and free what the pool holds."""
+        """Close the environments and free the pool's resources."""
 
 
 class SerialEnvs(EnvPool):
-    """Steps each environment at once, on the caller's thread: reproducible, best for fast ones."""
+    """Environments that step immediately, on the caller's thread: reproducible, best if fast."""
 
     def __init__(self, source: EnvSource) -> None:
-        """Hold no environment yet."""
+        """Start without environments."""
         self._slots = EnvSlots(source)
         self._events: deque[EnvEvent] = deque()
 
     def reset(self, slot: int, seed: int) -> None:
-        """Reset now."""
+        """Reset the environment now."""
         self._events.append(self._slots.reset(slot, seed))
 
     def step(self, slot: int, action: Any) -> None:
-        """Step now."""
+        """Step the environment now."""
         self._events.append(self._slots.step(slot, action))
 
     def poll(self) -> list[EnvEvent]:
-        """All answers since the last call, in the order of the commands."""
+        """Return all answers since the last call, in the order of the commands."""
         events = list(self._events)
         self._events.clear()
         return events
 
     def wait(self, timeout_s: float) -> None:
-        """Nothing to wait for: every answer is there when its command returns."""
+        """Do nothing: every answer is ready when its command returns."""
 
     def close(self) -> None:
         """Close all environments."""
@@ -154,7 +154,7 @@ class SerialEnvs(EnvPool):
 
 
 class ThreadedEnvs(EnvPool):
-    """Steps environments in threads, each environment in one thread at a time."""
+    """Environments that step in threads, each in one thread at a time."""
 
     def __init__(self, source: EnvSource, *, num_threads: int) -> None:
         """Start ``num_threads`` threads."""
@@ -171,7 +171,7 @@ class ThreadedEnvs(EnvPool):
         self._pending.add(self._executor.submit(self._slots.step, slot, action))
 
     def poll(self) -> list[EnvEvent]:
-        """The answers that have come in, by slot."""
+        """Return the answers that have arrived, by slot."""
         done = {future for future in self._pending if future.done()}
         self._pending -= done
         return sorted((future.result() for future in done), key=lambda event: event.slot)
@@ -182,6 +182,6 @@ class ThreadedEnvs(EnvPool):
             wait(self._pending, timeout=timeout_s, return_when=FIRST_COMPLETED)
 
     def close(self) -> None:
-        """Close all environments; a step that hangs is left to its thread."""
+        """Close all environments; a hanging step stays in its thread."""
         self._executor.shutdown(wait=not self._pending, cancel_futures=True)
         self._slots.close()

@@ -1,4 +1,4 @@
-"""How an environment is made, as a record that travels to any process."""
+"""How to make an environment, as a record that can be sent to any process."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rllib_gigpo.errors import EnvContractError
 
 @dataclass(frozen=True, slots=True)
 class EnvSource:
-    """Where environments come from: a Gymnasium id, a name registered with Tune, or a callable."""
+    """The source of environments: a Gymnasium id, a name registered with Tune, or a callable."""
 
     env: str | Callable[..., gym.Env]
     env_config: Mapping[str, Any]
 
     def make(self) -> gym.Env:
-        """Build one environment.
+        """Make an environment.
 
         Raises:
-            EnvContractError: The environment cannot be built; says why.
+            EnvContractError: The environment cannot be made; the message says why.
         """
         try:
             return self._make()
-        except Exception as error:  # whatever a user's constructor raises
+        except Exception as error:  # a user's constructor may raise anything
             raise EnvContractError(
                 f"The environment {self.env!r} cannot be made with"
                 f" env_config={dict(self.env_config)!r}: {type(error).__name__}: {error}."
@@ -41,12 +41,12 @@ class EnvSource:
         if creator is not None:
             return creator(dict(self.env_config))
         # Gymnasium's passive checker compares strings with Text spaces, whose default character
-        # set holds no space and no punctuation.
+        # set has no space or punctuation.
         return make(self.env, **self.env_config)
 
 
 def _registered_creator(name: str) -> Callable[[dict[str, Any]], gym.Env] | None:
-    """The creator that `ray.tune.register_env` stored under ``name``, if any."""
+    """Return the creator that `ray.tune.register_env` stored under ``name``, if any."""
     from ray.tune.registry import ENV_CREATOR, _global_registry
 
     if _global_registry.contains(ENV_CREATOR, name):

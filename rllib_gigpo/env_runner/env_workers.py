@@ -1,4 +1,4 @@
-"""Environments in Ray actors: many per actor, each answering when it is ready."""
+"""Environments in Ray actors: many per actor, each of which answers when it is ready."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _CLOSE_TIMEOUT_S = 5.0
 
 
 class EnvWorker:
-    """The actor: the slots that it holds, one call at a time or in several threads."""
+    """The actor of some slots, with one call at a time or several threads."""
 
     def __init__(self, source: EnvSource) -> None:
-        """Hold no environment yet."""
+        """Start without environments."""
         self._slots = EnvSlots(source)
 
     def reset(self, slot: int, seed: int) -> EnvEvent:
@@ -36,8 +36,8 @@ class EnvWorker:
 class RayEnvs(EnvPool):
     """Slots spread over Ray actors in turn.
 
-    A dead actor answers for each of its pending slots with an error of kind "worker", and is
-    replaced; its other slots notice at their next step, because their environments are gone.
+    A dead actor is replaced, and each of its pending slots answers with an error of kind "worker".
+    Its other slots fail at their next step, because their environments are gone.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class RayEnvs(EnvPool):
         """Start the actors.
 
         Args:
-            source: What each slot holds.
+            source: The source of each slot's environment.
             num_workers: Number of actors.
-            num_threads: Environments that one actor steps at a time; 0 for one after another.
-            num_cpus: What each actor asks of Ray; fractions are allowed.
+            num_threads: Number of environments that an actor steps at a time; 0 for one.
+            num_cpus: CPUs that each actor requests from Ray; fractions are allowed.
         """
         self._source = source
         self._options = {
@@ -58,7 +58,7 @@ class RayEnvs(EnvPool):
             "max_restarts": 0,
         }
         self._workers = [self._start_worker() for _ in range(num_workers)]
-        self._pending: dict[ray.ObjectRef, tuple[int, Any]] = {}  # slot, and the actor that has it
+        self._pending: dict[ray.ObjectRef, tuple[int, Any]] = {}  # the slot and its actor
 
     def reset(self, slot: int, seed: int) -> None:
         """Send the reset to the slot's actor."""
@@ -71,7 +71,7 @@ class RayEnvs(EnvPool):
         self._pending[worker.step.remote(slot, action)] = (slot, worker)
 
     def poll(self) -> list[EnvEvent]:
-        """The answers that have come in."""
+        """Return the answers that have arrived."""
         if not self._pending:
             return []
         ready, _ = ray.wait(list(self._pending), num_returns=len(self._pending), timeout=0)
@@ -83,7 +83,7 @@ class RayEnvs(EnvPool):
             ray.wait(list(self._pending), num_returns=1, timeout=timeout_s)
 
     def close(self) -> None:
-        """Let the actors close their environments, not for long, and end them."""
+        """Give the actors a short time to close their environments, then kill them."""
         closing = [worker.close.remote() for worker in self._workers if self._is_idle(worker)]
         if closing:
             ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_TIMEOUT_S)
@@ -113,7 +113,7 @@ class RayEnvs(EnvPool):
         return ray.remote(EnvWorker).options(**self._options).remote(self._source)
 
     def _replace(self, dead: Any) -> None:
-        """Start a new actor in the place of a dead one, once for all of its pending slots."""
+        """Replace a dead actor, once for all its pending slots."""
         if dead in self._workers:
             self._workers[self._workers.index(dead)] = self._start_worker()
 

@@ -1,4 +1,4 @@
-"""Fills one episode and the records of its steps while it is played."""
+"""Records an episode and its steps while it is played."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rllib_gigpo.batch.step_record import StepRecord
 from rllib_gigpo.engines.inference_engine import Generation
 from rllib_gigpo.env_runner.env_pool import EnvEvent
 from rllib_gigpo.prompting.action_parser import ParsedAction
-from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.prompting.prompt_record import Prompt
 
 
 class EpisodeRecorder:
-    """One episode of a group.
+    """The recorder of one episode of a group.
 
     Attributes:
-        episode: RLlib's, with the records under `columns.STEP_RECORD`.
-        prompt: Of the step under way; None before the first.
+        episode: RLlib's episode, with the records under `columns.STEP_RECORD`.
+        prompt: The prompt of the current step; None before the first.
     """
 
     def __init__(self, task: GroupTask, member: int) -> None:
-        """Begin an episode that is not yet reset."""
+        """Start an episode that is not yet reset."""
         self.episode = SingleAgentEpisode(id_=f"{task.group_id}-{member}")
         self.episode.custom_data[columns.TASK] = task.seed
         self.episode.custom_data[columns.GROUP_ID] = task.group_id
@@ -35,18 +35,18 @@ class EpisodeRecorder:
         self._action: Any = None
 
     def add_reset(self, event: EnvEvent) -> None:
-        """Note the first observation."""
+        """Record the first observation."""
         self.episode.add_env_reset(event.observation, event.info)
 
     def add_prompt(self, prompt: Prompt, observation_text: str) -> None:
-        """Note what the agent sees."""
+        """Record the agent's prompt."""
         self.prompt = prompt
         self._observation_text = observation_text
 
     def add_answer(
         self, generation: Generation, *, text: str, parsed: ParsedAction, action: Any
     ) -> None:
-        """Note what the agent said, and the action of the environment's space."""
+        """Record the agent's answer, and its action in the environment's space."""
         self._action = action
         self._answer = {
             "response_token_ids": generation.token_ids,
@@ -60,7 +60,7 @@ class EpisodeRecorder:
         }
 
     def add_step(self, event: EnvEvent, *, is_last: bool) -> None:
-        """Note what the environment answered; ``is_last``: no more steps are allowed."""
+        """Record the environment's answer; ``is_last``: no more steps are allowed."""
         episode, prompt = self.episode, self.prompt
         assert prompt is not None
         record = StepRecord(
@@ -82,7 +82,7 @@ class EpisodeRecorder:
         )
 
     def unchanged(self, slot: int) -> EnvEvent:
-        """What an environment would answer to an action that leaves the state as it is."""
+        """Return an environment's answer to an action that does not change the state."""
         return EnvEvent(
             slot=slot,
             observation=self.episode.get_observations(-1),

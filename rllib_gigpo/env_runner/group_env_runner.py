@@ -1,7 +1,7 @@
-"""The EnvRunner: one inference engine, the environments, and the rollouts that tie them.
+"""The EnvRunner: an inference engine, environments, and the rollouts that connect them.
 
 `sample` plays whole groups and returns whole episodes. It is built on `start` and `poll`, which do
-not block; groups of training and of evaluation may be under way at once.
+not block; groups of training and evaluation can run at the same time.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 
 
 class GroupEnvRunner(EnvRunner, Checkpointable):
-    """Plays groups of episodes of one task each, with continuous batching.
+    """EnvRunner that plays groups of episodes, one task per group, with continuous batching.
 
-    `module` is an `EngineModule`: its forward is the engine, its `set_state` the weight update.
+    `module` is an `EngineModule`: the engine is its forward pass, and `set_state` updates weights.
     """
 
     def __init__(self, *, config: Any, **kwargs: Any) -> None:
-        """Start the engine and look at one environment.
+        """Start the engine, and make one environment to read its spaces.
 
         Args:
             config: A validated `GiGPOConfig`.
-            **kwargs: What `EnvRunnerGroup` passes: worker_index, spaces, ...
+            **kwargs: The arguments of `EnvRunnerGroup`: worker_index, spaces, ...
         """
         super().__init__(config=config, **kwargs)
         self._settings: Settings = self.config.settings
@@ -63,7 +63,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
     @override(EnvRunner)
     def make_env(self) -> None:
-        """Look at one environment for its spaces, and build the pipelines that depend on them."""
+        """Make one environment to read its spaces, and build the pipelines that need them."""
         probe = self._env_source.make()
         self._spaces = (probe.observation_space, probe.action_space)
         self._env_to_module = self.config.build_env_to_module_connector(env=probe)
@@ -72,7 +72,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
     @override(EnvRunner)
     def make_module(self) -> None:
-        """Start the engine, once for the life of this runner."""
+        """Start the engine, once in the life of this EnvRunner."""
         self.module = EngineModule(
             make_engine(self._settings.inference.engine, self._engine_settings()),
             observation_space=self._spaces[0],
@@ -112,10 +112,10 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
     @override(EnvRunner)
     def sample(self, tasks: Sequence[GroupTask] = (), **kwargs: Any) -> list[SingleAgentEpisode]:
-        """Play ``tasks`` and return the whole episodes of all groups that were not lost.
+        """Play ``tasks``, and return the whole episodes of all groups that were not lost.
 
         Args:
-            tasks: The groups to play; each says how large it is and how its tokens are drawn.
+            tasks: The groups to play, each with its size and sampling settings.
             **kwargs: See `sample_groups`.
         """
         return self.sample_groups(tasks, **kwargs).episodes
@@ -127,10 +127,10 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
         Args:
             tasks: The groups to play.
-            weight_version: The policy version that must be in the engine; None for any.
+            weight_version: The policy version that the engine must have; None for any.
 
         Raises:
-            WeightSyncError: The engine holds other weights.
+            WeightSyncError: The engine has another version.
         """
         self.start(tasks, weight_version=weight_version)
         result = SampleResult()
@@ -139,20 +139,20 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         return result
 
     def start(self, tasks: Sequence[GroupTask], *, weight_version: int | None = None) -> None:
-        """Begin to play ``tasks``, in addition to those under way; returns at once."""
+        """Start to play ``tasks``, in addition to running ones, and return immediately."""
         held = self.module.engine.weight_version
         if weight_version is not None and held != weight_version:
             raise WeightSyncError(
-                f"EnvRunner {self.worker_index} holds policy version {held}, but version"
-                f" {weight_version} is to be sampled: its weight update was lost. Sync the weights"
-                " before sampling."
+                f"EnvRunner {self.worker_index} has policy version {held}, but sampling needs"
+                f" version {weight_version}: the weight update was lost. Sync the weights before"
+                " sampling."
             )
         if self._rollout is None or self._rollout.is_done:
             self._rollout = self._new_rollout()
         self._rollout.start(tasks)
 
     def poll(self) -> SampleResult:
-        """Move all episodes by one step of the engine; what has finished since the last call."""
+        """Advance all episodes by one engine step; return what finished since the last call."""
         if self._rollout is None:
             return SampleResult()
         self._rollout.advance()
@@ -163,7 +163,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether no group is running."""
         return self._rollout is None or self._rollout.is_done
 
     def _new_rollout(self) -> Rollout:
@@ -187,7 +187,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
     @override(EnvRunner)
     def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:
-        """The environment's spaces, under RLlib's keys."""
+        """Return the environment's spaces, under RLlib's keys."""
         return {
             INPUT_ENV_SPACES: self._spaces,
             INPUT_ENV_SINGLE_SPACES: self._spaces,
@@ -198,7 +198,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     def get_state(
         self, components: Any = None, *, not_components: Any = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """The pipelines' states and the policy version; never weights, which the Learner keeps."""
+        """Return the pipelines' states; the Learner keeps the weights."""
         return {
             COMPONENT_ENV_TO_MODULE_CONNECTOR: self._env_to_module.get_state(),
             COMPONENT_MODULE_TO_ENV_CONNECTOR: self._module_to_env.get_state(),
@@ -206,24 +206,24 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
     @override(Checkpointable)
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take over the states that are there; new weights reach the engine before this returns."""
+        """Load the given states; new weights are in the engine when this returns."""
         if COMPONENT_ENV_TO_MODULE_CONNECTOR in state:
             self._env_to_module.set_state(state[COMPONENT_ENV_TO_MODULE_CONNECTOR])
         if COMPONENT_MODULE_TO_ENV_CONNECTOR in state:
             self._module_to_env.set_state(state[COMPONENT_MODULE_TO_ENV_CONNECTOR])
-        # RLlib's own syncs come as a reference, or without a version; only `WeightSync` counts.
+        # RLlib's own syncs are references, or have no version; load only those of `WeightSync`.
         module_state = state.get(COMPONENT_RL_MODULE)
         if isinstance(module_state, Mapping) and VERSION in module_state:
             self.module.set_state(module_state)
 
     @override(Checkpointable)
     def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
-        """What builds a runner like this one."""
+        """Return the arguments that build an equal EnvRunner."""
         return (), {"config": self.config}
 
     @override(Checkpointable)
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
-        """The pipelines, each in its own folder of a checkpoint."""
+        """Return the pipelines, each of which gets its own folder in a checkpoint."""
         return [
             (COMPONENT_ENV_TO_MODULE_CONNECTOR, self._env_to_module),
             (COMPONENT_MODULE_TO_ENV_CONNECTOR, self._module_to_env),
@@ -231,12 +231,12 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
     @override(EnvRunner)
     def get_metrics(self) -> dict[str, Any]:
-        """Nothing: what was sampled travels with `SampleResult`, whole."""
+        """Return nothing: `SampleResult` holds everything that was sampled."""
         return {}
 
     @override(EnvRunner)
     def assert_healthy(self) -> None:
-        """Raise if the constructor did not come to its end."""
+        """Raise if the constructor did not finish."""
         assert isinstance(self.module, EngineModule), "The inference engine has not started."
 
     @override(EnvRunner)

@@ -1,9 +1,9 @@
-"""The rollout: whole groups of episodes, without a barrier.
+"""The rollout: whole groups of episodes, without barriers.
 
-Each episode goes its own way: environment -> prompt -> engine -> action -> environment. One call of
-`advance` moves whatever can move: answers of environments become prompts that join the running
-batch, answers of the engine become actions. Nobody waits for the slowest, a finished episode holds
-no slot, and the next waiting episode takes its place.
+Each episode runs at its own pace: environment -> prompt -> engine -> action -> environment. A call
+of `advance` moves every episode that can move: answers of environments become prompts that join the
+running batch, and answers of the engine become actions. No episode waits for the slowest one. A
+finished episode frees its slot for the next waiting episode.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _IDLE_WAIT_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class RolloutSettings:
-    """What all episodes of a rollout share."""
+    """Settings of all episodes of a rollout."""
 
     max_episode_steps: int
     max_concurrent_episodes: int | None = None
-    seed: int | None = None  # None lets the engine draw freely
-    stall_timeout_s: float = 600.0  # longest time without any progress
+    seed: int | None = None  # None: the engine samples without seeds
+    stall_timeout_s: float = 600.0  # longest time without progress
 
 
 @dataclass(slots=True)
 class _Run:
-    """One episode under way."""
+    """An unfinished episode."""
 
     task: GroupTask
     member: int
@@ -60,7 +60,7 @@ class _Run:
 
 
 class Rollout:
-    """Plays groups of episodes with one engine and one pool of environments."""
+    """A player of groups of episodes with one engine and one pool of environments."""
 
     def __init__(
         self,
@@ -71,14 +71,14 @@ class Rollout:
         module_to_env: Any,
         settings: RolloutSettings,
     ) -> None:
-        """Tie the parts together; `start` begins.
+        """Connect the parts; `start` adds groups.
 
         Args:
             module: The engine's RLModule.
             envs: The environments.
-            env_to_module: Pipeline from episodes to prompts.
-            module_to_env: Pipeline from the engine's answers to actions.
-            settings: What all episodes share.
+            env_to_module: The pipeline from episodes to prompts.
+            module_to_env: The pipeline from the engine's answers to actions.
+            settings: The settings of all episodes.
         """
         self._module = module
         self._envs = envs
@@ -96,7 +96,7 @@ class Rollout:
         self._lost: list[LostGroup] = []
         self._stats = RolloutStats()
         self._last_progress = time.monotonic()
-        self.is_stalled = False  # whether environments hang, so that the pool must be made again
+        self.is_stalled = False  # whether environments hang, so the pool must be rebuilt
 
     # ------------------------------------------------------------------ public
 
@@ -113,11 +113,11 @@ class Rollout:
         self._last_progress = time.monotonic()
 
     def advance(self) -> None:
-        """Move every episode that can move, and the engine by one step."""
+        """Advance every episode that can move, and the engine by one step."""
         start = time.perf_counter()
         self._take_env_events()
         self._begin_waiting_episodes()
-        self._take_env_events()  # environments on this thread have begun by now
+        self._take_env_events()  # environments on this thread have already started
         self._submit_prompts()
         self._take_generations()
         if not self._in_engine and self._in_env:
@@ -128,17 +128,17 @@ class Rollout:
         self._check_progress()
 
     def take_result(self) -> SampleResult:
-        """What finished or was lost since the last call."""
+        """Return the groups that finished or were lost since the last call."""
         result = SampleResult(groups=self._finished, lost=self._lost, stats=self._stats)
         self._finished, self._lost, self._stats = [], [], RolloutStats()
         return result
 
     @property
     def is_done(self) -> bool:
-        """Whether no group is left to play, and no environment still owes an answer."""
+        """Whether no group is left to play and no environment's answer is pending."""
         return not self._groups and not self._in_env
 
-    # ------------------------------------------------------------------ episodes begin and end
+    # ------------------------------------------------------------------ episodes start and end
 
     def _open_slots(self) -> None:
         used = len(self._in_env) + len(self._in_engine) + len(self._need_prompt)
@@ -166,7 +166,7 @@ class Rollout:
             self._finished.append(FinishedGroup(run.task, [member.episode for member in group]))
 
     def _lose_group(self, task: GroupTask, kind: str, message: str) -> None:
-        """Drop all episodes of a group; those in an environment free their slot when it answers."""
+        """Drop a group's episodes; those in an environment free their slot when it answers."""
         for run in self._groups[task.group_id]:
             run.is_dropped = True
             if run.request_id in self._in_engine:
@@ -190,7 +190,7 @@ class Rollout:
         for event in self._envs.poll():
             self._note_progress()
             run = self._in_env.pop(event.slot, None)
-            if run is None:  # too late: its group was given up
+            if run is None:  # late: its group was already lost
                 continue
             self._stats = replace(self._stats, env_s=self._stats.env_s + event.seconds)
             if run.is_dropped:
@@ -209,7 +209,7 @@ class Rollout:
                 self._need_prompt.append(run)
 
     def _begin_fault(self, run: _Run, event: EnvEvent) -> tuple[str, str] | None:
-        """Members of a group must start alike, or comparing them means nothing."""
+        """Check that a group's members start alike; otherwise they cannot be compared."""
         info = event.info or {}
         start = (info.get("task"), str(event.observation))
         first = self._first_observations.setdefault(run.task.group_id, start)
@@ -218,7 +218,7 @@ class Rollout:
         return (
             "not_deterministic",
             f"reset(seed={run.task.seed}) gave two different starts: {_short(first)} and"
-            f" {_short(start)}. reset() must depend on its seed only: draw from a generator that"
+            f" {_short(start)}. reset() must depend only on its seed: draw from a generator that"
             " it seeds, and run rllib_gigpo.envs.check_env",
         )
 
@@ -260,7 +260,7 @@ class Rollout:
     def _pass_through(
         self, pipeline: Any, runs: list[_Run], batch: dict[str, Any]
     ) -> dict[str, Any]:
-        """Let a pipeline read episodes, which are all of training or all of evaluation."""
+        """Run a pipeline on episodes that are all for training or all for evaluation."""
         return pipeline(
             rl_module=self._module,
             batch=batch,
@@ -270,7 +270,7 @@ class Rollout:
         )
 
     def _request_seed(self, request_id: str) -> int | None:
-        """A seed per answer, so that it does not depend on who shares the batch."""
+        """Return a seed per answer, so that it does not depend on the rest of the batch."""
         if self._settings.seed is None:
             return None
         key = f"{self._settings.seed}:{request_id}".encode()
@@ -307,7 +307,7 @@ class Rollout:
             self._act(run, action)
 
     def _act(self, run: _Run, action: Any) -> None:
-        """Send the action; an answer that names none leaves the state as it is."""
+        """Send the action; an answer without one does not change the state."""
         if action is SKIP_STEP:
             self._add_step(run, run.recorder.unchanged(run.slot))
             return
@@ -329,7 +329,7 @@ class Rollout:
         self._last_progress = time.monotonic()
 
     def _check_progress(self) -> None:
-        """No hangs: environments that owe an answer for too long cost all groups under way."""
+        """Give up all running groups if environments do not answer for too long."""
         idle_s = time.monotonic() - self._last_progress
         if self._in_engine or idle_s < self._settings.stall_timeout_s:
             return
@@ -343,7 +343,7 @@ class Rollout:
 
 
 def _fault_of(event: EnvEvent) -> tuple[str, str] | None:
-    """Kind and text of what is wrong with an environment's answer, if anything."""
+    """Return the kind and message of what is wrong with an environment's answer, if anything."""
     if event.error is not None:
         return event.error_kind or "step", event.error
     if not math.isfinite(event.reward):
@@ -352,7 +352,7 @@ def _fault_of(event: EnvEvent) -> tuple[str, str] | None:
 
 
 def _by_kind(runs: list[_Run]) -> list[list[_Run]]:
-    """Keep the episodes of training and those of evaluation apart, as RLlib's pieces see them."""
+    """Split the episodes into those for training and those for evaluation (``explore``)."""
     kinds = ([run for run in runs if run.task.is_training == kind] for kind in (True, False))
     return [part for part in kinds if part]
 

@@ -1,1 +1,1 @@
-"""The update: token rows to gradients to new weights."""
+"""The Learner's update: from token rows through gradients to new weights."""

@@ -1,7 +1,7 @@
-"""The Learner's model in a checkpoint: a plain Hugging Face folder, weights and tokenizer.
+"""The Learner's model in a checkpoint: a plain Hugging Face folder with weights and tokenizer.
 
-`transformers` and ``vllm serve`` open it as it is; nothing of RLlib lies inside. With LoRA the
-weights are merged, and the adapter alone lies beside them, in peft's format.
+`transformers` and ``vllm serve`` open the folder directly; it holds nothing of RLlib. With LoRA the
+weights are merged, and a subfolder holds the adapter alone, in peft's format.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _ADAPTER_FOLDER = "adapter"
 
 
 def model_folder(checkpoint: str | Path) -> Path:
-    """The Hugging Face folder inside an Algorithm's checkpoint.
+    """Return the Hugging Face folder inside an Algorithm's checkpoint.
 
     Raises:
-        CheckpointError: There is none.
+        CheckpointError: The checkpoint holds no model.
     """
     folder = Path(checkpoint) / _LEARNER_GROUP / COMPONENT_LEARNER / COMPONENT_RL_MODULE
     if not (folder / "config.json").is_file():
         raise CheckpointError(
-            f"{checkpoint} holds no model ({folder} has no config.json); give the folder that"
-            " `rllib train` named as its checkpoint, or that Algorithm.save_to_path() returned."
+            f"{checkpoint} holds no model ({folder} has no config.json). Give the folder that"
+            " `rllib train` printed as its checkpoint, or that Algorithm.save_to_path() returned."
         )
     return folder
 
 
 class CheckpointModel(Checkpointable):
-    """Saves and restores a Learner's model in the Hugging Face format."""
+    """A Learner's model, saved and restored in the Hugging Face format."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class CheckpointModel(Checkpointable):
         sharding: Sharding,
         lora: LoraSettings | None = None,
     ) -> None:
-        """Look after ``model``; the tokenizer comes from ``model_path``."""
+        """Save and restore ``model``, with the tokenizer of ``model_path``."""
         self._model = model
         self._model_path = model_path
         self._sharding = sharding
@@ -70,7 +70,7 @@ class CheckpointModel(Checkpointable):
         filesystem: pyarrow.fs.FileSystem | None = None,
         use_msgpack: bool = False,
     ) -> str:
-        """Write the folder, to any pyarrow file system."""
+        """Write the folder to any pyarrow file system."""
         with tempfile.TemporaryDirectory() as temporary, _no_progress_bar():
             is_local = filesystem is None or isinstance(filesystem, pyarrow.fs.LocalFileSystem)
             folder = str(path) if is_local else temporary
@@ -89,10 +89,10 @@ class CheckpointModel(Checkpointable):
         filesystem: pyarrow.fs.FileSystem | None = None,
         **kwargs: Any,
     ) -> None:
-        """Load the weights of the folder into the model.
+        """Load the folder's weights into the model.
 
         Raises:
-            CheckpointError: They belong to another model.
+            CheckpointError: The weights belong to another model.
         """
         with tempfile.TemporaryDirectory() as temporary, _no_progress_bar():
             folder = str(path)
@@ -109,16 +109,16 @@ class CheckpointModel(Checkpointable):
             self._sharding.load(self._model, saved.state_dict())
         except RuntimeError as error:
             raise CheckpointError(
-                f"The checkpoint's model ({_describe(saved)}) is not the config's"
-                f" ({_describe(self._model)}, {self._model_path}): restore with the config that"
+                f"The checkpoint's model ({_describe(saved)}) differs from the config's"
+                f" ({_describe(self._model)}, {self._model_path}). Restore with the config that"
                 f" made the checkpoint. First difference: {str(error).splitlines()[1].strip()}"
             ) from error
 
     def _restore_adapter(self, folder: Path) -> None:
-        """Load the adapter; the base is the start model and stays what it is.
+        """Load the adapter; the base is the start model and does not change.
 
-        Where the base was read from this very folder, as `rllib evaluate` does, it is merged
-        already, and the adapters stay at 0.
+        If the base was itself read from this folder, as in `rllib evaluate`, it is already merged,
+        and the adapters stay at 0.
         """
         if Path(self._model_path).resolve() != folder.resolve():
             load_adapter(self._model, folder / _ADAPTER_FOLDER)
@@ -133,16 +133,16 @@ class CheckpointModel(Checkpointable):
 
     @override(Checkpointable)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Nothing beside the folder."""
+        """Return nothing: the folder is the whole state."""
         return {}
 
     @override(Checkpointable)
     def set_state(self, state: dict[str, Any]) -> None:
-        """Nothing beside the folder."""
+        """Do nothing: the folder is the whole state."""
 
     @override(Checkpointable)
     def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
-        """What builds an object like this one."""
+        """Return the arguments that build an equal object."""
         return (self._model, self._model_path), {"lora": self._lora, "sharding": self._sharding}
 
 
@@ -156,7 +156,7 @@ def _describe(model: PreTrainedModel) -> str:
 
 @contextmanager
 def _no_progress_bar() -> Iterator[None]:
-    """Transformers draws one for every save and load, across the live display."""
+    """Hide transformers' bars for saving and loading, which would break the live display."""
     was_enabled = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:

@@ -1,7 +1,7 @@
-"""`GiGPOLearner`: the update loop, from token rows to an optimiser step per mini-batch.
+"""`GiGPOLearner`: the update loop, from token rows to one optimiser step per mini-batch.
 
-The mini-batches are fixed by the credit pipeline, and so is the number by which each one's loss sum
-is divided. Therefore micro-batches, packing and the number of Learners do not change a gradient.
+The credit pipeline fixes the mini-batches, and the number that divides each one's loss sum.
+Micro-batches, packing and the number of Learners therefore do not change a gradient.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from ray.rllib.utils.annotations import override
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.learner.checkpoint_model import CheckpointModel
-from rllib_gigpo.learner.kl.kl_term import make_kl_term
+from rllib_gigpo.learner.kl.kl_placement import make_kl_term
 from rllib_gigpo.learner.old_log_probs import recompute_old_logp
-from rllib_gigpo.learner.optimization.optimizers import (
+from rllib_gigpo.learner.optimization.optim import (
     parameter_groups,
     scale_learning_rates,
     to_cpu,
@@ -54,11 +54,11 @@ KL_COEFF = "kl_coeff"
 
 
 class GiGPOLearner(TorchLearner):
-    """Trains the causal LM of `CausalLMModule` on `TrainingRows`."""
+    """The Learner that trains the causal LM of `CausalLMModule` on `TrainingRows`."""
 
     @override(TorchLearner)
     def build(self) -> None:
-        """Build model and optimiser, and keep the start weights if there is a KL term."""
+        """Build the model and optimiser; keep the start weights if there is a KL term."""
         self._settings = self.config.settings
         self.sharding = make_sharding(self.config)
         super().build()
@@ -77,12 +77,12 @@ class GiGPOLearner(TorchLearner):
 
     @override(TorchLearner)
     def _make_modules_ddp_if_necessary(self) -> None:
-        """Let our own `Sharding` wrap the model."""
+        """Let `Sharding` wrap the model."""
         self.sharding.wrap(self._module)
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
-        """Register one optimiser; its learning rate is set at the start of each update."""
+        """Register one optimiser; each update sets its learning rate first."""
         module, settings = self._module[module_id].unwrapped(), self._settings
         critic = settings.loss.critic
         groups = parameter_groups(
@@ -99,7 +99,7 @@ class GiGPOLearner(TorchLearner):
 
     @override(Learner)
     def compute_loss_for_module(self, **kwargs: Any) -> Any:
-        """Not used: `update` has its own loop."""
+        """Raise NotImplementedError: `update` has its own loop."""
         raise NotImplementedError("GiGPOLearner computes its loss in update(training_data=...).")
 
     @override(Learner)
@@ -115,23 +115,23 @@ class GiGPOLearner(TorchLearner):
         """Train on this Learner's rows: epochs, mini-batches, micro-batches.
 
         Args:
-            batch: RLlib's batches have no token rows; must be None.
+            batch: Unused: RLlib's batches have no token rows.
             training_data: The rows.
             timesteps: RLlib's counters, passed to the hooks.
-            _no_metrics_reduce: Leave the metrics in the logger.
-            **kwargs: RLlib's settings of its own loop; unused.
+            _no_metrics_reduce: Whether to leave the metrics in the logger.
+            **kwargs: RLlib's settings for its own loop; unused.
 
         Returns:
-            The reduced metrics of the Learner, under the default module's id.
+            The Learner's reduced metrics, under the default module's id.
 
         Raises:
-            ValueError: If there are no token rows.
+            ValueError: There are no token rows.
         """
         self._check_is_built()
         if not isinstance(training_data, TrainingRows) or training_data.rows is None:
             raise ValueError(
-                "GiGPOLearner.update() needs training_data=TrainingRows(rows=...), got "
-                f"{type(training_data).__name__}."
+                f"GiGPOLearner.update() got {type(training_data).__name__} without token rows; pass"
+                " training_data=TrainingRows(rows=...)."
             )
         self.before_gradient_based_update(timesteps=timesteps or {})
         self._weights_seq_no += 1
@@ -140,7 +140,7 @@ class GiGPOLearner(TorchLearner):
             data, mismatch = self._prepare(training_data.rows)
             sums = self._train(data)
         self._free_memory()
-        # Measured over all tokens where old_logp is recomputed, else over the first mini-batch's.
+        # The mismatch covers all tokens if old_logp is recomputed, else the first mini-batch.
         self._log_means({**sums.results(), **mismatch, "kl_coeff": self._kl.coeff})
         self._log(data, seconds=time.perf_counter() - start)
         num_rows = float(training_data.rows.minibatch_row_counts.sum())
@@ -152,7 +152,7 @@ class GiGPOLearner(TorchLearner):
     # ------------------------------------------------------------------ the loop
 
     def _prepare(self, rows: TokenRows) -> tuple[UpdateData, dict[str, float]]:
-        """Pack the rows, and score them with the weights that the update starts from."""
+        """Pack the rows and score them with the weights that the update starts from."""
         data = self._kl.prepare(self._packed(rows))
         loss = self._settings.loss
         if loss.old_logp == "rollout":
@@ -190,7 +190,7 @@ class GiGPOLearner(TorchLearner):
         sums = UpdateSums()
         for _ in range(optimizer.num_epochs):
             for minibatch, divisor in enumerate(data.divisors):
-                # The divisor is the same on all Learners, so they skip together.
+                # The divisor is the same on all Learners, so they all skip or none does.
                 if divisor > 0:
                     self._train_minibatch(data, minibatch, sums)
         maxima = torch.tensor(
@@ -206,7 +206,7 @@ class GiGPOLearner(TorchLearner):
     def _train_minibatch(self, data: UpdateData, minibatch: int, sums: UpdateSums) -> None:
         """Accumulate a mini-batch's gradient over its micro-batches, then step or skip."""
         self._optimizer.zero_grad(set_to_none=True)
-        # A Learner without rows takes part in the backward pass: the others wait for its gradients.
+        # A Learner without rows joins the backward pass, because the others wait for its gradients.
         micro_batches = data.micro_batches[minibatch] or [empty_micro_batch()]
         divisor = data.divisors[minibatch]
         totals = torch.zeros(len(METRIC_NAMES) + 1, dtype=torch.float64, device=self._torch_device)
@@ -225,7 +225,7 @@ class GiGPOLearner(TorchLearner):
                         on_device,
                         data.row_divisors[minibatch],
                     )
-                # DDP averages over the Learners, and the loss is a sum over them.
+                # DDP averages over the Learners, but the loss is a sum over them.
                 (loss * self.sharding.world_size).backward()
             totals += torch.cat([part.loss.detach().double().reshape(1), part.sums])
             deviation = torch.maximum(deviation, part.max_ratio_deviation)
@@ -255,7 +255,7 @@ class GiGPOLearner(TorchLearner):
         )
 
     def _step(self, totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
-        """Clip and step; skip, on all Learners alike, if loss or gradient is not finite."""
+        """Clip and step; skip, on every Learner, if the loss or a gradient is not finite."""
         grad_norms = self.sharding.clip_gradients(
             self._optimizer.param_groups, self._settings.optimizer.grad_clip
         )
@@ -279,17 +279,17 @@ class GiGPOLearner(TorchLearner):
             self.metrics.log_value((module_id, "num_tokens_trained"), data.num_tokens, reduce="sum")
 
     def _log_means(self, values: Mapping[str, float]) -> None:
-        """Log what is the same on all Learners, so that the mean over them leaves it as it is."""
+        """Log values that are equal on all Learners, so the mean over them does not change them."""
         for name, value in values.items():
             self.metrics.log_value((DEFAULT_MODULE_ID, name), value, reduce="mean")
 
     @override(TorchLearner)
     def _log_trainable_parameters(self) -> None:
-        """Not at build time: RLlib logs these once, and reports NaN from the second update on."""
+        """Do nothing: RLlib logs these once, and reports NaN from the second update on."""
 
     @contextlib.contextmanager
     def _peers_told_of_failure(self) -> Iterator[None]:
-        """Break the process group on an error: other Learners would wait for this one for long."""
+        """Break the process group on an error; otherwise the other Learners wait a long time."""
         try:
             yield
         except BaseException:
@@ -297,23 +297,23 @@ class GiGPOLearner(TorchLearner):
             raise
 
     def _free_memory(self) -> None:
-        """Give an engine on the same GPU what the next update allocates."""
+        """Free the gradients and the cache, for an engine on the same GPU."""
         if self._settings.inference.share_gpu:
             self._optimizer.zero_grad(set_to_none=True)
-            torch.cuda.empty_cache()  # without CUDA: nothing
+            torch.cuda.empty_cache()  # does nothing without CUDA
 
-    # ------------------------------------------------------------------ before credit is given
+    # ------------------------------------------------------------------ scores for credit
 
     def kl_penalties(self, rows: TokenRows) -> np.ndarray:
-        """Weigh the divergence from the reference of this Learner's share of some rows.
+        """Return β·KL from the reference for this Learner's share of the rows.
 
         Returns:
-            (R,) float64, β·KL in units of the reward, in the order of the rows.
+            (R,) float64, in units of the reward, in the order of the rows.
         """
         return self._kl.penalties(self._packed(rows)).cpu().numpy()
 
     def values(self, rows: TokenRows) -> np.ndarray:
-        """Value the states of this Learner's share of some rows.
+        """Return the critic's values for this Learner's share of the rows.
 
         Returns:
             (R,) float64, in the order of the rows.
@@ -328,14 +328,14 @@ class GiGPOLearner(TorchLearner):
     # ------------------------------------------------------------------ weights and state
 
     def export_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield (name, CPU tensor in the engine's type) one by one; call it on all Learners."""
+        """Yield (name, CPU tensor in the engine's dtype) pairs; call it on all Learners."""
         settings = self._settings
         dtype = resolve_dtype(settings.inference.engine_dtype or settings.model.dtype)
         return self.sharding.export(self._causal_lm.weights(), dtype)
 
     @override(Learner)
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
-        """The model alone, as a plain Hugging Face folder; the rest is this Learner's state."""
+        """Return the model, saved as a plain Hugging Face folder; `get_state` holds the rest."""
         settings = self._settings.model
         folder = CheckpointModel(
             self._causal_lm.model, settings.model_path, lora=settings.lora, sharding=self.sharding
@@ -344,17 +344,17 @@ class GiGPOLearner(TorchLearner):
 
     @override(Learner)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """RLlib's state, the iteration (for the learning rate), the KL's weight, the critic."""
+        """Return RLlib's state plus iteration (for the learning rate), KL weight and critic."""
         state = super().get_state(*args, **kwargs)
-        if self._causal_lm.critic is not None:  # the Hugging Face folder holds the policy alone
+        if self._causal_lm.critic is not None:  # the Hugging Face folder holds only the policy
             state[lm.CRITIC] = to_cpu(self._causal_lm.critic.state_dict())
         return {**state, ITERATION: self._iteration, KL_COEFF: self._kl.get_state()}
 
     @override(Learner)
     def set_state(self, state: dict[str, Any]) -> None:
-        """Restore a state, an older one too."""
+        """Restore a state, even an older one."""
         if COMPONENT_RL_MODULE in state:
-            # RLlib ignores weights that are not newer than its own (Ray 2.60).
+            # RLlib ignores weights that are not newer than the current ones (Ray 2.60).
             self._weights_seq_no = 0
         super().set_state(state)
         self._iteration = state.get(ITERATION, self._iteration)
@@ -364,12 +364,12 @@ class GiGPOLearner(TorchLearner):
 
     @override(TorchLearner)
     def _get_optimizer_state(self) -> dict[str, Any]:
-        """Copies on the CPU, as tensors: RLlib's NumPy arrays know no bfloat16."""
+        """Return CPU tensors, not RLlib's NumPy arrays, which have no bfloat16."""
         return {"state_dict": to_cpu(self._optimizer.state_dict())}
 
     @override(TorchLearner)
     def _set_optimizer_state(self, state: dict[str, Any]) -> None:
-        """Moments and steps of the state; the options are the config's, which may have changed."""
+        """Load moments and step counts; options come from the config, which may have changed."""
         options = [
             {name: value for name, value in group.items() if name != "params"}
             for group in self._optimizer.param_groups

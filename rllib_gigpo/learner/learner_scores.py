@@ -1,4 +1,4 @@
-"""What the Learners say of a batch before credit is given: values of states, divergences."""
+"""Columns that the Learners compute before credit is assigned: state values, KL penalties."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from rllib_gigpo.batch.token_rows import TokenRows
 
 
 class LearnerScores(ABC):
-    """Asks the Learners for columns that the credit pipeline then reads."""
+    """Columns of the credit pipeline that the Learners compute."""
 
     def __init__(self, learner_group: Any) -> None:
-        """Prepare to ask ``learner_group``, RLlib's, of `GiGPOLearner`."""
+        """Compute the columns on ``learner_group``, RLlib's group of `GiGPOLearner`."""
         self._learner_group = learner_group
 
     @abstractmethod
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
-        """Score a batch.
+        """Compute the columns of a batch.
 
         Args:
-            episodes: Whole episodes, R steps in all.
+            episodes: Whole episodes with R steps in all.
 
         Returns:
-            Columns of `rllib_gigpo.columns`, (R,) each, one row per step.
+            Columns of `rllib_gigpo.columns`, (R,) each, with one row per step.
         """
 
     def _ask(self, rows: TokenRows, method: str) -> np.ndarray:
-        """Share rows out over the Learners, every n-th to one of n; the answers in their order."""
+        """Deal rows out to the Learners in turn; return the answers in the order of the rows."""
         num_learners = max(1, len(self._learner_group))
         if self._learner_group.is_local:
             return getattr(self._learner_group._learner, method)(rows)
-        # RLlib calls one function on all Learners; each fetches its own share alone.
+        # RLlib calls the same function on all Learners; each fetches only its own share.
         shares = [
             ray.put(rows.select(np.arange(rank, rows.num_rows, num_learners)))
             for rank in range(num_learners)
@@ -55,19 +55,19 @@ def _answer(learner: Any, method: str, shares: list[ray.ObjectRef]) -> np.ndarra
 
 
 class CriticValues(LearnerScores):
-    """VALUES and BOOTSTRAP_VALUES.
+    """The critic's VALUES and BOOTSTRAP_VALUES.
 
-    The state of a step is its prompt. An episode that was truncated has one more: the prompt that
-    would have come next, whose value stands for the rewards that were cut off.
+    The state of a step is its prompt. A truncated episode has one more state, the prompt that would
+    have come next; its value replaces the rewards that were cut off.
     """
 
     def __init__(self, learner_group: Any, env_to_module: Any) -> None:
-        """Prepare to ask; ``env_to_module`` is a pipeline from episodes to their next prompts."""
+        """Compute on ``learner_group``; ``env_to_module`` renders the next prompts of episodes."""
         super().__init__(learner_group)
         self._env_to_module = env_to_module
 
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
-        """Value all states, see the base class."""
+        """Compute the values of all states."""
         prompts = [record.prompt_token_ids for record in step_records(episodes)]
         truncated = [episode for episode in episodes if episode.is_truncated]
         all_prompts = prompts + self._next_prompts(truncated)
@@ -89,10 +89,10 @@ class CriticValues(LearnerScores):
 
 
 class RewardDivergences(LearnerScores):
-    """KL_PENALTIES: what the divergence from the reference costs each step."""
+    """KL_PENALTIES: the cost to each step of its divergence from the reference."""
 
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
-        """Weigh the divergence of all answers, see the base class."""
+        """Compute the penalties of all responses."""
         records = step_records(episodes)
         rows = _rows(
             [record.prompt_token_ids for record in records],
@@ -103,7 +103,7 @@ class RewardDivergences(LearnerScores):
 
 
 def make_learner_scores(config: Any, learner_group: Any, spaces: Any) -> list[LearnerScores]:
-    """Choose what a config needs of the Learners before credit: often nothing."""
+    """Build the scores that a config needs from the Learners; often none."""
     scores: list[LearnerScores] = []
     loss = config.settings.loss
     if loss.critic is not None:

@@ -1,4 +1,4 @@
-"""What the ratio starts from, and how far the engine's log-probs are from the Learner's."""
+"""Recomputes the ratio's old log-probs, and compares the engine's log-probs with the Learner's."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def recompute_old_logp(
     forward: ForwardSettings,
     sharding: Sharding,
 ) -> tuple[UpdateData, dict[str, float]]:
-    """Score all response tokens with the weights that sampled them: ``old_logp="recompute"``.
+    """Score all response tokens with the weights that sampled them (``old_logp="recompute"``).
 
-    The ratio then starts at exactly 1. Where the engine computes with other kernels or in another
-    precision, ``importance`` corrects for the difference.
+    The ratio then starts at exactly 1. If the engine uses other kernels or another precision,
+    ``importance`` corrects for the difference.
 
     Args:
-        adapter: Of the policy.
+        adapter: The policy's adapter.
         data: A Learner's packed rows.
-        importance: How tokens are weighed; None for no correction.
-        forward: Device and precision.
-        sharding: Adds the metrics up over the Learners.
+        importance: How tokens are weighted; None for no correction.
+        forward: The device and precision.
+        sharding: Sums the metrics over the Learners.
 
     Returns:
-        The data with ``old_logp`` and, if asked for, ``importance``; and the metrics:
+        The data with ``old_logp`` and, if requested, ``importance``; and the metrics
         ``rollout_kl`` (mean of rollout_logp - old_logp, an estimate of the divergence),
-        ``max_abs_logp_diff``, ``importance_mean``, ``importance_capped_share``.
+        ``max_abs_logp_diff``, ``importance_mean`` and ``importance_capped_share``.
     """
     old_logp = score_all(adapter, data, forward)
     columns = replace(data.columns, old_logp=old_logp)

@@ -1,4 +1,4 @@
-"""Log-probabilities of a Learner's whole share under one set of weights, without gradients."""
+"""Log-probs of a Learner's whole share under one set of weights, without gradients."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rllib_gigpo.models.model_adapter import ModelAdapter
 
 @dataclass(frozen=True, slots=True)
 class ForwardSettings:
-    """How the Learner's forward passes run.
+    """Settings of the Learner's forward passes.
 
     Attributes:
-        device: Of the model.
-        chunk_tokens: Response tokens whose logits exist at a time.
+        device: The model's device.
+        chunk_tokens: Number of response tokens whose logits exist at a time.
         autocast_dtype: Type of matrix products on a GPU, such as "bfloat16"; None for the weights'.
     """
 
@@ -27,7 +27,7 @@ class ForwardSettings:
     autocast_dtype: str | None = None
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """The context of the forward passes."""
+        """Return the context manager to run forward passes in."""
         if self.autocast_dtype is None or self.device.type != "cuda":
             return contextlib.nullcontext()
         return torch.autocast("cuda", dtype=getattr(torch, self.autocast_dtype))
@@ -38,12 +38,12 @@ def score_all(adapter: ModelAdapter, data: UpdateData, forward: ForwardSettings)
     """Score all response tokens.
 
     Args:
-        adapter: Of a causal LM.
+        adapter: The adapter of a causal LM.
         data: A Learner's packed rows.
-        forward: Device and precision.
+        forward: The device and precision.
 
     Returns:
-        (S,) float32.
+        The log-probs, (S,) float32.
     """
     result = torch.zeros_like(data.columns.rollout_logp)
     with forward.autocast():

@@ -1,7 +1,7 @@
 """How a model is spread over the Learners: whole on one, or a copy on each (DDP).
 
-All that a Learner does differently when it is not alone stands here. A sharded model, with a part
-of each layer on every Learner, is one more class.
+Everything that depends on the number of Learners is here. A sharded model, with a part of each
+layer on every Learner, would be one more class.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from torch import nn
 
 
 class Sharding(ABC):
-    """What the Learners do together. Every method is called on all of them alike, but for `save`.
+    """Operations that the Learners do together. Call each method except `save` on all of them.
 
-    RLlib (Ray 2.60) asks Learner 0 alone for a checkpoint: a sharded model must be gathered first.
+    RLlib (Ray 2.60) asks only Learner 0 for a checkpoint; a sharded model must be gathered first.
     """
 
     @property
@@ -42,21 +42,21 @@ class Sharding(ABC):
 
     @abstractmethod
     def gradient_sync(self, module: Any, *, is_last: bool) -> AbstractContextManager[Any]:
-        """Let the gradients of a mini-batch meet in its last backward pass only."""
+        """Return a context that syncs gradients only in a mini-batch's last backward pass."""
 
     @abstractmethod
     def reduce(self, tensor: torch.Tensor, *, maximum: bool = False) -> None:
-        """Sum, or take the maximum, over the Learners, in place."""
+        """Sum ``tensor`` over the Learners, or take the maximum, in place."""
 
     @abstractmethod
     def tell_of_failure(self) -> None:
-        """Make the other Learners fail too; they would wait for this one until their time-out."""
+        """Make the other Learners fail too, or they wait for this one until their timeout."""
 
     def clip_gradients(self, groups: list[dict[str, Any]], max_norm: float | None) -> list[float]:
         """Clip each group of parameters by its own norm.
 
         Args:
-            groups: An optimiser's; a critic's gradient must not scale the policy's.
+            groups: The optimiser's groups; a critic's gradient must not scale the policy's.
             max_norm: The bound; None only measures.
 
         Returns:
@@ -69,17 +69,17 @@ class Sharding(ABC):
         ]
 
     def reference(self, model: nn.Module) -> nn.Module:
-        """Copy a model, frozen."""
+        """Return a frozen copy of a model."""
         return copy.deepcopy(model).eval().requires_grad_(False)
 
     def export(
         self, weights: Iterator[tuple[str, torch.Tensor]], dtype: torch.dtype
     ) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield whole tensors one by one, cast and copied to the CPU; on Learner 0 alone.
+        """Yield whole tensors one by one, cast and copied to the CPU; only on Learner 0.
 
         Args:
-            weights: (name, this Learner's part of the tensor).
-            dtype: What floating-point tensors are cast to before they travel.
+            weights: Pairs of a name and this Learner's part of the tensor.
+            dtype: The type that floating-point tensors are cast to.
         """
         for name, tensor in weights:
             target = dtype if tensor.is_floating_point() else tensor.dtype
@@ -88,14 +88,14 @@ class Sharding(ABC):
     def save(
         self, model: Any, folder: Path, state: Mapping[str, torch.Tensor] | None = None
     ) -> None:
-        """Write a model as a Hugging Face folder; ``state`` in place of its own weights."""
+        """Write a model as a Hugging Face folder, with the weights of ``state`` if given."""
         model.save_pretrained(folder, state_dict=state)
 
     def load(self, model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
         """Load whole tensors into a model.
 
         Raises:
-            RuntimeError: Names or shapes do not fit.
+            RuntimeError: Names or shapes do not match.
         """
         model.load_state_dict(dict(state))
 
@@ -105,76 +105,76 @@ class Single(Sharding):
 
     @property
     def rank(self) -> int:
-        """0, see the base class."""
+        """Always 0."""
         return 0
 
     @property
     def world_size(self) -> int:
-        """1, see the base class."""
+        """Always 1."""
         return 1
 
     def wrap(self, module: Any) -> None:
-        """Leave the module as it is, see the base class."""
+        """Do nothing."""
 
     def gradient_sync(self, module: Any, *, is_last: bool) -> AbstractContextManager[Any]:
-        """Nobody to meet, see the base class."""
+        """Return an empty context: there is nothing to sync."""
         return nullcontext()
 
     def reduce(self, tensor: torch.Tensor, *, maximum: bool = False) -> None:
-        """Nobody to meet, see the base class."""
+        """Do nothing: there is one Learner."""
 
     def tell_of_failure(self) -> None:
-        """Nobody to tell, see the base class."""
+        """Do nothing: there is one Learner."""
 
 
 class DDP(Sharding):
-    """A whole copy on each Learner; gradients are averaged (torch's DistributedDataParallel)."""
+    """A whole copy on each Learner, with averaged gradients (torch's DistributedDataParallel)."""
 
     def __init__(self, *, world_size: int, ddp_kwargs: Mapping[str, Any]) -> None:
         """Expect ``world_size`` Learners in torch's process group.
 
-        The number comes from the config: vLLM makes a process group too, in the driver's process.
+        The number comes from the config, because vLLM too makes a process group in the driver.
         """
         self._world_size = world_size
         self._ddp_kwargs = dict(ddp_kwargs)
 
     @property
     def rank(self) -> int:
-        """Torch's, see the base class."""
+        """Rank in torch's process group."""
         return torch.distributed.get_rank()
 
     @property
     def world_size(self) -> int:
-        """As the config says, see the base class."""
+        """Number of Learners in the config."""
         return self._world_size
 
     def wrap(self, module: Any) -> None:
-        """Put DDP around the policy, see the base class."""
+        """Wrap the policy in DDP."""
         wrapped = TorchDDPRLModule(module[DEFAULT_MODULE_ID], **self._ddp_kwargs)
         module.add_module(DEFAULT_MODULE_ID, wrapped, override=True)
 
     def gradient_sync(self, module: Any, *, is_last: bool) -> AbstractContextManager[Any]:
-        """Use DDP's ``no_sync``, see the base class."""
+        """Return DDP's ``no_sync``, except for the last backward pass."""
         return nullcontext() if is_last else module[DEFAULT_MODULE_ID].no_sync()
 
     def export(
         self, weights: Iterator[tuple[str, torch.Tensor]], dtype: torch.dtype
     ) -> Iterator[tuple[str, torch.Tensor]]:
-        """All hold the same: Learner 0's are enough, see the base class."""
+        """Yield nothing except on Learner 0: all Learners hold the same weights."""
         return super().export(weights, dtype) if self.rank == 0 else iter(())
 
     def reduce(self, tensor: torch.Tensor, *, maximum: bool = False) -> None:
-        """Use an all-reduce, see the base class."""
+        """All-reduce ``tensor``."""
         operation = torch.distributed.ReduceOp.MAX if maximum else torch.distributed.ReduceOp.SUM
         torch.distributed.all_reduce(tensor, op=operation)
 
     def tell_of_failure(self) -> None:
-        """Break the process group, see the base class."""
+        """Destroy the process group."""
         torch.distributed.destroy_process_group()
 
 
 def make_sharding(config: Any) -> Sharding:
-    """Choose by RLlib's ``num_learners``."""
+    """Return the sharding for RLlib's ``num_learners``."""
     if config.num_learners <= 1:
         return Single()
     return DDP(world_size=config.num_learners, ddp_kwargs=config.torch_ddp_kwargs)

@@ -1,4 +1,4 @@
-"""Token rows as RLlib training data: how a batch is split over the Learners."""
+"""Token rows as RLlib training data, split over the Learners."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TrainingRows(TrainingData):
     """Training data of `GiGPOLearner`, for ``LearnerGroup.update(training_data=...)``.
 
     Attributes:
-        rows: Token rows with mini-batch ids and the mini-batches' global counts.
+        rows: Token rows with mini-batch ids and the global counts of the mini-batches.
     """
 
     rows: TokenRows | None = None
@@ -24,17 +24,17 @@ class TrainingRows(TrainingData):
         """Check that there are rows.
 
         Raises:
-            ValueError: If there are none.
+            ValueError: There are none.
         """
         if self.rows is None:
-            raise ValueError("TrainingRows needs rows; pass TrainingRows(rows=TokenRows(...)).")
+            raise ValueError("TrainingRows has no rows; pass TrainingRows(rows=TokenRows(...)).")
 
     def shard(
         self, num_shards: int, len_lookback_buffer: int | None = None, **kwargs: Any
     ) -> list[tuple[TrainingRows, dict[str, Any]]]:
-        """Share the rows out, balanced by tokens inside each mini-batch."""
+        """Split the rows into shards, balanced by tokens inside each mini-batch."""
         assert self.rows is not None
         return [(TrainingRows(rows=part), {}) for part in self.rows.split(num_shards)]
 
     def solve_refs(self) -> None:
-        """Do nothing: the rows are here."""
+        """Do nothing: the rows are not references."""

@@ -1,4 +1,4 @@
-"""One Learner's share of an iteration: packed micro-batches, and per-token columns."""
+"""One Learner's share of an iteration: packed micro-batches and per-token columns."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from rllib_gigpo.loss.packing import MicroBatch, pack_rows
 from rllib_gigpo.loss.token_columns import TokenColumns
 from rllib_gigpo.loss.value_loss import RowColumns
 
-# Micro-batches cost a pass over all kernels: what that is worth in tokens, see plan_micro_batches.
+# The fixed cost of a micro-batch, one pass over all kernels, in tokens; see plan_micro_batches.
 _OVERHEAD_TOKENS = {"cpu": 128, "cuda": 2048}
 
 
 def overhead_tokens(device: torch.device) -> int:
-    """Return what one more micro-batch costs on a device, in tokens."""
+    """Return the cost of one more micro-batch on a device, in tokens."""
     return _OVERHEAD_TOKENS.get(device.type, 128)
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateData:
-    """What the update loop walks over.
+    """The data of the update loop.
 
     Attributes:
-        micro_batches: By mini-batch id, on the CPU; empty where this Learner has no rows.
-        divisors: By mini-batch id, the global divisor of the loss; 0 where nothing counts anywhere.
+        micro_batches: By mini-batch id, on the CPU; empty if this Learner has no rows in it.
+        divisors: By mini-batch id, the global divisor of the loss; 0 if no token counts anywhere.
         row_divisors: By mini-batch id, the global weight of its rows, for the critic's loss.
-        columns: Over all S response tokens of this Learner, on its device.
-        row_columns: Over all rows of this Learner, on its device; None without a critic.
-        num_rows: Rows of this Learner.
-        num_tokens: Tokens of this Learner, without padding.
+        columns: Columns of this Learner's S response tokens, on its device.
+        row_columns: Columns of this Learner's rows, on its device; None without a critic.
+        num_rows: Number of this Learner's rows.
+        num_tokens: Number of this Learner's tokens, without padding.
     """
 
     micro_batches: list[list[MicroBatch]]
@@ -47,20 +47,20 @@ class UpdateData:
 
     @property
     def num_padded_tokens(self) -> int:
-        """Tokens of all micro-batches, padding included."""
+        """Number of tokens in all micro-batches, padding included."""
         return sum(micro_batch.input_ids.numel() for micro_batch in self)
 
     def __iter__(self) -> Iterator[MicroBatch]:
-        """Walk over all micro-batches once."""
+        """Iterate over all micro-batches."""
         for part in self.micro_batches:
             yield from part
 
     def columns_of(self, micro_batch: MicroBatch) -> TokenColumns:
-        """Gather the columns of a micro-batch's response tokens."""
+        """Return the columns of a micro-batch's response tokens."""
         return self.columns.select(micro_batch.token_indices)
 
     def with_columns(self, **columns: torch.Tensor) -> UpdateData:
-        """Return the same data with other columns, by their names in `TokenColumns`, (S,) each."""
+        """Return a copy with some columns of `TokenColumns` replaced, (S,) each."""
         return replace(self, columns=replace(self.columns, **columns))
 
 
@@ -71,13 +71,13 @@ def prepare_update(
     micro_batch_tokens: int,
     device: torch.device,
 ) -> UpdateData:
-    """Pack a Learner's rows and bring their columns to its device.
+    """Pack a Learner's rows and move their columns to its device.
 
     Args:
-        rows: Its rows, with the global counts of the mini-batches.
+        rows: The rows, with the global counts of the mini-batches.
         aggregation: How token losses become one number.
-        micro_batch_tokens: Bound of a micro-batch's tokens.
-        device: Of the model.
+        micro_batch_tokens: Upper bound on the tokens of a micro-batch.
+        device: The model's device.
 
     Returns:
         The packed data.

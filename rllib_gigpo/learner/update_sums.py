@@ -1,4 +1,4 @@
-"""What an update adds up for its metrics: exact sums and counts over mini-batches and Learners."""
+"""The sums behind an update's metrics: exact, over mini-batches and Learners."""
 
 from dataclasses import dataclass, field
 
@@ -9,14 +9,14 @@ from rllib_gigpo.loss.objective import METRIC_NAMES
 
 @dataclass(slots=True)
 class UpdateSums:
-    """Running sums of one update; the same on every Learner, because they are added after reducing.
+    """Running sums of one update, equal on every Learner because they add reduced values.
 
     Attributes:
         sums: By metric name, over all response tokens of the steps taken.
-        fresh_sums: The same of the first step, whose tokens the weights that sampled have scored.
-        losses: One per step taken.
-        grad_norms: Before clipping, one per step taken.
-        num_skipped: Steps skipped because loss or gradient was not finite.
+        fresh_sums: The same for the first step, scored with the weights that sampled its tokens.
+        losses: One loss per step taken.
+        grad_norms: One norm before clipping per step taken.
+        num_skipped: Number of steps skipped because the loss or a gradient was not finite.
         fresh_deviation: This Learner's max |ρ - 1| before the first step.
         fresh_logp_diff: This Learner's max |rollout_logp - logp| before the first step.
         max_deviation: This Learner's max |ρ - 1|.
@@ -32,7 +32,7 @@ class UpdateSums:
     max_deviation: float = 0.0
 
     def add_step(self, sums: torch.Tensor, *, loss: float, grad_norm: float) -> None:
-        """Add a step that was taken."""
+        """Add a taken step."""
         of_step = dict(zip(METRIC_NAMES, sums.tolist(), strict=True))
         if not self.losses:
             self.fresh_sums = of_step
@@ -52,9 +52,9 @@ class UpdateSums:
             self.fresh_logp_diff = max(self.fresh_logp_diff, logp_diff)
 
     def results(self) -> dict[str, float]:
-        """Return the metrics: sums divided by the number of tokens, losses by that of the steps.
+        """Return the metrics: means over tokens, and means over steps of loss and gradient norm.
 
-        What tells the engine from the Learner is of the first step alone.
+        Metrics that compare the engine with the Learner cover only the first step.
         """
         num_tokens = self.sums["num_tokens"]
         num_steps = len(self.losses)

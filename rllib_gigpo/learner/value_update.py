@@ -1,4 +1,4 @@
-"""The critic's side of an update: its loss beside the policy's, its metrics, its values before."""
+"""The critic's part of an update: its loss and metrics, and its values for credit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rllib_gigpo.rl_modules.critic_settings import CriticSettings
 
 
 class ValueUpdate:
-    """Adds up the critic's loss over an update's mini-batches."""
+    """The critic's loss and metrics over an update's mini-batches."""
 
     def __init__(
         self, settings: CriticSettings, *, device: torch.device, sharding: Sharding
@@ -25,9 +25,9 @@ class ValueUpdate:
         """Start an update.
 
         Args:
-            settings: Weight and clip of the loss.
-            device: Of the model.
-            sharding: Adds the metrics up over the Learners.
+            settings: The weight and clip of the loss.
+            device: The model's device.
+            sharding: Sums the metrics over the Learners.
         """
         self._coeff = settings.vf_loss_coeff
         self._clip = settings.vf_clip_param
@@ -41,19 +41,19 @@ class ValueUpdate:
         micro_batch: MicroBatch,
         divisor: float,
     ) -> torch.Tensor:
-        """Weigh a micro-batch's loss sum for the mini-batch.
+        """Return a micro-batch's share of the mini-batch's loss.
 
         Args:
-            values: (B,) with gradient.
-            columns: Over all rows of the Learner; None for a Learner without rows.
-            micro_batch: Whose rows they are.
-            divisor: Global weight of the mini-batch's rows.
+            values: The rows' values, (B,) with gradient.
+            columns: Columns of all the Learner's rows; None for a Learner without rows.
+            micro_batch: The micro-batch of the values.
+            divisor: The global weight of the mini-batch's rows.
 
         Returns:
             A scalar with gradient.
         """
         if columns is None:
-            raise ValueError("A critic needs rows with old_values and value_targets.")
+            raise ValueError("The rows lack old_values and value_targets, which a critic needs.")
         total, sums = value_loss(values, columns.select(micro_batch.row_indices), clip=self._clip)
         self._sums += sums
         return self._coeff * total / divisor
@@ -69,16 +69,16 @@ class ValueUpdate:
 def values_of(
     module: Any, rows: TokenRows, *, micro_batch_tokens: int, forward: ForwardSettings
 ) -> np.ndarray:
-    """Value the states of some rows.
+    """Return the critic's values for the states of some rows.
 
     Args:
         module: A `CausalLMModule` with a critic.
-        rows: R rows; their responses are not looked at by the critic, and may be empty.
-        micro_batch_tokens: Bound of a micro-batch's tokens.
-        forward: Device and precision.
+        rows: R rows; the critic ignores their responses, which may be empty.
+        micro_batch_tokens: Upper bound on the tokens of a micro-batch.
+        forward: The device and precision.
 
     Returns:
-        (R,) float64.
+        The values, (R,) float64.
     """
     result = torch.zeros(rows.num_rows, device=forward.device)
     micro_batches = pack_rows(

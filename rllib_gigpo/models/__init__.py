@@ -1,1 +1,1 @@
-"""Hugging Face models and tokenizers: opening them from a folder, and building a tiny one."""
+"""Hugging Face models and tokenizers: opened from a folder, or built tiny from scratch."""

@@ -1,4 +1,4 @@
-"""Opens the causal language model that the Learner trains; local files only."""
+"""Opens the causal language model that the Learner trains, from local files only."""
 
 from pathlib import Path
 
@@ -16,18 +16,18 @@ def load_causal_lm(
     attn_implementation: str = "sdpa",
     gradient_checkpointing: bool = False,
 ) -> PreTrainedModel:
-    """Opens a Hugging Face folder as a model to train, on the CPU and in training mode.
+    """Open a Hugging Face folder as a model on the CPU, in training mode.
 
     Args:
-        model_path: folder with the model's files.
-        dtype: of the weights, for example ``"float32"`` or ``torch.bfloat16``.
-        attn_implementation: transformers' name of the attention: ``"sdpa"``, ``"eager"``,
+        model_path: The folder with the model's files.
+        dtype: The type of the weights, such as ``"float32"`` or ``torch.bfloat16``.
+        attn_implementation: transformers' name of the attention: ``"sdpa"``, ``"eager"`` or
             ``"flash_attention_2"``.
-        gradient_checkpointing: recompute activations in the backward pass: less memory, about a
-            third more time.
+        gradient_checkpointing: Whether to recompute activations in the backward pass: less memory,
+            about a third more time.
 
     Raises:
-        ConfigError: if there is no such folder or dtype, or transformers cannot open the model.
+        ConfigError: The folder or dtype does not exist, or transformers cannot open the model.
     """
     folder = existing_model_folder(model_path)
     torch_dtype = resolve_dtype(dtype)
@@ -44,29 +44,29 @@ def load_causal_lm(
             f"attn_implementation={attn_implementation!r}: {error}."
         ) from error
     if gradient_checkpointing:
-        # The reentrant variant asks for inputs with gradients, which token ids have not.
+        # The reentrant variant needs inputs with gradients, but token ids have none.
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return model.train()
 
 
 def meta_causal_lm(config: PreTrainedConfig) -> PreTrainedModel:
-    """Builds a model's modules without memory for its weights: names and shapes only.
+    """Build a model's modules without memory for its weights: names and shapes only.
 
     Args:
-        config: the model's configuration, see ``load_config``.
+        config: The model's configuration, see ``load_config``.
     """
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config(config)
 
 
 def load_config(model_path: str | Path) -> PreTrainedConfig:
-    """Opens the configuration of a Hugging Face folder.
+    """Read the configuration of a Hugging Face folder.
 
     Args:
-        model_path: folder with the model's files.
+        model_path: The folder with the model's files.
 
     Raises:
-        ConfigError: if there is no such folder, or transformers does not know its architecture.
+        ConfigError: The folder does not exist, or transformers does not know the architecture.
     """
     folder = existing_model_folder(model_path)
     try:
@@ -78,13 +78,13 @@ def load_config(model_path: str | Path) -> PreTrainedConfig:
 
 
 def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
-    """Returns the torch dtype of a name such as ``"bfloat16"``.
+    """Return the torch dtype with a name such as ``"bfloat16"``.
 
     Args:
-        dtype: a name or a dtype.
+        dtype: A name or a dtype.
 
     Raises:
-        ConfigError: if torch has no floating-point dtype of this name.
+        ConfigError: torch has no floating-point dtype of this name.
     """
     resolved = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(resolved, torch.dtype) or not resolved.is_floating_point:

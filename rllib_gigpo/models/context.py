@@ -1,4 +1,4 @@
-"""A model folder and the longest sequence that its model was built for; read from JSON alone."""
+"""Checks on a model folder and its context length that read only JSON."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LENGTHS = ("max_position_embeddings", "n_positions", "max_seq_len")
 
 
 def existing_model_folder(model_path: str | Path | None) -> Path:
-    """Return ``model_path`` as a path, having checked that it is a model's folder.
+    """Return ``model_path`` as a path, after checking that it is a model folder.
 
     Raises:
-        ConfigError: There is no such folder, or no ``config.json`` in it.
+        ConfigError: The folder does not exist or has no ``config.json``.
     """
     if model_path is None:
         raise ConfigError(
@@ -27,18 +27,18 @@ def existing_model_folder(model_path: str | Path | None) -> Path:
     if not (folder / "config.json").is_file():
         found = "is a folder without config.json" if folder.is_dir() else "is not a folder"
         raise ConfigError(
-            f"model_path={str(model_path)!r} {found}: models are never downloaded; give the path of"
+            f"model_path={str(model_path)!r} {found}. Models are never downloaded: give the path of"
             " a Hugging Face folder on this machine (config.json, safetensors, tokenizer files), or"
-            " make a small one with `rllib warm-start`"
+            " make a small model with `rllib warm-start`"
         )
     return folder
 
 
 def read_config(model_path: str | Path | None) -> dict[str, Any]:
-    """Read the configuration of a model's folder.
+    """Read the configuration of a model folder.
 
     Raises:
-        ConfigError: There is no such folder, or its configuration is not JSON.
+        ConfigError: The folder does not exist, or its configuration is not JSON.
     """
     file = existing_model_folder(model_path) / "config.json"
     try:
@@ -48,13 +48,13 @@ def read_config(model_path: str | Path | None) -> dict[str, Any]:
 
 
 def context_length(config: Mapping[str, Any]) -> int | None:
-    """Return how many tokens, prompt and response together, a model takes.
+    """Return the context length of a model: the tokens of prompt and response together.
 
     Args:
-        config: Its configuration; of a model of text and images, the text part counts.
+        config: The model's configuration; for a model of text and images, the text part counts.
 
     Returns:
-        The number; None where the configuration does not say, or stretches its positions.
+        The length, or None if the configuration does not give it or scales the positions (RoPE).
     """
     text = config.get("text_config") or config
     rope = text.get("rope_parameters") or text.get("rope_scaling") or {}
@@ -66,20 +66,20 @@ def context_length(config: Mapping[str, Any]) -> int | None:
 def check_context_length(
     config: Mapping[str, Any], *, max_prompt_tokens: int, max_response_tokens: int
 ) -> None:
-    """Check that a model takes the longest prompt together with the longest response.
+    """Check that the longest prompt and the longest response fit a model's context together.
 
     Args:
         config: The model's configuration.
-        max_prompt_tokens: Bound of the prompts, in tokens.
-        max_response_tokens: Bound of the responses, in tokens.
+        max_prompt_tokens: Length of the longest prompt.
+        max_response_tokens: Length of the longest response.
 
     Raises:
-        ConfigError: It does not.
+        ConfigError: They do not fit.
     """
     length = context_length(config)
     wanted = max_prompt_tokens + max_response_tokens
     if length is not None and wanted > length:
         raise ConfigError(
             f"{max_prompt_tokens=} and {max_response_tokens=} need a context of {wanted} tokens,"
-            f" but the model's has {length}; lower them with .llm(...), or use a model with more"
+            f" but the model has {length}; lower them with .llm(...), or use a model with more"
         )

@@ -1,4 +1,4 @@
-"""LoRA: small trainable matrices beside frozen weights (arXiv 2106.09685), with peft."""
+"""LoRA: small trainable matrices added to frozen weights (arXiv 2106.09685), with peft."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _FILE_PREFIX = "base_model.model."
 
 
 def add_lora(model: Any, settings: LoraSettings, *, seed: int = 0) -> None:
-    """Put adapters into a model, in place; its own weights are frozen, B begins at 0.
+    """Add adapters to a model in place and freeze its own weights; B starts at 0.
 
     Args:
         model: A Hugging Face causal LM.
-        settings: Size and place.
-        seed: Of A's random start, so that it is the same in every Learner and run.
+        settings: The size and place of the adapters.
+        seed: The seed of A's random values, which are then equal in every Learner and run.
 
     Raises:
-        ConfigError: One of the names is of no layer, or of an embedding.
+        ConfigError: A name matches no linear layer, or matches an embedding.
         MissingExtraError: peft is not installed.
     """
     try:
@@ -53,22 +53,22 @@ def add_lora(model: Any, settings: LoraSettings, *, seed: int = 0) -> None:
         raise _bad_targets(targets, "must all be linear layers", choices) from error
     wrapped = dict(_lora_layers(model))
     if any(layer.base_layer in embeddings for layer in wrapped.values()):
-        # Tied, both are one matrix: the adapter of one would be lost in the other.
-        raise _bad_targets(targets, "include an embedding, which gets no adapter here", choices)
+        # Tied embeddings are one matrix, so the adapter of one would be missing from the other.
+        raise _bad_targets(targets, "include an embedding, which cannot have an adapter", choices)
     names = [] if isinstance(targets, str) else targets
     unknown = [name for name in names if not any(_is_named(path, name) for path in wrapped)]
     if unknown:
-        raise _bad_targets(targets, f"name {unknown!r}, which match no layer", choices)
+        raise _bad_targets(targets, f"include {unknown!r}, which match no layer", choices)
 
 
 def has_lora(model: nn.Module) -> bool:
-    """Whether a model has adapters."""
+    """Return whether a model has adapters."""
     return any(True for _ in _lora_layers(model))
 
 
 @contextmanager
 def lora_disabled(model: nn.Module) -> Iterator[None]:
-    """Make a model what it was before `add_lora`, for a while."""
+    """Disable a model's adapters inside the block."""
     layers = [layer for _, layer in _lora_layers(model)]
     for layer in layers:
         layer.enable_adapters(False)
@@ -81,13 +81,13 @@ def lora_disabled(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def merged_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield the weights under their Hugging Face names, W + (alpha / r)·B·A in one matrix.
+    """Yield the weights under their Hugging Face names, merged as W + (alpha / r)·B·A.
 
     Args:
-        model: With or without adapters.
+        model: A model with or without adapters.
 
     Yields:
-        (name, tensor) on the model's device; without adapters the weights themselves.
+        (name, tensor) on the model's device; without adapters, the weights themselves.
     """
     layers = dict(_lora_layers(model))
     for name, value in model.state_dict().items():
@@ -103,7 +103,7 @@ def merged_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def adapter_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield the adapters' matrices under the names that peft writes to files."""
+    """Yield the adapters' matrices under the names in peft's files."""
     from peft.utils import get_peft_model_state_dict
 
     for name, value in get_peft_model_state_dict(model, adapter_name=ADAPTER).items():
@@ -111,7 +111,7 @@ def adapter_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def save_adapter(model: nn.Module, settings: LoraSettings, folder: Path) -> None:
-    """Write the adapters alone, in peft's format."""
+    """Write only the adapters, in peft's format."""
     from peft import LoraConfig
     from safetensors.torch import save_file
 
@@ -128,10 +128,10 @@ def save_adapter(model: nn.Module, settings: LoraSettings, folder: Path) -> None
 
 
 def load_adapter(model: nn.Module, folder: Path) -> None:
-    """Read what `save_adapter` has written.
+    """Load the adapters that `save_adapter` wrote.
 
     Raises:
-        CheckpointError: There is none, or it has another rank or other layers.
+        CheckpointError: The folder has no adapter, or one with another rank or other layers.
     """
     from peft.utils import set_peft_model_state_dict
     from safetensors.torch import load_file
@@ -139,14 +139,14 @@ def load_adapter(model: nn.Module, folder: Path) -> None:
     file = folder / _ADAPTER_FILE
     if not file.is_file():
         raise CheckpointError(
-            f"{folder} holds no adapter: the checkpoint was made without lora; restore it so"
+            f"{folder} holds no adapter: the checkpoint was made without lora; restore without it"
         )
     state = {name.removeprefix(_FILE_PREFIX): value for name, value in load_file(file).items()}
     own = sum(value.numel() for name, value in model.state_dict().items() if ".lora_" in name)
     saved = sum(value.numel() for value in state.values())
     if own != saved:
         raise CheckpointError(
-            f"{folder}: the adapter has {saved:,} numbers and the config's lora asks for {own:,};"
+            f"{folder}: the adapter has {saved:,} parameters, but the config's lora has {own:,};"
             " restore with the config that made the checkpoint"
         )
     set_peft_model_state_dict(model, state, adapter_name=ADAPTER)
@@ -164,7 +164,7 @@ def _linear_names(model: nn.Module, *, without: Sequence[nn.Module]) -> list[str
 
 
 def _is_named(path: str, name: str) -> bool:
-    """Whether a layer has a name, or ends in it: what peft goes by."""
+    """Return whether peft matches a layer to a name: the path is the name or ends in it."""
     return path == name or path.endswith(f".{name}")
 
 

@@ -1,4 +1,4 @@
-"""The settings of LoRA; without torch, so that a config can be checked without it."""
+"""The settings of LoRA; without torch, so a config can be checked without it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, Literal
 from rllib_gigpo.options.records import Options, require
 
 ADAPTER_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""The sizes of a slot for an adapter in vLLM 0.32."""
+"""The adapter ranks that vLLM 0.32 has slots for."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraSettings(Options):
-    """The size and the place of the adapters.
+    """The size and place of the adapters.
 
     Attributes:
-        rank: r of A (r, in) and B (out, r), at least 1.
-        alpha: The adapter's output is scaled by alpha / rank, at least 1.
-        target_modules: Names, or ends of names, of linear layers, each of which must match one;
-            "all-linear" for all but the output embedding, or another regular expression of whole
-            names. The embeddings get no adapter.
-        sync: How the engine gets new weights. "merged": W + (alpha / rank)·B·A in the place of W,
-            for any engine; generation costs nothing more. "adapter": A and B alone, which vLLM adds
-            to its activations; less to send, for large models.
+        rank: Rank r of A (r, in) and B (out, r), at least 1.
+        alpha: The adapter's output is scaled by alpha / rank; at least 1.
+        target_modules: A list of names, or ends of names, each of which must match a linear layer;
+            "all-linear" for all but the output embedding; or a regular expression for whole names.
+            Embeddings cannot have an adapter.
+        sync: How the engine gets new weights. "merged": W + (alpha / rank)·B·A instead of W, for
+            any engine, at no extra cost in generation. "adapter": only A and B, which vLLM adds to
+            its activations; less to send for large models.
     """
 
     rank: int = 64
@@ -33,22 +33,22 @@ class LoraSettings(Options):
     sync: Literal["merged", "adapter"] = "merged"
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range and targets that are not names."""
+        """Check the ranges of the numbers and the form of the targets."""
         require(self, rank=">= 1", alpha=">= 1")
         if not _are_names(self.target_modules):
             raise ValueError(
-                f"target_modules={self.target_modules!r} must be 'all-linear' or a list of names"
-                " of layers, such as ['q_proj', 'v_proj']"
+                f"target_modules={self.target_modules!r} must be 'all-linear' or a list of layer"
+                " names, such as ['q_proj', 'v_proj']"
             )
         if self.is_hot and self.rank > ADAPTER_RANKS[-1]:
             raise ValueError(
-                f"rank={self.rank} is too much for sync='adapter' in vLLM, which takes"
+                f"rank={self.rank} is too large for sync='adapter', because vLLM allows at most"
                 f" {ADAPTER_RANKS[-1]}; use sync='merged'"
             )
 
     @property
     def is_hot(self) -> bool:
-        """Whether the engine gets the adapter alone."""
+        """Whether the engine receives only the adapter."""
         return self.sync == "adapter"
 
 

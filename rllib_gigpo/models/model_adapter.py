@@ -1,6 +1,6 @@
-"""The one place that knows how a Hugging Face causal LM runs on a micro-batch.
+"""The one place that knows how to run a Hugging Face causal LM on a micro-batch.
 
-Torch and transformers only: no Ray, no pydantic, so that any machine with a GPU can test it.
+It needs only torch and transformers, not Ray or pydantic, so any machine with a GPU can test it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ NamedTensors = Iterator[tuple[str, torch.Tensor]]
 
 
 class ModelAdapter:
-    """Hidden states, head, logit transforms and weights of a causal LM."""
+    """The hidden states, output head, logit transform and weights of a causal LM."""
 
     def __init__(self, model: Any) -> None:
-        """Look at ``model``, a Hugging Face causal LM, with or without adapters."""
+        """Wrap ``model``, a Hugging Face causal LM with or without adapters."""
         self.model = model
         self._transform = logit_transform(model.config.get_text_config())
 
     def hidden_states(self, micro_batch: MicroBatch) -> torch.Tensor:
-        """Run the model without its output embedding: (B·L, H) last hidden states."""
+        """Run the model up to its last hidden states, (B·L, H)."""
         output = self.model.base_model(input_ids=micro_batch.input_ids, use_cache=False)
         return output.last_hidden_state.flatten(0, 1)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Run the output embedding and what the model does to its logits: (C, H) -> (C, V)."""
+        """Run the output embedding and the logit transform: (C, H) -> (C, V)."""
         return self._transform(self.model.get_output_embeddings()(hidden))
 
     def response_scores(
@@ -46,9 +46,9 @@ class ModelAdapter:
         """Score the response tokens of a micro-batch.
 
         Args:
-            micro_batch: On the model's device.
-            hidden: Of `hidden_states`.
-            chunk_tokens: Rows of logits that exist at a time.
+            micro_batch: A micro-batch on the model's device.
+            hidden: The result of `hidden_states`.
+            chunk_tokens: Number of rows of logits that exist at a time.
             entropy_gradient: Whether the entropy carries a gradient.
 
         Returns:
@@ -63,22 +63,22 @@ class ModelAdapter:
         )
 
     def weights(self) -> NamedTensors:
-        """Yield (Hugging Face name, tensor), a tied ``lm_head.weight`` included, adapters merged.
+        """Yield (Hugging Face name, tensor), with adapters merged and a tied ``lm_head.weight``.
 
-        Without the tied name an engine that keeps its output matrix apart goes stale.
+        Without the tied head, an engine that keeps its own output matrix would go stale.
         """
         return merged_weights(self.model)
 
 
 def logit_transform(config: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What a model does to its logits after the output embedding.
+    """Return the transform that a model applies to its logits after the output embedding.
 
     Args:
-        config: The text part of its configuration.
+        config: The text part of the model's configuration.
 
     Returns:
         A function of logits (C, V): Cohere's factor, Granite's divisor, Gemma's soft cap
-        (``cap·tanh(z / cap)``, Gemma 2, arXiv 2408.00118, section 2), or nothing.
+        (``cap·tanh(z / cap)``, Gemma 2, arXiv 2408.00118, section 2), or the identity.
     """
     scale = getattr(config, "logit_scale", None) or 1.0
     divisor = getattr(config, "logits_scaling", None) or 1.0
@@ -95,10 +95,10 @@ def logit_transform(config: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def disable_dropout(model: nn.Module) -> None:
-    """Set every dropout to 0: before the first step the ratio to the rollout must be 1."""
+    """Set every dropout to 0: the ratio to the rollout must be 1 before the first step."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-        # Attention layers of transformers keep their rate as a plain number.
+        # Attention layers in transformers keep their dropout rate as a plain number.
         if isinstance(getattr(module, "attention_dropout", None), float):
             setattr(module, "attention_dropout", 0.0)  # noqa: B010 - not a declared attribute

@@ -1,4 +1,4 @@
-"""A language model for two CPU cores: a Qwen2 of about a million parameters, with a tokenizer."""
+"""A language model for two CPU cores: a Qwen2 with about a million parameters and a tokenizer."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ PAD_TOKEN = "<|pad|>"
 START_TOKEN = "<|im_start|>"
 END_TOKEN = "<|im_end|>"
 _SPECIAL_TOKENS = [PAD_TOKEN, START_TOKEN, END_TOKEN]
-# Every text can be written with the 256 bytes, so fewer entries than these would lose text.
+# With all 256 bytes the tokenizer can write any text; with fewer entries it would lose some.
 MIN_VOCAB_SIZE = 256 + len(_SPECIAL_TOKENS)
 
 CHAT_TEMPLATE = (
@@ -31,26 +31,25 @@ CHAT_TEMPLATE = (
 
 
 def build_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """Fits a byte-level BPE tokenizer with a chat template on ``texts``.
+    """Fit a byte-level BPE tokenizer with a chat template to ``texts``.
 
-    The result depends on the texts alone. It has fewer than ``vocab_size`` entries if the texts
-    hold fewer words and pieces; ``<|im_end|>`` ends a turn (eos).
+    The result depends only on the texts. It has fewer than ``vocab_size`` entries if the texts
+    have fewer words and pieces. ``<|im_end|>`` ends a turn (eos).
 
     Args:
-        texts: what the tokenizer shall write in few tokens: prompts and responses.
-        vocab_size: upper bound of the number of entries.
+        texts: The text to encode in few tokens: prompts and responses.
+        vocab_size: Upper bound on the number of entries.
 
     Raises:
-        ConfigError: if ``vocab_size`` leaves no room for the 256 bytes and the special tokens.
+        ConfigError: ``vocab_size`` is too small for the 256 bytes and the special tokens.
     """
     if vocab_size < MIN_VOCAB_SIZE:
         raise ConfigError(
             f"vocab_size={vocab_size} is too small: a byte-level tokenizer needs at least "
-            f"{MIN_VOCAB_SIZE} entries. 1024 serves one environment."
+            f"{MIN_VOCAB_SIZE} entries. 1024 is enough for one environment."
         )
-    # transformers opens the tokenizer of a Qwen2 folder as Qwen2Tokenizer, with that class's own
-    # way of splitting words whatever tokenizer.json says; fitted with the same splitting, all
-    # readers agree.
+    # transformers opens the tokenizer of a Qwen2 folder as Qwen2Tokenizer, which ignores how
+    # tokenizer.json splits words. Fitted with that class's splitting, all readers agree.
     shell = Qwen2Tokenizer().backend_tokenizer
     fitted = Tokenizer(models.BPE())
     fitted.normalizer = shell.normalizer
@@ -61,7 +60,7 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    # The words of the chat frame stand in every prompt and shall be one token each.
+    # The role names are in every prompt, so each should be one token.
     fitted.train_from_iterator([*texts, *["system\nuser\nassistant\n"] * 1000], trainer)
     return _as_qwen2_tokenizer(fitted)
 
@@ -90,24 +89,24 @@ def build_model(
     max_position_embeddings: int = 1024,
     seed: int = 0,
 ) -> Qwen2ForCausalLM:
-    """Builds an untrained float32 Qwen2 for ``tokenizer``; leaves the global RNG as it was.
+    """Build an untrained float32 Qwen2 for ``tokenizer``; the global RNG does not change.
 
     Args:
-        tokenizer: its length is the vocabulary's size, its eos and pad tokens go into the configs.
-        hidden_size: width; a multiple of ``num_heads``. vLLM's CPU attention needs heads of width
-            32, 64, 80, 96, 112, 128, 192 or 256.
-        num_layers: number of transformer blocks.
-        num_heads: number of attention heads.
-        tie_word_embeddings: whether input and output embeddings are one matrix.
-        max_position_embeddings: longest sequence, prompt and response together, in tokens.
-        seed: of the initial weights.
+        tokenizer: The tokenizer, which sets the vocabulary's size and the eos and pad tokens.
+        hidden_size: The width, a multiple of ``num_heads``. vLLM's CPU attention needs heads of
+            width 32, 64, 80, 96, 112, 128, 192 or 256.
+        num_layers: Number of transformer blocks.
+        num_heads: Number of attention heads.
+        tie_word_embeddings: Whether input and output embeddings are one matrix.
+        max_position_embeddings: Longest sequence, prompt and response together, in tokens.
+        seed: The seed of the initial weights.
 
     Raises:
-        ConfigError: if ``hidden_size`` is no multiple of ``num_heads``.
+        ConfigError: ``hidden_size`` is not a multiple of ``num_heads``.
     """
     if hidden_size % num_heads:
         raise ConfigError(
-            f"hidden_size={hidden_size} is no multiple of num_heads={num_heads}; try "
+            f"hidden_size={hidden_size} is not a multiple of num_heads={num_heads}; try "
             f"hidden_size={num_heads * max(1, round(hidden_size / num_heads))}."
         )
     config = Qwen2Config(
@@ -119,8 +118,8 @@ def build_model(
         num_key_value_heads=num_heads,
         max_position_embeddings=max_position_embeddings,
         tie_word_embeddings=tie_word_embeddings,
-        # The usual 0.02 suits a width of thousands; here it would leave attention flat, and copying
-        # from the prompt unlearnt, for hundreds of steps.
+        # The usual 0.02 suits a width of thousands. Here it would keep attention flat for hundreds
+        # of steps, so the model would not learn to copy from the prompt.
         initializer_range=hidden_size**-0.5,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
 
 # Keys of model_config.
-CRITIC = "critic"  # of the Learner's state too
+CRITIC = "critic"  # also a key of the Learner's state
 LORA = "lora"
-SEED = "seed"  # of new weights
+SEED = "seed"  # for new weights
 # Keys of a training batch and of its result.
 MICRO_BATCH = "micro_batch"  # loss.packing.MicroBatch
 CHUNK_TOKENS = "chunk_tokens"  # int
 ENTROPY_GRADIENT = "entropy_gradient"  # bool
 LOGP = "logp"  # (S,) float32
 ENTROPY = "entropy"  # (S,) float32
-VALUES = "values"  # (B,) float32, with a critic only
+VALUES = "values"  # (B,) float32, only with a critic
 
 
 class CausalLMModule(TorchRLModule):
-    """A causal LM under training.
+    """A causal LM in training.
 
     ``model_config`` holds ``model_path``, and optionally ``dtype``, ``attn_implementation`` and
     ``gradient_checkpointing`` (see `models.causal_lm.load_causal_lm`), ``critic`` (see
@@ -49,7 +49,7 @@ class CausalLMModule(TorchRLModule):
 
     @classmethod
     def model_config_of(cls, settings: Settings, *, seed: int | None) -> dict[str, Any]:
-        """What a run's settings say about its model."""
+        """Return the ``model_config`` for a run's settings."""
         model, critic = settings.model, settings.loss.critic
         return {
             "model_path": model.model_path,
@@ -66,9 +66,9 @@ class CausalLMModule(TorchRLModule):
         """Open the model.
 
         Raises:
-            ConfigError: If the folder does not hold a model that can be trained.
-            GiGPOError: In place of any AttributeError: `RLModuleSpec.build()` (Ray 2.60) takes that
-                for an outdated constructor, builds again and hides the error.
+            ConfigError: The folder does not hold a model that can be trained.
+            GiGPOError: Building the model raised an AttributeError. `RLModuleSpec.build()` (Ray
+                2.60) would mistake that for an outdated constructor, build again and hide it.
         """
         try:
             own = (CRITIC, LORA, SEED)
@@ -87,7 +87,7 @@ class CausalLMModule(TorchRLModule):
 
     @override(TorchRLModule)
     def get_initial_state(self) -> dict[str, Any]:
-        """No recurrent state: every row is whole."""
+        """Return no recurrent state: every row is whole."""
         return {}
 
     @override(TorchRLModule)
@@ -108,7 +108,7 @@ class CausalLMModule(TorchRLModule):
 
     @torch.no_grad()
     def values(self, micro_batch: MicroBatch) -> torch.Tensor:
-        """Value the states of a micro-batch: (B,) float32, without log-probabilities."""
+        """Return the critic's values for a micro-batch's states, (B,) float32."""
         assert self.critic is not None
         needs_trunk = not isinstance(self.critic, ModelCritic)
         trunk = self.adapter.hidden_states(micro_batch) if needs_trunk else torch.empty(0)
@@ -120,8 +120,8 @@ class CausalLMModule(TorchRLModule):
     ) -> dict[str, torch.Tensor]:
         """Return copies of the weights on the CPU, as tensors (NumPy has no bfloat16).
 
-        ``inference_only`` is how RLlib asks on behalf of EnvRunners. They get nothing here: their
-        engines take weights through `WeightSync` only, which counts versions and waits.
+        RLlib sets ``inference_only`` for EnvRunners. They get nothing here: their engines take
+        weights only through `WeightSync`, which counts versions and waits.
         """
         if inference_only:
             return {}
@@ -129,13 +129,13 @@ class CausalLMModule(TorchRLModule):
 
     @override(TorchRLModule)
     def set_state(self, state: dict[str, Any]) -> None:
-        """Load weights; unlike RLlib's, missing and unknown names are errors."""
+        """Load weights; unlike in RLlib, missing and unknown names are errors."""
         self.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
 
     def weights(self) -> NamedTensors:
-        """Yield (name, tensor) of what an engine gets, on the model's device.
+        """Yield (name, tensor) for the engine, on the model's device.
 
-        Adapters are merged, so that an engine knows nothing of them, or are all that is sent.
+        Adapters are either merged, so the engine sees plain weights, or sent alone.
         """
         if self.lora is not None and self.lora.is_hot:
             return adapter_weights(self.model)

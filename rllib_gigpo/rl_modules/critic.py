@@ -1,4 +1,4 @@
-"""Critics: from the state that a prompt tells, the return that is still to come."""
+"""Critics, which predict the remaining return from the state in a prompt."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rllib_gigpo.models.causal_lm import load_causal_lm
 
 
 class Critic(nn.Module, ABC):
-    """Values of the states at the last tokens of a micro-batch's prompts; at first 0 everywhere."""
+    """A predictor of state values from the last prompt tokens of a micro-batch; 0 at first."""
 
     def __init__(self, hidden_size: int) -> None:
-        """Make the linear layer; float32, because values have no reason to be coarse."""
+        """Build the linear layer, in float32 so that values stay precise."""
         super().__init__()
         self.value = nn.Linear(hidden_size, 1)
         nn.init.zeros_(self.value.weight)
@@ -24,14 +24,14 @@ class Critic(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, micro_batch: MicroBatch, trunk: torch.Tensor) -> torch.Tensor:
-        """Value the states.
+        """Return the values of the states.
 
         Args:
-            micro_batch: B rows.
-            trunk: (B·L, H) last hidden states of the policy.
+            micro_batch: A micro-batch of B rows.
+            trunk: The policy's last hidden states, (B·L, H).
 
         Returns:
-            (B,) float32.
+            The values, (B,) float32.
         """
 
     def _read(self, hidden: torch.Tensor, micro_batch: MicroBatch) -> torch.Tensor:
@@ -39,23 +39,23 @@ class Critic(nn.Module, ABC):
 
 
 class HeadCritic(Critic):
-    """A linear layer on the policy's trunk, which learns for both."""
+    """A linear layer on the policy's trunk; both losses train the trunk."""
 
     def forward(self, micro_batch: MicroBatch, trunk: torch.Tensor) -> torch.Tensor:
-        """Read the policy's hidden states, see the base class."""
+        """Return the values from the policy's hidden states."""
         return self._read(trunk, micro_batch)
 
 
 class ModelCritic(Critic):
-    """Its own model, which starts from the policy's start weights."""
+    """A second model, which starts from the policy's start weights."""
 
     def __init__(self, backbone: nn.Module, hidden_size: int) -> None:
-        """Put the linear layer on ``backbone``, a transformer without output embedding."""
+        """Add the linear layer to ``backbone``, a transformer without an output embedding."""
         super().__init__(hidden_size)
         self.backbone = backbone
 
     def forward(self, micro_batch: MicroBatch, trunk: torch.Tensor) -> torch.Tensor:
-        """Run the own backbone, see the base class."""
+        """Return the values from the critic's own hidden states."""
         output = self.backbone(input_ids=micro_batch.input_ids, use_cache=False)
         return self._read(output.last_hidden_state.flatten(0, 1), micro_batch)
 
@@ -64,12 +64,12 @@ def make_critic(kind: str | None, model: Any, model_config: dict[str, Any]) -> C
     """Build a critic.
 
     Args:
-        kind: "head", "model", or None for none.
+        kind: "head", "model", or None for no critic.
         model: The policy, a Hugging Face causal LM.
-        model_config: What the policy was opened with, see `load_causal_lm`.
+        model_config: The arguments that opened the policy, see `load_causal_lm`.
 
     Returns:
-        The critic.
+        The critic, or None.
     """
     hidden_size = model.config.get_text_config().hidden_size
     if kind == "head":

@@ -1,4 +1,4 @@
-"""The settings of a critic; without torch, so that a config can be checked without it."""
+"""The settings of a critic; without torch, so a config can be checked without it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rllib_gigpo.options.records import Options, require
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriticSettings(Options):
-    """A critic for rules that read values of states (ppo).
+    """Settings of the critic for rules that read state values (ppo).
 
     Attributes:
-        name: "head": a linear layer on the policy's trunk; "model": a second model, which starts
-            from the same weights.
-        lr: Learning rate of its own parameters, at least 0.
-        vf_loss_coeff: Weight of its loss, at least 0.
-        vf_clip_param: How far a value may move per iteration, in units of returns, above 0; None
-            for any.
+        name: "head": a linear layer on the policy's trunk; "model": a second model that starts from
+            the same weights.
+        lr: Learning rate of the critic's own parameters, at least 0.
+        vf_loss_coeff: Weight of the critic's loss, at least 0.
+        vf_clip_param: Bound on the change of a value per iteration, in units of returns, above 0;
+            None for no bound.
     """
 
     short: ClassVar[str | None] = "name"
@@ -29,5 +29,5 @@ class CriticSettings(Options):
     vf_clip_param: float | None = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
+        """Check that the numbers are in range."""
         require(self, lr=">= 0", vf_loss_coeff=">= 0", vf_clip_param="> 0")

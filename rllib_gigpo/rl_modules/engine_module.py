@@ -1,6 +1,6 @@
-"""The EnvRunner's RLModule: `submit` and `poll` in place of a forward pass that would block.
+"""The EnvRunner's RLModule: `submit` and `poll` instead of a forward pass that would block.
 
-The engine starts once, with the module, and lives as long. `set_state` is the weight update.
+The engine starts with the module and lives as long as it. `set_state` is the weight update.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ class EngineModule(RLModule):
 
     @override(RLModule)
     def get_initial_state(self) -> dict[str, Any]:
-        """No recurrent state: every prompt is whole."""
+        """Return no recurrent state: every prompt is whole."""
         return {}
 
     def submit(self, requests: Sequence[GenerationRequest]) -> None:
-        """Let ``requests`` join the running batch."""
+        """Add ``requests`` to the running batch."""
         self.engine.submit(requests)
 
     def poll(self) -> list[Generation]:
-        """Advance the engine; what has finished."""
+        """Advance the engine and return what has finished."""
         return self.engine.poll()
 
     @override(RLModule)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The policy version only: the weights belong to the Learner."""
+        """Return only the policy version: the weights belong to the Learner."""
         return {VERSION: self.engine.weight_version}
 
     @override(RLModule)
     def set_state(self, state: dict[str, Any]) -> None:
-        """Load ``state["weights"]`` as version ``state["version"]``; without weights, nothing."""
+        """Load ``state["weights"]``, if present, as version ``state["version"]``."""
         if WEIGHTS in state:
             self.engine.load_weights(state[WEIGHTS], state[VERSION])
 

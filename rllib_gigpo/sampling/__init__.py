@@ -1,1 +1,1 @@
-"""From tasks to batches: which groups are played, by whom, and what they tell."""
+"""From tasks to batches: the choice of groups, the EnvRunners that play them, and metrics."""

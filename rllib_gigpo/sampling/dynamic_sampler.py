@@ -1,7 +1,7 @@
-"""Dynamic sampling: a batch of groups that teach something, and exactly as many as asked for.
+"""Dynamic sampling: fill the batch with groups that have a learning signal.
 
-DAPO, arXiv 2503.14476, section 3.2. A group whose episode returns are all equal has no advantage at
-the episode level; it is set aside, and only the missing groups are drawn again.
+DAPO, arXiv 2503.14476, section 3.2. If all episode returns of a group are equal, its episode
+advantages are 0. The sampler sets such groups aside and draws only the missing groups again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class DynamicSampling(Options):
     """Replace groups whose episode returns are all equal.
 
     Attributes:
-        max_resamples: How often per iteration missing groups are drawn again, at least 1.
+        max_resamples: How often per iteration to draw missing groups again, at least 1.
     """
 
     can_be_true: ClassVar[bool] = True
@@ -30,20 +30,20 @@ class DynamicSampling(Options):
     max_resamples: int = 10
 
     def __post_init__(self) -> None:
-        """Check the bound."""
+        """Check that the number is in range."""
         require(self, max_resamples=">= 1")
 
 
 class DynamicSampler:
-    """A `GroupSampler` that sets groups without spread aside and tops the batch up."""
+    """A `GroupSampler` that replaces groups without spread."""
 
     def __init__(self, sampler: GroupSampler, *, max_resamples: int) -> None:
-        """Prepare to sample.
+        """Wrap a sampler.
 
         Args:
-            sampler: Who samples.
-            max_resamples: How often missing groups are drawn again; what is missing then is filled
-                with groups that were set aside, the oldest first.
+            sampler: The sampler to wrap.
+            max_resamples: How often to draw missing groups again; groups that are still missing
+                are then replaced by those set aside, oldest first.
         """
         self._sampler = sampler
         self._max_resamples = max_resamples
@@ -58,10 +58,10 @@ class DynamicSampler:
         """Sample ``num_groups`` groups; see `GroupSampler.sample`.
 
         Returns:
-            The batch; what was set aside and did not fill it up is in ``filtered``.
+            The batch; groups set aside and not used are in ``filtered``.
 
         Raises:
-            RolloutError: As `GroupSampler.sample`.
+            RolloutError: See `GroupSampler.sample`.
         """
         result, aside = SampleResult(), list[FinishedGroup]()
         for _ in range(self._max_resamples + 1):
@@ -80,5 +80,5 @@ class DynamicSampler:
 
 
 def has_spread(group: FinishedGroup) -> bool:
-    """Whether two episodes of a group have different returns, penalties left out."""
+    """Return whether two episodes of a group have different returns, penalties excluded."""
     return len({math.fsum(episode.get_rewards()) for episode in group.episodes}) > 1

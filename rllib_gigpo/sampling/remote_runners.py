@@ -1,4 +1,4 @@
-"""Remote EnvRunners: who plays which groups, and what becomes of those that break on the way."""
+"""Distributes groups over remote EnvRunners, and handles EnvRunners that fail."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PROBE_INTERVAL_S = 1.0
 
 
 class RemoteRunners:
-    """Shares tasks out over the healthy EnvRunners and gathers what they bring.
+    """The player of tasks on the healthy remote EnvRunners.
 
-    An EnvRunner that dies, hangs, or whose engine fails costs its groups and is started again; an
-    error that would come again, such as one in a connector, is raised here with its cause.
+    If an EnvRunner dies or hangs, or its engine fails, its groups are lost and it is restarted. An
+    error that would recur, such as one in a connector, is raised here with its cause.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class RemoteRunners:
         restore_timeout_s: float,
         resync: Callable[[], Any],
     ) -> None:
-        """Prepare to sample.
+        """Set the EnvRunners and how to restore them.
 
         Args:
-            env_runner_group: Who samples.
-            timeout_s: Longest wait for one EnvRunner's share.
-            restore: Takes EnvRunners that have come back into service, with the newest weights.
-            restore_timeout_s: Longest wait for an EnvRunner to come back when all are dead.
-            resync: Gives every EnvRunner the newest weights.
+            env_runner_group: The EnvRunners that sample.
+            timeout_s: Longest wait for an EnvRunner's share.
+            restore: Puts restarted EnvRunners back into service, with the newest weights.
+            restore_timeout_s: Longest wait for an EnvRunner to restart when all are dead.
+            resync: Sends the newest weights to every EnvRunner.
         """
         self._group = env_runner_group
         self._timeout_s = timeout_s
@@ -51,11 +51,11 @@ class RemoteRunners:
         self._resynced: set[int] = set()
 
     def sample(self, tasks: Sequence[GroupTask], *, weight_version: int) -> SampleResult:
-        """Play ``tasks``; groups of which nothing came back are among the lost ones.
+        """Play ``tasks``; the groups of an EnvRunner that does not answer are lost.
 
         Raises:
             RolloutError: No EnvRunner is left, or one failed in the user's code.
-            WeightSyncError: An EnvRunner holds other weights, also after they were sent again.
+            WeightSyncError: An EnvRunner has other weights, even after they were sent again.
         """
         self._await_healthy_runner()
         runner_ids = self._group.healthy_env_runner_ids()
@@ -71,7 +71,7 @@ class RemoteRunners:
             for runner_id, share in shares.items()
         ]
         result = sum(parts, SampleResult())
-        longest_s = max(part.stats.seconds for part in parts)  # they work side by side
+        longest_s = max(part.stats.seconds for part in parts)  # they run in parallel
         return replace(result, stats=replace(result.stats, seconds=longest_s))
 
     def _play(
@@ -81,7 +81,7 @@ class RemoteRunners:
             index = env_runner.worker_index
             try:
                 return index, env_runner.sample_groups(shares[index], weight_version=weight_version)
-            except GiGPOError as error:  # RLlib only logs what a remote runner raises
+            except GiGPOError as error:  # RLlib only logs a remote runner's exceptions
                 return index, error
             except Exception:
                 return index, RolloutError(f"EnvRunner {index} failed:\n{traceback.format_exc()}")
@@ -98,15 +98,15 @@ class RemoteRunners:
     def _part(
         self, runner_id: int, answer: SampleResult | GiGPOError | None, share: list[GroupTask]
     ) -> SampleResult:
-        """What one EnvRunner's answer means for its share."""
+        """Turn an EnvRunner's answer into the result of its share."""
         if answer is None:
-            message = "its EnvRunner died or did not answer in time; see Ray's log of that actor"
+            message = "its EnvRunner died or did not answer in time; see that actor's log in Ray"
             return _all_lost(share, "runner", message)
         if isinstance(answer, EngineError):
             self._retire(runner_id)
             return _all_lost(share, "engine", str(answer))
         if isinstance(answer, WeightSyncError) and runner_id not in self._resynced:
-            # Ray has restarted it between two calls, unnoticed.
+            # Ray restarted it between two calls, and RLlib did not notice.
             self._resynced.add(runner_id)
             self._resync()
             return _all_lost(share, "weights", str(answer))
@@ -116,7 +116,7 @@ class RemoteRunners:
         return answer
 
     def _await_healthy_runner(self) -> None:
-        """With all EnvRunners dead: wait for a new one, whose engine has to start first."""
+        """If all EnvRunners are dead, wait until one has restarted with its engine."""
         deadline = time.monotonic() + self._restore_timeout_s
         while not self._group.healthy_env_runner_ids():
             self._restore()
@@ -124,16 +124,17 @@ class RemoteRunners:
                 return
             if time.monotonic() >= deadline:
                 raise RolloutError(
-                    f"All EnvRunners have died and none came back in {self._restore_timeout_s:g} s:"
-                    " see Ray's logs of these actors for the cause. A longer wait:"
+                    "All EnvRunners have died and none restarted within"
+                    f" {self._restore_timeout_s:g} s: see these actors' logs in Ray for the cause,"
+                    " or wait longer with"
                     " config.fault_tolerance(env_runner_restore_timeout_s=...)."
                 )
             time.sleep(_PROBE_INTERVAL_S)
 
     def _retire(self, runner_id: int) -> None:
-        """End an EnvRunner that is of no use any more; Ray starts another in its place.
+        """Kill a failed EnvRunner; Ray restarts it.
 
-        RLlib keeps one that hangs in service, and would wait for it again and again.
+        RLlib keeps a hanging EnvRunner in service, and would wait for it again and again.
         """
         if runner_id in self._group.healthy_env_runner_ids():
             manager = self._group._worker_manager

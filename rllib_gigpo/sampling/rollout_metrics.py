@@ -16,16 +16,16 @@ _Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
 def rollout_metrics(result: SampleResult) -> dict[str, Any]:
-    """Metrics of one sampling phase; rates count every episode, or every step, once.
+    """Compute the metrics of a sampling phase; rates weight all episodes, or all steps, equally.
 
-    Everything is of all episodes that were played, before dynamic sampling filters some, except
-    what begins with ``batch_``, which is of those in the batch.
+    Metrics cover all episodes played, before dynamic sampling filters some. Those that begin with
+    ``batch_`` cover only the episodes in the batch.
 
     Args:
-        result: What was sampled.
+        result: The sampled groups.
 
     Returns:
-        Nested dict under the names that `rllib_gigpo.reports.results` reads.
+        A nested dict with the names that `rllib_gigpo.reports.results` reads.
     """
     batch = result.episodes
     episodes = batch + [episode for group in result.filtered for episode in group.episodes]
@@ -60,19 +60,11 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
     }
 
 
-def evaluation_metrics(result: SampleResult) -> dict[str, Any]:
-    """`rollout_metrics` of one episode per test task, with a confidence interval of the success."""
-    metrics = rollout_metrics(result)
-    num_won = sum(has_won(episode) for episode in result.episodes)
-    low, high = wilson_interval(num_won, len(result.episodes))
-    return {**metrics, "success_ci_low": low, "success_ci_high": high}
-
-
 def has_won(episode: Any) -> bool:
-    """Whether an episode succeeded.
+    """Return whether an episode succeeded.
 
-    The environment's last ``info["won"]`` where it says so; else whether the episode terminated
-    with a positive return.
+    If the environment's last info has ``won``, that decides; otherwise an episode succeeds if it
+    terminates with a positive return.
     """
     last_info = episode.get_infos(-1)
     if "won" in last_info:
@@ -81,7 +73,7 @@ def has_won(episode: Any) -> bool:
 
 
 def tag_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, float]]:
-    """Success and return per tag of ``info["tags"]``; several tags count for each."""
+    """Compute success and return per tag of ``info["tags"]``; an episode counts for each tag."""
     by_tag: dict[str, list[Any]] = defaultdict(list)
     for episode in episodes:
         for tag in episode.get_infos(0).get("tags", ()):
@@ -100,10 +92,10 @@ def _of_one_tag(episodes: Sequence[Any]) -> dict[str, float]:
 
 
 def wilson_interval(num_won: int, num_episodes: int) -> tuple[float, float]:
-    """95 % confidence interval of a success probability (Wilson's score interval).
+    """Return the 95 % confidence interval of a success probability (Wilson's score interval).
 
-    Unlike the normal approximation it stays inside [0, 1] and is honest near 0 and 1.
-    No episodes give (0, 1).
+    Unlike the normal approximation, it stays inside [0, 1] and is reliable near 0 and 1.
+    Without episodes it is (0, 1).
     """
     if num_episodes == 0:
         return 0.0, 1.0

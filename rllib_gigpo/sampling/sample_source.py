@@ -1,4 +1,4 @@
-"""What an iteration asks for groups of episodes: the seam between sampling and training."""
+"""The source of each iteration's batch: the interface between sampling and training."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Any, Protocol
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import SampleResult
-from rllib_gigpo.sampling.task_streams import TaskStream
+from rllib_gigpo.sampling.training_tasks import TaskStream
 
 
 class SampleSource(ABC):
-    """Gives batches of whole groups, one for each iteration."""
+    """A source of batches of whole groups, one per iteration."""
 
     @abstractmethod
     def sample(self, num_groups: int, *, weight_version: int) -> SampleResult:
-        """Take the next batch.
+        """Return the next batch.
 
         Args:
-            num_groups: Groups of the batch.
-            weight_version: The policy version that the Learners have just handed out.
+            num_groups: Number of groups in the batch.
+            weight_version: The policy version of the newest weights.
 
         Raises:
             RolloutError: The batch cannot be filled.
-            WeightSyncError: An EnvRunner holds other weights.
+            WeightSyncError: An EnvRunner has other weights.
         """
 
     @abstractmethod
     def get_state(self) -> dict[str, Any]:
-        """What is needed to go on from here."""
+        """Return the state to continue from."""
 
     @abstractmethod
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from where ``get_state`` was taken."""
+        """Continue from the state that ``get_state`` returned."""
 
 
 class Sampler(Protocol):
@@ -46,25 +46,25 @@ class Sampler(Protocol):
         *,
         weight_version: int,
     ) -> SampleResult:
-        """Sample ``num_groups`` groups of the tasks that ``draw`` gives."""
+        """Sample ``num_groups`` groups of the tasks that ``draw`` returns."""
 
 
 class SyncSource(SampleSource):
-    """Plays a batch when it is asked for, with the newest weights."""
+    """A source that plays each batch on request, with the newest weights."""
 
     def __init__(self, tasks: TaskStream, sampler: Sampler) -> None:
-        """Take tasks from a stream, and let a sampler have them played."""
+        """Take tasks from a stream and play them with a sampler."""
         self._tasks = tasks
         self._sampler = sampler
 
     def sample(self, num_groups: int, *, weight_version: int) -> SampleResult:
-        """Play until the batch is full, see the base class."""
+        """Play until the batch is full."""
         return self._sampler.sample(self._tasks.draw, num_groups, weight_version=weight_version)
 
     def get_state(self) -> dict[str, Any]:
-        """The position in the stream of tasks, see the base class."""
+        """Return the position in the stream of tasks."""
         return self._tasks.get_state()
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Move in the stream of tasks, see the base class."""
+        """Set the position in the stream of tasks."""
         self._tasks.set_state(state)

@@ -1,1 +1,1 @@
-"""New weights on their way from the Learner to every engine."""
+"""The transfer of new weights from the Learner to every engine."""

@@ -1,6 +1,6 @@
-"""Weights on their way into an engine: are they all there, is the head among them, one checksum.
+"""Checks on weights that an engine receives: completeness, the tied head, and a checksum.
 
-No engine is imported here: the Learner's side computes the same checksum with the same code.
+This module imports no engine, so the Learner computes the same checksum with the same code.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class WeightsChecksum:
-    """A checksum of named tensors that depends neither on their order nor on their device.
+    """A checksum of named tensors that does not depend on their order or device.
 
-    Every tensor's bits are read as integers and summed modulo 2**64 (exact, unlike a sum of
-    floats), and mixed with a hash of its name, shape and type; the results are added up.
+    Each tensor's bits are read as integers and summed modulo 2**64 (exact, unlike a sum of
+    floats), then mixed with a hash of its name, shape and dtype. The results are added.
     """
 
     def __init__(self, *, is_tied: bool = False) -> None:
@@ -30,7 +30,7 @@ class WeightsChecksum:
         self._is_tied = is_tied
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
-        """Add one tensor; the head of a tied model is the embedding's twin and does not count."""
+        """Add a tensor; the head of a tied model equals the embedding and does not count."""
         if self._is_tied and name == HEAD:
             return
         label = hashlib.sha256(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode()).digest()
@@ -44,10 +44,10 @@ class WeightsChecksum:
 
 
 def weights_checksum(named_tensors: NamedTensors, *, is_tied: bool = False) -> str:
-    """Return the ``WeightsChecksum`` of pairs of checkpoint name and tensor.
+    """Return the ``WeightsChecksum`` of ``(checkpoint name, tensor)`` pairs.
 
-    Compare it with ``InferenceEngine.weights_checksum()``: the tensors must have the type in which
-    they were sent, and ``is_tied`` is the model's ``tie_word_embeddings``.
+    To compare it with ``InferenceEngine.weights_checksum()``, pass the tensors in the dtype in
+    which they were sent, and the model's ``tie_word_embeddings`` as ``is_tied``.
     """
     checksum = WeightsChecksum(is_tied=is_tied)
     for name, tensor in named_tensors:
@@ -56,11 +56,10 @@ def weights_checksum(named_tensors: NamedTensors, *, is_tied: bool = False) -> s
 
 
 def with_tied_head(named_tensors: NamedTensors) -> Iterator[tuple[str, torch.Tensor]]:
-    """Pass a stream through; add the output head at its end if the stream has none.
+    """Pass a stream through, and add the output head at its end if the stream has none.
 
-    vLLM repacks the head into a layout of its own when it loads a model on a CPU, tied or not:
-    without this tensor the head would stay that of the previous weights, without a word (log-probs
-    were off by 1.3).
+    When vLLM loads a model on a CPU, it repacks the head, tied or not, into its own layout. Without
+    this tensor, the head would silently keep the previous weights (log-probs were off by 1.3).
     """
     embedding: torch.Tensor | None = None
     has_head = False
@@ -76,21 +75,21 @@ def with_tied_head(named_tensors: NamedTensors) -> Iterator[tuple[str, torch.Ten
 def checked(
     named_tensors: NamedTensors, shapes: Mapping[str, tuple[int, ...]], *, is_tied: bool
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """Pass a stream of weights through and hold it against the model's names and shapes.
+    """Pass a stream of weights through, and check it against the model's names and shapes.
 
     Args:
-        named_tensors: Pairs of checkpoint name and tensor.
-        shapes: What the model has; empty if that is not known, then only twins are found.
-        is_tied: The output head may be there or not.
+        named_tensors: Pairs of a checkpoint name and a tensor.
+        shapes: The model's shapes by name; if empty (unknown), only duplicates are found.
+        is_tied: Whether the model is tied, so that the stream may lack the output head.
 
     Raises:
-        EngineError: At an unknown name, a name twice or another shape; at the end, if tensors are
+        EngineError: A name is unknown or appears twice, a shape differs or, at the end, tensors are
             missing.
     """
     seen: set[str] = set()
     for name, tensor in named_tensors:
         if name in seen:
-            raise EngineError(f"The weight update holds {name!r} twice: send each tensor once.")
+            raise EngineError(f"The weight update has {name!r} twice: send each tensor once.")
         if shapes and not (is_tied and name == HEAD):
             _check_tensor(name, tuple(tensor.shape), shapes)
         seen.add(name)
@@ -106,11 +105,11 @@ def checked(
 def _check_tensor(name: str, shape: tuple[int, ...], shapes: Mapping[str, tuple[int, ...]]) -> None:
     if name not in shapes:
         raise EngineError(
-            f"The weight update holds {name!r}, which the engine's model does not have: send the "
+            f"The weight update has {name!r}, which the engine's model does not have: send the "
             "names of the checkpoint that the engine was started from."
         )
     if shape != shapes[name]:
         raise EngineError(
-            f"The weight update's {name!r} has shape {shape}, the engine's model {shapes[name]}: "
-            "Learner and engine were built from different models."
+            f"In the weight update, {name!r} has shape {shape}, but the engine's model has "
+            f"{shapes[name]}: build the Learner and the engine from the same model."
         )

@@ -1,4 +1,4 @@
-"""Weights in chunks, and a chunk in shared memory for an engine that runs in other processes."""
+"""Weights in chunks, and chunks in shared memory for engines in other processes."""
 
 import os
 import tempfile
@@ -16,7 +16,7 @@ Chunk = list[tuple[str, torch.Tensor]]
 
 
 def chunked(named_tensors: NamedTensors, *, max_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
-    """Cut a stream of tensors into lists of at most ``max_bytes`` (one tensor may be larger)."""
+    """Split a stream of tensors into lists of at most ``max_bytes`` (one tensor may be larger)."""
     chunk: Chunk = []
     num_bytes = 0
     for name, tensor in named_tensors:
@@ -30,11 +30,11 @@ def chunked(named_tensors: NamedTensors, *, max_bytes: int = CHUNK_BYTES) -> Ite
 
 
 class SharedChunk:
-    """A chunk copied to shared memory for the life of a ``with`` block.
+    """A chunk copied to shared memory for the duration of a ``with`` block.
 
-    ``description`` holds plain values only, so that any serialiser can carry it. The memory is a
-    mapped file (in /dev/shm where there is one): the standard library's SharedMemory would be
-    unlinked by the first process that exits (until Python 3.13).
+    ``description`` holds only plain values, so any serialiser can send it. The memory is a mapped
+    file, in /dev/shm if that exists. Before Python 3.13, the first process that exits would unlink
+    the standard library's SharedMemory.
     """
 
     def __init__(self, chunk: Chunk) -> None:
@@ -60,12 +60,12 @@ class SharedChunk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Free the memory; processes that still map it keep it until they let go."""
+        """Free the memory; processes that still map it keep it until they unmap it."""
         Path(self._path).unlink(missing_ok=True)
 
 
 def read_shared_chunk(description: dict[str, Any], device: torch.device) -> Chunk:
-    """Copy a chunk out of shared memory; the copies live on when the memory is freed."""
+    """Copy a chunk out of shared memory; the copies outlive it."""
     memory = _map(description["path"], description["num_bytes"])
     return [
         (name, _view(memory, getattr(torch, dtype_name), shape, start).to(device, copy=True))
@@ -74,7 +74,7 @@ def read_shared_chunk(description: dict[str, Any], device: torch.device) -> Chun
 
 
 def _aligned_ends(sizes: Sequence[int]) -> list[int]:
-    """Return where each part ends, rounded up so that every part starts at a multiple of 64."""
+    """Return the end of each part, rounded up so that every part starts at a multiple of 64."""
     ends, end = [], 0
     for size in sizes:
         end += -(-size // 64) * 64

@@ -1,8 +1,8 @@
-"""Learner -> engines: every EnvRunner confirms the new policy version before anybody samples.
+"""Learner -> engines: every EnvRunner confirms the new policy version before sampling starts.
 
-Weights are a stream: the Learner gathers, casts and hands on one tensor after the other, and an
-engine reads them one after the other. Between processes they travel in chunks: Learner and runner
-hold one chunk at a time, and Ray's object store all of them, in the engine's type.
+Weights are a stream: the Learner gathers, casts and sends one tensor at a time, and an engine reads
+one at a time. Between processes they travel in chunks, in the engine's dtype: the Learner and an
+EnvRunner hold one chunk at a time, and Ray's object store holds all of them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ NamedTensors = Iterable[tuple[str, torch.Tensor]]
 
 
 class WeightSync:
-    """Sends the Learner's weights to the engines of all EnvRunners, and waits.
+    """The sender of the Learner's weights to the engines of all EnvRunners; it waits for them.
 
-    RLlib's own ``sync_weights`` does not wait for the runners and drops requests to busy ones; a
-    runner that samples old weights makes PPO's ratio wrong without a word.
+    RLlib's ``sync_weights`` does not wait for EnvRunners and drops requests to busy ones. An
+    EnvRunner that samples with old weights silently makes PPO's ratio wrong.
     """
 
     def __init__(
         self, learner_group: LearnerGroup, env_runner_group: EnvRunnerGroup, *, timeout_s: float
     ) -> None:
-        """Tie both groups together; ``timeout_s`` bounds every wait."""
+        """Connect both groups; ``timeout_s`` bounds every wait."""
         self._learner_group = learner_group
         self._env_runner_group = env_runner_group
         self._timeout_s = timeout_s
@@ -42,8 +42,8 @@ class WeightSync:
         """Load the weights as policy version ``version`` into every healthy EnvRunner's engine.
 
         Raises:
-            WeightSyncError: A runner did not confirm the version in time, or the Learners did not
-                hand out the weights; says who waited for whom.
+            WeightSyncError: An EnvRunner did not confirm the version in time, or the Learners did
+                not export their weights. The message says which.
         """
         local_runner = self._env_runner_group.local_env_runner
         if local_runner is None:
@@ -54,9 +54,9 @@ class WeightSync:
             load_weights(local_runner, stream(self._chunks()), version)
 
     def _chunks(self) -> list[ray.ObjectRef]:
-        """The weights in Ray's object store, in chunks.
+        """Put the weights into Ray's object store, in chunks.
 
-        All Learners are asked, because a sharded model is gathered by all of them.
+        All Learners take part, because a sharded model needs all of them to be gathered.
         """
         results = self._learner_group.foreach_learner(put_weights, timeout_seconds=self._timeout_s)
         answers = [result.get() for result in results if result.ok]
@@ -64,7 +64,7 @@ class WeightSync:
         if not chunks:
             errors = [str(result.get()) for result in results if not result.ok]
             cause = errors[0] if errors else f"none in {self._timeout_s:g} s"
-            raise WeightSyncError(f"The Learners did not hand out their weights: {cause}.")
+            raise WeightSyncError(f"The Learners did not export their weights: {cause}.")
         return chunks
 
     def _push_to_remote(self, chunks: Sequence[ray.ObjectRef], version: int) -> None:
@@ -73,7 +73,7 @@ class WeightSync:
         def load(env_runner: Any) -> tuple[int, int | str]:
             try:
                 return env_runner.worker_index, load_weights(env_runner, stream(chunks), version)
-            except EngineError as error:  # RLlib only logs what a remote runner raises
+            except EngineError as error:  # RLlib only logs a remote runner's exceptions
                 return env_runner.worker_index, str(error)
 
         answers = dict(
@@ -84,7 +84,7 @@ class WeightSync:
                 timeout_seconds=self._timeout_s,
             )
         )
-        # A runner that died meanwhile is no longer asked to sample; one that lives must confirm.
+        # Runners that died in the meantime no longer sample; all others must confirm.
         missing = [
             index
             for index in self._env_runner_group.healthy_env_runner_ids()
@@ -93,23 +93,23 @@ class WeightSync:
         if missing:
             raise WeightSyncError(
                 f"The Learner waited {self._timeout_s:g} s for EnvRunner(s) {missing} to load"
-                f" policy version {version}; confirmed: {answers}. Look at the runners' logs,"
+                f" policy version {version}; confirmed: {answers}. See the EnvRunners' logs,"
                 " or raise config.inference(weight_sync_timeout_s=...)."
             )
 
 
 def load_weights(env_runner: Any, weights: NamedTensors, version: int) -> int:
-    """Load ``weights`` into one runner's engine; the version that it holds then."""
+    """Load ``weights`` into an EnvRunner's engine, and return the version that it then has."""
     env_runner.set_state({COMPONENT_RL_MODULE: {WEIGHTS: weights, VERSION: version}})
     return env_runner.module.engine.weight_version
 
 
 def put_weights(learner: Any) -> list[ray.ObjectRef]:
-    """Put what a Learner exports into the object store, chunk after chunk."""
+    """Put a Learner's exported weights into the object store, chunk by chunk."""
     return [ray.put(chunk) for chunk in chunked(learner.export_weights())]
 
 
 def stream(chunks: Sequence[ray.ObjectRef]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Read chunks out of the object store, one at a time."""
+    """Read chunks from the object store, one at a time."""
     for reference in chunks:
         yield from ray.get(reference)

@@ -1,4 +1,4 @@
-"""Tiny real models and an independent reference for the engines' log-probs."""
+"""Fixtures: tiny real models, and an independent reference for the engines' log-probs."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def _save_model(folder, *, tied):
 
 @pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
 def model_and_path(request, tmp_path_factory):
-    """A model as transformers has it, and the folder that an engine starts from."""
+    """A model in transformers, and the folder that an engine starts from."""
     return _save_model(tmp_path_factory.mktemp("model"), tied=request.param)
 
 
@@ -38,14 +38,14 @@ def tied_model_and_path(tmp_path_factory):
 
 @pytest.fixture
 def prompts():
-    """Eight prompts of 5 to 40 tokens; no special tokens in them."""
+    """Return eight prompts of 5 to 40 tokens, without special tokens."""
     rng = np.random.default_rng(0)
     return [rng.integers(3, 250, size=5 + 5 * i).tolist() for i in range(8)]
 
 
 @pytest.fixture
 def requests_of():
-    """Builds one request per prompt, with seeds 0, 1, ..."""
+    """Return a function that builds one request per prompt, with seeds 0, 1, ..."""
 
     def build(prompts, *, prefix="r", **sampling):
         settings = SamplingSettings(**{"max_tokens": 12, **sampling})
@@ -59,7 +59,7 @@ def requests_of():
 
 @pytest.fixture
 def drain():
-    """Polls an engine until nothing is unfinished; the answers by request id."""
+    """Return a function that polls an engine to the end and returns answers by request id."""
 
     def run(engine):
         answers = {}
@@ -72,7 +72,7 @@ def drain():
 
 @pytest.fixture
 def reference_logits():
-    """The logits that predict each response token: one plain forward pass, no cache, no batch."""
+    """Return a function for the response tokens' logits: one forward pass, no cache or batch."""
 
     @torch.no_grad()
     def compute(model, prompt, response):
@@ -84,7 +84,7 @@ def reference_logits():
 
 @pytest.fixture
 def largest_logp_error(reference_logits):
-    """The largest difference between answers' log-probs and transformers' (temperature 1)."""
+    """Return a function for the largest difference to transformers' log-probs (temperature 1)."""
 
     def compute(model, requests, answers):
         errors = []
@@ -99,7 +99,7 @@ def largest_logp_error(reference_logits):
 
 @pytest.fixture
 def change_weights():
-    """Moves all weights of a model; what an optimiser step would do, only larger."""
+    """Return a function that changes all weights of a model, like a large optimiser step."""
 
     @torch.no_grad()
     def change(model, *, seed):

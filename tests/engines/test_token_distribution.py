@@ -1,4 +1,4 @@
-"""Temperature, top-k and top-p against numbers worked by hand."""
+"""Temperature, top-k and top-p against numbers computed by hand."""
 
 import math
 
@@ -21,7 +21,7 @@ def test_temperature_one_gives_the_models_own_distribution():
 
 
 def test_half_the_temperature_squares_the_odds():
-    # 0.04, 0.16, 0.01, 0.09 over their sum 0.30
+    # 0.04, 0.16, 0.01, 0.09, divided by their sum 0.30
     assert probabilities(temperature=0.5) == pytest.approx([4 / 30, 16 / 30, 1 / 30, 9 / 30])
 
 

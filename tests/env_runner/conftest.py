@@ -1,4 +1,4 @@
-"""A scripted engine behind the real interface: answers what a function of the prompt says."""
+"""A scripted engine with the real interface: a function of the prompt gives each answer."""
 
 from collections import deque
 
@@ -10,7 +10,7 @@ from rllib_gigpo.models.tiny_model import build_tokenizer
 
 
 class ScriptedEngine(InferenceEngine):
-    """Answers ``max_running`` prompts at a time, each after ``delay(prompt)`` polls."""
+    """An engine that runs ``max_running`` prompts at a time, each for ``delay(prompt)`` polls."""
 
     def __init__(self, tokenizer, answer, *, delay=lambda prompt: 1):
         super().__init__(EngineSettings(model_path="none", max_model_len=10_000))

@@ -1,4 +1,4 @@
-"""Environment pools: answers come later, faults become events, nobody waits for the slowest."""
+"""Environment pools: answers arrive later, faults become events, slow ones block none."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from rllib_gigpo.errors import EnvContractError
 
 
 class Counter(gym.Env):
-    """Counts its steps; certain actions break it."""
+    """An environment that counts its steps; certain actions break it."""
 
     def __init__(self, config=None):
         self.observation_space = self.action_space = gym.spaces.Text(100)
@@ -107,7 +107,7 @@ def test_a_dead_actor_costs_its_pending_slots_and_is_replaced(ray_session):
     pool.step(1, "go")
     pool.reset(0, seed=5)
     assert [event.observation for event in collect(pool, 2)] == ["count 5", "count 1"]
-    # Slot 2 lived in the dead actor too, so its environment is gone.
+    # Slot 2 was in the dead actor too, so its environment is gone.
     pool.step(2, "go")
     assert collect(pool, 1)[0].error is not None
     pool.close()

@@ -1,4 +1,4 @@
-"""The records of an episode's steps: what was seen, said, earned, and with which weights."""
+"""The records of an episode's steps: prompt, answer, reward and weight versions."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from rllib_gigpo.engines.inference_engine import Generation, SamplingSettings
 from rllib_gigpo.env_runner.env_pool import EnvEvent
 from rllib_gigpo.env_runner.episode_recorder import EpisodeRecorder
 from rllib_gigpo.prompting.action_parser import ParsedAction
-from rllib_gigpo.prompting.prompt import Prompt
+from rllib_gigpo.prompting.prompt_record import Prompt
 
 TASK = GroupTask("test-4", seed=17, group_size=3, sampling=SamplingSettings())
 PROMPT = Prompt(token_ids=[5, 6], text="what now?")

@@ -1,4 +1,4 @@
-"""`GroupEnvRunner` around a rollout whose environments hang."""
+"""`GroupEnvRunner` with a rollout whose environments hang."""
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
@@ -9,7 +9,7 @@ TASK = GroupTask(0, 7, group_size=1, sampling=SamplingSettings())
 
 
 class StalledRollout:
-    """Has just given up waiting for its environments."""
+    """A rollout that has just given up waiting for its environments."""
 
     is_stalled = is_done = True
 

@@ -1,4 +1,4 @@
-"""The rollout: whole groups, no barrier, faults cost groups only, same seeds same requests."""
+"""The rollout: whole groups, no barriers, reproducible requests; a fault costs only its group."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ from rllib_gigpo.prompting.memory import LastSteps
 from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.template import PromptTemplate
 from rllib_gigpo.rl_modules.engine_module import EngineModule
-from rllib_gigpo.sampling.task_streams import EvaluationTasks
+from rllib_gigpo.sampling.evaluation import EvaluationTasks
 
 SETTINGS = RolloutSettings(max_episode_steps=20, seed=0)
 SAMPLING = SamplingSettings(max_tokens=16)
@@ -57,7 +57,7 @@ class Walk(gym.Env):
 
 @pytest.fixture
 def make_rollout(tokenizer, scripted_engine):
-    """Makes a rollout with a scripted engine and returns (rollout, engine)."""
+    """Return a function that makes (rollout, scripted engine)."""
 
     def make(env, answer, *, settings=SETTINGS, envs=None, space=None, pieces=(), **engine):
         scripted = scripted_engine(answer, **engine)
@@ -99,7 +99,7 @@ def finish(rollout):
 
 @pytest.fixture
 def play(make_rollout):
-    """Plays groups of some seeds and returns (result, engine)."""
+    """Return a function that plays groups of some seeds and returns (result, engine)."""
 
     def run(env, answer, seeds, *, group_size=3, envs=None, **options):
         pool = envs or SerialEnvs(EnvSource(env, {}))
@@ -144,7 +144,7 @@ def test_a_finished_episode_leaves_its_slot_to_the_next_one(play):
     result, engine = play(Walk, lambda prompt: "up", seeds=[0, 1, 2], settings=settings)
     assert len(result.episodes) == 9
     assert max(engine.batch_sizes) == 2
-    # 9 episodes need 4+4+4+3+3+3+2+2+2 answers; two at a time, only the very last may be alone.
+    # 9 episodes need 4+4+4+3+3+3+2+2+2 answers: two at a time, only the last one may be alone.
     assert len(engine.batch_sizes) == 14
 
 
@@ -152,7 +152,7 @@ def test_a_fast_episode_goes_on_while_a_slow_answer_is_made(play):
     slow = lambda prompt: 10 if "at 0" in prompt else 1  # noqa: E731
     _, engine = play(Walk, lambda prompt: "up", seeds=[0, 1], delay=slow)
     order = [request.request_id for request, _ in engine.requests]
-    # Group 1 is through with its third step before group 0 gets to its second.
+    # Group 1 finishes its third step before group 0 reaches its second.
     assert order.index("1-0-2") < order.index("0-0-1")
 
 
@@ -173,7 +173,7 @@ def test_same_seed_gives_the_same_requests_with_a_seed_each(play):
 
 
 class NoteKind(ConnectorV2):
-    """Notes which episodes a pipeline saw together, and whether for training."""
+    """A pipeline that records which episodes it got together, and whether for training."""
 
     def __init__(self, noted, **kwargs):
         super().__init__(**kwargs)
@@ -202,7 +202,7 @@ def test_groups_of_training_and_evaluation_under_way_at_once_keep_their_own_sett
     for request, _ in engine.requests:
         is_test = request.request_id.startswith("test-")
         assert request.sampling == (greedy if is_test else SAMPLING)
-    # Group 0 of training and task 0 of evaluation share a number and, here, a step.
+    # Training group 0 and evaluation task 0 have the same number and, here, the same step.
     assert {"0-0-0", "test-0-0-0"} <= set(ids)
     seeds = {request.request_id: request.seed for request, _ in engine.requests}
     assert seeds["0-0-0"] != seeds["test-0-0-0"]

@@ -1,4 +1,4 @@
-"""A tiny model folder, rows, and Learners on them."""
+"""Fixtures: a tiny model folder, rows, and Learners that train on them."""
 
 import gymnasium
 import numpy as np
@@ -49,7 +49,7 @@ def model_path(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_config(model_path):
-    """A function that makes a config: SGD, no KL, no entropy bonus, no clipping of gradients."""
+    """Return a function that makes a config: SGD, no KL, entropy bonus or gradient clipping."""
 
     def make(*, num_learners=0, **settings):
         defaults = {
@@ -75,7 +75,7 @@ def make_config(model_path):
 
 @pytest.fixture(scope="session")
 def make_spec():
-    """A function that describes the module of a config."""
+    """Return a function that builds the module spec of a config."""
 
     def make(config):
         space = gymnasium.spaces.Text(10)
@@ -95,7 +95,7 @@ def make_spec():
 
 @pytest.fixture(scope="session")
 def make_learner(make_config, make_spec):
-    """A function that builds a local Learner."""
+    """Return a function that builds a local Learner."""
 
     def make(**settings):
         config = make_config(**settings)
@@ -108,7 +108,7 @@ def make_learner(make_config, make_spec):
 
 @pytest.fixture(scope="module")
 def make_group(make_config, make_spec, ray_session):
-    """A function that starts Learners; they end with the file's tests: others need their CPUs."""
+    """Return a function that starts Learners; they stop after each test file to free its CPUs."""
     groups = []
 
     def make(num_learners, **settings):
@@ -123,7 +123,7 @@ def make_group(make_config, make_spec, ray_session):
 
 @pytest.fixture(scope="session")
 def weights_of_each():
-    """A function that reads the weights of each Learner of a group; only one exports any."""
+    """Return a function that reads the weights of each Learner in a group; only one exports any."""
 
     def read(learner):
         weights = learner.module[DEFAULT_MODULE_ID].unwrapped().weights()
@@ -134,7 +134,7 @@ def weights_of_each():
 
 @pytest.fixture(scope="session")
 def make_rows():
-    """A function that draws random rows, whose rollout log-probs are near the model's."""
+    """Return a function that draws random rows with rollout log-probs near the model's."""
 
     def make(num_rows=12, *, seed=0, num_minibatches=2, weights=None, has_values=False):
         rng = np.random.default_rng(seed)
@@ -156,7 +156,7 @@ def make_rows():
 
 @pytest.fixture(scope="session")
 def train():
-    """A function that runs one update of a Learner and returns its metrics as plain numbers."""
+    """Return a function that runs one update of a Learner and returns its metrics as numbers."""
 
     def run(learner, rows):
         results = learner.update(training_data=TrainingRows(rows=rows))
@@ -167,7 +167,7 @@ def train():
 
 @pytest.fixture(scope="session")
 def train_group():
-    """A function that runs one update of a LearnerGroup; the metrics of each Learner."""
+    """Return a function that updates a LearnerGroup and returns each Learner's metrics."""
 
     def run(group, rows):
         results = group.update(training_data=TrainingRows(rows=rows))

@@ -1,4 +1,4 @@
-"""The critic beside the policy: its gradient, rate, values, and what a checkpoint keeps of it."""
+"""The critic in the Learner: its gradient, learning rate, values, and state in a checkpoint."""
 
 import numpy as np
 import pytest

@@ -22,12 +22,12 @@ def assert_same(weights, others, *, tolerance):
 
 
 def gradients_of(learner):
-    """The gradients of the last step, before and after which nothing clears them."""
+    """Return the gradients of the last step; nothing clears them after it."""
     return {n: p.grad.clone() for n, p in learner.module[DEFAULT_MODULE_ID].named_parameters()}
 
 
 def slow_reference(model_path, rows, *, lr):
-    """One SGD step per mini-batch, row by row in plain torch: PPO clip, dual clip, token mean."""
+    """Take SGD steps per mini-batch, row by row in plain torch: PPO clip, dual clip, token mean."""
     model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
     offsets, response_offsets = rows.row_offsets, rows.response_offsets
     for minibatch in range(rows.num_minibatches):
@@ -98,7 +98,7 @@ def test_fresh_rollout_log_probs_have_a_ratio_of_one(make_learner, train, make_r
     rows = with_exact_logp(make_rows(), model_path)
     metrics = train(make_learner(lr=0.5), rows)
     assert metrics["max_ratio_deviation_fresh"] < 2e-6
-    # After the first of the two steps it no longer is one.
+    # After the first of the two steps, it is no longer 1.
     assert metrics["max_ratio_deviation"] > 1e-4
 
 
@@ -115,7 +115,7 @@ def with_exact_logp(rows, model_path):
 
 
 def poisoned(rows, minibatch):
-    """The same rows with one NaN advantage in a mini-batch."""
+    """Return the rows with one NaN advantage in a mini-batch."""
     advantages = rows.advantages.copy()
     row = np.flatnonzero(rows.minibatch_ids == minibatch)[0]
     advantages[rows.response_offsets[row]] = np.nan
@@ -132,7 +132,7 @@ def test_a_nan_skips_its_step_only_and_is_counted(make_learner, train, make_rows
     counts = np.array([0.0, rows.minibatch_token_counts[1]])
     second = rows.select(rows.minibatch_ids == 1)
     train(other, dataclasses.replace(second, minibatch_token_counts=counts))
-    # The other mini-batch's step is taken as if the first mini-batch had not been there.
+    # The other mini-batch takes its step as if the first did not exist.
     assert_same(weights_of(one), weights_of(other), tolerance=1e-6)
 
 
@@ -159,14 +159,14 @@ def test_recomputed_log_probs_start_the_ratio_at_one_and_show_the_mismatch(
     make_learner, train, make_rows, model_path
 ):
     exact = with_exact_logp(make_rows(num_minibatches=1), model_path)
-    # The engine is made to claim that each token was half as likely.
+    # Pretend that the engine reports each token as half as likely.
     rows = dataclasses.replace(exact, rollout_logp=exact.rollout_logp - math.log(2))
     learner = make_learner(num_minibatches=1, old_logp="recompute")
     metrics = train(learner, rows)
     assert metrics["ratio_deviation"] == pytest.approx(0.0, abs=1e-6)
     assert metrics["rollout_kl"] == pytest.approx(-math.log(2), abs=1e-5)
     assert metrics["max_abs_logp_diff"] == pytest.approx(math.log(2), abs=1e-5)
-    # What the engine reported is still what freshness is measured by.
+    # Freshness is still measured against what the engine reported.
     assert metrics["max_ratio_deviation_fresh"] == pytest.approx(1.0, abs=1e-5)
     other = make_learner(num_minibatches=1)
     train(other, exact)
@@ -177,14 +177,14 @@ def test_without_recomputing_the_first_mini_batch_shows_the_mismatch(
     make_learner, train, make_rows, model_path
 ):
     exact = with_exact_logp(make_rows(), model_path)
-    # The engine is made to claim that one token of each mini-batch was half, and 1/8, as likely.
+    # Pretend that the engine reports one token per mini-batch as half, and 1/8, as likely.
     rollout_logp = exact.rollout_logp.copy()
     for minibatch, factor in enumerate((2, 8)):
         row = np.flatnonzero(exact.minibatch_ids == minibatch)[0]
         rollout_logp[exact.response_offsets[row]] -= math.log(factor)
     rows = dataclasses.replace(exact, rollout_logp=rollout_logp)
     metrics = train(make_learner(lr=0.5), rows)
-    # After the first step the model is another one, so the second mini-batch's 1/8 is not counted.
+    # The model changes in the first step, so the second mini-batch's 1/8 does not count.
     num_tokens = rows.minibatch_token_counts[0]
     assert metrics["rollout_kl"] == pytest.approx(-math.log(2) / num_tokens, abs=1e-5)
     assert metrics["max_abs_logp_diff"] == pytest.approx(math.log(2), abs=1e-5)
@@ -221,10 +221,10 @@ def test_the_weight_of_the_divergence_follows_its_target_and_is_saved(
     kl = {"target": 1e-6, "horizon": 120}
     settings = {"kl_coeff": 0.1, "kl": kl, "num_minibatches": 1}
     learner, rows = make_learner(**settings), make_rows(num_minibatches=1)
-    # No divergence yet: an error of -100 %, bounded at -20 %, over 12 of 120 rows.
+    # No divergence yet: an error of -100 %, clipped to -20 %, over 12 of 120 rows.
     train(learner, rows)
     assert learner._kl.coeff == pytest.approx(0.1 * (1 - 0.2 * 12 / 120))
-    # Then far above the target.
+    # Now far above the target.
     train(learner, rows)
     assert learner._kl.coeff == pytest.approx(0.098 * (1 + 0.2 * 12 / 120))
     other = make_learner(**settings)
@@ -261,7 +261,7 @@ def test_exported_weights_have_hugging_face_names_and_the_tied_head(
     assert torch.equal(exported["lm_head.weight"], exported["model.embed_tokens.weight"])
     kept = dict(learner.export_weights())
     train(learner, make_rows())
-    # A later step does not change what was handed out.
+    # A later step does not change the exported tensors.
     assert torch.equal(kept["lm_head.weight"], exported["lm_head.weight"])
     assert not any(tensor.requires_grad for tensor in kept.values())
 
@@ -292,7 +292,7 @@ def test_a_loss_of_the_user_is_what_is_minimised(
     expected = scale * -(rows.advantages * rows.rollout_logp).mean()
     metrics = train(learner, rows)
     assert metrics["policy_loss"] == pytest.approx(expected, abs=1e-5)
-    # At a ratio of one PPO has the gradient of REINFORCE, though not its loss.
+    # At a ratio of 1, PPO has REINFORCE's gradient, but not its loss.
     plain = make_learner(num_minibatches=1)
     assert train(plain, rows)["policy_loss"] != pytest.approx(expected, abs=1e-2)
     expected = {name: scale * gradient for name, gradient in gradients_of(plain).items()}
@@ -333,7 +333,7 @@ def test_options_of_the_optimiser_are_the_configs_also_after_restoring(
     other.set_state(learner.get_state())
     optimizer = other.get_optimizer("default_policy")
     assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0}
-    assert optimizer.state  # the moments are those of the state
+    assert optimizer.state  # the moments come from the state
 
 
 def test_a_saved_learner_is_the_same_after_restoring(make_learner, train, make_rows, tmp_path):

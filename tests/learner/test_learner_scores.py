@@ -1,4 +1,4 @@
-"""What Learners say of a batch before credit: each is sent its own share, and no other's."""
+"""Scores that the Learners compute before credit: each Learner receives only its own share."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ RESPONSES = [[7], [8, 9], [1, 2, 3], [4], [5, 6]]
 
 
 class Episode:
-    """As much of an episode as is read: the records of its steps."""
+    """An episode with only the records of its steps."""
 
     def __init__(self, responses):
         self._records = [
@@ -31,7 +31,7 @@ class Episode:
 
 
 class FakeLearner:
-    """A divergence of 10 times the length of the answer."""
+    """A Learner that reports 10 times the length of an answer as its divergence."""
 
     def __init__(self, rank):
         self.sharding = SimpleNamespace(rank=rank)
@@ -41,7 +41,7 @@ class FakeLearner:
 
 
 class Learners:
-    """RLlib's group of remote Learners; the last one answers first."""
+    """RLlib's group of remote Learners, of which the last one answers first."""
 
     is_local = False
 

@@ -1,4 +1,4 @@
-"""What Learners do together: who exports weights, one by one and in which type."""
+"""Sharding: which Learner exports weights, one by one, and in which dtype."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from rllib_gigpo.learner.sharding import DDP, Single
 
 @pytest.fixture
 def touched():
-    """The names of the weights that were read so far."""
+    """Return the names of the weights read so far."""
     return []
 
 

@@ -25,7 +25,7 @@ def two(two_and_state):
 
 @pytest.fixture
 def two_with(two_and_state, make_config):
-    """A function that builds both anew with other settings, where they are: a start takes long."""
+    """Return a function that rebuilds both in place with other settings; a start takes long."""
     group, state = two_and_state
 
     def rebuild(**settings):
@@ -44,7 +44,7 @@ def local(make_learner):
 
 
 def gradient_reader():
-    """A closure, which Ray can send to a Learner's process by value."""
+    """Return a closure, which Ray can send to a Learner's process by value."""
 
     def read(learner):
         module = learner.module[DEFAULT_MODULE_ID].unwrapped()
@@ -54,7 +54,7 @@ def gradient_reader():
 
 
 def rebuilder(config):
-    """Another such closure."""
+    """Return another such closure."""
 
     def rebuild(learner):
         learner.config = config
@@ -72,7 +72,7 @@ def assert_same(tensors, others, *, tolerance):
 
 
 def as_whole_batch(rows):
-    """The rows with mini-batch counts of their own."""
+    """Return the rows with their own mini-batch counts."""
     size = rows.num_minibatches
     tokens = rows.weights.astype(np.float64) * rows.response_lengths
     return dataclasses.replace(
@@ -106,7 +106,7 @@ def test_two_learners_report_the_metrics_of_one(two, local, train, train_group, 
     for name in [*names, "rollout_kl", "max_abs_logp_diff"]:
         assert metrics[0][name] == metrics[1][name] == pytest.approx(expected[name], rel=1e-4)
     assert metrics[0]["num_response_tokens"] == expected["num_response_tokens"]
-    # Each Learner counts its own rows, and RLlib adds them up.
+    # Each Learner counts its own rows, and RLlib adds them.
     assert sum(result["num_module_steps_trained"] for result in metrics) == rows.num_rows
 
 
@@ -114,7 +114,7 @@ def test_two_learners_report_the_metrics_of_one(two, local, train, train_group, 
 def test_a_learner_without_rows_takes_part(
     two, local, train, train_group, make_rows, weights_of_each, num_rows
 ):
-    # Three rows leave one Learner none in the second mini-batch; one row leaves it none at all.
+    # With three rows, one Learner has none in the second mini-batch; with one row, none at all.
     rows = as_whole_batch(make_rows().select(np.arange(num_rows)))
     train(local, rows)
     train_group(two, rows)

@@ -1,4 +1,4 @@
-"""Adapters: what they change, what they leave, and how they become plain weights again."""
+"""Adapters: what they change, what they leave alone, and how they merge into plain weights."""
 
 import sys
 
@@ -36,7 +36,7 @@ def make_model(*, tied=True):
 
 
 def with_lora(model, **settings):
-    """Adapters that do something: B is no longer 0."""
+    """Add adapters that have an effect: B is not 0."""
     add_lora(model, LoraSettings(rank=4, alpha=8, **settings))
     generator = torch.Generator().manual_seed(1)
     for name, parameter in model.named_parameters():

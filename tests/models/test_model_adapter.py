@@ -1,4 +1,4 @@
-"""The adapter against the model's own forward pass, for models that change their logits too."""
+"""The adapter against the model's own forward pass, also for models that transform logits."""
 
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ SIZES = {
     "max_position_embeddings": 64,
     "attn_implementation": "eager",
     "pad_token_id": 0,
-    # Large, so that logits are of a size at which caps and factors tell.
+    # Large, so that caps and factors change the logits visibly.
     "initializer_range": 0.5,
 }
 MODELS = {
@@ -48,7 +48,7 @@ def make_model(name):
 
 
 def own_log_probs(model):
-    """Every row alone, through the model's own output embedding: (B·L, V)."""
+    """Return the log-probs of every row, run alone through the whole model: (B·L, V)."""
     rows = [model(input_ids=row[None], use_cache=False).logits[0] for row in MICRO_BATCH.input_ids]
     return torch.cat(rows).float().log_softmax(-1)
 

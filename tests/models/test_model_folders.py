@@ -1,4 +1,4 @@
-"""Model folders: opened from this machine only, and what is missing is told with its cure."""
+"""Model folders: opened only from this machine; errors say what is missing and how to fix it."""
 
 import json
 
@@ -111,7 +111,7 @@ def test_the_context_length_is_read_from_the_configuration(folder):
     config = read_config(folder)
     assert context_length(config) == 1024
     check_context_length(config, max_prompt_tokens=1000, max_response_tokens=24)
-    with pytest.raises(ConfigError, match="1025 tokens, but the model's has 1024"):
+    with pytest.raises(ConfigError, match="1025 tokens, but the model has 1024"):
         check_context_length(config, max_prompt_tokens=1000, max_response_tokens=25)
 
 
@@ -124,9 +124,9 @@ def test_the_context_length_is_read_from_the_configuration(folder):
         ({"max_position_embeddings": None, "n_positions": 1024}, 1024),
         ({"max_position_embeddings": 512, "rope_parameters": {"rope_type": "default"}}, 512),
         ({"max_position_embeddings": 512, "rope_scaling": None}, 512),
-        # The text part of a model of text and images counts, whatever stands beside it.
+        # For a model of text and images, only the text part counts.
         ({"text_config": {"max_position_embeddings": 64}, "max_position_embeddings": 9}, 64),
-        # A model that stretches its positions takes more than it was built for.
+        # A model that scales its positions takes more than its trained length.
         ({"max_position_embeddings": 512, "rope_parameters": {"rope_type": "yarn"}}, None),
         ({"max_position_embeddings": 512, "rope_scaling": {"type": "linear"}}, None),
         (

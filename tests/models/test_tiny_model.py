@@ -1,4 +1,4 @@
-"""The tiny model: a tokenizer that loses nothing, and a Qwen2 that any reader of folders opens."""
+"""The tiny model: a lossless tokenizer, and a Qwen2 that any reader of model folders opens."""
 
 import json
 import unicodedata
@@ -39,7 +39,7 @@ def test_frequent_words_are_single_tokens(tokenizer):
     assert len(encode(tokenizer, "<|im_start|>user\n")) == 3
 
 
-# NFC is part of a Qwen2 tokenizer: an accent written as two characters comes back as one.
+# A Qwen2 tokenizer applies NFC: an accent written as two characters becomes one.
 @given(text=st.text(st.characters(exclude_categories=["Cs", "Mn", "Mc", "Lo", "So", "Lm"])))
 @settings(deadline=None)
 def test_no_text_is_lost(tokenizer, text):
@@ -135,5 +135,5 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(tok
 
 
 def test_a_width_that_heads_do_not_divide_is_an_error(tokenizer):
-    with pytest.raises(ConfigError, match="hidden_size=100 is no multiple of num_heads=3"):
+    with pytest.raises(ConfigError, match="hidden_size=100 is not a multiple of num_heads=3"):
         build_model(tokenizer, hidden_size=100, num_heads=3)

@@ -30,7 +30,7 @@ def model_path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def capped_path(tmp_path_factory):
-    """A model that caps its logits, so low that it tells."""
+    """A model whose logit cap is low enough to matter."""
     transformers = pytest.importorskip("transformers")
     path = tmp_path_factory.mktemp("capped_model")
     torch.manual_seed(0)

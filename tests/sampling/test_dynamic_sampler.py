@@ -1,4 +1,4 @@
-"""Dynamic sampling: only missing groups are drawn again, and the batch has its exact size."""
+"""Dynamic sampling: only missing groups are drawn again, and the batch has the exact size."""
 
 import pytest
 
@@ -7,11 +7,11 @@ from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.sampling.dynamic_sampler import DynamicSampler
 from rllib_gigpo.sampling.group_sampler import GroupSampler
 from rllib_gigpo.sampling.rollout_metrics import rollout_metrics
-from rllib_gigpo.sampling.task_streams import TaskStream
+from rllib_gigpo.sampling.training_tasks import TaskStream
 
 
 class Episode:
-    """As much of an episode as metrics and filter read: one step, one reward."""
+    """An episode with only what the metrics and the filter read: one step, one reward."""
 
     is_terminated, is_truncated = True, False
 
@@ -35,7 +35,7 @@ class Episode:
 
 
 class Runner:
-    """Plays pairs; both members of a task whose seed is in ``dull`` win."""
+    """A player of pairs; both members of a task whose seed is in ``dull`` win."""
 
     def __init__(self, dull, broken=()):
         self.dull, self.broken = set(dull), set(broken)
@@ -98,7 +98,7 @@ def test_lost_groups_are_drawn_again_beside_it():
 
 def test_metrics_are_of_all_that_was_played_and_of_the_batch():
     metrics = rollout_metrics(sample(Runner(dull={0, 1, 2}), 2))
-    # Three pairs of winners were filtered; two pairs with one winner each stay.
+    # Three pairs of winners are filtered; two pairs with one winner each stay.
     assert metrics["success_rate"] == pytest.approx((6 + 2) / 10)
     assert metrics["batch_success_rate"] == pytest.approx(0.5)
     assert metrics["episode_return_mean"] == pytest.approx(0.8)

@@ -1,16 +1,17 @@
-"""The sampling phase: the batch has the size asked for, and lost groups are drawn again."""
+"""The sampling phase: the batch has the requested size, and lost groups are drawn again."""
 
 import pytest
 
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.errors import RolloutError
+from rllib_gigpo.sampling.evaluation import EvaluationTasks
 from rllib_gigpo.sampling.group_sampler import GroupSampler
-from rllib_gigpo.sampling.task_streams import EvaluationTasks, TaskStream
+from rllib_gigpo.sampling.training_tasks import TaskStream
 
 
 class FakeRunner:
-    """Loses the tasks whose seed is in ``broken``; finishes the others in reverse order."""
+    """A player that loses tasks with a seed in ``broken`` and reverses the order of the others."""
 
     def __init__(self, broken=()):
         self.broken = set(broken)

@@ -1,4 +1,4 @@
-"""Remote EnvRunners: shares, deaths, hangs, stale weights; errors that come again are raised."""
+"""Remote EnvRunners: shares, deaths, hangs, stale weights, and errors that recur."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ TASKS = [GroupTask(index, index, 1, SamplingSettings()) for index in range(5)]
 
 
 class FakeRunner:
-    """Finishes its tasks in a second each; or raises ``error``, or gives no answer at all."""
+    """An EnvRunner that takes a second per task, raises ``error``, or does not answer."""
 
     def __init__(self, worker_index, *, error=None, dies=False, hangs=False):
         self.worker_index = worker_index
@@ -33,7 +33,7 @@ class FakeRunner:
 
 
 class FakeGroup:
-    """An EnvRunnerGroup of fakes; like RLlib's it keeps those that hang in service."""
+    """An EnvRunnerGroup of fakes; like RLlib's, it keeps hanging ones in service."""
 
     def __init__(self, *runners, dead=()):
         self.runners = {runner.worker_index: runner for runner in runners}
@@ -61,7 +61,7 @@ class FakeGroup:
 
 @pytest.fixture
 def killed(monkeypatch):
-    """The EnvRunners that were ended by force."""
+    """Return the EnvRunners that were killed."""
     killed = []
     monkeypatch.setattr(
         remote_runners.ray, "kill", lambda actor, no_restart: killed.append(actor.worker_index)

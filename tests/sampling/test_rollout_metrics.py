@@ -1,4 +1,4 @@
-"""Rollout metrics: rates over episodes and steps, worked by hand."""
+"""Rollout metrics: rates over episodes and steps, computed by hand."""
 
 from types import SimpleNamespace
 
@@ -9,8 +9,8 @@ from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.sampling.evaluation import evaluation_metrics
 from rllib_gigpo.sampling.rollout_metrics import (
-    evaluation_metrics,
     has_won,
     rollout_metrics,
     wilson_interval,

@@ -1,4 +1,4 @@
-"""What is checked of weights on their way, their checksum, and their chunks in shared memory."""
+"""Checks on weights, their checksum, and their chunks in shared memory."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_a_complete_set_passes_in_its_order():
         (tensors()[:1], r"lacks 1 of 2 tensors \(\['norm.weight'\]"),
         ([*tensors(), ("bias", torch.ones(2))], "'bias', which the engine's model does not have"),
         ([*tensors(), tensors()[1]], "'norm.weight' twice"),
-        ([("norm.weight", torch.ones(3))], r"shape \(3,\), the engine's model \(2,\)"),
+        ([("norm.weight", torch.ones(3))], r"shape \(3,\), but the engine's model has \(2,\)"),
         ([*tensors(), (HEAD, torch.ones(4, 2))], "'lm_head.weight', which"),
     ],
 )

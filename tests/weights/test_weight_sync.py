@@ -1,4 +1,4 @@
-"""Weight sync: every EnvRunner that lives confirms the new version, or the run says who did not."""
+"""Weight sync: every live EnvRunner confirms the new version, or the error says which did not."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ TENSORS = [("lm_head.weight", torch.ones(2))]
 
 
 class FakeRunner:
-    """Loads weights; one that is ``deaf`` keeps its old version."""
+    """An EnvRunner that loads weights; a ``deaf`` one keeps its old version."""
 
     def __init__(self, worker_index, *, deaf=False, error=None):
         self.worker_index, self.deaf, self.error = worker_index, deaf, error
@@ -31,7 +31,7 @@ class FakeRunner:
 
 
 class FakeGroup:
-    """An EnvRunnerGroup of fakes; those in ``silent`` give no answer, ``dying`` die meanwhile."""
+    """An EnvRunnerGroup of fakes; ``silent`` ones do not answer, ``dying`` ones die meanwhile."""
 
     def __init__(self, *runners, local=None, silent=(), dying=()):
         self.local_env_runner = local
@@ -57,7 +57,7 @@ class FakeLearner:
 
 
 def answer(value, *, ok=True):
-    """What RLlib wraps a Learner's answer in."""
+    """Wrap a Learner's answer as RLlib does."""
     return SimpleNamespace(ok=ok, get=lambda: value)
 
 
@@ -167,5 +167,5 @@ def test_a_learner_puts_its_weights_into_the_store_in_chunks(ray_session, monkey
     ],
 )
 def test_a_learner_that_gives_nothing_is_an_error_with_its_cause(results, cause):
-    with pytest.raises(WeightSyncError, match=f"Learners did not hand out.*{cause}"):
+    with pytest.raises(WeightSyncError, match=f"Learners did not export.*{cause}"):
         sync(FakeGroup(FakeRunner(1)), RemoteLearners(results)).push(3)

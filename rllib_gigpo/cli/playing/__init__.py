@@ -1,1 +1,1 @@
-"""Who plays in `rllib play`, and how a step is shown."""
+"""The players of `rllib play`, and the display of what they do."""

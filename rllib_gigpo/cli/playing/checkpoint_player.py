@@ -1,4 +1,4 @@
-"""An episode by a checkpoint's model, with the prompts, parser and environment of its config."""
+"""Plays an episode with a checkpoint: its model, prompts, action parser and environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
     Args:
         checkpoint: A checkpoint, or a trial's folder.
         seed: The task.
-        engine: "transformers" starts fastest; "vllm" is what trained it.
+        engine: "transformers" starts fastest; "vllm" is the engine of training.
 
     Raises:
         CheckpointError: There is no checkpoint.
@@ -30,11 +30,11 @@ def checkpoint_steps(checkpoint: Path, *, seed: int, engine: str) -> Iterator[Pl
     """
     from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
     from rllib_gigpo.learner.checkpoint_model import model_folder
-    from rllib_gigpo.sampling.task_streams import EvaluationTasks
+    from rllib_gigpo.sampling.evaluation import EvaluationTasks
 
     found = find_checkpoint(checkpoint)
     config = checkpoint_config(found).copy(copy_frozen=False)
-    # The model in a checkpoint is whole: adapters are merged.
+    # A checkpoint holds the whole model: adapters are merged.
     settings: list[tuple[str, Any]] = [
         ("model_path", str(model_folder(found))),
         ("engine", engine),

@@ -1,4 +1,4 @@
-"""An episode in this process, by a person, the expert or chance."""
+"""Plays an episode in this process: a person, the expert or a random player acts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Prompter:
-    """Renders the prompt of each turn, without the chat template of any model."""
+    """A renderer of the prompts of an episode, without any model's chat template."""
 
     def __init__(self, template: str, history_length: int) -> None:
         from rllib_gigpo.prompting.memory import LastSteps
@@ -29,7 +29,7 @@ class Prompter:
         self._past: list[PastStep] = []
 
     def render(self, observation: str, info: Mapping[str, Any]) -> str:
-        """The prompt of this turn."""
+        """Return the prompt of this turn."""
         from rllib_gigpo.prompting.template import PromptInputs
 
         inputs = PromptInputs(
@@ -53,7 +53,7 @@ class Prompter:
 def play_here(
     env: gymnasium.Env, player: Player, prompter: Prompter, seed: int, max_steps: int
 ) -> None:
-    """Play with an environment in this process; each turn is printed before it is answered.
+    """Play an episode in this process and print each turn before the player answers it.
 
     Raises:
         EnvContractError: The environment failed.
@@ -77,12 +77,12 @@ def play_here(
         if ended:
             print(f"{rule('the end')}\n{shown(observation)}")
             break
-    print(f"won {bool(info.get('won'))}, return {total:g}" + ("" if ended else ", not ended"))
+    print(f"won {bool(info.get('won'))}, return {total:g}" + ("" if ended else ", not finished"))
 
 
 @contextmanager
 def _told(call: str) -> Iterator[None]:
-    """Turn whatever the environment's code raises into one line."""
+    """Turn any exception of the environment into a one-line error."""
     try:
         yield
     except Exception as error:

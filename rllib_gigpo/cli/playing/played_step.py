@@ -1,4 +1,4 @@
-"""A step of an episode as it is printed: what was seen and done, and what it earned."""
+"""Printing of an episode, step by step, in `rllib play`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from rllib_gigpo.cli.playing.shown import in_one_line, shown
 
 @dataclass(frozen=True, slots=True)
 class PlayedStep:
-    """One step as it is shown: what was seen and done, and what it brought."""
+    """One step of an episode: what the player saw and did, and the reward."""
 
     prompt: str
     anchor: str
     admissible_actions: tuple[str, ...]
     response: str  # what the player answered
-    action: str  # what the environment got
+    action: str  # what the environment received
     reward: float
 
 
 def show(steps: Iterator[PlayedStep]) -> None:
-    """Print an episode that was played elsewhere."""
+    """Print the steps of an episode, with the running total of the rewards."""
     total = 0.0
     for number, step in enumerate(steps, 1):
         total += step.reward
@@ -32,16 +32,16 @@ def show(steps: Iterator[PlayedStep]) -> None:
 
 
 def rule(title: object) -> str:
-    """Return the line above a step."""
+    """Return the heading line of a step."""
     return f"--- {title} ".ljust(72, "-")
 
 
 def facts(anchor: object, actions: Sequence[str] | None) -> str:
-    """Return the lines on the state: its anchor, and the admissible actions with their numbers."""
+    """Return the lines about the state: its anchor and the numbered admissible actions."""
     numbered = "  ".join(f"{i}:{action}" for i, action in enumerate(actions or (), 1))
-    return f"anchor     {shown(anchor)}\nadmissible {numbered or '(not named)'}"
+    return f"anchor     {shown(anchor)}\nadmissible {numbered or '(not listed)'}"
 
 
 def result(action: object, reward: float, total: float) -> str:
-    """Return the lines on what was done and earned."""
+    """Return the lines about the action, its reward and the total so far."""
     return f"action     {in_one_line(action)}\nreward     {reward:g}   so far {total:g}"

@@ -1,4 +1,4 @@
-"""Who plays in `rllib play`: a person at the terminal, the environment's expert, or chance."""
+"""Players of `rllib play`: a person at the terminal, the environment's expert, or a random one."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from gymnasium import spaces
 
 
-class Quit(Exception):  # noqa: N818 - no error: the person has had enough
+class Quit(Exception):  # noqa: N818 - not an error: the person stops playing
     """The person at the terminal wants to stop."""
 
 
 class Player(ABC):
-    """Chooses an action in each turn."""
+    """A player, which chooses the action of each turn."""
 
     @abstractmethod
     def choose(self, info: Mapping[str, Any]) -> Any:
-        """Return the action of this turn: text, or of what the action space is.
+        """Return the action of this turn: text, or an element of the action space.
 
         Args:
-            info: What the environment says beside the observation.
+            info: The info that the environment returned with the observation.
         """
 
 
 class Person(Player):
-    """Asks at the terminal; a number chooses among the admissible actions by position.
+    """A person at the terminal; a typed number picks an admissible action by its position.
 
-    Where numbers are actions themselves, as in a formula game, a number is that action.
+    If the number is itself an admissible action, as in a formula game, it means that action.
     """
 
     def __init__(self, ask: Callable[[str], str] | None = None) -> None:
@@ -41,7 +41,7 @@ class Person(Player):
         """Read one line.
 
         Raises:
-            Quit: "quit", or the end of the input.
+            Quit: The line is "quit", or the input has ended.
         """
         try:
             line = self._ask("action (number or text, quit)> ").strip()
@@ -53,27 +53,27 @@ class Person(Player):
 
 
 class Expert(Player):
-    """Does what the environment's ``expert_action`` says."""
+    """The environment's expert, which plays ``info["expert_action"]``."""
 
     def choose(self, info: Mapping[str, Any]) -> str:
         """Return the expert's action.
 
         Raises:
-            EnvContractError: The environment names none in this state.
+            EnvContractError: The environment names no expert action in this state.
         """
         action = info.get("expert_action")
         if action is None:
             raise EnvContractError(
-                "The environment gives no info['expert_action'] here: play with --as person or"
-                " --as random."
+                "The environment has no info['expert_action'] in this state; play with --as person"
+                " or --as random."
             )
         return str(action)
 
 
 class Chance(Player):
-    """Draws among the admissible actions, or from the action space where none are named.
+    """A random player: draws an admissible action, or from the action space if none are listed.
 
-    Words of the task fill what an action leaves open, as in ``check_env``.
+    Words of the task fill the placeholders of an action, as in ``check_env``.
     """
 
     def __init__(self, seed: int, action_space: spaces.Space) -> None:
@@ -82,12 +82,12 @@ class Chance(Player):
         self._draw = random_policy(action_space, seed)
 
     def choose(self, info: Mapping[str, Any]) -> Any:
-        """Return an action."""
+        """Return a random action."""
         return self._draw(info)
 
 
 def make_player(name: str, seed: int, action_space: spaces.Space) -> Player:
-    """Build the player of a name: "person", "expert" or "random"."""
+    """Build the player called ``name``: "person", "expert" or "random"."""
     players: dict[str, Callable[[], Player]] = {
         "person": Person,
         "expert": Expert,

@@ -1,4 +1,4 @@
-"""Observations, anchors and actions as they are shown in a terminal: images and bytes in short."""
+"""Text of observations, anchors and actions for a terminal; images and bytes are abbreviated."""
 
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -7,7 +7,7 @@ from hashlib import blake2b
 def shown(value: object) -> str:
     """Return a value as text; bytes and arrays become their size and a digest.
 
-    Equal values are shown alike, others not.
+    Equal values look the same, and different values look different.
     """
     if isinstance(value, str):
         return value
@@ -24,7 +24,7 @@ def shown(value: object) -> str:
 
 
 def in_one_line(action: object) -> str:
-    """Return an action as text that cannot move the cursor."""
+    """Return an action as printable text, which cannot move the cursor."""
     text = shown(action)
     return text if text.isprintable() else repr(text)
 

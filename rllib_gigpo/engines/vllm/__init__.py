@@ -1,1 +1,1 @@
-"""The vLLM engine: all that imports vLLM (0.32)."""
+"""The vLLM engine (vLLM 0.32); only this folder imports vllm."""

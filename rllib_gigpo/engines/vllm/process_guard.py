@@ -1,12 +1,12 @@
-"""Leave the process as it was: what an engine inside a process may not change for the others.
+"""Protects the state of a process from a vLLM engine that runs inside it.
 
-vLLM 0.32 in process seeds Python's, NumPy's and Torch's generators and draws from Torch's at every
-step, replaces ``torch.set_num_threads`` by a function that does nothing, writes environment
-variables (among them LD_PRELOAD, which every child process would inherit), and creates Torch's
-default process group, which a Learner in the same process may want to create itself.
+An in-process vLLM 0.32 seeds Python's, NumPy's and Torch's generators and draws from Torch's at
+every step. It replaces ``torch.set_num_threads`` with a function that does nothing, and sets
+environment variables (among them LD_PRELOAD, which every child process would inherit). It creates
+Torch's default process group, which a Learner in the same process may need to create itself.
 
 Not undone: memory is bound to the first NUMA node, ``torch.accelerator.synchronize`` and
-``empty_cache`` do nothing (vLLM's CPU worker calls them), and what ``import vllm`` itself sets.
+``empty_cache`` do nothing (vLLM's CPU worker calls them), and whatever ``import vllm`` itself sets.
 """
 
 import os
@@ -25,7 +25,7 @@ from rllib_gigpo.errors import EngineError
 
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables; afterwards the environment is exactly what it was before."""
+    """Set environment variables, and restore the whole environment afterwards."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:
@@ -38,7 +38,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def unchanged_random_state() -> Iterator[None]:
-    """Put the global generators of Python, NumPy and Torch (CPU) back afterwards."""
+    """Restore the global generators of Python, NumPy and Torch (CPU) afterwards."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
     torch_state = torch.get_rng_state()
     try:
@@ -51,7 +51,7 @@ def unchanged_random_state() -> Iterator[None]:
 
 @contextmanager
 def unchanged_threads() -> Iterator[None]:
-    """Put ``torch.set_num_threads``, its value and the CPU affinity back afterwards."""
+    """Restore ``torch.set_num_threads``, its value and the CPU affinity afterwards."""
     set_num_threads, num_threads = torch.set_num_threads, torch.get_num_threads()
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     try:
@@ -65,9 +65,9 @@ def unchanged_threads() -> Iterator[None]:
 
 @contextmanager
 def hidden_modules(package: str) -> Iterator[None]:
-    """Take a package out of ``sys.modules`` for a while, where it is loaded.
+    """Hide a package's loaded modules from ``sys.modules`` inside the block.
 
-    vLLM 0.32 looks for kernels in all loaded modules when it starts on a CPU, and fails at objects
+    When vLLM 0.32 starts on a CPU, it searches all loaded modules for kernels, and fails at objects
     of llvmlite, which numba loads (`vllm/triton_utils/dispatcher.py`).
     """
     names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
@@ -80,7 +80,7 @@ def hidden_modules(package: str) -> Iterator[None]:
 
 @contextmanager
 def num_threads(count: int | None) -> Iterator[None]:
-    """Run with ``count`` Torch threads; None leaves the number alone."""
+    """Run with ``count`` Torch threads; None keeps the number."""
     before = torch.get_num_threads()
     torch.set_num_threads(before if count is None else count)
     try:
@@ -90,14 +90,14 @@ def num_threads(count: int | None) -> Iterator[None]:
 
 
 class RandomStream:
-    """A Torch CPU generator of its own, swapped in where code draws from the global one."""
+    """A Torch CPU random state that replaces the global one inside a block."""
 
     def __init__(self, seed: int) -> None:
         self._state = torch.Generator().manual_seed(seed).get_state()
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Draw from this stream inside the block, and from the process's own outside."""
+        """Draw from this stream inside the block, and from the process's state outside."""
         outside = torch.get_rng_state()
         torch.set_rng_state(self._state)
         try:
@@ -109,24 +109,24 @@ class RandomStream:
 
 @contextmanager
 def private_process_groups(parallel_state: ModuleType) -> Iterator[None]:
-    """Let vLLM build its groups of one rank, then take them off ``torch.distributed`` again.
+    """Let vLLM build its groups of one rank, then remove them from ``torch.distributed``.
 
-    With one rank vLLM never communicates: its group objects work on without Torch's groups, and the
+    With one rank vLLM never communicates: its group objects work without Torch's groups, and the
     process's default group is free for a Learner.
 
     Args:
         parallel_state: vLLM's module of that name, which keeps the groups in globals.
 
     Raises:
-        EngineError: If the process belongs to a group of several ranks already.
+        EngineError: The process already belongs to a group of several ranks.
     """
     had_group = torch.distributed.is_initialized()
     if had_group and torch.distributed.get_world_size() > 1:
         raise EngineError(
-            f"This process belongs to a process group of {torch.distributed.get_world_size()} "
-            "ranks; an engine cannot start inside it. Start the engine in another process."
+            "An engine cannot start in this process, which belongs to a process group of "
+            f"{torch.distributed.get_world_size()} ranks: start it in another process."
         )
-    with _default_group_hidden():  # the groups of an earlier engine, which are off already
+    with _default_group_hidden():  # groups of an earlier engine, already removed
         parallel_state.destroy_model_parallel()
         parallel_state.destroy_distributed_environment()
     try:
@@ -140,7 +140,7 @@ def private_process_groups(parallel_state: ModuleType) -> Iterator[None]:
 
 @contextmanager
 def kept_process_groups(parallel_state: ModuleType) -> Iterator[None]:
-    """Keep what vLLM's shutdown destroys for all: other engines' groups, and the Learner's."""
+    """Keep the groups of other engines and the Learner, which vLLM's shutdown would destroy."""
     groups = _groups(parallel_state)
     with _default_group_hidden():
         yield

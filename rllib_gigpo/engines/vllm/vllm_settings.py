@@ -1,7 +1,7 @@
-"""From ``EngineSettings`` to the arguments of vLLM's engine (vLLM 0.32, which is not imported).
+"""Translates ``EngineSettings`` to the arguments of vLLM's engine (0.32), without importing vllm.
 
-Each default below is there for a measured or documented reason; ``engine_kwargs`` overrides all but
-the ones on which the interface's promises rest.
+Each default below has a measured or documented reason. ``engine_kwargs`` overrides all of them
+except those that the interface relies on.
 """
 
 import os
@@ -20,7 +20,7 @@ _GIB = 2**30
 _CPU_BLOCK_TOKENS = 32
 _CPU_MAX_NUM_SEQS = 128
 
-# The options that carry the engine's promises, each with the way to get what one may want by it.
+# The options that the interface relies on, each with its reason or the setting to use instead.
 FIXED_OPTIONS = {
     "model": "llm(model_path=...) sets it",
     "dtype": "inference(engine_dtype=...) sets it",
@@ -31,7 +31,7 @@ FIXED_OPTIONS = {
     "logprobs_mode": "the policy ratio needs the log-probs of the distribution sampled from",
     "weight_transfer_config": "new weights arrive through the package's own backend",
     "worker_extension_cls": "the package needs its own extension",
-    "generation_config": "the model's own sampling defaults would change the distribution unseen",
+    "generation_config": "the model's sampling defaults would silently change the distribution",
     "skip_tokenizer_init": "the engine reads and writes token ids only",
     "enable_lora": 'llm(lora={"sync": "adapter"}) sets it',
     "max_lora_rank": "llm(lora=...) sets it",
@@ -39,7 +39,7 @@ FIXED_OPTIONS = {
 }
 _FIXED_ON_CPU = {
     "enable_chunked_prefill": "seeded requests fail with chunked prefill on CPUs (vLLM 0.32)",
-    "distributed_executor_backend": "a CPU engine lives in the runner's process",
+    "distributed_executor_backend": "a CPU engine runs in the EnvRunner's process",
 }
 
 
@@ -69,21 +69,21 @@ def engine_arguments(
 
 
 def check_engine_kwargs(engine_kwargs: Mapping[str, Any], *, on_gpu: bool) -> None:
-    """Refuse the options on which the interface's promises rest.
+    """Check that ``engine_kwargs`` has no option that the interface relies on.
 
     Raises:
-        ConfigError: Names each of them, with the way to get what one may want by it.
+        ConfigError: It has some; the message gives the reason or the setting to use for each.
     """
     fixed = FIXED_OPTIONS if on_gpu else FIXED_OPTIONS | _FIXED_ON_CPU
     mistakes = [f"{name!r}: {fixed[name]}" for name in sorted(set(engine_kwargs) & set(fixed))]
     if mistakes:
         raise ConfigError(
-            "engine_kwargs holds options that are not free. Remove " + "; ".join(mistakes) + "."
+            "engine_kwargs has options that are fixed. Remove " + "; ".join(mistakes) + "."
         )
 
 
 def _lora_arguments(lora: LoraSettings) -> dict[str, Any]:
-    """One adapter, in vLLM's smallest slot that its rank fits into."""
+    """Return the options for one adapter, in the smallest slot of vLLM that fits its rank."""
     return {
         "enable_lora": True,
         "max_loras": 1,
@@ -92,12 +92,12 @@ def _lora_arguments(lora: LoraSettings) -> dict[str, Any]:
 
 
 def _gpu_arguments(settings: EngineSettings) -> dict[str, Any]:
-    """GPU defaults (untested on a GPU)."""
+    """Return the GPU defaults (untested on a GPU)."""
     return {
-        # Beside a Learner on the same GPU the engine takes less and sleeps during the update.
+        # If it shares the GPU with a Learner, the engine takes less and sleeps during the update.
         "gpu_memory_utilization": 0.45 if settings.share_gpu else 0.9,
         "enable_sleep_mode": settings.share_gpu,
-        # Left to itself vLLM would start Ray actors of its own inside a Ray worker.
+        # By default vLLM would start its own Ray actors inside a Ray worker.
         "distributed_executor_backend": "mp" if settings.tensor_parallel_size > 1 else "uni",
     }
 
@@ -107,23 +107,23 @@ def _cpu_arguments(settings: EngineSettings, facts: ModelFacts) -> dict[str, Any
     return {
         "distributed_executor_backend": "uni",
         "enforce_eager": True,
-        # vLLM's own CPU default is 128, by which prompts below 128 tokens never share a prefix.
+        # With vLLM's CPU default of 128, prompts below 128 tokens would never share a prefix.
         "block_size": _CPU_BLOCK_TOKENS,
         "max_num_seqs": max_num_seqs,
-        # With a size given, vLLM neither measures memory by a trial run nor takes most of it.
+        # Given a size, vLLM neither measures memory with a trial run nor takes most of it.
         "kv_cache_memory_bytes": kv_cache_bytes(settings, facts, num_sequences=max_num_seqs),
-        # A seeded request whose prompt is cut in chunks ends in "CPU Generator does not use
-        # offset" (vLLM 0.32). Whole prompts only; so one step must be able to hold any prompt.
+        # A seeded request whose prompt is split into chunks fails with "CPU Generator does not use
+        # offset" (vLLM 0.32). Prompts stay whole, so one step must be able to hold any prompt.
         "enable_chunked_prefill": False,
         "max_num_batched_tokens": max(settings.max_model_len, 8192),
     }
 
 
 def kv_cache_bytes(settings: EngineSettings, facts: ModelFacts, *, num_sequences: int) -> int:
-    """Return the size of a KV cache that holds ``num_sequences`` sequences of full length.
+    """Return the size of a KV cache for ``num_sequences`` sequences of full length.
 
-    At most 40 % of the free memory, at least two sequences; 1 GiB where the model's config does not
-    have the usual fields.
+    At most 40 % of the free memory, but at least two sequences; 1 GiB if the model's config lacks
+    the usual fields.
     """
     per_token = _kv_bytes_per_token(facts.config, settings.dtype)
     if per_token is None:

@@ -1,4 +1,4 @@
-"""How new weights reach a vLLM engine (vLLM 0.32): all of them, through its weight transfer."""
+"""Full weight updates for a vLLM engine (vLLM 0.32), through its weight transfer."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from rllib_gigpo.weights.chunks import Chunk, SharedChunk, chunked, read_shared_
 
 
 def register_plugins() -> None:
-    """Make the weight transfer backend known to vLLM in this process.
+    """Register the weight transfer backend with vLLM in this process.
 
-    The entry point of group ``vllm.general_plugins``: vLLM calls it in each of its processes.
+    This is the entry point of group ``vllm.general_plugins``, which vLLM calls in each process.
     """
-    # A second registration of a name raises; vLLM offers no query besides the registry itself.
+    # A second registration raises, and vLLM has no public way to query the registry.
     if WEIGHT_TRANSFER_BACKEND not in WeightTransferEngineFactory._registry:
         WeightTransferEngineFactory.register_engine(WEIGHT_TRANSFER_BACKEND, HandedOverWeights)
 
 
 @dataclass
 class _InitInfo(WeightTransferInitInfo):
-    """What the receiving end has to know; there is no rendezvous."""
+    """Settings of the receiving end; there is no rendezvous."""
 
     is_tied: bool
     checksum_weights: bool
@@ -45,25 +45,25 @@ class _InitInfo(WeightTransferInitInfo):
 
 @dataclass
 class _UpdateInfo(WeightTransferUpdateInfo):
-    """A chunk: the tensors themselves (same process), or where they lie in shared memory."""
+    """A chunk: the tensors themselves (same process), or their place in shared memory."""
 
     tensors: Chunk | None = None
     shared: dict[str, Any] | None = None
 
 
 class HandedOverWeights(WeightTransferEngine[_InitInfo, _UpdateInfo]):
-    """vLLM's receiving end: checkpoint tensors, handed over chunk by chunk."""
+    """The receiving end in vLLM, which takes checkpoint tensors chunk by chunk."""
 
     init_info_cls = _InitInfo
     update_info_cls = _UpdateInfo
     supports_draft_weight_update = False
 
     def init_transfer_engine(self, init_info: _InitInfo) -> None:
-        """Remember the settings."""
+        """Store the settings."""
         self._init_info = init_info
 
     def start_weight_update(self) -> None:
-        """Give every layer its checkpoint layout back (CPU layers are repacked after loading)."""
+        """Restore every layer's checkpoint layout (CPU layers are repacked after loading)."""
         self._checksum = WeightsChecksum(is_tied=self._init_info.is_tied)
         initialize_layerwise_reload(self.model)
 
@@ -82,7 +82,7 @@ class HandedOverWeights(WeightTransferEngine[_InitInfo, _UpdateInfo]):
         finalize_layerwise_reload(self.model, self.model_config)
 
     def abandon(self) -> None:
-        """Forget a half-received update: without this the next one would mix with its rest."""
+        """Discard an incomplete update; otherwise its tensors would mix with the next update's."""
         for layer in self.model.modules():
             info = get_layerwise_info(layer)
             info.loaded_weights.clear()
@@ -91,40 +91,40 @@ class HandedOverWeights(WeightTransferEngine[_InitInfo, _UpdateInfo]):
         self.reset_weight_update_target()
 
     def received_checksum(self) -> str:
-        """Return the checksum of the tensors of the last update, as they arrived here.
+        """Return the checksum of the last update's tensors, as received.
 
-        Not of vLLM's parameters: those are fused (q, k and v; gate and up), padded and repacked, so
-        that no sum over them can be compared with the Learner's.
+        vLLM's own parameters are fused (q, k and v; gate and up), padded and repacked, so a
+        checksum of them cannot be compared with the Learner's.
         """
         return self._checksum.hexdigest()
 
     def shutdown(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
 
 class WorkerExtension:
     """Methods added to vLLM's workers, callable by name from any process."""
 
     def abandon_weight_update(self: Any) -> None:
-        """Close a weight update that failed (vLLM 0.32 keeps it open, and refuses the next)."""
+        """Close a failed weight update (vLLM 0.32 keeps it open and refuses the next one)."""
         with set_current_vllm_config(self.vllm_config):
             self.weight_transfer_engine.abandon()
         self._weight_update_active = False
 
     def received_weights_checksum(self: Any) -> str:
-        """Return the checksum of what the last update brought."""
+        """Return the checksum of the last update's tensors."""
         return self.weight_transfer_engine.received_checksum()
 
 
-# --- beside the engine ------------------------------------------------------------------------
+# --- in the engine's process ------------------------------------------------------------------
 
 
 class WeightChannel(ABC):
-    """The sending end of weight updates, one for the life of an engine.
+    """The sending end of weight updates; an engine has one.
 
     Attributes:
-        is_whole: False while an update is under way, and after one that failed half-way.
-        lora_request: What every request has to carry; None for the model's own weights.
+        is_whole: False during an update, and after an update that failed halfway.
+        lora_request: The adapter that every request must name; None for the model's own weights.
     """
 
     is_whole: bool = True
@@ -132,27 +132,27 @@ class WeightChannel(ABC):
 
     @abstractmethod
     def load(self, named_tensors: NamedTensors) -> None:
-        """Bring an update to every worker.
+        """Send an update to every worker.
 
         Raises:
-            EngineError: If tensors are missing or do not fit.
+            EngineError: Tensors are missing or do not match.
         """
 
     @abstractmethod
     def received_checksums(self) -> list[str]:
-        """The checksum of the last update as it arrived, one per worker."""
+        """Return the checksum of the last update as received, one per worker."""
 
-    def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Free what the channel holds."""
+    def close(self) -> None:  # noqa: B027 - optional
+        """Free the channel's resources."""
 
 
 class AllWeights(WeightChannel):
-    """Every tensor of the checkpoint in each update."""
+    """Channel that sends every tensor of the checkpoint in each update."""
 
     def __init__(
         self, llm: LLMEngine, facts: ModelFacts, *, in_process: bool, checksum_weights: bool
     ) -> None:
-        """Open the channel of a running engine, which was started from the model of ``facts``."""
+        """Open the channel to a running engine that was started from the model of ``facts``."""
         self._llm = llm
         self._facts = facts
         self._in_process = in_process
@@ -160,7 +160,7 @@ class AllWeights(WeightChannel):
         self._call("init_weight_transfer_engine", init_info=init_info)
 
     def load(self, named_tensors: NamedTensors) -> None:
-        """Go through vLLM's phases; a small model fits into one chunk, checked beforehand."""
+        """Run vLLM's phases; a small model fits in one chunk, which is checked beforehand."""
         stream = checked(named_tensors, self._facts.tensor_shapes, is_tied=self._facts.is_tied)
         chunks = chunked(with_tied_head(stream) if self._facts.is_tied else stream)
         chunk = next(chunks, None)

@@ -1,1 +1,1 @@
-"""The divergence from the reference policy: where it counts, and how much."""
+"""The divergence from the reference policy: where it enters, and its weight."""

@@ -14,26 +14,26 @@ from rllib_gigpo.models.model_adapter import ModelAdapter
 
 
 class Reference:
-    """A frozen model outside the RLModule, so that no state or optimiser holds it."""
+    """A frozen model outside the RLModule, so no state or optimiser includes it."""
 
     def __init__(self, model: Any) -> None:
-        """Score with ``model`` as it is."""
+        """Score with ``model``."""
         self._adapter = ModelAdapter(model)
 
     @classmethod
     def of(cls, model: Any, sharding: Sharding) -> Reference:
-        """Keep the start weights of a model: a copy, or with LoRA the model without adapters."""
+        """Keep a model's start weights: a copy, or with LoRA the model without its adapters."""
         return AdapterFreeReference(model) if has_lora(model) else cls(sharding.reference(model))
 
     def score(self, data: UpdateData, forward: ForwardSettings) -> torch.Tensor:
-        """Score all response tokens: (S,); see `score_all`."""
+        """Return the log-probs of all response tokens, (S,); see `score_all`."""
         return score_all(self._adapter, data, forward)
 
 
 class AdapterFreeReference(Reference):
-    """The policy itself with its adapters switched off: no second copy."""
+    """The policy with its adapters disabled, which saves a second copy."""
 
     def score(self, data: UpdateData, forward: ForwardSettings) -> torch.Tensor:
-        """Score without the adapters, see the base class."""
+        """Return the log-probs without the adapters."""
         with lora_disabled(self._adapter.model):
             return super().score(data, forward)

@@ -13,12 +13,12 @@ from rllib_gigpo.options.registry import Registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LRSchedule(ABC):
-    """What part of its peak the rate has in an iteration.
+    """The learning rate's factor, relative to its peak, in each iteration.
 
-    Warm-up: ``(i + 1)/W`` for i < W, so that the first iteration already learns.
+    Warm-up: ``(i + 1)/W`` for i < W, so the first iteration already learns.
 
     Attributes:
-        warmup_iterations: Iterations over which the rate rises from 0, W.
+        warmup_iterations: Number of iterations W over which the rate rises from 0.
     """
 
     name: ClassVar[str] = "custom"
@@ -26,7 +26,7 @@ class LRSchedule(ABC):
     warmup_iterations: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a negative warm-up."""
+        """Check that the warm-up is not negative."""
         require(self, warmup_iterations=">= 0")
 
     def __call__(self, iteration: int) -> float:
@@ -42,67 +42,67 @@ class LRSchedule(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constant(LRSchedule):
-    """The peak, after the warm-up."""
+    """The peak rate after the warm-up."""
 
     name: ClassVar[str] = "constant"
 
     def after_warmup(self, iteration: int) -> float:
-        """1, see the base class."""
+        """Return 1."""
         return 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decay(LRSchedule):
-    """Base of the schedules that fall to a fraction f, with the progress p = (i - W)/(D - W).
+    """Base class of schedules that fall to a fraction f, with progress p = (i - W)/(D - W).
 
     Attributes:
-        decay_iterations: Iteration at which the decay has ended, D, warm-up included.
-        final_fraction: Part of the rate that stays from then on, f, in [0, 1].
+        decay_iterations: Iteration D at which the decay ends, warm-up included.
+        final_fraction: Fraction f of the peak rate from iteration D on, in [0, 1].
     """
 
     decay_iterations: int
     final_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse an end before the end of the warm-up, and a fraction out of range."""
+        """Check that the decay ends after the warm-up and that the fraction is in range."""
         LRSchedule.__post_init__(self)
         if self.decay_iterations <= self.warmup_iterations:
             raise ValueError(
-                f"decay_iterations={self.decay_iterations!r} counts from the start, warm-up"
-                f" included, so it must be above warmup_iterations={self.warmup_iterations!r}"
+                f"decay_iterations={self.decay_iterations!r} includes the warm-up, so it must be"
+                f" above warmup_iterations={self.warmup_iterations!r}"
             )
         require(self, final_fraction=">= 0, <= 1")
 
     def after_warmup(self, iteration: int) -> float:
-        """Fall from 1 to f by the shape, see the base class."""
+        """Return the factor, which falls from 1 to f along the shape."""
         done = iteration - self.warmup_iterations
         progress = min(done / (self.decay_iterations - self.warmup_iterations), 1.0)
         return self.final_fraction + (1.0 - self.final_fraction) * self.shape(progress)
 
     @abstractmethod
     def shape(self, progress: float) -> float:
-        """Fall from 1 at progress 0 to 0 at progress 1."""
+        """Return the shape's value, which falls from 1 at progress 0 to 0 at progress 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear(Decay):
-    """1 - p."""
+    """Linear decay: 1 - p."""
 
     name: ClassVar[str] = "linear"
 
     def shape(self, progress: float) -> float:
-        """1 - p, see the base class."""
+        """Return 1 - p."""
         return 1.0 - progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cosine(Decay):
-    """(1 + cos πp)/2."""
+    """Cosine decay: (1 + cos πp)/2."""
 
     name: ClassVar[str] = "cosine"
 
     def shape(self, progress: float) -> float:
-        """(1 + cos πp)/2, see the base class."""
+        """Return (1 + cos πp)/2."""
         return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 

@@ -37,7 +37,7 @@ def model(started):
 
 @pytest.fixture
 def engine(started):
-    """The engine, idle and with the model's weights, whatever the test before has left."""
+    """Return the engine, idle and with the model's weights, whatever the previous test did."""
     model, engine = started
     engine.abort(list(engine._unfinished))
     engine.load_weights(model.named_parameters(), engine.weight_version + 1)
@@ -110,7 +110,7 @@ def test_equal_seeds_give_equal_tokens_and_other_seeds_others(engine, prompts, r
 
 
 def test_the_first_token_needs_no_compiler(engine, prompts, requests_of):
-    """One function of vLLM's sampler would take seconds of C++ compilation otherwise."""
+    """One function of vLLM's sampler would otherwise take seconds of C++ compilation."""
     from torch._dynamo.utils import counters
 
     before = counters["stats"]["unique_graphs"]
@@ -189,7 +189,7 @@ def test_one_prompt_that_does_not_fit_keeps_the_whole_submission_out(engine, pro
 
 
 def test_seeded_prompts_beyond_one_steps_tokens_are_answered(engine, requests_of):
-    # 100 prompts of 100 tokens; a step holds 8,192, and a prompt may not be cut in two.
+    # 100 prompts of 100 tokens; a step holds 8,192 tokens, and a prompt may not be split.
     rng = np.random.default_rng(1)
     prompts = rng.integers(3, 250, size=(100, 100)).tolist()
     answers = engine.generate(requests_of(prompts, max_tokens=2))
@@ -285,8 +285,8 @@ def test_a_bad_update_leaves_the_old_weights_in_use(
 def test_an_update_that_breaks_half_way_is_refused_for_use_and_the_next_one_works(
     engine, model, prompts, requests_of, largest_logp_error, monkeypatch
 ):
-    # One tensor per chunk: the stream then breaks when half of the model is overwritten, within the
-    # last part of a fused projection, which waits for its rest.
+    # One tensor per chunk: the stream breaks with half of the model overwritten, in the middle of a
+    # fused projection.
     monkeypatch.setattr(vllm_weights, "chunked", partial(vllm_weights.chunked, max_bytes=1))
 
     def breaking():
@@ -335,7 +335,7 @@ def test_sleep_and_wake_change_nothing_on_a_cpu(engine, prompts, requests_of):
 
 
 def test_a_running_engine_cannot_start_again(engine):
-    with pytest.raises(EngineError, match=r"stop\(\) it before"):
+    with pytest.raises(EngineError, match=r"call stop\(\) before"):
         engine.start()
 
 
@@ -361,7 +361,7 @@ def test_requests_that_nothing_moves_run_into_the_time_limit(
     monkeypatch.setattr(engine, "_step_here", lambda llm: None)
     assert engine.poll() == []
     now[0] = 6.0
-    with pytest.raises(EngineError, match=r"no progress for 6 s .* while 2 requests wait"):
+    with pytest.raises(EngineError, match=r"no progress for 6 s .* with 2 requests unfinished"):
         engine.poll()
 
 

@@ -1,4 +1,4 @@
-"""What an engine in this process may not change, nor be changed by."""
+"""The state of this process that an engine must not change, or be changed by."""
 
 import os
 import random
@@ -80,7 +80,7 @@ def test_generating_leaves_the_random_generators(engine, prompts, requests_of):
 
 @pytest.fixture
 def unseeded(prompts):
-    """Four requests without a seed; the tokens that an engine answers with."""
+    """Return a function that gets an engine's answers to four requests without a seed."""
     sampling = SamplingSettings(max_tokens=8)
     requests = [GenerationRequest(str(i), prompts[i], sampling) for i in range(4)]
     return lambda engine: [answer.token_ids for answer in engine.generate(requests)]
@@ -128,7 +128,7 @@ def test_a_second_engine_starts_and_stops_without_hurting_the_first(
 
 
 def test_a_learner_in_the_process_can_have_its_process_group(engine, path, prompts, requests_of):
-    """Created beside a running engine, kept while another one starts, runs and stops."""
+    """Check a group made next to a running engine, while another starts, runs and stops."""
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
         engine.generate(requests_of(prompts))
@@ -186,4 +186,4 @@ def test_the_engine_starts_beside_numba_which_environments_may_use(path):
     numba = pytest.importorskip("numba")
     engine = new_engine(path)
     engine.stop()
-    assert numba.njit(lambda number: number + 1)(1) == 2  # its own parts are still in place
+    assert numba.njit(lambda number: number + 1)(1) == 2  # llvmlite's modules are back

@@ -1,4 +1,4 @@
-"""The arguments that vLLM gets, without vLLM."""
+"""The arguments for vLLM, tested without vLLM."""
 
 import pytest
 
@@ -59,8 +59,8 @@ def test_tensor_parallel_workers_are_processes_and_not_ray_actors(folder, size, 
 
 
 def test_the_kv_cache_holds_all_sequences_at_full_length(folder):
-    # A token: key and value, 2 layers, 2 heads of 32, 4 bytes = 1024 bytes.
-    # 100 tokens are 4 blocks of 32, and one to spare.
+    # Per token: key and value, 2 layers, 2 heads of 32, 4 bytes = 1024 bytes.
+    # 100 tokens take 4 blocks of 32, plus one spare block.
     assert kv_cache_bytes(settings(), folder, num_sequences=3) == 3 * 5 * 32 * 1024
     assert kv_cache_bytes(settings(dtype="bfloat16"), folder, num_sequences=3) == 3 * 5 * 32 * 512
 

@@ -1,6 +1,6 @@
-"""The divergence from the reference policy: nowhere, in the loss, or in the reward.
+"""The divergence from the reference policy: absent, in the loss, or in the reward.
 
-β, its weight, may be steered towards a target (`KLController`).
+`KLController` can steer its weight β towards a target.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rllib_gigpo.loss.kl import KLSettings, kl_estimate
 
 
 class KLTerm(ABC):
-    """What a Learner does about the divergence from its start weights."""
+    """A Learner's use of the divergence from its start weights."""
 
     @property
     @abstractmethod
@@ -28,7 +28,7 @@ class KLTerm(ABC):
 
     @property
     def loss_coeff(self) -> float:
-        """β in the loss; 0 where the divergence is not a term of it."""
+        """β in the loss; 0 if the divergence is not a term of the loss."""
         return 0.0
 
     def prepare(self, data: UpdateData) -> UpdateData:
@@ -36,23 +36,23 @@ class KLTerm(ABC):
         return data
 
     def penalties(self, data: UpdateData) -> torch.Tensor:
-        """Weigh the divergence of each row for the reward: (R,) float64.
+        """Return β·KL of each row, to subtract from the reward: (R,) float64.
 
         Raises:
-            RuntimeError: The divergence is not taken from the reward.
+            RuntimeError: The divergence is not in the reward.
         """
-        raise RuntimeError("The KL term is not in the reward: set kl={'placement': 'reward'}.")
+        raise RuntimeError("The KL term is not in the reward; set kl={'placement': 'reward'}.")
 
     def after_update(self, kl: float, *, num_rows: float) -> None:  # noqa: B027 - nothing to do
-        """Steer β after an update whose mean divergence was ``kl``, over ``num_rows`` rows."""
+        """Steer β after an update over ``num_rows`` rows whose mean divergence was ``kl``."""
 
     @abstractmethod
     def get_state(self) -> float | None:
-        """β, where it is steered; a fixed one is the config's, which may change."""
+        """Return β if it is steered; a fixed β comes from the config, which may change."""
 
     @abstractmethod
     def set_state(self, coeff: float | None) -> None:
-        """Go on from a steered β."""
+        """Continue from a steered β."""
 
 
 class NoKL(KLTerm):
@@ -60,19 +60,19 @@ class NoKL(KLTerm):
 
     @property
     def coeff(self) -> float:
-        """0, see the base class."""
+        """Always 0."""
         return 0.0
 
     def get_state(self) -> float | None:
-        """Nothing, see the base class."""
+        """Return None: β is fixed."""
         return None
 
     def set_state(self, coeff: float | None) -> None:
-        """Nothing, see the base class."""
+        """Do nothing."""
 
 
 class _WithReference(KLTerm):
-    """Base of the terms that measure against the start weights."""
+    """Base class of the terms that measure the divergence from the start weights."""
 
     def __init__(
         self, coeff: float, settings: KLSettings, reference: Reference, forward: ForwardSettings
@@ -85,15 +85,15 @@ class _WithReference(KLTerm):
 
     @property
     def coeff(self) -> float:
-        """The controller's, see the base class."""
+        """β of the controller."""
         return self._controller.coeff
 
     def get_state(self) -> float | None:
-        """The controller's β if it moves, see the base class."""
+        """Return the controller's β if it has a target."""
         return None if self._settings.target is None else self._controller.coeff
 
     def set_state(self, coeff: float | None) -> None:
-        """Move the controller, see the base class."""
+        """Set the controller's β if it has a target."""
         if coeff is not None and self._settings.target is not None:
             self._controller.coeff = coeff
 
@@ -103,28 +103,28 @@ class KLInLoss(_WithReference):
 
     @property
     def loss_coeff(self) -> float:
-        """β, see the base class."""
+        """β of the next update."""
         return self.coeff
 
     def prepare(self, data: UpdateData) -> UpdateData:
-        """Add ``ref_logp``, see the base class."""
+        """Add the column ``ref_logp``."""
         return data.with_columns(ref_logp=self._reference.score(data, self._forward))
 
     def after_update(self, kl: float, *, num_rows: float) -> None:
-        """Steer by what the update measured, see the base class."""
+        """Steer β by the divergence that the update measured."""
         self._controller.update(kl, num_rows=num_rows)
 
 
 class KLInReward(_WithReference):
-    """β·KL of a row's response tokens is taken from its step's reward, before credit."""
+    """β·KL of a row's response tokens is subtracted from its step's reward, before credit."""
 
     def __init__(self, *args: Any, sharding: Sharding) -> None:
-        """As the base class; ``sharding`` adds up what all Learners measure."""
+        """Start as the base class does; ``sharding`` sums the divergence over the Learners."""
         super().__init__(*args)
         self._sharding = sharding
 
     def penalties(self, data: UpdateData) -> torch.Tensor:
-        """Weigh the divergences with β, then steer it; see the base class."""
+        """Return β·KL of each row, (R,), then steer β."""
         columns = data.columns
         ref_logp = self._reference.score(data, self._forward)
         tokens = kl_estimate(columns.rollout_logp, ref_logp, self._settings.estimator)
@@ -146,7 +146,7 @@ def make_kl_term(
     forward: ForwardSettings,
     sharding: Sharding,
 ) -> KLTerm:
-    """Choose the term; a reference is kept only where it is measured against."""
+    """Return the term for the settings; only a term with β > 0 keeps a reference."""
     if coeff == 0:
         return NoKL()
     reference = Reference.of(model, sharding)

@@ -1,4 +1,4 @@
-"""The optimiser of the Learner."""
+"""The Learner's optimisers and their parameter groups."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pydantic import Strict
 from rllib_gigpo.options.records import require
 from rllib_gigpo.options.registry import Registry
 
-PEAK_LR = "peak_lr"  # key of a parameter group: its rate after the warm-up
+PEAK_LR = "peak_lr"  # key of a parameter group: its learning rate after the warm-up
 
 
 class Optim(ABC):
-    """An optimiser and its options, the learning rates left out."""
+    """An optimiser and its options, except the learning rates."""
 
     name: ClassVar[str] = "custom"
     # Numbers kept for each parameter.
@@ -25,7 +25,7 @@ class Optim(ABC):
 
     @abstractmethod
     def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Build it for groups of parameters, each with its "lr"."""
+        """Build the optimiser for groups of parameters, each with its "lr"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +46,13 @@ class AdamW(Optim):
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
+        """Check that the numbers are in range."""
         require(self, weight_decay=">= 0", eps="> 0")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas={self.betas!r} must be two numbers in [0, 1)")
 
     def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Build torch's, see the base class."""
+        """Build torch's AdamW."""
         return torch.optim.AdamW(
             groups,
             betas=self.betas,
@@ -64,13 +64,13 @@ class AdamW(Optim):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SGD(Optim):
-    """Plain gradient steps, without momentum and weight decay."""
+    """Plain gradient steps, without momentum or weight decay."""
 
     name: ClassVar[str] = "sgd"
     num_moments: ClassVar[int] = 0
 
     def build(self, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Build torch's, see the base class."""
+        """Build torch's SGD."""
         return torch.optim.SGD(groups)
 
 
@@ -84,13 +84,13 @@ def parameter_groups(
     lr: float,
     critic_lr: float,
 ) -> list[dict[str, Any]]:
-    """Group the parameters that are trained by their rate; frozen ones are left out.
+    """Group the trained parameters by learning rate; frozen ones are left out.
 
     Args:
-        policy: The policy's.
-        critic: The critic's.
+        policy: The policy's parameters.
+        critic: The critic's parameters.
         lr: The policy's rate after the warm-up.
-        critic_lr: The critic's.
+        critic_lr: The critic's rate after the warm-up.
 
     Returns:
         One or two of torch's parameter groups.
@@ -104,7 +104,7 @@ def parameter_groups(
 
 
 def scale_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Set every group's rate to ``factor`` of what the config gives it."""
+    """Set every group's rate to ``factor`` times its peak."""
     for group in optimizer.param_groups:
         group["lr"] = factor * group[PEAK_LR]
 
@@ -113,10 +113,10 @@ def to_cpu(value: Any) -> Any:
     """Copy all tensors of nested dicts, lists and tuples to the CPU, detached.
 
     Args:
-        value: For example an optimiser's state.
+        value: A nested value, such as an optimiser's state.
 
     Returns:
-        The same nesting.
+        The copy, nested in the same way.
     """
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)

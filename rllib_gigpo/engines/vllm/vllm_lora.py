@@ -1,4 +1,4 @@
-"""New weights for a vLLM engine as a LoRA adapter, beside base weights that stay (vLLM 0.32)."""
+"""Weight updates for a vLLM engine (vLLM 0.32) as a LoRA adapter on fixed base weights."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _FILE = "adapter_model.safetensors"
 
 
 class HotAdapter(WeightChannel):
-    """The adapter alone in each update: files that vLLM loads in place of the last ones.
+    """Channel that sends only the adapter in each update, as files that vLLM loads.
 
-    The folder lies in shared memory where there is some, so that every worker of this machine can
-    read it. Until the first update requests run on the base weights, to which a new adapter (B = 0)
-    adds nothing.
+    The files are in shared memory if there is any, so every worker of this machine can read them.
+    Until the first update, requests run on the base weights, to which a new adapter (B = 0) adds
+    nothing.
     """
 
     def __init__(self, llm: LLMEngine, settings: LoraSettings, *, checksum_weights: bool) -> None:
-        """Open the channel of a running engine."""
+        """Open the channel to a running engine."""
         self._llm = llm
         self._settings = settings
         self._checksum_weights = checksum_weights
@@ -48,8 +48,8 @@ class HotAdapter(WeightChannel):
         self.is_whole = False
         request = LoRARequest(_NAME, _ID, str(self._folder), load_inplace=True)
         if not self._llm.add_lora(request):
-            raise EngineError("vLLM took no adapter.")
-        # Requests name the adapter; with `load_inplace` each of them would load it anew.
+            raise EngineError("vLLM did not load the adapter.")
+        # Requests name the adapter; with `load_inplace`, each request would load it again.
         self.lora_request = LoRARequest(_NAME, _ID, str(self._folder))
         self._names = set(tensors)
         if self._checksum_weights:
@@ -57,14 +57,17 @@ class HotAdapter(WeightChannel):
         self.is_whole = True
 
     def _check(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Refuse half an adapter: vLLM would take the missing rest as 0, without a word."""
+        """Check that the adapter is complete: vLLM would silently treat missing tensors as 0."""
         twins = {"lora_A": "lora_B", "lora_B": "lora_A"}
         for name in tensors:
             kind = name.removesuffix(".weight").rpartition(".")[2]
             if kind not in twins:
-                raise EngineError(f"The weight update holds {name!r}, which is part of no adapter.")
+                raise EngineError(
+                    f"The weight update has {name!r}, which is not part of an adapter: send only"
+                    " the adapter's tensors."
+                )
             if name.replace(kind, twins[kind]) not in tensors:
-                raise EngineError(f"The weight update holds {name!r} without its {twins[kind]}.")
+                raise EngineError(f"The weight update has {name!r} without its {twins[kind]}.")
         missing = sorted(self._names - set(tensors))
         if missing or not tensors:
             raise EngineError(
@@ -83,7 +86,7 @@ class HotAdapter(WeightChannel):
         }
 
     def received_checksums(self) -> list[str]:
-        """Of the files that vLLM has loaded; its own tensors are fused and scaled."""
+        """Return the checksum of the files; vLLM's own tensors are fused and scaled."""
         return [self._checksum]
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from rllib_gigpo.models.lora import adapter_weights, add_lora
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.weights.checksum import weights_checksum
 
-pytest.importorskip("rllib_gigpo.engines.vllm.vllm_adapter")
+pytest.importorskip("rllib_gigpo.engines.vllm.vllm_lora")
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="the engine in this process")
 
 TOLERANCE = 1e-5
@@ -34,7 +34,7 @@ def engine(started):
 
 @pytest.fixture
 def policy(started):
-    """The base model with adapters that do something."""
+    """Return the base model with adapters."""
     model = copy.deepcopy(started[0])
     add_lora(model, LORA)
     return model
@@ -76,7 +76,7 @@ def test_the_checksum_is_that_of_the_adapter(engine, policy):
         (lambda pairs: [], "lacks 28 tensors"),
         (lambda pairs: pairs[:-2], "lacks 2 tensors"),
         (lambda pairs: pairs[1:], "without its lora_A"),
-        (lambda pairs: [*pairs, ("lm_head.weight", torch.ones(2))], "part of no adapter"),
+        (lambda pairs: [*pairs, ("lm_head.weight", torch.ones(2))], "not part of an adapter"),
     ],
 )
 def test_a_bad_update_leaves_the_old_adapter_in_use(

@@ -1,7 +1,8 @@
-"""Tasks: the same seed gives the same tasks, and a resumed stream goes on where it was."""
+"""Tasks: equal seeds give equal tasks, and a resumed stream continues where it stopped."""
 
 from rllib_gigpo.engines.inference_engine import SamplingSettings
-from rllib_gigpo.sampling.task_streams import EvaluationTasks, TaskStream
+from rllib_gigpo.sampling.evaluation import EvaluationTasks
+from rllib_gigpo.sampling.training_tasks import TaskStream
 
 SAMPLING = SamplingSettings(max_tokens=7)
 GREEDY = SamplingSettings(temperature=0.0)

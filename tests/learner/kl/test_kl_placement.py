@@ -1,4 +1,4 @@
-"""The divergence from the start weights: nowhere, in the loss, or in the reward."""
+"""The divergence from the start weights: absent, in the loss, or in the reward."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def in_reward(**options):
 
 @pytest.fixture
 def references(monkeypatch):
-    """The reference models that were made."""
+    """Record the reference models that are made."""
     made, original = [], Sharding.reference
 
     def noted(self, model):
@@ -54,7 +54,7 @@ def test_only_a_steered_weight_is_restored_as_it_was(make_learner):
 
 
 def divergences(model_path, rows):
-    """k1 of each row under the start weights, row by row."""
+    """Compute each row's k1 under the start weights."""
     model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
     result = []
     for row in range(rows.num_rows):

@@ -1,0 +1,54 @@
+"""Evaluation: the fixed test tasks, and the metrics of the episodes that play them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.sample_result import SampleResult
+from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.sampling.rollout_metrics import has_won, rollout_metrics, wilson_interval
+
+if TYPE_CHECKING:
+    from rllib_gigpo.config.sections import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationTasks:
+    """The fixed evaluation tasks: the same seeds in the same order, one episode each."""
+
+    first_task: int
+    num_tasks: int
+    sampling: SamplingSettings
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Build the test tasks and their sampling settings from a run's settings."""
+        sampling = settings.inference.eval_sampling
+        return cls(
+            settings.tasks.first_test_task,
+            settings.tasks.num_test_tasks,
+            SamplingSettings(
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                top_k=sampling.top_k,
+                max_tokens=settings.model.max_response_tokens,
+            ),
+        )
+
+    def draw(self, num_groups: int, lost: Sequence[GroupTask]) -> Sequence[GroupTask]:
+        """Return all tasks, or the lost ones if there are any."""
+        return lost or [
+            GroupTask(f"test-{index}", self.first_task + index, 1, self.sampling, is_training=False)
+            for index in range(self.num_tasks)
+        ]
+
+
+def evaluation_metrics(result: SampleResult) -> dict[str, Any]:
+    """Compute `rollout_metrics` of the test episodes, with a confidence interval for success."""
+    metrics = rollout_metrics(result)
+    num_won = sum(has_won(episode) for episode in result.episodes)
+    low, high = wilson_interval(num_won, len(result.episodes))
+    return {**metrics, "success_ci_low": low, "success_ci_high": high}

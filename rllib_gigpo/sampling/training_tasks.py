@@ -1,0 +1,82 @@
+"""Training tasks: the starting points of groups of episodes, each given by an environment seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.engines.inference_engine import SamplingSettings
+
+
+class TaskStream:
+    """The endless, reproducible sequence of training tasks.
+
+    With ``num_tasks`` tasks, every pass plays each task once, in an order that depends only on the
+    seed and the number of the pass. With ``num_tasks=None``, the seeds count upwards without end.
+    With a ``period`` of k, tasks whose seeds are equal modulo k are of one kind, such as one
+    environment of a mixture, and every k consecutive draws hold one task of each kind.
+    The position is the whole state, so a resumed run draws the same tasks as an uninterrupted one.
+    """
+
+    def __init__(
+        self,
+        *,
+        group_size: int,
+        sampling: SamplingSettings,
+        first_task: int,
+        num_tasks: int | None,
+        seed: int,
+        period: int = 1,
+    ) -> None:
+        """Start at the first task.
+
+        Args:
+            group_size: Number of episodes per task.
+            sampling: How their tokens are sampled.
+            first_task: The lowest environment seed.
+            num_tasks: Number of consecutive seeds; None for no bound.
+            seed: The seed of each pass's order.
+            period: Number of kinds; ``num_tasks`` is a multiple of it.
+        """
+        self._group_size = group_size
+        self._sampling = sampling
+        self._first_task = first_task
+        self._num_tasks = num_tasks
+        self._seed = seed
+        self._period = period
+        self._position = 0
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def draw(self, num_groups: int, lost: Sequence[GroupTask] = ()) -> list[GroupTask]:
+        """Draw the next ``num_groups`` tasks; lost tasks do not repeat in this pass."""
+        drawn = [
+            GroupTask(position, self._task_at(position), self._group_size, self._sampling)
+            for position in range(self._position, self._position + num_groups)
+        ]
+        self._position += num_groups
+        return drawn
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the state to continue from."""
+        return {"position": self._position}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from the state that ``get_state`` returned."""
+        self._position = int(state["position"])
+
+    def _task_at(self, position: int) -> int:
+        if self._num_tasks is None:
+            return self._first_task + position
+        lap, offset = divmod(position, self._num_tasks)
+        if self._order is None or self._order[0] != lap:
+            self._order = (lap, self._new_order(lap, self._num_tasks))
+        return self._first_task + int(self._order[1][offset])
+
+    def _new_order(self, lap: int, num_tasks: int) -> np.ndarray:
+        """Return a permutation of 0 ... num_tasks - 1 that keeps each value modulo the period."""
+        rng = np.random.default_rng([self._seed, lap])
+        columns = [rng.permutation(num_tasks // self._period) for _ in range(self._period)]
+        return (np.stack(columns, axis=1) * self._period + np.arange(self._period)).ravel()
