@@ -37,12 +37,12 @@ EXTRAS = {
     "scienceworld": ["scienceworld>=1.2"],
     "textworld-express": ["textworld-express>=1.1"],
 }
-# Exact where a newer release can turn a clean tree red.
+# Pinned exactly if a new release can fail the checks on unchanged code.
 DEV = ["mypy==2.4.1", "ruff==0.17.5", "hypothesis>=6.100", "pytest==9.2.*", "pytest-timeout>=2.4"]
 
 
 def packages() -> list[str]:
-    """List the packages, those of the folder `envs` under their installed name."""
+    """List the packages; those in the folder `envs` have their installed names."""
     environments = [f"rllib_gigpo.envs.{name}" for name in find_packages("envs")]
     return [
         *find_packages(include=["rllib_gigpo", "rllib_gigpo.*"]),

@@ -1,6 +1,6 @@
-"""What experiment files share: a large model on GPUs, and an experiment that varies another one.
+"""Helpers for experiment files: a large model on GPUs, and variants of another experiment.
 
-The files in ``tuned_examples/`` are built from these parts; use them in your own.
+The files in ``tuned_examples/`` use them, and yours can too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SIZES = "assets/qwen2.5-1.5b-instruct"
 
 
 def experiment(path: str, *, beside: str) -> SimpleNamespace:
-    """Run another experiment file and return all that it defines, to be varied.
+    """Run another experiment file and return everything that it defines, as a base for variants.
 
     Args:
         path: The other file, relative to the folder of ``beside``.
@@ -31,15 +31,15 @@ def experiment(path: str, *, beside: str) -> SimpleNamespace:
 
 
 def qwen_on_gpus(preset: str, *, beside: str, num_gpus: int = 2) -> GiGPOConfig:
-    """Start from a preset, with Qwen2.5 in bfloat16: half of the GPUs generate, half learn.
+    """Return a preset with Qwen2.5 in bfloat16; half of the GPUs generate, the other half learn.
 
-    The model is the folder that the environment variable ``QWEN_PATH`` names. Without it stands the
-    published configuration of Qwen2.5-1.5B-Instruct, which has no weights: it serves ``--dry-run``.
+    The environment variable ``QWEN_PATH`` names the model's folder. If it is not set, the config
+    uses the published configuration of Qwen2.5-1.5B-Instruct without weights, for ``--dry-run``.
 
     Args:
-        preset: Such as "gigpo-verl-agent"; docs/presets.md lists all.
+        preset: Name of a preset, such as "gigpo-verl-agent"; docs/presets.md lists all.
         beside: ``__file__`` of the caller, a file in a folder of ``tuned_examples/``.
-        num_gpus: An even number.
+        num_gpus: Number of GPUs, which must be even.
 
     Raises:
         ConfigError: There is no such preset.

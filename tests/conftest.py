@@ -1,4 +1,4 @@
-"""Fixtures that several folders of tests share."""
+"""Fixtures shared by several folders of tests."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ import ray
 
 @pytest.fixture(scope="session")
 def ray_session():
-    """One small Ray for all tests that need it; its processes can import `support`."""
+    """Start one small Ray session for all tests that need it; its workers can import `support`."""
     if not ray.is_initialized():
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)

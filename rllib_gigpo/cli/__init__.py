@@ -1,9 +1,9 @@
-"""The `rllib` command: one file per subcommand; Ray is imported inside the subcommands only."""
+"""The `rllib` command, with one file per subcommand; only the subcommands import Ray."""
 
 from typing import Final
 
 INTERRUPTED: Final = 130
-"""Exit status after Ctrl-C, as shells have it: 128 and the number of SIGINT."""
+"""Exit status after Ctrl-C, as in shells: 128 plus the number of SIGINT."""
 
 OUTPUT_CLOSED: Final = 141
-"""Exit status when the reader of the output has ended: 128 and the number of SIGPIPE."""
+"""Exit status if the reader of the output has exited: 128 plus the number of SIGPIPE."""

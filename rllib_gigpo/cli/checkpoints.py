@@ -1,4 +1,4 @@
-"""Finds RLlib checkpoints in the folders of a run."""
+"""Functions that find RLlib checkpoints in the folders of a run."""
 
 from pathlib import Path
 
@@ -9,20 +9,20 @@ _MARK = "rllib_checkpoint.json"
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether the folder itself is a checkpoint."""
+    """Return whether the folder itself is a checkpoint."""
     return (path / _MARK).is_file()
 
 
 def newest_checkpoint(trial_folder: Path) -> Path | None:
-    """Return the last of Tune's ``checkpoint_000012`` folders in a trial; None if there is none."""
+    """Return the newest ``checkpoint_000012`` folder of a Tune trial; None if there is none."""
     return max(filter(is_checkpoint, trial_folder.glob("checkpoint_*")), default=None)
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return ``path`` if it is a checkpoint, else the newest one of the trial that it holds.
+    """Return ``path`` if it is a checkpoint, else the newest checkpoint of the trial in it.
 
     Raises:
-        CheckpointError: There is none, or the folder holds several trials.
+        CheckpointError: There is no checkpoint, or the folder holds several trials.
     """
     if is_checkpoint(path):
         return path
@@ -30,8 +30,11 @@ def find_checkpoint(path: Path) -> Path:
         mark.parent.parent for depth in ("*", "*/*") for mark in path.glob(f"{depth}/{_MARK}")
     }
     if not trials:
-        raise CheckpointError(f"{path}: no checkpoint here ({_MARK}), nor in the folders below")
+        raise CheckpointError(
+            f"{path}: no checkpoint here or in the folders below (no {_MARK}); "
+            "pass a checkpoint or the folder of a trial"
+        )
     if len(trials) > 1:
         names = ", ".join(sorted(map(str, trials)))
-        raise CheckpointError(f"{path}: holds the checkpoints of several trials; name one: {names}")
+        raise CheckpointError(f"{path} holds checkpoints of several trials; pass one of {names}")
     return max(filter(is_checkpoint, trials.pop().iterdir()))

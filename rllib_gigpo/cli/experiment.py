@@ -1,4 +1,4 @@
-"""Turns files and JSON of the command line into objects; a mistake becomes a line with its cure."""
+"""Parsers for the files and values of the command line, with one-line errors that name a cure."""
 
 import argparse
 import json
@@ -13,49 +13,50 @@ from rllib_gigpo.errors import ConfigError
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-_PYTHON_NAMES = {"True": True, "False": False, "None": None}  # JSON spells them otherwise
+_PYTHON_NAMES = {"True": True, "False": False, "None": None}  # JSON spells them differently
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """What a file for ``rllib train file`` defines."""
+    """The contents of a file for ``rllib train file``."""
 
     config: "AlgorithmConfig"
-    stop: Mapping[
-        str, Any
-    ]  # metric path -> value at which the run stops; {} runs until interrupted
+    stop: Mapping[str, Any]  # metric path -> value at which to stop; {}: run until interrupted
     name: str
 
 
 def load_experiment(path: Path) -> Experiment:
     """Run a Python file and take ``config`` and ``stop`` from it.
 
-    The file runs under a name of its own: it neither replaces an installed module of the same name
-    nor triggers its ``if __name__ == "__main__"``.
+    The file runs under a special module name: it does not replace an installed module of the same
+    name, and its ``if __name__ == "__main__"`` block does not run.
 
     Raises:
-        ConfigError: No such file, no ``config`` in it, or objects of the wrong type.
+        ConfigError: The file is missing, is not Python, defines no ``config``, or defines an
+            object of the wrong type.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     if path.suffix != ".py":
         raise ConfigError(
-            f"{path}: not a Python file; `rllib train file` runs a .py that defines `config`"
+            f"{path}: not a Python file; `rllib train file` runs a .py file that defines `config`"
         )
     return experiment_from(runpy.run_path(str(path)), path)
 
 
 def experiment_from(namespace: Mapping[str, Any], path: Path) -> Experiment:
-    """Check what the file at ``path`` has defined."""
+    """Check the names that the file at ``path`` defines and make an experiment of them."""
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
     if "config" not in namespace:
         raise ConfigError(f"{path}: defines no `config`; add `config = GiGPOConfig()...`")
     config, stop = namespace["config"], namespace.get("stop") or {}
     if not isinstance(config, AlgorithmConfig):
-        raise ConfigError(f"{path}: `config` is a {type(config).__name__}, not an AlgorithmConfig")
+        raise ConfigError(
+            f"{path}: `config` must be an AlgorithmConfig, not {type(config).__name__}"
+        )
     if not isinstance(stop, Mapping):
-        raise ConfigError(f"{path}: `stop` is a {type(stop).__name__}, not a dict")
+        raise ConfigError(f"{path}: `stop` must be a dict, not {type(stop).__name__}")
     return Experiment(config=config, stop=stop, name=path.stem)
 
 
@@ -70,7 +71,7 @@ def json_object(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not JSON ({error.msg} at character {error.pos}); "
-            "write for example '{\"training_iteration\": 10}'"
+            "write it like '{\"training_iteration\": 10}'"
         ) from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f'{text!r} is not a JSON object like {{"key": value}}')
@@ -95,10 +96,10 @@ def whole_number(low: int) -> Callable[[str], int]:
 def assignment(text: str) -> tuple[str, Any]:
     """Parse ``KEY=VALUE``; an ``argparse`` type.
 
-    The value is JSON, or one of Python's True, False and None; anything else counts as text.
+    The value is JSON, or Python's True, False or None; anything else is text.
 
     Raises:
-        argparse.ArgumentTypeError: There is no ``=`` or no key.
+        argparse.ArgumentTypeError: There is no ``=``, or no key before it.
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
@@ -114,8 +115,8 @@ def apply_settings(config: "AlgorithmConfig", settings: Sequence[tuple[str, Any]
 
     Args:
         config: The config.
-        settings: (name, value), such as ``("lr", 1e-5)``; a dot leads into a nested setting, as in
-            ``("policy_loss.name", "cispo")``.
+        settings: (name, value) pairs, such as ``("lr", 1e-5)``; a dot reaches into a nested
+            setting, as in ``("policy_loss.name", "cispo")``.
 
     Raises:
         ConfigError: The config has no such setting.
@@ -123,7 +124,10 @@ def apply_settings(config: "AlgorithmConfig", settings: Sequence[tuple[str, Any]
     for key, value in settings:
         name, *path = key.split(".")
         if not hasattr(config, name):
-            raise ConfigError(f"--set {key}: {type(config).__name__} has no setting {name!r}")
+            raise ConfigError(
+                f"--set {key}: {type(config).__name__} has no setting {name!r}; "
+                "`rllib settings` lists GiGPO's settings"
+            )
         for part in reversed(path):
             value = {part: value}
         config.update_from_dict({name: value})

@@ -1,7 +1,7 @@
-"""The `rllib` command: picks the subcommand.
+"""Entry point of the `rllib` command, which parses the arguments and runs a subcommand.
 
-Each subcommand is a file with ``add_parser(subparsers)`` and ``run(args) -> int``; what is heavy
-(Ray, torch, vLLM) is imported inside ``run``, so that ``rllib --help`` answers at once.
+Each subcommand is a file with ``add_parser(subparsers)`` and ``run(args) -> int``. Heavy packages
+(Ray, torch, vLLM) are imported inside ``run``, so ``rllib --help`` answers at once.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from rllib_gigpo.cli.commands import (
 from rllib_gigpo.cli.module_folders import modules_from
 from rllib_gigpo.errors import GiGPOError
 
-_STDOUT = 1  # number of the file
+_STDOUT = 1  # file descriptor
 
 _SUBCOMMANDS = (
     train,
@@ -42,7 +42,7 @@ _SUBCOMMANDS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line; the long list of options is there for ``--help``."""
+    """A parser that reports a mistake in one line, without the long list of options."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message}; {self.prog} --help lists the options\n")
@@ -64,11 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv: The arguments after the command's name; None means those of the process.
+        argv: Arguments after the command's name; None takes those of the process.
 
     Returns:
-        The exit status: 0 for success, 2 for a mistake in the arguments, files or settings, which
-        is told in one line on stderr, 130 after Ctrl-C, 141 if the reader of stdout ended.
+        The exit status: 0 for success; 2 for a mistake in the arguments, files or settings, which
+        is reported on stderr; 130 after Ctrl-C; 141 if the reader of stdout has exited.
     """
     args = build_parser().parse_args(argv)
     try:
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _is_output_closed() -> bool:
-    """Whether nobody reads stdout any more, as after `| head`; what is left then goes nowhere."""
+    """Return whether stdout's reader has exited, as after `| head`; if so, discard the rest."""
     output = select.poll()
     output.register(_STDOUT, 0)
     if not any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0)):

@@ -1,7 +1,7 @@
-"""Folders of the user's own modules: found here, and by the workers of a Ray session.
+"""Import paths for the user's own modules, in this process and in Ray's workers.
 
-A console script has neither the current folder nor an experiment's on its path, where `guess.py` of
-``config.environment("guess:Guess-v0")`` lies.
+A console script has neither the current folder nor the experiment's folder on its path. Yet the
+`guess.py` of ``config.environment("guess:Guess-v0")`` is in one of them.
 """
 
 import sys
@@ -12,9 +12,9 @@ from pathlib import Path
 
 @contextmanager
 def modules_from(folder: Path) -> Iterator[None]:
-    """Let modules be imported from a folder.
+    """Make the modules of a folder importable inside the block.
 
-    It is searched last: a file `textworld.py` in it does not hide the package of that name.
+    The folder is searched last: a `textworld.py` in it does not hide the package of that name.
     """
     name = str(folder.resolve())
     if name in sys.path:
@@ -28,9 +28,9 @@ def modules_from(folder: Path) -> Iterator[None]:
 
 
 def worker_hook(folder: Path) -> Callable[[], None]:
-    """Make the function that does the same in a Ray worker, when its process starts.
+    """Return a function that makes a folder importable in a Ray worker when its process starts.
 
-    Ray sends an inner function by value, so that it needs nothing importable there.
+    Ray sends an inner function by value, so the worker needs to import nothing to run it.
     """
     name = str(folder.resolve())
 

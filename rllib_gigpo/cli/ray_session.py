@@ -1,4 +1,4 @@
-"""Ray for the length of a command, and how much of what it prints is shown. Imports Ray inside."""
+"""The Ray session of a command, and how much of Ray's output the command shows."""
 
 import argparse
 import contextlib
@@ -14,13 +14,13 @@ from rllib_gigpo.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class RaySettings:
-    """How a command gets its Ray; the options of the group "ray"."""
+    """How a command starts Ray or connects to it: the options of the group "ray"."""
 
-    address: str | None = None  # None: start one here
+    address: str | None = None  # None: start Ray here
     num_cpus: int | None = None  # None: all
     num_gpus: int | None = None  # None: all
     verbosity: int = 0  # 1: what workers print; 2: Tune's reports too
-    module_folder: Path | None = None  # where workers find modules, beside the current folder
+    module_folder: Path | None = None  # workers also import from here
 
 
 def add_ray_options(parser: argparse.ArgumentParser) -> None:
@@ -29,22 +29,25 @@ def add_ray_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ray-address",
         metavar="ADDRESS",
-        help="running cluster to connect to (default: start one)",
+        help="address of a running cluster (default: start Ray on this machine)",
     )
     for kind in ("cpus", "gpus"):
         group.add_argument(
             f"--ray-num-{kind}",
             metavar="N",
             type=int,
-            help=f"{kind[:-1].upper()}s that Ray may use (default: all)",
+            help=f"number of {kind[:-1].upper()}s that Ray may use (default: all)",
         )
     group.add_argument(
-        "-v", action="count", dest="verbosity", help="show what workers print; -vv: Tune's too"
+        "-v",
+        action="count",
+        dest="verbosity",
+        help="show what the workers print; -vv shows Tune's reports too",
     )
 
 
 def ray_settings(args: argparse.Namespace) -> RaySettings:
-    """Collect what was given of these options."""
+    """Read the Ray settings from the parsed options."""
     return RaySettings(
         address=getattr(args, "ray_address", None),
         num_cpus=getattr(args, "ray_num_cpus", None),
@@ -56,10 +59,10 @@ def ray_settings(args: argparse.Namespace) -> RaySettings:
 
 @contextlib.contextmanager
 def ray_session(settings: RaySettings) -> Iterator[None]:
-    """Start Ray, or connect to a running cluster; a session that the caller has started is used.
+    """Start Ray or connect to a running cluster; reuse a session that the caller has started.
 
     Raises:
-        ConfigError: An address came with numbers of CPUs or GPUs, which only a new cluster takes.
+        ConfigError: An address is given with numbers of CPUs or GPUs, which need a new cluster.
     """
     import ray
 
@@ -69,7 +72,8 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
     sizes = {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus}
     if settings.address and any(size is not None for size in sizes.values()):
         raise ConfigError(
-            "--ray-num-cpus and --ray-num-gpus do not go with --ray-address, a running cluster"
+            "--ray-num-cpus and --ray-num-gpus have no effect on a running cluster; leave them out "
+            "or drop --ray-address"
         )
     if settings.verbosity == 0:
         _hide_advice_on_rllib()
@@ -87,9 +91,10 @@ def ray_session(settings: RaySettings) -> Iterator[None]:
 
 
 def _runtime_env(module_folder: Path | None) -> dict[str, Any] | None:
-    """Ray's workers search the current folder anyway; a runtime environment makes them start later.
+    """Return the runtime environment that lets workers import from a folder; None if not needed.
 
-    A folder in PYTHONPATH would come before the installed packages.
+    Workers search the current folder anyway, and a runtime environment delays their start. A folder
+    in PYTHONPATH would come before the installed packages.
     """
     if module_folder is None or module_folder.resolve() == Path.cwd():
         return None
@@ -97,6 +102,6 @@ def _runtime_env(module_folder: Path | None) -> dict[str, Any] | None:
 
 
 def _hide_advice_on_rllib() -> None:
-    """Hide Ray 2.60's warnings that no user of this package can act on: its API stack is fixed."""
+    """Hide warnings of Ray 2.60 that users cannot act on: this package fixes the API stack."""
     for name in ("algorithms.algorithm_config", "core.rl_module.rl_module"):
         logging.getLogger(f"ray.rllib.{name}").setLevel(logging.ERROR)

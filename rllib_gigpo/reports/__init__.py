@@ -1,1 +1,1 @@
-"""What people read of a run and of its settings."""
+"""Reports for people: results, figures and transcripts of a run, and tables of its settings."""

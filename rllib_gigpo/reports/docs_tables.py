@@ -1,9 +1,9 @@
-"""The tables of the docs that are made from the code: settings, options of the rules, presets.
+"""Generator of the tables in docs/: settings, options of the rules, presets.
 
-    python -m rllib_gigpo.reports.docs_tables docs/algorithms.md docs/settings.md
+    python -m rllib_gigpo.reports.docs_tables docs/rules.md docs/presets.md docs/settings.md
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands there is replaced.
-A test holds that the files are up to date.
+Replaces the text between ``<!-- table: NAME -->`` and ``<!-- end -->`` with the table of that name.
+A test checks that the files are up to date.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rllib_gigpo.config.sections import SECTIONS
 from rllib_gigpo.credit.rules import RULES, CreditRule, make_rule
 from rllib_gigpo.reports.settings_table import REQUIRED, SettingRow, setting_rows
 
+Tables = Mapping[str, Callable[[], list[str]]]
 _MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -30,8 +31,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         file.write_text(with_tables(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def with_tables(text: str) -> str:
+def with_tables(text: str, tables: Tables | None = None) -> str:
     """Replace every marked table of a Markdown text.
+
+    Args:
+        text: A Markdown text.
+        tables: Function that returns the lines of a table, by name; `TABLES` if None.
 
     Raises:
         ValueError: A table has an unknown name, or no end.
@@ -39,20 +44,21 @@ def with_tables(text: str) -> str:
     opened, ends = text.count("<!-- table: "), text.count("<!-- end -->")
     if opened != ends or len(_MARKED.findall(text)) != opened:
         raise ValueError(
-            f"{opened} tables begin with '<!-- table: NAME -->' and {ends} end with '<!-- end -->';"
-            " each beginning needs its end"
+            f"{opened} tables start with '<!-- table: NAME -->' and {ends} end with '<!-- end -->';"
+            " close each table before the next one starts"
         )
-    return _MARKED.sub(lambda match: match[1] + _table(match[2]) + match[3], text)
+    known = TABLES if tables is None else tables
+    return _MARKED.sub(lambda match: match[1] + _table(match[2], known) + match[3], text)
 
 
-def _table(name: str) -> str:
-    if name not in TABLES:
-        raise ValueError(f"there is no table {name!r}; there are {', '.join(TABLES)}")
-    return "".join(f"{line}\n" for line in TABLES[name]())
+def _table(name: str, tables: Tables) -> str:
+    if name not in tables:
+        raise ValueError(f"there is no table {name!r}; the tables are {', '.join(tables)}")
+    return "".join(f"{line}\n" for line in tables[name]())
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lay out rows of cells as the lines of a Markdown table."""
+    """Format rows of cells as the lines of a Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]
 
@@ -61,7 +67,7 @@ def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def settings_of(title: str) -> list[str]:
-    """All settings of a section, each followed by its options."""
+    """Return the table of all settings of a section, each followed by its options."""
     return markdown(
         ("setting", "type", "default", "meaning"),
         (
@@ -83,7 +89,7 @@ def _default(row: SettingRow) -> str:
 
 
 def rule_options() -> list[str]:
-    """The options of all rules; rules that share one share its row."""
+    """Return the table of the options of all rules; rules with the same option share its row."""
     shared = defaultdict[tuple[str, str, str], list[str]](list)
     for row in setting_rows(SECTIONS["credit"]):
         kind, _, rest = row.name.partition(".")
@@ -100,7 +106,7 @@ def rule_options() -> list[str]:
 
 
 def rule_inputs() -> list[str]:
-    """Which of the other settings a rule reads, with its default options."""
+    """Return the table of other settings and the rules that read them with default options."""
     rules = {name: make_rule(name) for name in RULES.known}
     return markdown(
         ("setting", "rules that read it"),
@@ -130,7 +136,7 @@ _READERS: Mapping[str, Callable[[CreditRule], bool]] = {
 
 
 def presets() -> list[str]:
-    """Each preset in a line."""
+    """Return the table of presets, one per row."""
     return markdown(
         ("preset", "source", "what it is"),
         ((code(name), preset.source, preset.description) for name, preset in PRESETS.items()),
@@ -138,7 +144,7 @@ def presets() -> list[str]:
 
 
 def preset_numbers() -> list[str]:
-    """Each number with its source; those of the same source and presets share a row."""
+    """Return the table of preset numbers; those with the same source and presets share a row."""
     names_of = defaultdict[tuple[str, str], list[str]](list)
     for name, preset in PRESETS.items():
         for setting, value in preset.flat.items():
@@ -161,7 +167,7 @@ def code(text: str) -> str:
     return f"`{text}`"
 
 
-TABLES: Mapping[str, Callable[[], list[str]]] = {
+TABLES: Tables = {
     **{f"settings-{title}": partial(settings_of, title) for title in SECTIONS},
     "rule-options": rule_options,
     "rule-inputs": rule_inputs,

@@ -1,4 +1,4 @@
-"""Figures of a run, drawn from the summaries of its iterations; needs the extra "plot"."""
+"""Figures of runs, drawn from the summaries of their iterations; needs the extra "plot"."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LINES = ("-", "--", ":")  # there are ten colours
+_LINES = ("-", "--", ":")  # the next one after every ten colours
 # Bounds of the bins of anchor-group sizes: 1, 2-4, 5-7, 8-10, more.
 SIZE_BINS = ((1, 1), (2, 4), (5, 7), (8, 10), (11, None))
 
 
 def learning_curve(runs: Mapping[str, Sequence[IterationSummary]], *, title: str = "") -> "Figure":
-    """Draw success over iterations: training as a line, evaluation as points with their interval.
+    """Draw success over iterations: training as a line, evaluation as points with an interval.
 
     Args:
-        runs: Name of a run -> its iterations in order; one colour each.
+        runs: Name of a run -> its iterations in order; each run has one colour.
         title: Heading of the figure.
 
     Raises:
@@ -42,8 +42,8 @@ def mean_curves(
     """Draw the mean success over seeds, smoothed, with a band from the worst to the best seed.
 
     Args:
-        curves: Name -> one success curve per seed; curves are cut to the shortest of their name.
-        window: Iterations of the trailing mean; the first ones average what there is.
+        curves: Name -> one success curve per seed; all are cut to the shortest under that name.
+        window: Iterations of the trailing mean; the first values average fewer.
         title: Heading of the figure.
 
     Raises:
@@ -64,13 +64,13 @@ def mean_curves(
 
 
 def trailing_mean(values: Sequence[float], window: int) -> list[float]:
-    """Average each value with the up to ``window - 1`` before it."""
+    """Average each value with up to ``window - 1`` values before it."""
     blocks = (values[max(0, end - window) : end] for end in range(1, len(values) + 1))
     return [sum(block) / len(block) for block in blocks]
 
 
 def anchor_group_sizes(summaries: Sequence[IterationSummary], *, title: str = "") -> "Figure":
-    """Draw how the sizes of anchor groups shift: the share of groups in each bin, per iteration.
+    """Draw the share of anchor groups in each bin of sizes, over iterations.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -90,7 +90,7 @@ def anchor_group_sizes(summaries: Sequence[IterationSummary], *, title: str = ""
 
 
 def size_shares(sizes: Sequence[tuple[int, float]]) -> list[float]:
-    """Sum (size, count) pairs into `SIZE_BINS`, as fractions of all groups; 0 without groups."""
+    """Sum (size, count) pairs into `SIZE_BINS`, as fractions of all groups; 0 if there are none."""
     total = sum(count for _, count in sizes)
     shares = []
     for low, high in SIZE_BINS:
@@ -102,14 +102,14 @@ def size_shares(sizes: Sequence[tuple[int, float]]) -> list[float]:
 
 
 def bin_label(low: int, high: int | None) -> str:
-    """Name a bin of sizes: "1", "2-4" or "11+"."""
+    """Return the label of a bin of sizes: "1", "2-4" or "11+"."""
     if high is None:
         return f"{low}+"
     return str(low) if low == high else f"{low}-{high}"
 
 
 def save(figure: "Figure", path: Path) -> Path:
-    """Write a figure as the image that the file's ending names; returns ``path``."""
+    """Write a figure in the image format of the file's suffix; return ``path``."""
     figure.savefig(path, dpi=150, bbox_inches="tight")
     return path
 
@@ -119,9 +119,9 @@ def _new_figure(title: str) -> "tuple[Figure, Axes]":
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError(
-            'figures need matplotlib: pip install "rllib-gigpo[plot]"'
+            'Figures need matplotlib; run pip install "rllib-gigpo[plot]"'
         ) from error
-    # Not pyplot: it keeps figures in a global list and may look for a display.
+    # pyplot keeps figures in a global list and may look for a display, so it is not used.
     figure = Figure(figsize=(7, 4))
     axes = figure.add_subplot()
     axes.set_title(title)

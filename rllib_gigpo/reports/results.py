@@ -1,8 +1,8 @@
-"""Reads the result of one training iteration: what people look at, and where it stands.
+"""Summaries of training iterations: the metrics that people look at, and their paths in a result.
 
-A result is what ``Algorithm.train()`` returns, what Tune's callbacks receive and what Tune's JSON
-logger writes as one line of ``result.json``: nested dicts. The live display, the plots and the
-benchmarks read it through `IterationSummary`.
+A result is a nested dict: ``Algorithm.train()`` returns it, Tune's callbacks receive it, and Tune's
+JSON logger writes it as one line of ``result.json``. The live display, the plots and the benchmarks
+read it through `IterationSummary`.
 """
 
 import json
@@ -18,7 +18,7 @@ PHASES = ("sample", "credit", "learn", "sync", "evaluate")
 ANCHOR_GROUP_SIZES = "credit/anchor_group_size_histogram"
 EVALUATION = "evaluation/env_runners"
 
-# Field of `IterationSummary` -> where its value stands in the result.
+# Field of `IterationSummary` -> path of its value in the result.
 METRIC_PATHS = {
     "iteration": "training_iteration",
     "time_total_s": "time_total_s",
@@ -46,7 +46,7 @@ METRIC_PATHS = {
 
 @dataclass(frozen=True, slots=True)
 class IterationSummary:
-    """What one iteration reports; None where the result does not hold the metric.
+    """The metrics of one iteration; a metric that the result lacks is None.
 
     Rates are fractions in [0, 1], times are seconds, lengths are environment steps per episode.
     """
@@ -77,7 +77,7 @@ class IterationSummary:
 
 
 def summarize(result: Mapping[str, Any]) -> IterationSummary:
-    """Pick out of one result what people look at."""
+    """Pick the metrics of a summary out of a result."""
     values = {name: number(result, path) for name, path in METRIC_PATHS.items()}
     iteration = values.pop("iteration")
     return IterationSummary(
@@ -89,7 +89,7 @@ def summarize(result: Mapping[str, Any]) -> IterationSummary:
 
 
 def lookup(result: Mapping[str, Any], path: str) -> Any:
-    """Follow ``path`` ("a/b/c") through nested dicts; None where it leads nowhere."""
+    """Follow ``path`` ("a/b/c") through nested dicts; return None if it leads nowhere."""
     value: Any = result
     for key in path.split("/"):
         if not isinstance(value, Mapping) or key not in value:
@@ -99,7 +99,7 @@ def lookup(result: Mapping[str, Any], path: str) -> Any:
 
 
 def number(result: Mapping[str, Any], path: str) -> float | None:
-    """Return the finite number that stands at ``path``, or None."""
+    """Return the finite number at ``path``, or None."""
     value = lookup(result, path)
     try:
         value = float(value)
@@ -109,16 +109,16 @@ def number(result: Mapping[str, Any], path: str) -> float | None:
 
 
 def read_result_file(path: Path) -> list[IterationSummary]:
-    """Read Tune's ``result.json`` in order of iterations.
+    """Read Tune's ``result.json``, in the order of the iterations.
 
-    A resumed run writes again the iterations since its last checkpoint; the later line counts.
+    A resumed run repeats the iterations since its last checkpoint; the later line counts.
 
     Raises:
-        GiGPOError: The file does not exist (no iteration was finished).
+        GiGPOError: The file does not exist, because no iteration has finished.
     """
     if not path.is_file():
         raise GiGPOError(
-            f"{path}: no such file; was an iteration finished, and is this a trial's folder?"
+            f"{path}: no such file; use the folder of a trial that has finished an iteration"
         )
     summaries = [summarize(result) for result in _json_lines(path)]
     by_iteration = {summary.iteration: summary for summary in summaries}
@@ -131,7 +131,7 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
         try:
             results.append(json.loads(line))
         except json.JSONDecodeError:
-            # A run that was killed leaves its last line half written.
+            # A killed run leaves its last line half written.
             continue
     return results
 

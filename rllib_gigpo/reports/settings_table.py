@@ -1,4 +1,4 @@
-"""Settings as rows of a table, from the fields of sections and the docstrings of options."""
+"""Table rows of settings, made from the fields of sections and the docstrings of options."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One setting, or one option of a nested one.
+    """One setting, or one option of a nested setting.
 
     Attributes:
-        name: With dots, as in "kl.target"; an option of one variant is "rule.hgpo.anchor_context".
-        type: In Python's words.
-        default: As Python writes it; `REQUIRED` for none.
-        bounds: Such as ">= 1"; "" for none, or where the meaning says them.
-        meaning: One or more sentences.
+        name: Dotted name, such as "kl.target", or "rule.hgpo.anchor_context" for an option of a
+            variant.
+        type: Type in Python's words.
+        default: Default as Python writes it; `REQUIRED` if there is none.
+        bounds: Bounds such as ">= 1"; "" if there are none, or if the meaning states them.
+        meaning: Meaning in one or more sentences.
     """
 
     name: str
@@ -63,7 +64,7 @@ def _field_row(name: str, field: FieldInfo, hint: Any) -> SettingRow:
 
 
 def _of_members(hint: Any) -> list[Any]:
-    """The bounds of the members of a union, such as those of "int above 0, or None"."""
+    """Return the bounds of the members of a union, such as "int above 0, or None"."""
     return [mark for one in get_args(hint) for mark in getattr(one, "__metadata__", ())]
 
 
@@ -104,7 +105,7 @@ def _default_text(field: dataclasses.Field) -> str:
 
 
 def attribute_meanings(cls: type) -> dict[str, str]:
-    """Read what the "Attributes:" of a class and its bases say, each as one line."""
+    """Read the "Attributes:" docs of a class and its bases, one line per attribute."""
     meanings: dict[str, str] = {}
     for one in reversed(cls.__mro__):
         section = inspect.cleandoc(one.__doc__ or "").partition("\nAttributes:\n")[2]
@@ -116,7 +117,7 @@ def attribute_meanings(cls: type) -> dict[str, str]:
 
 
 def type_text(hint: Any) -> str:
-    """Write a type hint as people do: "int or None", "'a', 'b'"."""
+    """Write a type hint as people would: "int or None", "'a', 'b'"."""
     if hint is type(None):
         return "None"
     if get_origin(hint) is Literal:

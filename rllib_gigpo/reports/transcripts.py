@@ -1,4 +1,4 @@
-"""Writes whole episodes as JSONL: what the agent saw, said and did, and the credit that it got."""
+"""Transcripts: whole episodes as JSONL, with prompts, responses, actions and credit."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _CREDIT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class TranscriptSettings(Options):
-    """How often whole episodes are written, and how many.
+    """How often to write whole episodes, and how many.
 
     Attributes:
-        interval: Every how many iterations; 0 for never.
-        groups: Groups per file, at least 1.
+        interval: Number of iterations from one file to the next; 0 for no files.
+        groups: Number of groups per file, at least 1.
     """
 
     interval: int = 10
@@ -44,17 +44,17 @@ class TranscriptSettings(Options):
 
 
 class TranscriptWriter(RLlibCallback):
-    """Writes a batch's first groups every few iterations, see `TranscriptSettings`.
+    """A callback that writes a batch's first groups every few iterations; see `TranscriptSettings`.
 
-    One file per iteration in ``<logdir>/transcripts``, one line per step.
+    Each iteration that is written has one file in ``<logdir>/transcripts``, with one line per step.
     """
 
     def __init__(self, settings: TranscriptSettings | None = None) -> None:
-        """Choose how often and how much."""
+        """Store the settings, or the defaults."""
         self._settings = settings or TranscriptSettings()
 
     def on_train_result(self, *, algorithm: Any, result: dict[str, Any], **kwargs: Any) -> None:
-        """Write this iteration's file, if it is one of those to be written."""
+        """Write this iteration's file, if one is due."""
         iteration, interval = result["training_iteration"], self._settings.interval
         if interval == 0 or (iteration - 1) % interval or not algorithm.last_batch:
             return
@@ -67,11 +67,11 @@ class TranscriptWriter(RLlibCallback):
 
 
 def transcript_lines(batch: dict[str, Any], *, num_groups: int) -> Iterator[dict[str, Any]]:
-    """One record per step of the first ``num_groups`` groups.
+    """Yield one record per step of the first ``num_groups`` groups.
 
     Args:
-        batch: What the credit pipeline returned, with the episodes that it read.
-        num_groups: How many groups to write.
+        batch: Output of the credit pipeline, with the episodes that it read.
+        num_groups: Number of groups.
     """
     group_sizes = _sizes_by_label(batch[columns.ANCHOR_GROUP_IDS])
     written = sorted({e.custom_data[columns.GROUP_ID] for e in batch["episodes"]})[:num_groups]
@@ -113,7 +113,7 @@ def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any
 def _what_it_was_worth(
     batch: dict[str, Any], row: int, tokens: slice, group_sizes: dict[int, int]
 ) -> dict[str, Any]:
-    """The numbers of a step; its advantage is the mean over its response tokens."""
+    """Return the credit of a step; its advantage is the mean over its response tokens."""
     numbers = {name: float(batch[name][row]) for name in _CREDIT_COLUMNS}
     advantages = batch[columns.ADVANTAGES][tokens]
     return {

@@ -1,4 +1,4 @@
-"""Cold start from demonstrations: plays an environment's expert and fits a model to it, once.
+"""Warm starts: play an environment's expert, fit an initial model to it, and cache the result.
 
 Example:
     >>> from rllib_gigpo.warm_start import WarmStartSettings, warm_start

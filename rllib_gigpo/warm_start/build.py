@@ -1,4 +1,4 @@
-"""Makes a warm start: plays, fits and saves, without looking at a cache."""
+"""Builds a warm start, without a cache: plays the expert, fits a model and saves it."""
 
 import time
 from dataclasses import asdict
@@ -36,17 +36,17 @@ def build(
     key: str,
     progress: Progress | None = None,
 ) -> None:
-    """Plays the expert, fits a model to it and fills ``folder`` with model, tokenizer and report.
+    """Play the expert, fit a model to it and fill ``folder`` with model, tokenizer and report.
 
     Args:
-        settings: everything that decides about the result.
-        folder: an empty folder.
-        key: hash of everything that went in, for the report.
-        progress: called before and while the expert plays, and after each epoch of fitting.
+        settings: Everything that determines the result.
+        folder: An empty folder.
+        key: Hash of all inputs, for the report.
+        progress: Called before and while the expert plays, and after each epoch of the fit.
 
     Raises:
-        ConfigError: if the base model cannot be opened, or takes shorter sequences than asked for.
-        EnvContractError: if the environment cannot be demonstrated.
+        ConfigError: The base model cannot be opened, or its context is too short.
+        EnvContractError: The environment cannot be demonstrated.
     """
     start = time.perf_counter()
     demonstrations = play_demonstrations(settings, progress)
@@ -81,7 +81,7 @@ def build(
 def _prepare(
     settings: WarmStartSettings, demonstrations: list[Demonstration]
 ) -> tuple[PreTrainedModel, Any, list[list[DemonstrationRow]]]:
-    """Returns model and tokenizer to start from, and the rows of each epoch in its ids."""
+    """Return the model to fit, its tokenizer, and the rows of each epoch as token ids."""
     template = PromptTemplate.from_name_or_source(settings.prompting.template)
     parser = _make_parser(settings)
     if settings.base_model is None:
@@ -168,7 +168,7 @@ def _save(model: PreTrainedModel, tokenizer: Any, report: WarmStartReport, folde
 
 
 def _copy_tokenizer(source: Path, folder: Path) -> None:
-    """Copies the tokenizer's files (and licences) byte for byte: saving may rewrite them."""
+    """Copy the tokenizer's files (and licences) byte for byte; saving them could change them."""
     for path in source.iterdir():
         is_weights = path.suffix in _WEIGHT_SUFFIXES or path.name.endswith(".index.json")
         if path.is_file() and not is_weights and path.name not in _WRITTEN_ANEW:

@@ -1,4 +1,4 @@
-"""Keeps finished warm starts: one folder for each hash of everything that went into it."""
+"""The cache of finished warm starts: one folder for each hash of all inputs."""
 
 import fcntl
 import hashlib
@@ -17,27 +17,27 @@ from rllib_gigpo.models.tokenizer import existing_model_folder
 from rllib_gigpo.prompting import PromptTemplate
 from rllib_gigpo.warm_start.warm_start_settings import WarmStartSettings
 
-# Raise it with every change of this package that changes what the same settings give.
+# Raise it whenever a change to this package changes the result of the same settings.
 RECIPE_VERSION = 3
 _LIBRARIES = ("torch", "transformers", "tokenizers")
 
 
 def default_cache_dir() -> Path:
-    """Returns ``$XDG_CACHE_HOME/rllib_gigpo/warm_start`` (``~/.cache/...`` where it is unset)."""
+    """Return ``$XDG_CACHE_HOME/rllib_gigpo/warm_start`` (``~/.cache/...`` if it is unset)."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "rllib_gigpo" / "warm_start"
 
 
 def cache_key(settings: WarmStartSettings) -> str:
-    """Returns a hash of settings, template source, base model files and library versions.
+    """Return a hash of settings, template source, base model files and library versions.
 
-    The environment's own code is not in it: delete the folder after changing that.
+    The hash does not cover the environment's code: delete the folder after you change that.
 
     Args:
-        settings: the settings of the warm start.
+        settings: The settings of the warm start.
 
     Raises:
-        ConfigError: if a setting cannot be written as JSON, or template or base model do not exist.
+        ConfigError: A setting cannot be written as JSON, or the template or base model is missing.
     """
     inputs = {
         "settings": {**asdict(settings), "base_model": None},
@@ -51,21 +51,21 @@ def cache_key(settings: WarmStartSettings) -> str:
         text = json.dumps(inputs, sort_keys=True)
     except TypeError as error:
         raise ConfigError(
-            f"The settings of a warm start must be writable as JSON, to be hashed: {error}. Use "
-            "plain numbers, strings, lists and dicts in env_config and chat_template_kwargs."
+            f"The settings of a warm start cannot be written as JSON: {error}. Use only plain "
+            "numbers, strings, lists and dicts in env_config and chat_template_kwargs."
         ) from error
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def cached_folder(folder: Path, build: Callable[[Path], object]) -> Path:
-    """Returns ``folder``, having built it if it does not exist.
+    """Return ``folder``, and build it first if it does not exist.
 
-    Processes that ask for the same folder wait for the one that builds it. The folder appears at
-    once and complete; an interrupted build leaves none.
+    If several processes ask for the same folder, one builds it and the others wait. The folder
+    appears only when it is complete; an interrupted build leaves nothing behind.
 
     Args:
-        folder: the folder wanted.
-        build: fills an empty folder.
+        folder: The folder to return.
+        build: Fills an empty folder.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _lock(folder.with_name(f"{folder.name}.lock")):
@@ -75,23 +75,23 @@ def cached_folder(folder: Path, build: Callable[[Path], object]) -> Path:
 
 
 def write_folder(folder: Path, build: Callable[[Path], object]) -> None:
-    """Makes a folder that appears at once and complete, or not at all.
+    """Make a folder that appears complete or not at all.
 
     Args:
-        folder: the folder to make; its parent exists.
-        build: fills an empty folder.
+        folder: The folder to make; its parent must exist.
+        build: Fills an empty folder.
     """
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         build(scratch)
-        scratch.chmod(0o755)  # mkdtemp's folders are for their owner only
+        scratch.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         scratch.rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _file_hashes(base_model: str) -> dict[str, str]:
-    """Hashes the files of a model folder, by name; where the folder lies makes no difference."""
+    """Hash the files of a model folder by name; the path of the folder does not matter."""
     files = sorted(path for path in existing_model_folder(base_model).iterdir() if path.is_file())
     return {path.name: _sha256(path) for path in files}
 
@@ -103,7 +103,7 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Holds an advisory lock, which the system drops if the process dies; its file stays."""
+    """Hold an advisory lock, which the system drops if the process dies; its file stays."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

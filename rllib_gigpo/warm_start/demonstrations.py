@@ -1,4 +1,4 @@
-"""Plays an environment by its expert, and turns the played turns into rows to learn from."""
+"""Demonstrations: plays an environment with its expert and turns the result into training rows."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +25,11 @@ from rllib_gigpo.warm_start.warm_start_settings import WarmStartSettings
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """One turn and what the expert does in it.
+    """One turn and the expert's action in it.
 
     Attributes:
-        inputs: what the prompt may show.
-        action: what to learn to do: the expert's action, whichever was executed.
+        inputs: What the prompt may show.
+        action: The action to learn: the expert's, even if another one was executed.
     """
 
     inputs: PromptInputs
@@ -41,8 +41,8 @@ class DemonstrationRow:
     """One turn as token ids.
 
     Attributes:
-        prompt_ids: the prompt, as the engine would get it.
-        response_ids: the response that names the expert's action, with the end-of-turn token.
+        prompt_ids: The prompt, as the engine would receive it.
+        response_ids: The response that states the expert's action, with the end-of-turn token.
     """
 
     prompt_ids: list[int]
@@ -52,15 +52,15 @@ class DemonstrationRow:
 def play_demonstrations(
     settings: WarmStartSettings, progress: Progress | None = None
 ) -> list[Demonstration]:
-    """Plays every training seed and returns all turns with a known expert action, in order.
+    """Play every training seed and return all turns with a known expert action, in order.
 
     Args:
-        settings: says which environment, seeds and chance of random actions.
-        progress: called before the first seed and after each.
+        settings: Settings with the environment, the seeds and the chance of random actions.
+        progress: Called before the first seed and after each.
 
     Raises:
-        EnvContractError: if the environment cannot be made, names no ``expert_action``, or
-            observes or acts in something else than text.
+        EnvContractError: The environment cannot be made, names no ``expert_action``, or its
+            observations or actions are not text.
     """
     env = _make_env(settings)
     try:
@@ -84,12 +84,12 @@ def _tell(progress: Progress | None, state: PlayProgress) -> None:
 def randomize_labels(
     demonstrations: Sequence[Demonstration], *, probability: float, seed: int | Sequence[int]
 ) -> list[Demonstration]:
-    """Replaces some expert actions by admissible ones drawn at random, where these are known.
+    """Replace some expert actions by random admissible ones, in turns that list any.
 
     Args:
-        demonstrations: the turns.
-        probability: chance of each turn to get a random label.
-        seed: of the chance.
+        demonstrations: The turns.
+        probability: Chance that a turn gets a random label.
+        seed: Random seed.
     """
     rng = np.random.default_rng(seed)
     return [
@@ -110,19 +110,19 @@ def make_epochs(
     random_label_probability: float = 0.0,
     seed: int = 0,
 ) -> list[list[DemonstrationRow]]:
-    """Turns demonstrations into token ids: prompts as in a rollout, responses to be parsed.
+    """Turn demonstrations into token ids: prompts as in a rollout, responses that the parser reads.
 
-    Random labels are drawn anew for every epoch: a model learns their distribution, where it would
-    learn one draw of them by heart.
+    Every epoch draws new random labels, so the model learns their distribution; it would memorise
+    a single draw.
 
     Args:
-        demonstrations: the turns.
-        renderer: renders the prompts of the run that follows.
-        parser: its format of responses.
-        tokenizer: the model's.
-        num_epochs: passes over the demonstrations.
-        random_label_probability: see ``randomize_labels``.
-        seed: of the random labels.
+        demonstrations: The turns.
+        renderer: Renders prompts as in the training run.
+        parser: Formats the responses as in the training run.
+        tokenizer: Tokenizer of the model.
+        num_epochs: Number of passes over the demonstrations.
+        random_label_probability: See ``randomize_labels``.
+        seed: Seed of the random labels.
 
     Returns:
         The rows of each epoch, in the order of the demonstrations.
@@ -144,7 +144,7 @@ def _make_env(settings: WarmStartSettings) -> gym.Env:
     except (gym.error.Error, ImportError, TypeError, ValueError) as error:
         raise EnvContractError(
             f"The environment {settings.env!r} cannot be made with env_config="
-            f"{dict(settings.env_config)}: {error}. Try gymnasium.make in a Python shell."
+            f"{dict(settings.env_config)}: {error}. Check the id and env_config."
         ) from error
 
 
@@ -152,7 +152,7 @@ def _play_episode(
     env: gym.Env, settings: WarmStartSettings, *, seed: int, episode: int
 ) -> Iterator[Demonstration]:
     memory = LastSteps(settings.prompting.history_length)
-    # A stream per episode: more seeds or episodes leave the others as they were.
+    # One random stream per episode: more seeds or episodes do not change the others.
     rng = np.random.default_rng([settings.seed, seed, episode])
     observation, info = env.reset(seed=seed)
     _check_has_expert(info, settings.env)
@@ -191,7 +191,7 @@ def _choose_action(
     random_action_probability: float,
     rng: np.random.Generator,
 ) -> str | None:
-    """Returns the action to execute: the expert's, or a random one; None if neither is known."""
+    """Return the action to execute: the expert's or a random one; None if neither is known."""
     is_random = expert_action is None or rng.random() < random_action_probability
     if is_random and inputs.admissible_actions:
         return _draw(inputs, rng)
@@ -199,7 +199,7 @@ def _choose_action(
 
 
 def _draw(inputs: PromptInputs, rng: np.random.Generator) -> str:
-    """Returns an admissible action, with words of the task in the place of its placeholders."""
+    """Return a random admissible action, with its placeholders filled with words of the task."""
     actions = inputs.admissible_actions
     action = actions[int(rng.integers(len(actions)))]
     if not has_placeholder(action):
@@ -215,17 +215,17 @@ def _check_spaces(env: gym.Env, name: str) -> None:
     for kind, space in (("observation", env.observation_space), ("action", env.action_space)):
         if not isinstance(space, gym.spaces.Text):
             raise EnvContractError(
-                f"A warm start needs an environment of text, but the {kind} space of {name!r} is "
-                f"{space}. Register a variant wrapped by gymnasium.wrappers."
-                f"Transform{kind.title()} whose {kind} space is gymnasium.spaces.Text."
+                f"A warm start needs a text environment, but the {kind} space of {name!r} is "
+                f"{space}. Wrap it in gymnasium.wrappers.Transform{kind.title()} to give it a "
+                f"gymnasium.spaces.Text {kind} space, and register the result."
             )
 
 
 def _check_has_expert(info: Mapping[str, Any], name: str) -> None:
     if "expert_action" not in info:
         raise EnvContractError(
-            f"{name!r} names no expert action: info of reset() has only the keys {sorted(info)}. "
-            "Put a good action of the state under info['expert_action'] (see "
-            "rllib_gigpo.envs.contract), or start from an instruction-tuned model without a warm "
-            "start."
+            f"{name!r} names no expert action: the info of reset() has only the keys "
+            f"{sorted(info)}. Put a good action for the state in info['expert_action'] (see "
+            "rllib_gigpo.envs.contract), or skip the warm start and train an instruction-tuned "
+            "model."
         )

@@ -1,4 +1,4 @@
-"""Supervised fitting: raises the log-probability of what was demonstrated."""
+"""Supervised fitting of a model to the rows of demonstrations."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,17 +14,17 @@ from rllib_gigpo.warm_start.demonstrations import DemonstrationRow
 from rllib_gigpo.warm_start.warm_start_progress import FitProgress, Progress
 from rllib_gigpo.warm_start.warm_start_settings import FitSettings
 
-_IGNORED = -100  # label of positions that are not learnt; cross_entropy's own default
+_IGNORED = -100  # label of positions without a loss; the default of cross_entropy
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of similar length side by side.
+    """Rows of similar length, padded to one length.
 
     Attributes:
-        input_ids: (B, L) int64; prompt and response, padded at the right with any id.
-        labels: (B, L) int64; at position t the token at t + 1 if it is of the response, else -100.
-        prompt_labels: (B, L) int64; the same for the tokens of the prompt.
+        input_ids: (B, L) int64; prompt and response, padded on the right with any id.
+        labels: (B, L) int64; at position t the token at t + 1 if it is in the response, else -100.
+        prompt_labels: (B, L) int64; the same for the prompt tokens.
     """
 
     input_ids: torch.Tensor
@@ -42,27 +42,26 @@ def fit(
     seed: int,
     progress: Progress | None = None,
 ) -> list[FitProgress]:
-    """Fits ``model`` in place and returns the state after each epoch.
+    """Fit ``model`` in place and return the state after each epoch.
 
     Args:
-        model: a causal language model in training mode, on the device to fit on.
-        epochs: what to learn, the rows of each pass.
-        settings: schedule and optimiser.
-        lr: highest learning rate.
-        batch_tokens: upper bound of a batch's tokens.
-        seed: of the order of the rows.
-        progress: called after each epoch.
+        model: A causal language model in training mode, on the device to fit on.
+        epochs: The rows of each pass.
+        settings: Schedule and optimiser.
+        lr: Highest learning rate.
+        batch_tokens: Upper bound on the tokens of a batch.
+        seed: Seed of the order of the rows.
+        progress: Called after each epoch.
 
     Raises:
-        ConfigError: if an epoch has no rows, or ``settings.lr_schedule`` is unknown.
+        ConfigError: An epoch has no rows, or ``settings.lr_schedule`` is unknown.
     """
     if not epochs or not all(epochs):
-        raise ConfigError("There are no demonstrations to fit to; give more seeds.")
+        raise ConfigError("There are no demonstrations to fit; give more seeds.")
     rng = np.random.default_rng(seed)
     num_steps = sum(len(plan_batches(rows, batch_tokens, rng=rng)) for rows in epochs)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=settings.weight_decay)
-    # The number of batches differs a little from epoch to epoch; the schedule ends at zero all the
-    # same.
+    # The number of batches varies a little between epochs; the schedule still ends at zero.
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: lr_factor(settings, step=step, num_steps=num_steps)
     )
@@ -77,15 +76,15 @@ def fit(
 
 
 def lr_factor(settings: FitSettings, *, step: int, num_steps: int) -> float:
-    """Returns the factor of the learning rate at one optimiser step: linear rise, then decay.
+    """Return the factor of the learning rate at an optimiser step: linear warm-up, then decay.
 
     Args:
-        settings: schedule and warm-up.
-        step: number of the step, from 0.
-        num_steps: number of all steps.
+        settings: Schedule and warm-up.
+        step: Index of the step, from 0.
+        num_steps: Total number of steps.
 
     Raises:
-        ConfigError: if ``settings.lr_schedule`` is unknown.
+        ConfigError: ``settings.lr_schedule`` is unknown.
     """
     num_warmup = math.ceil(settings.warmup_fraction * num_steps)
     if step < num_warmup:
@@ -106,15 +105,16 @@ def lr_factor(settings: FitSettings, *, step: int, num_steps: int) -> float:
 def plan_batches(
     rows: Sequence[DemonstrationRow], batch_tokens: int, *, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Groups rows of similar length, so that padding is next to nothing, and shuffles the groups.
+    """Batch rows of similar length, so there is little padding, and shuffle the batches.
 
     Args:
-        rows: the rows.
-        batch_tokens: upper bound of rows times longest row; a longer row stands alone.
-        rng: decides the order of the batches, and which of equally long rows meet.
+        rows: The rows.
+        batch_tokens: Upper bound on the number of rows times the longest row; a longer row gets
+            its own batch.
+        rng: Determines the order of the batches and of equally long rows.
 
     Returns:
-        Indices of the rows of each batch; every row occurs once.
+        The row indices of each batch; every row occurs once.
     """
     lengths = np.array([len(row.prompt_ids) + len(row.response_ids) for row in rows])
     shuffled = rng.permutation(len(rows))
@@ -140,11 +140,11 @@ def _make_batches(
 
 
 def make_batch(rows: Sequence[DemonstrationRow], *, device: torch.device | str = "cpu") -> Batch:
-    """Pads rows to one length.
+    """Pad rows to one length.
 
     Args:
-        rows: the rows, B of them.
-        device: where the tensors go.
+        rows: The B rows.
+        device: Device of the tensors.
     """
     longest = max(len(row.prompt_ids) + len(row.response_ids) for row in rows)
     input_ids = torch.zeros(len(rows), longest, dtype=torch.long)
@@ -163,11 +163,11 @@ class BatchLoss:
     """Cross-entropy of a batch, in nats.
 
     Attributes:
-        responses: sum over the response tokens.
-        prompts: mean over the prompt tokens but the first; None where there are none, or it was
-            not asked for.
-        num_correct: response tokens that were the most likely one.
-        num_tokens: response tokens.
+        responses: Sum over the response tokens.
+        prompts: Mean over the prompt tokens except the first; None if there are none, or if it
+            was not requested.
+        num_correct: Number of response tokens that the model finds most likely.
+        num_tokens: Number of response tokens.
     """
 
     responses: torch.Tensor
@@ -177,17 +177,17 @@ class BatchLoss:
 
 
 def batch_loss(model: PreTrainedModel, batch: Batch, *, with_prompts: bool = False) -> BatchLoss:
-    """Returns the loss of a batch's response tokens and, if asked for, of its prompt tokens.
+    """Return the loss of a batch's response tokens and, on request, of its prompt tokens.
 
     Args:
-        model: the model.
-        batch: padded at the right, where a causal model looks at no padding: no mask is needed.
-        with_prompts: whether to compute the loss of the prompts, which takes logits everywhere.
+        model: The model.
+        batch: The batch. It needs no mask: a causal model does not see padding on the right.
+        with_prompts: Whether to compute the loss of the prompts, which needs logits everywhere.
     """
     learnt = batch.labels != _IGNORED
     if with_prompts:
         learnt = learnt | (batch.prompt_labels != _IGNORED)
-    # Logits only where some row has a label: the prompts' would cost most of the memory.
+    # Compute logits only where some row has a label: those of prompts would use most memory.
     positions = learnt.any(dim=0).nonzero().squeeze(1)
     logits = model(input_ids=batch.input_ids, use_cache=False, logits_to_keep=positions).logits
     labels = batch.labels[:, positions]

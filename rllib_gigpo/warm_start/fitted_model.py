@@ -1,4 +1,4 @@
-"""Warm start: a model that has seen an environment's expert, as a Hugging Face folder."""
+"""The function `warm_start`, which fits a model to an environment's expert or finds it cached."""
 
 from pathlib import Path
 from shutil import copytree
@@ -18,23 +18,23 @@ def warm_start(
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Returns the folder of a model fitted to an environment's expert, made at the first call only.
+    """Fit a model to an environment's expert, on the first call only, and return its folder.
 
     Args:
-        settings: everything that decides about the result.
-        output: folder to copy the result to; None leaves it in the cache.
-        cache_dir: folder of the cache; None is ``default_cache_dir()``.
-        progress: called before and while the expert plays, and after each epoch of fitting; not at
-            all if the result is in the cache.
+        settings: Everything that determines the result.
+        output: Folder to copy the result to; None leaves it in the cache.
+        cache_dir: Cache folder; None is ``default_cache_dir()``.
+        progress: Called before and while the expert plays, and after each epoch of the fit; not
+            called if the result is in the cache.
 
     Returns:
         A Hugging Face folder (config, safetensors, tokenizer) that ``transformers`` and vLLM open,
-        with the report beside them: ``output`` if given.
+        with the report in it: ``output`` if given.
 
     Raises:
-        ConfigError: if settings contradict each other or name what does not exist, or ``output``
-            holds something else.
-        EnvContractError: if the environment names no expert actions, or has other than text spaces.
+        ConfigError: The settings contradict each other or name something that does not exist, or
+            ``output`` holds something else.
+        EnvContractError: The environment names no expert actions, or its spaces are not text.
     """
     _check_settings(settings)
     key = cache_key(settings)
@@ -55,7 +55,7 @@ def _copy(source: Path, output: Path) -> Path:
 
 
 def _check_settings(settings: WarmStartSettings) -> None:
-    """Tells all mistakes at once."""
+    """Report all mistakes at once."""
     played = settings.demonstrations
     probabilities = {
         "random_action_probability": played.random_action_probability,
@@ -77,17 +77,17 @@ def _check_settings(settings: WarmStartSettings) -> None:
     if settings.fit.prompt_loss_weight < 0:
         mistakes.append(f"prompt_loss_weight={settings.fit.prompt_loss_weight} must be at least 0")
     if not settings.seeds:
-        mistakes.append("seeds is empty: give the training tasks to demonstrate, like range(128)")
+        mistakes.append("seeds is empty: give the training tasks to demonstrate, e.g. range(128)")
     if settings.base_model is not None and settings.tiny_model != TinyModelSettings():
-        mistakes.append("tiny_model has no effect beside base_model: leave one of them out")
+        mistakes.append("tiny_model has no effect with base_model: leave one of them out")
     if mistakes:
-        raise ConfigError(f"The warm start cannot work: {'; '.join(mistakes)}.")
+        raise ConfigError(f"The settings of the warm start are wrong: {'; '.join(mistakes)}.")
 
 
 def _check_output(output: Path, key: str) -> None:
     is_same = (output / REPORT_FILE).is_file() and read_report(output).key == key
     if output.exists() and not is_same:
         raise ConfigError(
-            f"The output folder {str(output)!r} exists and holds something else than this warm "
-            "start. Delete it or name another one."
+            f"The output folder {str(output)!r} exists and holds something other than this warm "
+            "start. Delete it, or choose another folder."
         )

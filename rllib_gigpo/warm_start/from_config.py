@@ -1,4 +1,4 @@
-"""The warm start that suits a config: its environment, its training tasks, its prompts."""
+"""Settings of a warm start that match a config: its environment, training tasks and prompts."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -32,7 +32,7 @@ def settings_for(
     """Return the settings of a warm start; see `GiGPOConfig.warm_start`.
 
     Raises:
-        ConfigError: Demonstrations cannot be played as the config says, or a setting is unknown.
+        ConfigError: The config does not allow a warm start, or a setting is unknown.
     """
     played_env = env if env is not None else config.env
     mistakes = []
@@ -44,9 +44,11 @@ def settings_for(
         mistakes.append("num_train_tasks is not set: call tasks(num_train_tasks=...) first")
     for name in _OWN_PIECES:
         if getattr(config, name) is not None:
-            mistakes.append(f"{name} is set, and a warm start takes none: fit the model yourself")
+            mistakes.append(
+                f"{name} is set, which a warm start does not support: fit the model yourself"
+            )
     if mistakes:
-        raise ConfigError(f"The warm start cannot work: {'; '.join(mistakes)}.")
+        raise ConfigError(f"The config does not allow a warm start: {'; '.join(mistakes)}.")
     first, number = config.first_train_task, config.num_train_tasks
     return WarmStartSettings(
         env=str(played_env),
@@ -66,7 +68,7 @@ def settings_for(
 
 
 def _record(kind: type[Record], name: str, given: Any, **defaults: Any) -> Record:
-    """Build settings from a dict; pass on settings that are built."""
+    """Build settings from a dict; return built settings unchanged."""
     if isinstance(given, kind):
         return given
     if given is not None and not isinstance(given, Mapping):
@@ -75,14 +77,14 @@ def _record(kind: type[Record], name: str, given: Any, **defaults: Any) -> Recor
     for key in given or {}:
         if key not in known:
             raise ConfigError(
-                f"warm_start: {name} has no setting {key!r}{did_you_mean(key, known)}; it has"
-                f" {', '.join(known)}."
+                f"warm_start: {name} has no setting {key!r}; it has {', '.join(known)}"
+                f"{did_you_mean(key, known)}"
             )
     return kind(**(defaults | dict(given or {})))
 
 
 def prompting_of(config: Any) -> PromptSettings:
-    """Return how prompts and responses look in the runs of a config."""
+    """Return the prompt and response settings of a config."""
     return PromptSettings(
         template=config.template,
         history_length=config.history_length,

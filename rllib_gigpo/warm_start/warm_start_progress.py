@@ -1,19 +1,19 @@
-"""How far a warm start is, for whoever waits for it."""
+"""The progress of a warm start, as records and as lines on stderr."""
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_NUM_LINES = 4  # while the expert plays, which may mean to generate a game for each task
+_NUM_LINES = 4  # while the expert plays, which is slow if each task generates a game
 
 
 @dataclass(frozen=True, slots=True)
 class PlayProgress:
-    """State of the demonstrations before the first task, and after each.
+    """State of the demonstrations before the first task and after each task.
 
     Attributes:
-        num_played: tasks that the expert has played.
-        num_tasks: how many there are.
+        num_played: Number of tasks that the expert has played.
+        num_tasks: Number of tasks in total.
     """
 
     num_played: int
@@ -22,13 +22,13 @@ class PlayProgress:
 
 @dataclass(frozen=True, slots=True)
 class FitProgress:
-    """State of a fit after one epoch.
+    """State of a fit after an epoch.
 
     Attributes:
-        epoch: number of the finished epoch, from 1.
-        num_epochs: how many there will be.
-        loss: mean cross-entropy per response token during the epoch, in nats.
-        token_accuracy: share of response tokens that were the most likely one during the epoch.
+        epoch: Number of the finished epoch, from 1.
+        num_epochs: Number of epochs in total.
+        loss: Mean cross-entropy per response token during the epoch, in nats.
+        token_accuracy: Share of response tokens that the model found most likely in the epoch.
     """
 
     epoch: int
@@ -41,14 +41,14 @@ Progress = Callable[[PlayProgress | FitProgress], None]
 
 
 def print_progress(state: PlayProgress | FitProgress) -> None:
-    """Says it on stderr, in a few lines."""
+    """Print the progress on stderr, in a few lines."""
     if isinstance(state, FitProgress):
         _say(
             f"epoch {state.epoch}/{state.num_epochs}  loss {state.loss:.3f}  "
             f"token accuracy {state.token_accuracy:.1%}"
         )
     elif state.num_played == 0:
-        _say(f"the expert plays {state.num_tasks} tasks, then a model is fitted to it (once)")
+        _say(f"the expert plays {state.num_tasks} tasks, then a model is fitted (only once)")
     elif state.num_played % max(1, state.num_tasks // _NUM_LINES) == 0:
         _say(f"{state.num_played}/{state.num_tasks} tasks played")
 

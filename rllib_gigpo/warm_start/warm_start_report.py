@@ -1,4 +1,4 @@
-"""What a warm start did, as a record that lies beside its model."""
+"""The report of a warm start, which is saved with its model."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,19 +12,19 @@ REPORT_FILE = "warm_start.json"
 
 @dataclass(frozen=True, slots=True)
 class WarmStartReport:
-    """What a warm start did; lies in the model's folder as ``warm_start.json``.
+    """Report of a warm start, saved in the model's folder as ``warm_start.json``.
 
     Attributes:
-        key: hash of everything that went in.
-        num_demonstrations: number of demonstrated turns.
-        num_parameters: of the model.
-        mean_prompt_tokens: mean length of the prompts, in tokens.
-        mean_response_tokens: mean length of the responses with their end-of-turn token, in tokens.
-        losses: mean cross-entropy per response token in each epoch, in nats.
-        token_accuracies: share of response tokens that were the most likely one, in each epoch.
-        demonstration_s: wall time of playing, in seconds.
-        fit_s: wall time of fitting, in seconds.
-        settings: the settings, as JSON has them.
+        key: Hash of all inputs.
+        num_demonstrations: Number of demonstrated turns.
+        num_parameters: Number of the model's parameters.
+        mean_prompt_tokens: Mean length of the prompts, in tokens.
+        mean_response_tokens: Mean length of the responses with their end-of-turn token, in tokens.
+        losses: Mean cross-entropy per response token in each epoch, in nats.
+        token_accuracies: Share of response tokens that the model found most likely, per epoch.
+        demonstration_s: Wall time of playing, in seconds.
+        fit_s: Wall time of fitting, in seconds.
+        settings: The settings, as plain values for JSON.
     """
 
     key: str
@@ -40,26 +40,28 @@ class WarmStartReport:
 
 
 def read_report(folder: str | Path) -> WarmStartReport:
-    """Reads the report of a warm start from its folder.
+    """Read the report of a warm start from its folder.
 
     Args:
-        folder: what ``warm_start`` returned.
+        folder: The folder that ``warm_start`` returned.
 
     Raises:
-        ConfigError: if the folder holds no report.
+        ConfigError: The folder has no report.
     """
     path = Path(folder) / REPORT_FILE
     if not path.is_file():
-        raise ConfigError(f"{str(folder)!r} is no warm start: it holds no {REPORT_FILE}.")
+        raise ConfigError(
+            f"{str(folder)!r} has no {REPORT_FILE}; pass a folder that warm_start has made."
+        )
     return WarmStartReport(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def write_report(report: WarmStartReport, folder: Path) -> None:
-    """Writes the report of a warm start into its folder.
+    """Write the report of a warm start to its folder.
 
     Args:
-        report: the report.
-        folder: the model's folder.
+        report: The report.
+        folder: The model's folder.
     """
     text = json.dumps(asdict(report), indent=2)
     (folder / REPORT_FILE).write_text(text + "\n", encoding="utf-8")

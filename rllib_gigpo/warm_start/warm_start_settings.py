@@ -1,4 +1,4 @@
-"""Everything that a warm start depends on, as plain values that go into JSON and a hash."""
+"""The settings of a warm start, as plain values that can be written as JSON and hashed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,19 +9,20 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSettings:
-    """How prompts and responses look; give the run that follows the same values.
+    """Format of prompts and responses; use the same values in the training run.
 
-    The defaults suit a model of a few million parameters: few tokens, the bare action as response.
+    The defaults suit a model of a few million parameters: short prompts, and only the action as
+    the response.
 
     Attributes:
-        template: shipped name, path or source of the prompt template.
-        history_length: number of past turns in the prompt.
-        max_prompt_tokens: upper bound of a prompt's length in tokens.
-        action_tag: tag around the action; None for the bare action.
-        think_tag: tag around the thought; None for none.
-        require_think: whether responses need a thought; demonstrations then hold an empty one.
-        system_prompt: text of a system message; None for none.
-        chat_template_kwargs: passed on to the chat template.
+        template: Prompt template: the name of a shipped one, a path or its source.
+        history_length: Number of past turns in the prompt.
+        max_prompt_tokens: Upper bound on the length of a prompt, in tokens.
+        action_tag: Tag around the action; None for the bare action.
+        think_tag: Tag around the thought; None for no tag.
+        require_think: Whether responses need a thought; demonstrations then have an empty one.
+        system_prompt: Text of the system message; None for no message.
+        chat_template_kwargs: Keyword arguments for the chat template.
     """
 
     template: str = "compact"
@@ -36,17 +37,17 @@ class PromptSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemonstrationSettings:
-    """How demonstrations are played.
+    """How to play demonstrations.
 
     Attributes:
-        random_action_probability: chance that an admissible action drawn at random is executed in
-            place of the expert's, so that the expert is also seen off its path.
-        random_label_probability: chance that a turn's label is an admissible action drawn at
-            random, in place of the expert's. What is learnt from such turns is to answer validly,
-            not to answer well: it sets how much there is left to learn by reinforcement. Drawn anew
-            in every epoch. None: 0.5 for the tiny model, 0 for a base model.
-        episodes_per_seed: number of episodes for each training seed.
-        max_episode_steps: bound of an episode, for environments that do not end by themselves.
+        random_action_probability: Chance of executing a random admissible action instead of the
+            expert's, so that demonstrations also show the expert off its path.
+        random_label_probability: Chance that a turn's label is a random admissible action instead
+            of the expert's. Such turns teach valid answers, not good ones, so the chance sets how
+            much is left to learn by reinforcement. Every epoch draws again. None: 0.5 for the tiny
+            model, 0 for a base model.
+        episodes_per_seed: Number of episodes per training seed.
+        max_episode_steps: Maximum steps per episode, for environments that might not end.
     """
 
     random_action_probability: float = 0.6
@@ -57,14 +58,14 @@ class DemonstrationSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TinyModelSettings:
-    """Size of the model that is built when no base model is given; see ``build_model``.
+    """Size of the model that is built if no base model is given; see ``build_model``.
 
     Attributes:
-        vocab_size: upper bound of the number of tokens.
-        hidden_size: width.
-        num_layers: number of transformer blocks.
-        num_heads: number of attention heads.
-        max_position_embeddings: longest prompt and response together, in tokens.
+        vocab_size: Upper bound on the size of the vocabulary.
+        hidden_size: Width.
+        num_layers: Number of transformer blocks.
+        num_heads: Number of attention heads.
+        max_position_embeddings: Maximum length of prompt and response together, in tokens.
     """
 
     vocab_size: int = 1024
@@ -76,22 +77,22 @@ class TinyModelSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """How the model is fitted to the demonstrations.
+    """How to fit the model to the demonstrations.
 
     Attributes:
-        num_epochs: passes over the demonstrations.
-        lr: highest learning rate of AdamW. None: 3e-3 for the tiny model, 1e-5 for a base model.
-        lr_schedule: decay after the warm-up, to zero: ``"cosine"``, ``"linear"``, or ``"constant"``
-            for none.
-        warmup_fraction: part of all optimiser steps in which the learning rate rises linearly.
-        batch_tokens: upper bound of a batch's tokens, prompts and responses. None: 2048 for the
+        num_epochs: Number of passes over the demonstrations.
+        lr: Highest learning rate of AdamW. None: 3e-3 for the tiny model, 1e-5 for a base model.
+        lr_schedule: Decay to zero after the warm-up: ``"cosine"``, ``"linear"``, or ``"constant"``
+            for no decay.
+        warmup_fraction: Share of all optimiser steps in which the learning rate rises linearly.
+        batch_tokens: Upper bound on the prompt and response tokens of a batch. None: 2048 for the
             tiny model, 16384 for a base model.
-        weight_decay: of AdamW.
-        grad_clip: bound of the gradient's norm.
-        prompt_loss_weight: weight of the mean cross-entropy over prompt tokens, which is added to
-            the mean over response tokens. Above 0 the model also learns to predict the prompts;
-            where these repeat names, it learns by that to copy them, which answers alone hardly
-            teach a new model. Takes logits everywhere: memory grows with the vocabulary.
+        weight_decay: Weight decay of AdamW.
+        grad_clip: Upper bound on the gradient's norm.
+        prompt_loss_weight: Weight of the mean cross-entropy over prompt tokens, which is added to
+            the mean over response tokens. Above 0, the model also learns to predict the prompts.
+            If these repeat names, it learns to copy them, which responses alone hardly teach a new
+            model. Needs logits everywhere, so memory grows with the vocabulary.
     """
 
     num_epochs: int = 4
@@ -106,19 +107,19 @@ class FitSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmStartSettings:
-    """Everything that goes into a warm start; equal settings give the same model.
+    """All settings of a warm start; equal settings give the same model.
 
     Attributes:
         env: Gymnasium id, for example ``"rllib_gigpo.envs:TextWorld-v0"``.
-        seeds: the training tasks to demonstrate. No other seed is used.
-        env_config: keyword arguments of the environment; must be writable as JSON.
-        base_model: Hugging Face folder to start from, whose tokenizer is kept; None builds a tiny
-            Qwen2 with a tokenizer of its own.
-        seed: of the random actions, the initial weights and the order of the batches.
-        prompting: how prompts and responses look.
-        demonstrations: how demonstrations are played.
-        tiny_model: size of the tiny model; without effect if ``base_model`` is given.
-        fit: how the model is fitted.
+        seeds: The training tasks to demonstrate. No other seed is used.
+        env_config: Keyword arguments of the environment; they must be writable as JSON.
+        base_model: Hugging Face folder of the model to fit, whose tokenizer is kept; None builds a
+            tiny Qwen2 with its own tokenizer.
+        seed: Seed of the random actions, the initial weights and the order of the batches.
+        prompting: Format of prompts and responses.
+        demonstrations: How to play demonstrations.
+        tiny_model: Size of the tiny model; do not set it with ``base_model``.
+        fit: How to fit the model.
     """
 
     env: str
@@ -133,18 +134,18 @@ class WarmStartSettings:
 
     @property
     def lr(self) -> float:
-        """Highest learning rate: as set, or the default of the kind of model."""
+        """Highest learning rate: as set, or the default for the kind of model."""
         return self.fit.lr if self.fit.lr is not None else self._by_kind(tiny=3e-3, base=1e-5)
 
     @property
     def batch_tokens(self) -> int:
-        """Bound of a batch's tokens: as set, or the default of the kind of model."""
+        """Upper bound on a batch's tokens: as set, or the default for the kind of model."""
         given = self.fit.batch_tokens
         return given if given is not None else self._by_kind(tiny=2048, base=16384)
 
     @property
     def random_label_probability(self) -> float:
-        """Chance of a random label: as set, or the default of the kind of model."""
+        """Chance of a random label: as set, or the default for the kind of model."""
         given = self.demonstrations.random_label_probability
         return given if given is not None else self._by_kind(tiny=0.5, base=0.0)
 

@@ -46,8 +46,8 @@ def test_an_experiment_neither_replaces_a_module_of_its_name_nor_runs_its_main_b
     ("text", "message"),
     [
         ("x = 1", "defines no `config`"),
-        ("config = 1", "`config` is a int, not an AlgorithmConfig"),
-        (CONFIG + "stop = 3", "`stop` is a int, not a dict"),
+        ("config = 1", "`config` must be an AlgorithmConfig, not int"),
+        (CONFIG + "stop = 3", "`stop` must be a dict, not int"),
     ],
 )
 def test_a_file_that_is_no_experiment_is_told_what_it_lacks(tmp_path: Path, text, message):
@@ -107,7 +107,7 @@ def test_a_dot_leads_into_a_nested_setting():
     assert (config.kl["target"], config.kl["horizon"]) == (0.1, 7)
     assert config.penalties["overlong"] == {"weight": 0.5}
 
-    # What belonged to the other loss goes with it.
+    # The options of the previous loss are dropped.
     apply_settings(config, [assignment("policy_loss.name=cispo")])
     assert config.policy_loss == {"name": "cispo"}
     with pytest.raises(ConfigError, match=r"--set kll\.target: GiGPOConfig has no setting 'kll'"):

@@ -1,4 +1,4 @@
-"""Modules of the user's own, found by the real command and by the Ray workers that it starts."""
+"""The user's own modules, found by the real command and by the Ray workers that it starts."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ class GuessEnv(gymnasium.Env):
 
 gymnasium.register("Guess-v0", "guess:GuessEnv")
 """
-# What `rllib train file` starts Ray with; a worker makes the environment.
+# Starts Ray as `rllib train file` does; a worker makes the environment.
 WORKER = """
 import ray
 from rllib_gigpo.cli.main import build_parser
@@ -40,7 +40,7 @@ with ray_session(ray_settings(options)):
 
 
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command as at a prompt in ``folder``."""
+    """Run a command in ``folder``, as at a shell prompt."""
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=240, check=False
     )
@@ -64,7 +64,7 @@ def test_an_experiment_imports_what_lies_beside_it(tmp_path: Path, capsys):
 def test_the_workers_of_a_run_find_what_lies_beside_its_file(tmp_path: Path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "guess.py").write_text(GUESS)
-    # -P: as of a console script, the current folder is not on the path.
+    # -P keeps the current folder off the path, as in a console script.
     done = run(sys.executable, "-P", "-c", WORKER, folder=tmp_path)
     assert done.stdout.endswith("Guess.\n"), done.stderr
 

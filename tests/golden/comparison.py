@@ -1,4 +1,4 @@
-"""How far a result lies from what was recorded."""
+"""Comparison of results with recordings."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 
 
 def deviation(found: np.ndarray, recorded: np.ndarray, *, scale: np.ndarray | None = None) -> float:
-    """The largest difference, in units of the recorded array's largest entry.
+    """Return the largest difference, in units of the recorded array's largest entry.
 
     Args:
-        found: What the code gives.
-        recorded: What it gave; NaN must be where it was.
-        scale: The unit in the place of the largest entry, broadcast to the array; above 0.
+        found: The array that the code computes.
+        recorded: The recorded array; NaN must be in the same places.
+        scale: Unit to use instead of the largest entry, broadcast to the array; above 0.
 
     Returns:
-        The number; infinity where shapes or NaN differ.
+        The deviation; infinity if the shapes or the places of NaN differ.
     """
     found, recorded = np.asarray(found, np.float64), np.asarray(recorded, np.float64)
     if found.shape != recorded.shape or (np.isnan(found) != np.isnan(recorded)).any():
@@ -25,6 +25,6 @@ def deviation(found: np.ndarray, recorded: np.ndarray, *, scale: np.ndarray | No
 
 
 def partition(labels: np.ndarray) -> np.ndarray:
-    """Name each group by its first row, so that equal partitions are equal arrays."""
+    """Label each group by its first row, so equal partitions are equal arrays."""
     _, firsts, groups = np.unique(labels, return_index=True, return_inverse=True)
     return firsts[groups]

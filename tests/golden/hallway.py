@@ -1,4 +1,4 @@
-"""The environment that the recorded episodes were played in."""
+"""The environment of the recorded episodes."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Hallway(CorridorEnv):
     """`Corridor` with longer texts, small rewards on the way, and infos that differ by task.
 
     A step costs 0.03, and a door that is new in the episode earns 0.1. The weather changes with
-    every step, so that texts of one door are similar and not equal. By the remainder of the seed
-    by 4: 0 has anchors without weather, 1 has no anchors, 2 no tags, 3 anchors with weather.
+    every step, so the texts of a door are similar but not equal. The seed modulo 4 determines the
+    infos: 0 has anchors without weather, 1 no anchors, 2 no tags, 3 anchors with weather.
     """
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Begin the task ``seed``."""
+        """Start the task ``seed``."""
         text, info = super().reset(seed=seed, options=options)
         self._kind, self._seen = (seed or 0) % 4, {self._position}
         return self._text(text), self._changed(info)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Move, and pay."""
+        """Move and adjust the reward."""
         text, reward, terminated, truncated, info = super().step(action)
         reward += 0.1 * (self._position not in self._seen) - 0.03
         self._seen.add(self._position)

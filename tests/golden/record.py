@@ -1,9 +1,9 @@
-"""Computes the recordings of this folder with the code as it is.
+"""Computes the recordings of this folder with the current code.
 
     python tests/golden/record.py --output FOLDER    # from the recorded episodes, half a minute
-    python tests/golden/record.py --output FOLDER --play    # from episodes that are played anew
+    python tests/golden/record.py --output FOLDER --play    # from newly played episodes
 
-README.md beside this file says what the recordings hold, and when to make them again.
+README.md in this folder describes the recordings and when to renew them.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from golden.recordings import (
     write_json,
 )
 
-# The credit cases that the token rows of the loss have their advantages and their filter from.
+# The credit cases that provide the advantages and the filter of the loss's token rows.
 ROWS_CASE, FILTER_CASE = "gigpo_return", "gigpo_filter"
 
 
 def main() -> None:
-    """Take or make the episodes and the model, then compute."""
+    """Copy or play the episodes and the model, then compute the recordings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--play", action="store_true", help="play the episodes anew")
+    parser.add_argument("--play", action="store_true", help="play new episodes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def play_anew(output: Path) -> None:
 
 
 def compute(output: Path) -> None:
-    """Write everything that is computed from the episodes and the model."""
+    """Compute and write the recordings of credit and loss from the episodes and the model."""
     episodes, model_path = read_episodes(output / EPISODES), output / MODEL
     cases = read_json("credit.json")["cases"]
     arrays, entries = record_credit(

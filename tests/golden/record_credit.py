@@ -1,4 +1,4 @@
-"""Runs the credit pipeline over the recorded episodes, once for each case of credit.json."""
+"""Runs the credit pipeline over the recorded episodes, once per case of credit.json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rllib_gigpo.batch.token_rows import TokenRows
 
 from .recordings import FOLDER, MODEL, case_config
 
-# One row per step: columns of their own in each case, and labels that all cases share.
+# Arrays with one row per step: columns that differ by case, and labels that all cases share.
 OPTIONAL = (columns.VALUE_TARGETS, columns.ROW_WEIGHTS)  # NaN in cases without them
 MINIBATCH_IDS = "minibatch_ids"
 COLUMNS = (
@@ -49,7 +49,7 @@ class LearnerColumns:
 
     @classmethod
     def make(cls, episodes: Sequence[Any], *, seed: int = 0) -> LearnerColumns:
-        """Draw them; bootstrap values are 0 but for the last step of a truncated episode."""
+        """Draw the columns; bootstrap values are 0 except at the end of truncated episodes."""
         rng = np.random.default_rng(seed)
         last_rows = np.cumsum([len(episode) for episode in episodes]) - 1
         is_cut = np.zeros(last_rows[-1] + 1, dtype=bool)
@@ -61,7 +61,7 @@ class LearnerColumns:
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All three, by their names in the batch."""
+        """Return all three, by their names in the batch."""
         return {
             columns.VALUES: self.values,
             columns.BOOTSTRAP_VALUES: self.bootstrap_values,
@@ -69,7 +69,7 @@ class LearnerColumns:
         }
 
     def of_case(self, config: GiGPOConfig) -> dict[str, np.ndarray]:
-        """What the Learners would have been asked for; see `learner_scores`."""
+        """Return the columns that the Learners would compute; see `learner_scores`."""
         loss, arrays = config.settings.loss, self.arrays()
         wanted = {columns.KL_PENALTIES} if loss.kl_in_reward else set()
         if loss.critic is not None:
@@ -79,12 +79,12 @@ class LearnerColumns:
 
 @dataclass(frozen=True, slots=True)
 class CreditResult:
-    """What a case gave.
+    """The result of a case.
 
     Attributes:
         arrays: (R,) each, `COLUMNS` and `LABELS`.
-        outcome: The rest of its entry in credit.json.
-        rows: What the Learners would get.
+        outcome: The rest of the case's entry in credit.json.
+        rows: The token rows for the Learners.
     """
 
     arrays: dict[str, np.ndarray]
@@ -130,7 +130,7 @@ def run_case(
 
 
 def row_advantages(tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The advantage of each row, which all of its tokens have: (S,) -> (R,)."""
+    """Return the advantage of each row, which all of its tokens share: (S,) -> (R,)."""
     firsts = tokens[np.cumsum(lengths) - lengths]
     np.testing.assert_array_equal(tokens, np.repeat(firsts, lengths))
     return firsts
@@ -146,13 +146,13 @@ def record_credit(
     """Run all cases.
 
     Args:
-        cases: Of credit.json; new ones stand at the end.
-        recorded: The arrays of credit.npz, of which cases that are gone keep theirs.
-        episodes: The recorded ones.
-        model_path: Whose tokenizer the pipeline has.
+        cases: The cases of credit.json; new ones come last.
+        recorded: The arrays of credit.npz; cases that are gone keep theirs.
+        episodes: The recorded episodes.
+        model_path: Model folder with the tokenizer of the pipeline.
 
     Returns:
-        The arrays, and the cases with what they gave.
+        The arrays, and the cases with their outcomes.
     """
     learners = LearnerColumns.make(episodes)
     per_case, labels, entries = list[dict[str, np.ndarray]](), dict[str, np.ndarray](), []

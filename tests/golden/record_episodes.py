@@ -1,7 +1,7 @@
-"""Plays the recorded episodes anew, and makes the model that is trained on them.
+"""Plays new episodes to record, and makes the model to train on them.
 
-A small model is fitted to the expert for a moment and then plays with the `transformers` engine, so
-that its answers are partly good, partly not admissible, partly without valid format, partly cut.
+A small model is fitted briefly to the expert and then plays with the `transformers` engine. Some of
+its responses are good, some inadmissible, some have an invalid format, and some are cut off.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from .recordings import case_config
 WEIGHT_VERSION = 3
 # The seed of each group's task, by group id.
 TASKS = {5: 0, 6: 1, 8: 3, 12: 7, 15: 10, 18: 13}
-LONE_GROUP = 6  # of which only the shortest episode is kept
-# How far the model to train lies from the one that played: ratios then leave every clip range.
+LONE_GROUP = 6  # keeps only its shortest episode
+# Scale of the noise in the model to train; large enough that ratios leave every clip range.
 MODEL_SCALE = 0.25
 
 
 def fitted_player(folder: Path) -> Path:
-    """Fit a model of some 20,000 parameters to the expert, not for long."""
+    """Fit a model of some 20,000 parameters to the expert, but only briefly."""
     config = case_config()
     settings = WarmStartSettings(
         env=config.env,
@@ -55,7 +55,7 @@ def fitted_player(folder: Path) -> Path:
 
 
 def play(player: Path) -> list[SingleAgentEpisode]:
-    """Play all groups; the whole episodes, by group and member."""
+    """Play all groups and return the whole episodes, sorted by group and member."""
     config = case_config(model_path=player)
     sampling = SamplingSettings(max_tokens=config.max_response_tokens)
     runner = GroupEnvRunner(config=config)
@@ -76,7 +76,7 @@ def play(player: Path) -> list[SingleAgentEpisode]:
 
 
 def save_model(player: Path, folder: Path) -> None:
-    """Write the model to train: the one that played, with noise."""
+    """Write the model to train: the one that played, plus noise."""
     model = AutoModelForCausalLM.from_pretrained(player)
     add_noise(model, scale=MODEL_SCALE, seed=1)
     model.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""What one Learner makes of token rows: scores, mini-batches, whole updates."""
+"""Results of one Learner on token rows: scores, mini-batches and whole updates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rllib_gigpo.learner.update_sums import UpdateSums
 from rllib_gigpo.loss.objective import objective
 
 REFERENCE_SCALE = 0.15
-# Of the metrics of an update: times, RLlib's own counters, what depends on the packing.
+# Metrics of an update that are not recorded: times, RLlib's counters, and those of the packing.
 _LEFT_OUT = ("_s", "_throughput", "seq_no", "padding_fraction", "_lifetime")
 
 
@@ -29,11 +29,11 @@ def make_learner(config: GiGPOConfig, critic: dict[str, np.ndarray]) -> GiGPOLea
     """Build a local Learner.
 
     Args:
-        config: Of a case.
-        critic: Weight (1, H) and bias (1,) of a critic's linear layer, which would begin at 0.
+        config: Config of a case.
+        critic: Weight (1, H) and bias (1,) of a critic's linear layer, which would start at 0.
 
     Returns:
-        The Learner, which has made no update.
+        The Learner, before any update.
     """
     spec = config.get_default_rl_module_spec()
     spec.observation_space = spec.action_space = gym.spaces.Text(1)
@@ -49,7 +49,7 @@ def make_learner(config: GiGPOConfig, critic: dict[str, np.ndarray]) -> GiGPOLea
 
 @torch.no_grad()
 def add_noise(model: torch.nn.Module, *, scale: float, seed: int) -> None:
-    """Move every weight by noise, in units of the root mean square of its tensor."""
+    """Add noise to every weight, in units of the root mean square of its tensor."""
     rng = np.random.default_rng(seed)
     for weight in model.parameters():
         noise = torch.from_numpy(rng.normal(size=tuple(weight.shape)).astype(np.float32))
@@ -57,7 +57,7 @@ def add_noise(model: torch.nn.Module, *, scale: float, seed: int) -> None:
 
 
 def prepared(learner: GiGPOLearner, rows: TokenRows) -> UpdateData:
-    """Pack and score the rows; the reference is moved first, so that there is a divergence."""
+    """Pack and score the rows; move the reference first, so there is a divergence."""
     reference = getattr(learner._kl, "_reference", None)
     if reference is not None:
         add_noise(reference._adapter.model, scale=REFERENCE_SCALE, seed=2)
@@ -67,7 +67,7 @@ def prepared(learner: GiGPOLearner, rows: TokenRows) -> UpdateData:
 
 @torch.no_grad()
 def scores_of(learner: GiGPOLearner, data: UpdateData) -> dict[str, np.ndarray]:
-    """Log-probabilities and entropies under the policy, (S,) float32 each."""
+    """Return log-probabilities and entropies under the policy, (S,) float32 each."""
     logp, entropy = torch.zeros(2, len(data.columns.rollout_logp))
     adapter, chunk_tokens = learner._causal_lm.adapter, learner.config.logp_chunk_tokens
     for micro_batch in data:
@@ -81,7 +81,7 @@ def scores_of(learner: GiGPOLearner, data: UpdateData) -> dict[str, np.ndarray]:
 def minibatches_of(
     learner: GiGPOLearner, data: UpdateData, signs: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Let the Learner go once through each mini-batch up to its step, which is left out."""
+    """Run the Learner once through each mini-batch, but leave out the optimiser's steps."""
     records: list[dict[str, Any]] = []
 
     def keep(totals: torch.Tensor, divisor: float, sums: UpdateSums) -> None:
@@ -110,7 +110,7 @@ def logp_gradient(
 ) -> np.ndarray:
     """Differentiate each mini-batch's loss by its log-probabilities: the objective alone, (S,).
 
-    The Learner has gone through its mini-batches before.
+    Call it after the Learner has gone through its mini-batches.
     """
     logp, entropy = (torch.from_numpy(scores[name]) for name in ("logp", "entropy"))
     leaf = logp.clone().requires_grad_()
@@ -124,7 +124,7 @@ def logp_gradient(
 
 
 def gradient_of(model: torch.nn.Module, signs: np.ndarray) -> dict[str, np.ndarray]:
-    """Norm (P,) and projections (P, K) of the gradients of P tensors."""
+    """Return the norms (P,) and projections (P, K) of the gradients of P tensors."""
     gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
     return {
         "grad_norms": np.array([gradient.double().norm().item() for gradient in gradients]),
@@ -133,7 +133,7 @@ def gradient_of(model: torch.nn.Module, signs: np.ndarray) -> dict[str, np.ndarr
 
 
 def critic_gradient(critic: Any, signs: np.ndarray) -> dict[str, np.ndarray]:
-    """The whole gradient of a critic's linear layer, and that of its own model as of the policy."""
+    """Return the gradient of a critic's linear layer; of its model, norms and projections."""
     record = {
         f"critic_{name}_grad": weight.grad.numpy().copy()
         for name, weight in critic.value.named_parameters()
@@ -148,8 +148,8 @@ def projections(tensors: Iterable[torch.Tensor], signs: np.ndarray) -> np.ndarra
     """Sum each tensor under K patterns of signs, in float64.
 
     Args:
-        tensors: P tensors of N numbers in all.
-        signs: (K, N) of +1 and -1; a tensor takes those that follow the tensor before.
+        tensors: P tensors with N numbers in total.
+        signs: (K, N) of +1 and -1; each tensor takes the signs after those of the previous one.
 
     Returns:
         (P, K) float64.
@@ -165,7 +165,7 @@ def projections(tensors: Iterable[torch.Tensor], signs: np.ndarray) -> np.ndarra
 def update_twice(
     learner: GiGPOLearner, rows: TokenRows
 ) -> tuple[list[dict[str, float]], list[np.ndarray]]:
-    """Train twice on the same rows; the metrics, and β·KL per row where it enters the reward."""
+    """Train twice on the same rows; return metrics, and β·KL per row if it enters the reward."""
     metrics, penalties = [], []
     for _ in range(2):
         if learner._settings.loss.kl_in_reward:

@@ -1,7 +1,7 @@
-"""Runs Learners over token rows of the recorded episodes, one for each case of loss.json.
+"""Runs Learners over token rows of the recorded episodes, one per case of loss.json.
 
-Each mini-batch is taken from the same weights, those of the folder `model`: loss, sums and gradient
-do not depend on the optimiser. Beside that two whole updates are made, whose metrics do.
+Every mini-batch starts from the same weights, those of the folder `model`, so loss, sums and
+gradient do not depend on the optimiser. The metrics of the two whole updates do.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .record_learner import (
 from .recordings import case_config
 
 NUM_PROJECTIONS = 4
-# Of token rows.
+# Arrays of the token rows.
 ROW_ARRAYS = (
     "token_ids",
     "prompt_lengths",
@@ -42,9 +42,9 @@ ROW_ARRAYS = (
     "advantages",
     "minibatch_ids",
 )
-# Arrays (S,) that are the same in all cases.
+# Arrays (S,) that all cases share.
 SHARED = ("logp", "entropy", "ref_logp")
-# Arrays that every case has: of the tokens (S,), of the mini-batches (M, ...), of the updates.
+# Arrays that every case has: of the tokens (S,), the mini-batches (M, ...) and the updates.
 STACKED = (
     "old_logp",
     "loss_weights",
@@ -62,7 +62,7 @@ STACKED = (
 
 
 def make_inputs(rows: TokenRows, filtered_weights: np.ndarray, model_path: Path) -> dict[str, Any]:
-    """Take the token rows of one credit case and the weights of another, and draw the rest."""
+    """Take the token rows of one credit case and the row weights of another; draw the rest."""
     rng = np.random.default_rng(1)
     model = load_causal_lm(model_path)
     old_values = rng.normal(0.5, 0.3, rows.num_rows).astype(np.float32)
@@ -83,13 +83,13 @@ def make_inputs(rows: TokenRows, filtered_weights: np.ndarray, model_path: Path)
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What all cases share: the input arrays of loss.npz, see README.md."""
+    """The input arrays of loss.npz, which all cases share; see README.md."""
 
     arrays: Mapping[str, np.ndarray]
 
     @property
     def signs(self) -> np.ndarray:
-        """(K, N) int8 of +1 and -1 for all N weights, see `record_learner.projections`."""
+        """(K, N) int8 of +1 and -1 for all N weights; see `record_learner.projections`."""
         return np.unpackbits(self.arrays["sign_bits"], axis=1).astype(np.int8) * 2 - 1
 
     @property
@@ -98,7 +98,7 @@ class Inputs:
         return {name: self.arrays[f"critic_{name}"] for name in ("weight", "bias")}
 
     def rows_of(self, settings: Settings) -> TokenRows:
-        """The rows with the weights and values of a case."""
+        """Return the token rows with the weights and values of a case."""
         arrays = self.arrays
         ids, lengths = arrays["minibatch_ids"], arrays["response_lengths"]
         weights = np.ones(len(ids), dtype=np.float32)
@@ -116,7 +116,7 @@ class Inputs:
 
 
 def run_minibatches(config: GiGPOConfig, inputs: Inputs) -> dict[str, np.ndarray]:
-    """Go through a case's mini-batches, all from the start weights; its arrays by their names."""
+    """Run a case's mini-batches, all from the initial weights; return its arrays by name."""
     learner = make_learner(config.copy(copy_frozen=False).training(num_epochs=1), inputs.critic)
     data = prepared(learner, inputs.rows_of(learner._settings))
     scores, columns = scores_of(learner, data), data.columns
@@ -138,7 +138,7 @@ def run_minibatches(config: GiGPOConfig, inputs: Inputs) -> dict[str, np.ndarray
 def run_updates(
     config: GiGPOConfig, inputs: Inputs
 ) -> tuple[dict[str, np.ndarray], list[dict[str, float]]]:
-    """Make a case's two whole updates: its arrays by their names, and the metrics of both."""
+    """Run a case's two whole updates; return its arrays by name, and the metrics of both."""
     learner, arrays = make_learner(config, inputs.critic), {}
     rows = inputs.rows_of(learner._settings)
     if rows.old_values is not None:
@@ -157,12 +157,12 @@ def record_loss(
     """Run all cases.
 
     Args:
-        record: What loss.json holds.
-        arrays: Of `make_inputs`.
-        model_path: The model to train.
+        record: Contents of loss.json.
+        arrays: Result of `make_inputs`.
+        model_path: Folder of the model to train.
 
     Returns:
-        All arrays, and the record with new names and what the cases gave.
+        All arrays, and the record with new names and results.
     """
     inputs, arrays = Inputs(arrays), dict(arrays)
     stacked: dict[str, list[Any]] = defaultdict(list)

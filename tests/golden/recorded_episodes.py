@@ -1,4 +1,4 @@
-"""Whole episodes as plain JSON, and back."""
+"""Conversion of whole episodes to plain JSON and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import StepRecord
 
-# Fields of a step's record that stand in the file as they are.
+# Fields of a step's record that the file holds unchanged.
 _PLAIN = ("response_text", "is_format_valid", "is_admissible", "finish_reason")
 
 
@@ -24,13 +24,13 @@ def read_episodes(file: Path) -> list[SingleAgentEpisode]:
 
 
 def write_episodes(episodes: Sequence[SingleAgentEpisode], file: Path) -> None:
-    """Write a gzip file that depends on its content only."""
+    """Write episodes to a gzip file whose bytes depend only on the episodes."""
     text = json.dumps([as_record(episode) for episode in episodes], allow_nan=False)
     file.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 def as_record(episode: SingleAgentEpisode) -> dict[str, Any]:
-    """Everything that an episode holds; a float32 is exact as the float64 that JSON has."""
+    """Return everything in an episode as plain values; a float32 is exact as JSON's float64."""
     steps: list[StepRecord] = list(episode.get_extra_model_outputs(columns.STEP_RECORD))
     return {
         "group_id": episode.custom_data[columns.GROUP_ID],
@@ -54,7 +54,7 @@ def as_record(episode: SingleAgentEpisode) -> dict[str, Any]:
 
 
 def as_episode(record: dict[str, Any]) -> SingleAgentEpisode:
-    """Build an episode as an EnvRunner hands it over."""
+    """Build an episode as an EnvRunner returns it."""
     episode = SingleAgentEpisode(id_=f"{record['group_id']}-{record['member']}")
     episode.custom_data[columns.GROUP_ID] = record["group_id"]
     episode.custom_data[columns.MEMBER] = record["member"]

@@ -1,4 +1,4 @@
-"""Reads and writes the files of this folder; README.md beside this file says what they hold."""
+"""Reads and writes the files of this folder; README.md describes their contents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODEL, EPISODES, SETTINGS = "model", "episodes.json.gz", "settings.json"
 
 
 def case_config(*settings: Mapping[str, Any], model_path: Path = FOLDER / MODEL) -> GiGPOConfig:
-    """The config of the play with ``settings`` on top, checked."""
+    """Return the validated config of the recorded play, with ``settings`` on top."""
     config = GiGPOConfig().llm(model_path=str(model_path))
     for part in (read_json(SETTINGS)["play"], *settings):
         config.update_from_dict(part)
@@ -30,7 +30,7 @@ def read_json(name: str) -> Any:
 
 
 def write_json(record: Mapping[str, Any], file: Path) -> None:
-    """Write numbers so that they are read back exactly."""
+    """Write a record; its numbers read back exactly."""
     file.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""The credit pipeline against the recordings of this folder."""
+"""The credit pipeline gives the recorded credit."""
 
 from dataclasses import fields
 
@@ -66,7 +66,7 @@ def test_the_token_rows_hold_what_the_episodes_hold(run, recorded):
 
 
 def flat(metrics):
-    """Metrics by name, the bars of a histogram as metrics of their own."""
+    """Return metrics by name, with the bars of histograms as separate metrics."""
     bars = {
         f"{name}/{bar}": height
         for name, histogram in metrics.items()

@@ -1,4 +1,4 @@
-"""The Learner against the recordings of this folder."""
+"""The Learner gives the recorded losses, gradients and updates."""
 
 import functools
 
@@ -12,13 +12,13 @@ from golden.recordings import case_config, read_arrays, read_json
 RECORD = read_json("loss.json")
 CASES = RECORD["cases"]
 TOLERANCE = 1e-6
-# Rounding alone: another processor's kernels (AVX2) move these by 2e-6.
+# The kernels of another processor (AVX2) move these by 2e-6, by rounding alone.
 TOLERANCE_OF_ROUNDED = 5e-6
 ROUNDED = {"grad_projections", "critic_grad_projections", "logp_gradient", "importance"}
 TOLERANCE_OF_MAXIMA = 1e-5  # they exponentiate
-# da50f96 counts a few values as clipped that lie inside the clip range, by rounding.
+# Rounding makes da50f96 count a few values as clipped that are inside the clip range.
 CLIPPED_VALUES = "vf_clip_fraction"
-# Of whole updates; the rest comes of mini-batches from the start weights.
+# Arrays of whole updates; the others come from mini-batches with the initial weights.
 UPDATE_ARRAYS = {"values", "kl_penalties", "updated_projections"}
 
 each_case = pytest.mark.parametrize("index", range(len(CASES)), ids=[c["name"] for c in CASES])
@@ -43,20 +43,20 @@ def config_of(index):
 
 
 def recorded_of(arrays, index):
-    """The arrays of a case, by their names in what it gives."""
+    """Return the recorded arrays of a case, by their names in its result."""
     suffix = f"/{CASES[index]['name']}"
     own = {name.removesuffix(suffix): arrays[name] for name in arrays if name.endswith(suffix)}
     return {name: arrays[name][index] for name in STACKED} | own
 
 
 def too_far(found, recorded):
-    """Names and deviations of the arrays that are not as recorded."""
+    """Return names and deviations of the arrays that are too far from the recorded ones."""
     deviations = {name: array_deviation(name, found[name], recorded) for name in recorded}
     return {name: value for name, value in deviations.items() if value > tolerance(name)}
 
 
 def array_deviation(name, found, recorded):
-    """In units of the largest entry, of sums by the kind of sum, of gradients the whole norm."""
+    """Measure in units of the largest entry, that of each kind of sum, or the gradient's norm."""
     expected = recorded[name]
     if name in ("sums", "vf_sums"):
         kinds = [kind for kind, title in enumerate(RECORD[name]) if title != CLIPPED_VALUES]

@@ -1,4 +1,4 @@
-"""A tiny untrained model and small runs on Corridor, with real Ray and real vLLM."""
+"""Fixtures: a tiny untrained model and small runs on Corridor, with real Ray and real vLLM."""
 
 import pytest
 from ray.rllib.callbacks.callbacks import RLlibCallback
@@ -8,7 +8,7 @@ from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
 
 class KeepBatches(RLlibCallback):
-    """Keeps what each iteration trained on, for the tests to look at."""
+    """A callback that keeps the batch of each iteration for the tests."""
 
     def on_algorithm_init(self, *, algorithm, **kwargs):
         algorithm.batches = []
@@ -19,7 +19,7 @@ class KeepBatches(RLlibCallback):
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory):
-    """An untrained model whose few words make valid answers likely."""
+    """Save an untrained model with so few words that valid answers are likely."""
     folder = tmp_path_factory.mktemp("tiny")
     tokenizer = build_tokenizer(["go left", "go right"] * 50, 320)
     build_model(tokenizer, hidden_size=64, num_layers=2, num_heads=2).save_pretrained(folder)
@@ -29,7 +29,7 @@ def tiny_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def corridor_config(tiny_folder):
-    """Makes a config: Corridor, 2 groups of 4, at most 6 steps, and what the test changes."""
+    """Return a function that makes a config: Corridor, 2 groups of 4, 6 steps, and any changes."""
 
     def make(**training):
         settings = {"group_size": 4, "num_groups": 2, "num_minibatches": 2, "kl_coeff": 0.0}
@@ -50,7 +50,7 @@ def corridor_config(tiny_folder):
 
 @pytest.fixture
 def build(ray_session):
-    """Builds Algorithms and stops them at the end of the test."""
+    """Return a function that builds Algorithms; stop them at the end of the test."""
     built = []
 
     def make(config):

@@ -1,4 +1,4 @@
-"""Remote EnvRunners, remote Learners, environment workers: the same numbers, and no hangs."""
+"""Remote EnvRunners, remote Learners and environment workers: the same numbers, and no hangs."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from rllib_gigpo.errors import ConfigError, RolloutError, WeightSyncError
 
 @pytest.fixture(scope="module")
 def remote(ray_session, corridor_config):
-    """One remote EnvRunner with an environment worker, two remote Learners."""
+    """Train an Algorithm with a remote EnvRunner, an environment worker and two remote Learners."""
     config = (
         corridor_config()
         .env_runners(num_env_runners=1, num_env_workers=1, num_cpus_per_env_worker=0.5)
@@ -38,7 +38,7 @@ def test_the_ratio_is_one_across_processes(remote):
 
 
 def weight_sums(algorithm):
-    """A sum over the weights of each Learner; only one of them exports any."""
+    """Sum each Learner's weights, read from its module because only one Learner exports them."""
 
     def read(learner):
         weights = learner.module["default_policy"].unwrapped().weights()
@@ -53,7 +53,7 @@ def test_all_learners_keep_the_same_weights(remote):
 
 
 def test_sampling_old_weights_is_refused(remote):
-    with pytest.raises(WeightSyncError, match=r"holds policy version \d+, but version 99"):
+    with pytest.raises(WeightSyncError, match=r"policy version \d+, but sampling needs version 99"):
         remote.sample_source.sample(1, weight_version=99)
 
 
@@ -81,7 +81,7 @@ def test_a_checkpoint_of_remote_learners_is_a_hugging_face_folder_too(remote, tm
 
 
 def test_asking_for_more_than_the_cluster_has_is_an_error_at_start(build, corridor_config):
-    with pytest.raises(ConfigError, match=r"asks Ray for \d+ CPUs and it has"):
+    with pytest.raises(ConfigError, match=r"needs \d+ CPUs, but Ray has"):
         build(corridor_config().env_runners(num_env_runners=64))
 
 

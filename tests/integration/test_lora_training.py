@@ -1,4 +1,4 @@
-"""LoRA through the whole, by merged weights and by hot adapters: exact log-probs, evaluation."""
+"""LoRA from end to end, with merged weights and with hot adapters: exact log-probs, evaluation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One run over several environments: exact shares of the groups, metrics and statistics by tag."""
+"""One run over several environments: exact shares of groups, and metrics and statistics by tag."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def test_every_iteration_has_the_shares_and_metrics_by_tag(build, corridor_confi
             "reward_normalization": {"grouping": "tags", "method": "mean"},
         },
     )
-    config.env_config = {}  # RLlib would merge the two
+    config.env_config = {}  # RLlib would merge it with the new one
     config.environment(
         "rllib_gigpo.envs:Mixture-v0", env_config={"parts": [{**short, "share": 2}, long]}
     )

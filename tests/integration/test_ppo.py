@@ -1,4 +1,4 @@
-"""PPO with a critic and the KL in the reward, as in RLHF: what Learners say before credit."""
+"""PPO with a critic and the KL in the reward, as in RLHF: Learners score rows before credit."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from rllib_gigpo.prompting.template import PromptInputs
 def trained(ray_session, corridor_config):
     config = corridor_config(
         rule="ppo",
-        group_size=1,  # nobody is compared with anybody
+        group_size=1,  # episodes are not compared
         num_groups=8,
         critic={"name": "head", "lr": 1e-2},
         gamma=0.9,
@@ -24,7 +24,7 @@ def trained(ray_session, corridor_config):
         kl_coeff=0.1,
         kl={"placement": "reward"},
     )
-    # Corridor's own limit is 6 steps: here RLlib's side cuts episodes off before.
+    # Corridor's own limit is 6 steps; max_episode_steps truncates episodes earlier.
     algorithm = config.tasks(max_episode_steps=3).build_algo()
     results = [algorithm.train()]
     algorithm.state_between = algorithm.learner_group._learner.get_state()
@@ -42,7 +42,7 @@ def copy_of(learner):
 def test_a_critic_that_knows_nothing_gives_the_returns(trained):
     batch = trained[0].batches[0]
     assert not batch[columns.VALUES].any()
-    # λ is 0.95: without values, residuals are rewards.
+    # Without values the residuals are the rewards (λ is 0.95).
     rewards = batch[columns.REWARDS] - batch[columns.PENALTIES]
     assert rewards.any()
     last = batch[columns.STEP_IDS] == 2
@@ -67,7 +67,7 @@ def test_later_values_are_of_every_step_and_of_what_was_cut_off(trained):
 
 
 def next_prompt(config, episode):
-    """What the model would have been asked next: all that was seen and done, by hand."""
+    """Build the prompt of the next turn by hand, from all observations and actions."""
     seen = [str(observation) for observation in episode.get_observations()]
     done = [record.action_text for record in step_records([episode])]
     past = [PastStep(n, *step) for n, step in enumerate(zip(seen[:-1], done, strict=True), 1)]
@@ -103,7 +103,7 @@ def test_each_value_is_that_of_its_own_prompt(trained):
         for episode in batch["episodes"]
     ]
     np.testing.assert_allclose(batch[columns.BOOTSTRAP_VALUES][ends], bootstrap, atol=1e-5)
-    # Another prompt's value would be found out.
+    # The values differ, so a mix-up of prompts would be detected.
     assert len(set(np.round(expected + bootstrap, 4))) > 5
 
 

@@ -1,4 +1,4 @@
-"""A run cut in two is the run that was not: tasks, tokens, learning rate, weights."""
+"""A resumed run equals an uninterrupted one: tasks, tokens, learning rate and weights."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
 
 def played(algorithm):
-    """Task seeds and response token ids of every episode so far."""
+    """Return the task seeds and response token ids of every episode so far."""
     return [
         (
             episode.custom_data[columns.TASK],

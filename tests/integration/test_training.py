@@ -1,4 +1,4 @@
-"""Two iterations of the whole: ratio 1, advantages, versions, evaluation, metrics, transcripts."""
+"""Two iterations end to end: ratio 1, advantages, versions, evaluation, metrics, transcripts."""
 
 import json
 from collections import defaultdict
@@ -18,7 +18,7 @@ from rllib_gigpo.reports.results import summarize
 
 @pytest.fixture(scope="module")
 def run(ray_session, corridor_config, tmp_path_factory):
-    """One Algorithm after two iterations with evaluation: (algorithm, results, engines)."""
+    """Train two iterations with evaluation: (algorithm, results, started engines)."""
     starts = []
     original = vllm_engine.VllmEngine.start
 
@@ -75,7 +75,7 @@ def test_advantages_are_those_of_a_slow_reading_of_the_definition(run):
 
 
 def slow_rows(episodes, config):
-    """(group, anchor, episode return, step return) of every step, by plain loops."""
+    """Compute (group, anchor, episode id, episode return, step return) per step, in plain loops."""
     rows = []
     for episode in episodes:
         rewards = [float(reward) for reward in episode.get_rewards()]
@@ -95,7 +95,7 @@ def slow_rows(episodes, config):
 
 
 def slow_gigpo(rows):
-    """Eq. 3, 7 and 8 with F = 1 and both weights 1."""
+    """Compute Eq. 3, 7 and 8 with F = 1 and both weights 1."""
     advantages = []
     for group, anchor, _, episode_return, step_return in rows:
         returns = {row[2]: row[3] for row in rows if row[0] == group}

@@ -1,4 +1,4 @@
-"""Every tuned example can be loaded and is valid; the main job trains on real TextWorld."""
+"""Every tuned example loads, is valid and trains; the main job does so on real TextWorld."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ TRAINED_WHEN_ASKED = (
 
 @pytest.fixture
 def quick_warm_start(monkeypatch, tmp_path):
-    """A warm start of seconds in place of minutes: two tasks, one epoch."""
+    """Shorten warm starts from minutes to seconds: two tasks, one epoch."""
     from dataclasses import replace
 
     import rllib_gigpo.warm_start as package
@@ -61,7 +61,7 @@ def test_questions_without_a_retriever_are_an_error_that_names_the_variable(monk
     example = FILES["search_qa_gigpo_qwen"]
     monkeypatch.setenv("QUESTIONS", "train.jsonl")
     monkeypatch.delenv("RETRIEVER_URL", raising=False)
-    with pytest.raises(ConfigError, match="RETRIEVER_URL is not: start a service"):
+    with pytest.raises(ConfigError, match="RETRIEVER_URL is not; start a service"):
         load_experiment(example)
     monkeypatch.setenv("RETRIEVER_URL", "http://127.0.0.1:8000/retrieve")
     retriever = load_experiment(example).config.env_config["retriever"]
@@ -79,7 +79,7 @@ def test_an_example_defines_a_valid_config_and_an_end(name, quick_warm_start):
     experiment = load_experiment(FILES[name])
     config = experiment.config.copy(copy_frozen=False)
     if name == "textworld_tune":
-        config.training(step_weight=1.0)  # in the place of the search
+        config.training(step_weight=1.0)  # instead of the search
     config.validate()
     assert experiment.stop["training_iteration"] > 0
 

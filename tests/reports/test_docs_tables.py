@@ -1,4 +1,4 @@
-"""The tables of the docs are those of the code, and every number of a preset has its source."""
+"""The tables of the docs match the code, and every number of a preset has its source."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from rllib_gigpo.reports import docs_tables
 from rllib_gigpo.reports.settings_table import setting_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
-FILES = [DOCS / "algorithms.md", DOCS / "settings.md"]
+FILES = [DOCS / "rules.md", DOCS / "presets.md", DOCS / "settings.md"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -51,7 +51,7 @@ def test_only_what_stands_between_the_marks_is_replaced(monkeypatch, tmp_path):
 
 
 def test_an_unknown_table_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"no table 'rules'; there are .*rule-options"):
+    with pytest.raises(ValueError, match=r"no table 'rules'; the tables are .*rule-options"):
         docs_tables.with_tables("<!-- table: rules -->\n<!-- end -->")
 
 
@@ -63,7 +63,7 @@ def test_an_unknown_table_is_an_error_that_names_the_known_ones():
     ],
 )
 def test_a_table_without_its_end_is_an_error(text):
-    with pytest.raises(ValueError, match="each beginning needs its end"):
+    with pytest.raises(ValueError, match="close each table before the next one starts"):
         docs_tables.with_tables(text)
 
 
@@ -74,8 +74,8 @@ def test_a_bar_in_a_cell_does_not_end_it():
 def test_a_rules_options_stand_with_the_defaults_of_the_rules_that_have_them():
     rows = [line for line in docs_tables.rule_options() if line.startswith("| `gae_lambda`")]
     assert rows == [
-        "| `gae_lambda` | float | anchor_gae: `0.95`, ppo: `0.95` | λ; 1 trusts the returns,"
-        " 0 the values. |"
+        "| `gae_lambda` | float | anchor_gae: `0.95`, ppo: `0.95` | λ of GAE: 1 relies on the"
+        " returns, 0 on the values. |"
     ]
 
 
@@ -90,7 +90,7 @@ def test_the_rules_that_read_a_setting_are_found_by_their_columns():
 
 
 def leaves(nested, path=()):
-    """Names with dots of what stands in nested dicts."""
+    """Yield the dotted names of the leaves of nested dicts."""
     for name, value in nested.items():
         if isinstance(value, dict):
             yield from leaves(value, (*path, name))

@@ -21,7 +21,7 @@ SUMMARIES = [
 
 
 def test_sizes_are_summed_into_bins_as_shares_of_the_groups():
-    # 10 groups: three of size 1, two of 2 and 4, one of 5, four of 11 and 64.
+    # 10 groups: three of size 1, two of sizes 2 and 4, one of size 5, four of sizes 11 and 64.
     sizes = ((1, 3.0), (2, 1.0), (4, 1.0), (5, 1.0), (11, 1.0), (64, 3.0))
     assert plots.size_shares(sizes) == [0.3, 0.2, 0.1, 0.0, 0.4]
 

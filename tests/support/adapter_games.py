@@ -1,4 +1,4 @@
-"""One game of each adapter, opened when a test first asks for it and shared by all of them."""
+"""One game per adapter, opened when a test first asks for it and shared by all tests."""
 
 import shutil
 from importlib import import_module
@@ -23,7 +23,7 @@ _ENTRY_POINTS = [entry.entry_point for entry in CATALOGUE]
 
 
 def adapter_class(name):
-    """The class of an adapter; skips the test where what is behind it is missing."""
+    """Return the class of an adapter; skip the test if its package is missing."""
     pytest.importorskip(_PACKAGES[name])
     if name in NEEDS_JAVA and shutil.which("java") is None:
         pytest.skip("no Java here")
@@ -33,7 +33,7 @@ def adapter_class(name):
 
 
 class AdapterGames:
-    """Opens each adapter once, with its default game."""
+    """The default game of each adapter, each opened once."""
 
     def __init__(self, game_file):
         self._options = {"jericho": {"game_file": str(game_file)}}

@@ -1,4 +1,4 @@
-"""Which optional backends are here: tests of the others skip and say so."""
+"""Marks that skip the tests of optional backends that are not installed."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""Records and episodes written by hand, as an EnvRunner hands them to credit."""
+"""Step records and episodes written by hand, as credit assignment receives them."""
 
 import numpy as np
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
@@ -8,7 +8,7 @@ from rllib_gigpo.batch.step_record import StepRecord
 
 
 def step_record(*, num_tokens=1, **changes):
-    """A step with a valid answer of so many tokens, 10, 11, ..., to the prompt 1, 2."""
+    """Make a step: the prompt is tokens 1, 2, and the valid response is tokens 10, 11, ..."""
     fields = {
         "prompt_token_ids": [1, 2],
         "prompt_text": "what now?",
@@ -28,7 +28,7 @@ def step_record(*, num_tokens=1, **changes):
 
 
 def episode_of(records, *, group_id=0, first_info=None):
-    """An episode of these steps; later infos name no tags: those of the task, told at reset."""
+    """Make an episode of these steps; only the info of the reset has tags, those of the task."""
     result = SingleAgentEpisode()
     result.custom_data[columns.GROUP_ID] = group_id
     result.add_env_reset("start", first_info or {})

@@ -1,4 +1,4 @@
-"""HTTP services that do what a retriever should not do, each on a free port of its own."""
+"""HTTP services that misbehave as retrievers, each on its own free port."""
 
 import json
 import socketserver
@@ -34,7 +34,7 @@ def sleep(handler: BaseHTTPRequestHandler) -> None:
 
 
 def trickle(handler: BaseHTTPRequestHandler) -> None:
-    """Send a byte now and then: no single wait ever takes long."""
+    """Send a byte now and then, so no single wait is long."""
     handler.send_response(200)
     handler.end_headers()
     _until_the_client_is_content(handler, lambda: handler.wfile.write(b" "))
@@ -46,7 +46,7 @@ def trickle_headers(handler: BaseHTTPRequestHandler) -> None:
 
 
 def _until_the_client_is_content(handler: Any, act: Callable[[], object]) -> None:
-    """Act for 20 s, unless the client hangs up or the test ends before."""
+    """Act repeatedly for 20 s, unless the client hangs up or the test ends earlier."""
     for _ in range(1000):
         act()
         if handler.server.ending.wait(0.02):
@@ -60,7 +60,7 @@ def garbage(handler: BaseHTTPRequestHandler) -> None:
 
 
 def in_turn(*responses: Callable[[BaseHTTPRequestHandler], None]) -> Callable[..., None]:
-    """Answer the n-th request by the n-th response, and all later ones by the last."""
+    """Answer the n-th request with the n-th response, and all further ones with the last."""
     remaining = list(responses)
 
     def respond(handler: BaseHTTPRequestHandler) -> None:
@@ -82,7 +82,7 @@ class FakeService(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/retrieve"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep quiet about clients that have left."""
+        """Ignore clients that have disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -111,6 +111,6 @@ def serving(server: Any) -> Iterator[Any]:
 
 
 def free_port() -> int:
-    """Return a port where nobody listens."""
+    """Return a port that no server listens on."""
     with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
         return server.server_address[1]

@@ -1,4 +1,4 @@
-"""Losses other than the default, with what surrounds them: together they take every branch."""
+"""Settings of the default loss and others, which together cover every branch."""
 
 GSPO = {
     "policy_loss": "gspo",

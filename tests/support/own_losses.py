@@ -1,4 +1,4 @@
-"""A policy loss as a user writes it: a class with an option, and a plain function."""
+"""Policy losses as a user writes them: a class with an option, and a plain function."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Credit rules, similarities and keys as a user writes them: plain functions."""
+"""Credit rules, similarities and keys as users write them."""
 
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ def first_words(anchors):
 
 
 class Bare(CreditRule):
-    """Neither a name nor needs."""
+    """A rule with neither a name nor needs."""
 
     step_weight = 1.0
 

@@ -7,7 +7,7 @@ from rllib_gigpo.models.tokenizer import load_tokenizer
 
 
 class QuickEngine(InferenceEngine):
-    """Says "go left" or "go right", as the request's seed says, and notes what it is told."""
+    """An engine that answers "go left" or "go right" by the seed, and records its calls."""
 
     def start(self):
         tokenizer = load_tokenizer(self.settings.model_path)

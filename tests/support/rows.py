@@ -1,4 +1,4 @@
-"""Rows written by hand, and the columns that the credit pipeline makes of them."""
+"""Rows written by hand, and the columns that the credit pipeline computes from them."""
 
 from dataclasses import dataclass
 

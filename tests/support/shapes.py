@@ -1,4 +1,4 @@
-"""Settings of nobody: variants, a record of options and a section, to test the kit with."""
+"""Made-up variants, records of options and a section, to test the `options` package."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -70,7 +70,7 @@ CLASSES_ONLY = Registry("solid", Shape, (Square, Rectangle))
 
 
 class Unchecked:
-    """A type that pydantic knows nothing of."""
+    """A type that pydantic does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Mine(Shape):
 
 
 class Plain(Shape):
-    """A user's shape that is no dataclass."""
+    """A user's shape that is not a dataclass."""
 
     name = "plain"
 

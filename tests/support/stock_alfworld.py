@@ -1,6 +1,6 @@
-"""A random walk through an ALFWorld game, and the stock engine to take it on.
+"""A random walk through an ALFWorld game, which the stock engine can play.
 
-Run in a process of its own, since the stock engine overwrites ``sys.argv`` and more:
+Run it in a separate process, because the stock engine overwrites ``sys.argv`` and more:
 
     python stock_alfworld.py NUM_STEPS game.tw-pddl ...
 """
@@ -11,9 +11,9 @@ import sys
 
 
 def random_walk(start, step, num_steps):
-    """Return [command, answer, admissible commands, won] of every turn.
+    """Return [command, answer, admissible commands, won] for every turn.
 
-    ``start()`` and ``step(command)`` return the last three.
+    ``start()`` and ``step(command)`` return the last three items.
     """
     rng = random.Random(0)
     rows = [[None, *start()]]
@@ -26,7 +26,7 @@ def random_walk(start, step, num_steps):
 
 
 def stock_walk(path, num_steps):
-    """Walk through a game on the stock engine."""
+    """Play a random walk through a game on the stock engine."""
     from alfworld.agents.environment.alfred_tw_env import AlfredDemangler, AlfredInfos
     from textworld import EnvInfos
     from textworld.envs.pddl import PddlEnv

@@ -1,4 +1,4 @@
-"""What the original WebShop answers on 160 of its products; not part of the repository."""
+"""Answers of the original WebShop on 160 of its products; the data is not in the repository."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ FILES = {
     "attributes_file": str(FOLDER / "items_ins_v2_1000.json"),
 }
 needs_reference = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason="needs ../shared/data/webshop, which is no part of the repository"
+    not FOLDER.is_dir(), reason="needs ../shared/data/webshop, which is not in the repository"
 )
 
 

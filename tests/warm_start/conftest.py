@@ -1,4 +1,4 @@
-"""A tiny environment with an expert, which notes the seeds that it was reset with."""
+"""A tiny environment with an expert, which records the seeds of its resets."""
 
 import gymnasium as gym
 import pytest
@@ -12,7 +12,7 @@ from rllib_gigpo.warm_start import (
 
 
 class SignsEnv(gym.Env):
-    """Shows a sign and wants to be told to go there; four turns, the seed decides the signs."""
+    """A game of four turns: go where the sign points. The seed determines the signs."""
 
     seeds_of_resets: list = []  # noqa: RUF012 - shared by all instances on purpose
     num_made = 0
@@ -48,7 +48,7 @@ class SignsEnv(gym.Env):
 
 @pytest.fixture(autouse=True)
 def signs_env():
-    """Registers the environment; the test gets its class, with empty notes."""
+    """Register the environment and return its class, with empty records."""
     if "Signs-v0" not in gym.registry:
         gym.register("Signs-v0", entry_point=SignsEnv, disable_env_checker=True)
     SignsEnv.seeds_of_resets, SignsEnv.num_made = [], 0
@@ -57,7 +57,7 @@ def signs_env():
 
 @pytest.fixture
 def settings():
-    """Small enough to fit in seconds."""
+    """Return settings that are small enough to fit a model in seconds."""
     return WarmStartSettings(
         env="Signs-v0",
         seeds=tuple(range(100, 132)),

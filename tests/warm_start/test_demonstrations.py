@@ -39,7 +39,7 @@ def test_the_label_is_the_expert_s_action_also_where_a_random_one_is_executed(se
     later = [turn for turn in turns if turn.inputs.history]
     last = [turn.inputs.history[-1] for turn in later]
     wrong = [step for step in last if step.action[3:] not in step.observation]
-    # Of two directions half of the random ones are wrong: 0.5 x 0.5 of 96 turns.
+    # With two directions, half of the random actions are wrong: 0.5 x 0.5 of 96 turns.
     assert 0.1 < len(wrong) / len(later) < 0.4
 
 
@@ -102,7 +102,7 @@ def test_random_labels_are_admissible_and_as_frequent_as_asked(settings):
     noisy = randomize_labels(turns, probability=0.5, seed=0)
     assert [turn.inputs for turn in noisy] == [turn.inputs for turn in turns]
     assert all(turn.action in turn.inputs.admissible_actions for turn in noisy)
-    # Half of the random labels of two directions are the expert's: a quarter of 128 differ.
+    # With two directions, half of the random labels are the expert's: a quarter of 128 differ.
     num_changed = sum(a.action != b.action for a, b in zip(turns, noisy, strict=True))
     assert 18 < num_changed < 46
     assert randomize_labels(turns, probability=0.0, seed=0) == turns

@@ -100,7 +100,7 @@ def test_the_weight_of_the_prompts_decides_whether_they_are_learnt(model, weight
     states = fit(model, [rows] * 30, settings, lr=1e-2, batch_tokens=200, seed=0)
     prompts = batch_loss(model, make_batch(rows), with_prompts=True).prompts
     assert (float(prompts.detach()) < 3.0) == learns_prompts  # at random: log(300) = 5.7
-    assert states[-1].loss < 0.2  # what is told of the fit is the loss of the responses
+    assert states[-1].loss < 0.2  # a state reports the loss of the responses only
 
 
 def test_rows_are_learnt_by_heart(model):

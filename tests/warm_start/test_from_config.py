@@ -1,4 +1,4 @@
-"""A config that warm-starts its own model."""
+"""Warm starts from a config, which then trains the fitted model."""
 
 import pytest
 
@@ -54,7 +54,10 @@ def test_settings_may_be_given_as_dicts(config):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"fit": {"num_epoch": 3}}, "fit has no setting 'num_epoch'; did you mean 'num_epochs'"),
+        (
+            {"fit": {"num_epoch": 3}},
+            "fit has no setting 'num_epoch'; it has num_epochs, .*; did you mean 'num_epochs'",
+        ),
         ({"demonstrations": 5}, "demonstrations=5 must be a dict or a DemonstrationSettings"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The warm start as a whole: what it makes, what it keeps, and when it makes it anew."""
+"""The warm start end to end: its result, its cache, and when it fits a new model."""
 
 import json
 import threading
@@ -31,7 +31,7 @@ def quick(settings):
 
 
 def answer(folder, observation):
-    """The greedy response to one observation of the signs."""
+    """Return the model's greedy response to an observation of the signs."""
     tokenizer, model = load_tokenizer(folder), load_causal_lm(folder).eval()
     renderer = PromptRenderer(
         tokenizer,
@@ -151,7 +151,7 @@ def test_a_base_model_counts_by_its_files_not_by_its_place(settings, base_model,
 def test_a_base_model_with_a_short_context_is_an_error(settings, base_model, tmp_path):
     prompting = PromptSettings(max_prompt_tokens=1024)
     settings = replace(start_from(quick(settings), base_model), prompting=prompting)
-    with pytest.raises(ConfigError, match="context of 1027 tokens, but the model's has 1024"):
+    with pytest.raises(ConfigError, match="context of 1027 tokens, but the model has 1024"):
         warm_start(settings, cache_dir=tmp_path)
     assert not list(tmp_path.glob("*/warm_start.json"))
 
@@ -168,7 +168,7 @@ def test_output_gets_a_copy_and_is_never_overwritten_by_something_else(settings,
     names = {path.name for path in cached.iterdir()}
     assert {path.name for path in output.iterdir()} == names
     assert warm_start(quick(settings), output=output, cache_dir=tmp_path) == output
-    with pytest.raises(ConfigError, match="holds something else"):
+    with pytest.raises(ConfigError, match="holds something other than this"):
         warm_start(replace(quick(settings), seed=1), output=output, cache_dir=tmp_path)
 
 
@@ -232,7 +232,7 @@ def test_progress_is_printed_in_a_few_lines(capsys):
     print_progress(FitProgress(1, 5, 0.5, 0.75))
 
     assert capsys.readouterr().err.splitlines() == [
-        "warm start: the expert plays 128 tasks, then a model is fitted to it (once)",
+        "warm start: the expert plays 128 tasks, then a model is fitted (only once)",
         *(f"warm start: {done}/128 tasks played" for done in (32, 64, 96, 128)),
         "warm start: epoch 1/5  loss 0.500  token accuracy 75.0%",
     ]

@@ -1,13 +1,13 @@
-"""GiGPO on ALFWorld, after verl-agent's run: 86.7 % success after 150 iterations.
+"""GiGPO on ALFWorld, after verl-agent's run, which reaches 86.7 % success in 150 iterations.
 
-Training plays the split "train", evaluation all 140 games of "valid_seen". Generated games, which
-are played where ALFWORLD_DATA is not set, are not comparable with published results.
+Training plays the split "train"; evaluation plays all 140 games of "valid_seen". If ALFWORLD_DATA
+is not set, the games are generated, and results are not comparable with published ones.
 
-Where it differs: a win earns 1 instead of 10 and an invalid answer costs 0.01 instead of 0.1, which
-is the same after the division by the standard deviation; an iteration has 25 optimiser steps, where
+Differences: a win earns 1 instead of 10 and an invalid answer costs 0.01 instead of 0.1, which is
+the same after division by the standard deviation; an iteration has 25 optimiser steps, while
 verl-agent takes one for every 256 rows (25 for the 6,400 rows of early iterations, fewer later);
-the anchor is what the agent sees and holds, not the last answer of the game; the prompt has other
-words; evaluation plays the same 140 games each time, not 128 that change.
+the anchor is what the agent sees and holds, not the game's last answer; the prompt is worded
+differently; every evaluation plays the same 140 games, not 128 that change.
 """
 
 import os
@@ -17,7 +17,7 @@ from rllib_gigpo.recipes import qwen_on_gpus
 
 
 def make_config(preset: str) -> GiGPOConfig:
-    """ALFWorld with a preset."""
+    """Return the ALFWorld config with a preset."""
     return (
         qwen_on_gpus(preset, beside=__file__)
         .environment(

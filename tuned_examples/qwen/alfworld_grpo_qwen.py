@@ -1,6 +1,6 @@
 """GRPO on ALFWorld: only the credit differs from alfworld_gigpo_qwen.py.
 
-Statistics run over episodes, where verl-agent's run over rows: see docs/presets.md.
+Statistics are taken over episodes; verl-agent takes them over rows (see docs/presets.md).
 """
 
 from rllib_gigpo.recipes import experiment

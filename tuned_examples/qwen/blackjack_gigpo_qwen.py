@@ -1,8 +1,8 @@
 """GiGPO on Blackjack with a text model, after verl-agent's run with a vision model.
 
-Only the game, its length, the number of groups and that of optimiser steps differ from
-ezpoints_gigpo_qwen.py. A win earns 1, as in verl-agent. A hand takes one or two steps, so about 400
-rows make 12 optimiser steps, where verl-agent takes one for every 32 rows.
+Only the game, its length, and the numbers of groups and optimiser steps differ from
+ezpoints_gigpo_qwen.py. A win earns 1, as in verl-agent. A hand takes one or two steps, so an
+iteration has about 400 rows for its 12 optimiser steps; verl-agent takes one for every 32 rows.
 """
 
 from rllib_gigpo.recipes import experiment

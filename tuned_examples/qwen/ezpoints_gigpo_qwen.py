@@ -1,10 +1,10 @@
 """GiGPO on EZPoints with a text model, after verl-agent's run with a vision model.
 
-The preset has the settings of verl-agent's ALFWorld run; the settings below are those that its
-EZPoints run changes. The prompt has no history, because the formula so far is part of the state.
-Where it differs: verl-agent trains Qwen2.5-VL-3B-Instruct on pictures of the cards and asks for
-JSON; this model reads the cards and answers between tags. An iteration has 8 optimiser steps, where
-verl-agent takes one for every 128 rows (8 for 1,024 rows, the most there can be). There are few
+The preset holds the settings of verl-agent's ALFWorld run; this file changes those that differ in
+its EZPoints run. The prompt has no history, because the formula so far is part of the state.
+Differences: verl-agent trains Qwen2.5-VL-3B-Instruct on pictures of the cards and asks for JSON;
+this model reads the cards as text and answers between tags. An iteration has 8 optimiser steps,
+while verl-agent takes one for every 128 rows (8 for 1,024 rows, the maximum). There are few
 different hands, so training and test tasks overlap.
 """
 

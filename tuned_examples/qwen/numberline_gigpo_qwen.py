@@ -1,9 +1,9 @@
 """GiGPO on NumberLine with a text model, after verl-agent's run with Qwen2-VL-2B-Instruct.
 
 Only the game, its length and the number of optimiser steps differ from ezpoints_gigpo_qwen.py. A
-win earns 1, as there. An iteration has 80 optimiser steps, where verl-agent takes one for every 16
-rows (80 for 1,280 rows, the most there can be). There are 30 different tasks, so training and test
-tasks overlap.
+win earns 1, as in verl-agent. An iteration has 80 optimiser steps, while verl-agent takes one for
+every 16 rows (80 for 1,280 rows, the maximum). There are only 30 different tasks, so training and
+test tasks overlap.
 """
 
 from rllib_gigpo.recipes import experiment

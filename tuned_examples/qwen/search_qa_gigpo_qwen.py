@@ -5,14 +5,14 @@
         RETRIEVER_URL=http://127.0.0.1:8000/retrieve \
         rllib train file tuned_examples/qwen/search_qa_gigpo_qwen.py
 
-The questions are those of NQ and HotpotQA in FlashRAG's format; the published numbers need its
-index of Wikipedia (e5-base-v2 behind the same request format).
+Use the questions of NQ and HotpotQA in FlashRAG's format. The published numbers need FlashRAG's
+index of Wikipedia (e5-base-v2, served with the same request format).
 
-The preset has the settings of verl-agent's ALFWorld run; the settings below are those that its
-Search run changes. Where it differs: texts are compared by the indel ratio, which is much faster
-than Python's difflib, so the threshold means something else; an iteration has 10 optimiser steps,
-where verl-agent takes one for every 512 rows (10 for 1,280 episodes of 4 turns); long prompts lose
-their history first, where verl-agent cuts them on the left.
+The preset holds verl-agent's settings for ALFWorld; this file changes those that differ for Search.
+Differences: texts are compared by the indel ratio, which is much faster than Python's difflib, so
+the threshold has another meaning; an iteration has 10 optimiser steps, while verl-agent takes one
+for every 512 rows (10 for 1,280 episodes of 4 turns); long prompts lose their history first, while
+verl-agent cuts them on the left.
 """
 
 import os
@@ -25,7 +25,7 @@ env_config = {"max_turns": 4, "top_k": 3, "anchor": "information"}
 if "QUESTIONS" in os.environ:
     if "RETRIEVER_URL" not in os.environ:
         raise ConfigError(
-            "QUESTIONS is set and RETRIEVER_URL is not: start a service (rllib serve-retriever "
+            "QUESTIONS is set but RETRIEVER_URL is not; start a service (rllib serve-retriever "
             "--corpus wiki.jsonl --port 8000) and set RETRIEVER_URL=http://127.0.0.1:8000/retrieve"
         )
     env_config |= {
@@ -38,7 +38,7 @@ if "QUESTIONS" in os.environ:
         },
     }
 
-# About one pass over the 170k training questions; the first tenth warms the learning rate up.
+# About one pass over the 170k training questions; the learning rate warms up in the first tenth.
 stop = {"training_iteration": 660}
 config = (
     qwen_on_gpus("gigpo-verl-agent", beside=__file__, num_gpus=8)

@@ -1,10 +1,10 @@
 """GiGPO on Sokoban with a text model, after verl-agent's run with a vision model.
 
-The preset has the settings of verl-agent's ALFWorld run; the settings below are those that its
-Sokoban run changes. Where it differs: verl-agent trains Qwen2.5-VL-3B-Instruct on pictures of the
-levels, without a history; this model reads the grids of this step and the last two. Levels come
-from another generator, 4,096 of them. An iteration has 60 optimiser steps, where verl-agent takes
-one for every 64 rows (60 for the 3,840 rows of early iterations).
+The preset is that of verl-agent's ALFWorld run, with the changes of its Sokoban run. Differences:
+verl-agent trains Qwen2.5-VL-3B-Instruct on pictures of the levels, without a history; this model
+reads the grids of the current step and the last two. The 4,096 levels come from another generator.
+An iteration has 60 optimiser steps, while verl-agent takes one for every 64 rows (60 for the 3,840
+rows of early iterations).
 """
 
 from rllib_gigpo import GiGPOConfig
@@ -12,7 +12,7 @@ from rllib_gigpo.recipes import qwen_on_gpus
 
 
 def make_config(preset: str) -> GiGPOConfig:
-    """Sokoban with a preset."""
+    """Return the Sokoban config with a preset."""
     return (
         qwen_on_gpus(preset, beside=__file__)
         .environment(

@@ -1,7 +1,7 @@
-"""GiGPO on TextWorld's cooking games; there is no published run to compare with.
+"""GiGPO on TextWorld's cooking games, for which there is no published run to compare with.
 
-The preset is verl-agent's ALFWorld run with the same model. As in alfworld_gigpo_qwen.py, a win
-earns 1 instead of 10 and an invalid answer costs 0.01; here an inadmissible action costs as much.
+The preset is that of verl-agent's ALFWorld run with the same model. As in alfworld_gigpo_qwen.py, a
+win earns 1 instead of 10 and an invalid answer costs 0.01; an inadmissible action costs the same.
 """
 
 from rllib_gigpo.recipes import qwen_on_gpus

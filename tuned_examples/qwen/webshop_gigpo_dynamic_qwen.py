@@ -1,6 +1,6 @@
 """GiGPO with dynamic sampling on WebShop: groups whose episodes end alike are drawn again.
 
-Evaluation has 128 goals, as in verl-agent's script.
+Evaluation plays 128 goals, as in verl-agent's script.
 """
 
 from rllib_gigpo.recipes import experiment

@@ -1,12 +1,12 @@
-"""GiGPO on WebShop, after verl-agent's run: 67.4 % success after 150 iterations.
+"""GiGPO on WebShop, after verl-agent's run, which reaches 67.4 % success in 150 iterations.
 
 WEBSHOP_DATA is a folder with WebShop's items_shuffle_1000.json and items_ins_v2_1000.json. As in
-the publication, a perfect purchase earns 10 and any other 0.
+the paper, a perfect purchase earns 10 and any other purchase 0.
 
-The preset has the settings of verl-agent's ALFWorld run; the settings below are those that its
-WebShop run changes. Where it differs: test goals are never trained on; the anchor holds the chosen
-options, which the page does not show; the prompt has other words; an iteration has 30 optimiser
-steps, where verl-agent takes one for every 64 rows (30 for the 1,920 rows of early iterations).
+The preset is verl-agent's for ALFWorld, with the changes of its WebShop run. Differences: training
+never uses test goals; the anchor includes the chosen options, which the page does not show; the
+prompt is worded differently; an iteration has 30 optimiser steps, while verl-agent takes one for
+every 64 rows (30 for the 1,920 rows of early iterations).
 """
 
 import os
@@ -22,7 +22,7 @@ files = {
 
 
 def make_config(preset: str, *, num_test_tasks: int) -> GiGPOConfig:
-    """WebShop with a preset."""
+    """Return the WebShop config with a preset."""
     return (
         qwen_on_gpus(preset, beside=__file__)
         .environment(

@@ -1,6 +1,6 @@
-"""GRPO on WebShop: webshop_gigpo_qwen.py with other credit, evaluated on 128 goals.
+"""GRPO on WebShop: webshop_gigpo_qwen.py with another credit rule, evaluated on 128 goals.
 
-Statistics run over episodes, where verl-agent's run over rows: see docs/presets.md.
+Statistics are over episodes, not over rows as in verl-agent; see docs/presets.md.
 """
 
 from rllib_gigpo.recipes import experiment

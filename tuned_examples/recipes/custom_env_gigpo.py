@@ -2,8 +2,8 @@
 
     rllib train file tuned_examples/recipes/custom_env_gigpo.py
 
-The agent guesses a number between 1 and 8; the answer says "higher" or "lower". The expert of the
-warm start halves the interval.
+The agent guesses a number between 1 and 8; each guess narrows the range that it sees. The expert of
+the warm start guesses the middle of the range.
 """
 
 import gymnasium as gym
@@ -12,7 +12,7 @@ from rllib_gigpo import GiGPOConfig
 
 
 class GuessEnv(gym.Env):
-    """Guess a number; the range that is left is the state."""
+    """A guessing game whose state is the range of numbers that are left."""
 
     observation_space = action_space = gym.spaces.Text(100)
 
@@ -30,7 +30,7 @@ class GuessEnv(gym.Env):
         return self._see()
 
     def step(self, action):
-        """Narrow the range down."""
+        """Check the guess and narrow the range."""
         guess = int(action) if action.isdecimal() and len(action) < 9 else 0
         if guess < self.secret:
             self.low = max(self.low, guess + 1)

@@ -1,4 +1,4 @@
-"""The main job with GiGPO and DAPO's tricks: clip-higher and dynamic sampling.
+"""The main job with two tricks of DAPO: clip-higher and dynamic sampling.
 
 rllib train file tuned_examples/recipes/textworld_dapo_tiny.py
 """
@@ -7,7 +7,7 @@ from rllib_gigpo.recipes import experiment
 
 main_job = experiment("../tiny/textworld_gigpo_tiny.py", beside=__file__)
 
-# Groups that all win or all lose teach nothing: they are drawn again, at most twice an iteration.
+# Groups that all win or all lose teach nothing, so they are redrawn, at most twice per iteration.
 config = main_job.config.training(
     policy_loss={"clip_param_high": 0.28},
     dynamic_sampling={"max_resamples": 2},

@@ -7,6 +7,6 @@ from rllib_gigpo.recipes import experiment
 
 main_job = experiment("../tiny/textworld_gigpo_tiny.py", beside=__file__)
 
-# GRPO reads no step returns, so that penalties enter in the rows themselves.
+# GRPO does not read step returns, so penalties are subtracted from the rows themselves.
 config = main_job.config.training(rule="grpo", penalties={"mode": "row"})
 stop = main_job.stop

@@ -14,7 +14,7 @@ gigpo = make_rule("gigpo")
 
 
 def last_step_counts_twice(batch):
-    """A^S for the steps, and the episode's advantage for its last step on top."""
+    """Add the episode advantage to GiGPO's A^S, twice in the last step of an episode."""
     episodes = batch[columns.TRAJECTORY_IDS]
     is_last = np.ones(len(episodes), bool)
     order = np.lexsort((batch[columns.STEP_IDS], episodes))

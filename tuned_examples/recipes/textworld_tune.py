@@ -1,9 +1,9 @@
-"""A search over the weight of the step advantage with Ray Tune: grid, ASHA, restore.
+"""A search with Ray Tune over the weight of the step advantage: grid, ASHA, restore.
 
     python tuned_examples/recipes/textworld_tune.py
     python tuned_examples/recipes/textworld_tune.py --restore results/tune/textworld_step_weight
 
-``rllib train file`` runs the grid too, without the scheduler.
+``rllib train file`` also runs the grid, but without the scheduler.
 """
 
 import argparse
@@ -19,13 +19,13 @@ NAME = "textworld_step_weight"
 
 main_job = experiment("../tiny/textworld_gigpo_tiny.py", beside=__file__)
 
-# 0 is GRPO without the division by the standard deviation; 1 is the paper's omega.
+# 0 is GRPO without division by the standard deviation; 1 is the paper's omega.
 config = main_job.config.training(step_weight=tune.grid_search([0.0, 0.5, 1.0]))
 stop = {"training_iteration": 30}
 
 
 def make_tuner(restore: str | None = None) -> tune.Tuner:
-    """A new search, or one that was cut off."""
+    """Make a tuner for a new search, or restore an interrupted one."""
     if restore:
         return tune.Tuner.restore(restore, trainable=GiGPO, resume_errored=True)
     return tune.Tuner(
@@ -48,7 +48,7 @@ def make_tuner(restore: str | None = None) -> tune.Tuner:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--restore", metavar="DIR", help="go on with the search in this folder")
+    parser.add_argument("--restore", metavar="DIR", help="continue the search in this folder")
     results = make_tuner(parser.parse_args().restore).fit()
     best = results.get_best_result()
     print(f"best step_weight: {best.config['step_weight']}, {best.path}")

@@ -1,13 +1,13 @@
-"""ALFWorld on a CPU: find a thing and put it somewhere, or look at it under the lamp.
+"""ALFWorld on a CPU: find an object and put it somewhere, or look at it under the lamp.
 
     rllib train file tuned_examples/tiny/alfworld_gigpo_tiny.py
 
-Two of the six task types in generated rooms of about 8 to 30 places, another game for each seed,
-made at its first use (half a second). Besides what the agent sees, the prompt (`alfworld_tiny`)
-names what can be done here and the places to go to, each by its name alone: a third of the tokens
-of the full list. As in the main job (textworld_gigpo_tiny.py) a small model is first fitted to
-noisy demonstrations, which takes some minutes. Their expert knows where everything lies; the agent
-does not, and has to search.
+Plays two of the six task types in generated rooms with about 8 to 30 places. Each seed has its own
+game, generated at its first use (half a second). Besides what the agent sees, the prompt
+(`alfworld_tiny`) lists the actions that are possible here, and the places to go to by their names
+alone, in a third of the tokens of the full list. As in the main job (textworld_gigpo_tiny.py), a
+small model is first fitted to noisy demonstrations, which takes some minutes. The expert knows
+where everything is; the agent must search.
 """
 
 from rllib_gigpo import GiGPOConfig
@@ -28,10 +28,10 @@ config = (
         demonstrations={"episodes_per_seed": 4, "random_label_probability": 0.1},
         fit={"num_epochs": 5},
     )
-    # The model was fitted to 256 games; 32 of them come back often enough to be learnt in minutes.
+    # The model was fitted to 256 games; 32 of them recur often enough to be learnt in minutes.
     .tasks(num_train_tasks=32)
-    # No penalty for what cannot be done: most first attempts to take a thing fail (it is not there,
-    # or its number is wrong), and with a penalty the agent learns not to take anything.
+    # No penalty for inadmissible actions: most first attempts to take an object fail (it is not
+    # there, or its number is wrong), so a penalty teaches the agent not to take anything.
     .training(lr=1e-3, penalties={"admissible": 0.0})
     .debugging(seed=0)
 )

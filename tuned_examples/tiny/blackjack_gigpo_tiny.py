@@ -2,10 +2,10 @@
 
     rllib train file tuned_examples/tiny/blackjack_gigpo_tiny.py
 
-As in the main job (textworld_gigpo_tiny.py) a model of 0.3M parameters is first fitted to noisy
-demonstrations, here of basic strategy, which itself wins 43 of 100 hands; always to stand wins 38.
-A hand takes one or two steps, and luck decides most: many groups an iteration, and a small learning
-rate, or the agent soon stands on everything.
+As in the main job (textworld_gigpo_tiny.py), the model has 0.3M parameters and is first fitted to
+noisy demonstrations. They play basic strategy, which wins 43 of 100 hands; always standing wins 38.
+A hand takes one or two steps and depends mostly on luck. Training therefore needs many groups per
+iteration and a small learning rate; otherwise the agent soon stands on everything.
 """
 
 from rllib_gigpo import GiGPOConfig

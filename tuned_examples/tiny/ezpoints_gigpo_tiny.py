@@ -1,10 +1,10 @@
-"""EZPoints on a CPU: a formula for 12 from two cards, one sign a turn, at most 8 turns.
+"""EZPoints on a CPU: a formula for 12 from two cards, one symbol per turn, at most 8 turns.
 
     rllib train file tuned_examples/tiny/ezpoints_gigpo_tiny.py
 
-As in the main job (textworld_gigpo_tiny.py) a model of 0.3M parameters is first fitted to noisy
-demonstrations. There are few different hands: training and test share them. A right formula earns
-10.
+A model of 0.3M parameters is first fitted to noisy demonstrations, as in the main job
+(textworld_gigpo_tiny.py). There are few different hands, so training and test share them. A correct
+formula earns 10.
 """
 
 from rllib_gigpo import GiGPOConfig
@@ -13,7 +13,9 @@ config = (
     GiGPOConfig.preset("gigpo-tiny")
     .environment("rllib_gigpo.envs:EZPoints-v0", env_config={"max_steps": 8})
     .tasks(num_train_tasks=256, num_test_tasks=128, max_episode_steps=8)
-    .training(penalties={"format": 0.5, "admissible": 0.5})  # of a win of 10, as 0.05 of 1
+    .training(
+        penalties={"format": 0.5, "admissible": 0.5}
+    )  # for a win of 10; equals 0.05 for a win of 1
     .warm_start(demonstrations={"episodes_per_seed": 4})
     .debugging(seed=0)
 )

@@ -1,11 +1,11 @@
-"""FrozenLake on a CPU: firm ice of 4x4, start and goal anywhere, at most 20 steps.
+"""FrozenLake on a CPU: a 4x4 lake that is not slippery, start and goal anywhere, at most 20 steps.
 
     rllib train file tuned_examples/tiny/frozen_lake_gigpo_tiny.py
 
-The prompt is the bare grid, one token a cell: the state is all in it, and a small model learns to
-read it far sooner without words around it. As in the main job (textworld_gigpo_tiny.py) a model of
-0.3M parameters is first fitted to noisy demonstrations, here of shortest ways, on the training
-lakes, which takes some minutes.
+The prompt is the bare grid, one token per cell. It holds the whole state, and a small model learns
+to read it far sooner without words around it. As in the main job (textworld_gigpo_tiny.py), a model
+of 0.3M parameters is first fitted to noisy demonstrations, which walk shortest paths on the
+training lakes. This takes some minutes.
 """
 
 from rllib_gigpo import GiGPOConfig

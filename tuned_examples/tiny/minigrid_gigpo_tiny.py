@@ -1,9 +1,10 @@
-"""BabyAI on a CPU: go to the thing that the task names, at most 20 steps.
+"""BabyAI on a CPU: go to the object that the task names, in at most 20 steps.
 
     rllib train file tuned_examples/tiny/minigrid_gigpo_tiny.py
 
-The agent reads its view in words. As in the main job (textworld_gigpo_tiny.py) a model of 0.3M
-parameters is first fitted to noisy demonstrations, here of BabyAI's own bot, and to the prompts.
+The agent reads a description of its view in words. As in the main job (textworld_gigpo_tiny.py), a
+model of 0.3M parameters is first fitted to noisy demonstrations, played by BabyAI's own bot. The
+model also learns to predict the prompts.
 """
 
 from rllib_gigpo import GiGPOConfig

@@ -1,16 +1,16 @@
-"""One small model learns two kinds of TextWorld games in one run, three groups to one.
+"""One small model learns two kinds of TextWorld games in one run, in a ratio of three to one.
 
     rllib train file tuned_examples/tiny/mixture_gigpo_tiny.py
 
-Success of each kind stands under ``env_runners/tags``. `task_period` keeps the shares exact in
-every iteration: 6 groups of the coin collector and 2 of the treasure hunter.
+The success of each kind is reported under ``env_runners/tags``. `task_period` makes the shares
+exact in every iteration: 6 groups of the coin collector and 2 of the treasure hunter.
 """
 
 from rllib_gigpo import GiGPOConfig
 
 
 def part(challenge: str, share: int) -> dict:
-    """Games of one challenge, at level 5."""
+    """Return the part with the games of a challenge, at level 5."""
     settings = {"challenge": challenge, "level": 5, "max_steps": 15, "observation": "description"}
     return {
         "env": "rllib_gigpo.envs:TextWorld-v0",

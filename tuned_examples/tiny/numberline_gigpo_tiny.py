@@ -1,10 +1,10 @@
-"""NumberLine on a CPU: walk from one number to another, at most 10 steps.
+"""NumberLine on a CPU: walk from one number to another, in at most 10 steps.
 
     rllib train file tuned_examples/tiny/numberline_gigpo_tiny.py
 
-As in the main job (textworld_gigpo_tiny.py) a model of 0.3M parameters is first fitted to noisy
-demonstrations; the prompt is the bare state. There are 30 different tasks: training and test share
-them.
+The prompt is the bare state. As in the main job (textworld_gigpo_tiny.py), a model of 0.3M
+parameters is first fitted to noisy demonstrations. There are only 30 different tasks, so training
+and test share them.
 """
 
 from rllib_gigpo import GiGPOConfig

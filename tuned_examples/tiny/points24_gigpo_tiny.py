@@ -1,11 +1,11 @@
-"""Points24 on a CPU: a formula for 24 from four cards, one sign a turn, at most 20 turns.
+"""Points24 on a CPU: a formula for 24 from four cards, one symbol per turn, at most 20 turns.
 
     rllib train file tuned_examples/tiny/points24_gigpo_tiny.py
 
-As in the main job (textworld_gigpo_tiny.py) a model of 0.3M parameters is first fitted to
-demonstrations, here with few random labels: nearly every formula is wrong, and a model that never
-wins has nothing to compare. It cannot calculate; what it learns is the formulas of these 64 hands,
-by heart. Hands without a solution are left out. A right formula earns 10.
+As in the main job (textworld_gigpo_tiny.py), a model of 0.3M parameters is first fitted to
+demonstrations, but with few random labels: nearly every formula is wrong, and a model that never
+wins has nothing to compare. It cannot calculate; it memorises the formulas of these 64 hands. Hands
+without a solution are left out. A correct formula earns 10.
 """
 
 from rllib_gigpo import GiGPOConfig
@@ -18,7 +18,7 @@ config = (
     .tasks(num_train_tasks=64, num_test_tasks=128, max_episode_steps=20)
     .prompting(template="{{ observation }}", history_length=0)
     .llm(max_prompt_tokens=64)
-    # With a penalty for numbers that no card has the agent learns to write "=" at once.
+    # With a penalty for numbers that are not on the cards, the agent learns to write "=" at once.
     .training(penalties={"format": 0.5, "admissible": 0.0})
     .warm_start(
         demonstrations={

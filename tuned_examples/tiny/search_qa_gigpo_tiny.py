@@ -3,9 +3,9 @@
     rllib train file tuned_examples/tiny/search_qa_gigpo_tiny.py
 
 A model of 0.3M parameters cannot write names by itself, so the prompt lists a search and an answer
-for every entity in sight; which search, and which answer, is left to learn. As in the main job
-(textworld_gigpo_tiny.py) the model is first fitted to noisy demonstrations of the expert, and to
-the prompts as well: they repeat names, which teaches it to copy them.
+for every entity in sight. The model learns which of them to choose. As in the main job
+(textworld_gigpo_tiny.py), it is first fitted to noisy demonstrations of the expert. It is also
+fitted to the prompts: they repeat names, which teaches the model to copy them.
 """
 
 from rllib_gigpo import GiGPOConfig

@@ -2,8 +2,8 @@
 
     rllib train file tuned_examples/tiny/textworld_coin10_gigpo_tiny.py
 
-Twice as deep as the main job (textworld_gigpo_tiny.py), which this file follows: the more steps an
-episode has, the less its return alone says about any of them.
+The same as the main job (textworld_gigpo_tiny.py), but twice as deep: the more steps an episode
+has, the less its return alone says about each of them.
 """
 
 from rllib_gigpo import GiGPOConfig

@@ -1,10 +1,11 @@
-"""The main job: GiGPO trains a small language model on real TextWorld, on a CPU.
+"""The main job: GiGPO trains a small language model on real TextWorld games, on a CPU.
 
     rllib train file tuned_examples/tiny/textworld_gigpo_tiny.py
 
 Coin collector, level 5: find the coin at the end of a chain of rooms within 15 steps. A model of
-0.3M parameters is first fitted to noisy demonstrations on the training games (no download; cached),
-which lets it succeed in less than half of its episodes. GiGPO takes it from there.
+0.3M parameters is first fitted to noisy demonstrations on the training games. The fit downloads
+nothing and is cached, and the model then succeeds in less than half of its episodes. GiGPO improves
+it from there.
 """
 
 from rllib_gigpo import GiGPOConfig

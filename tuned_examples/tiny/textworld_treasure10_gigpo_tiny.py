@@ -2,8 +2,9 @@
 
     rllib train file tuned_examples/tiny/textworld_treasure10_gigpo_tiny.py
 
-A map of many rooms with several objects, the right one five actions away, at most 20 steps; as in
-the main job (textworld_gigpo_tiny.py) a small model is first fitted to noisy demonstrations.
+The map has many rooms with several objects. The right object is five actions away, and an episode
+has at most 20 steps. As in the main job (textworld_gigpo_tiny.py), a small model is first fitted to
+noisy demonstrations.
 """
 
 from rllib_gigpo import GiGPOConfig

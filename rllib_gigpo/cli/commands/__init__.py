@@ -1,1 +1,1 @@
-"""The subcommands of `rllib`, one per file: `add_parser(subparsers)` and `run(args) -> int`."""
+"""The subcommands of `rllib`; each file has `add_parser(subparsers)` and `run(args) -> int`."""

@@ -1,22 +1,22 @@
-"""`rllib envs`: all environments of the package, and what each of them needs."""
+"""`rllib envs`: lists the environments of the package and what each needs."""
 
 import argparse
 from typing import Any
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``envs`` to the command."""
+    """Add the ``envs`` subcommand."""
     parser = subparsers.add_parser(
         "envs",
         help="list the environments",
-        description="List the environments, what the agent does there, the extra of the package "
-        "that each needs, and whether it is installed.",
+        description="List the environments: what the agent does, which extra of the package each "
+        "needs, and whether it is installed.",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``rllib envs``; returns the exit status."""
+    """Run ``rllib envs`` and return the exit status."""
     from rllib_gigpo.envs import CATALOGUE
 
     width = max(len(entry.id) for entry in CATALOGUE)

@@ -1,4 +1,4 @@
-"""`rllib evaluate`: plays the test tasks with a checkpoint; success and its confidence interval."""
+"""`rllib evaluate`: plays the test tasks with a checkpoint and reports its success."""
 
 import argparse
 import json
@@ -21,24 +21,30 @@ _CONSTRUCTOR_FILE = "class_and_ctor_args.pkl"
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``evaluate`` to the command."""
+    """Add the ``evaluate`` subcommand."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="success of a checkpoint on the test tasks",
-        description="Play the test tasks with a checkpoint; success with a 95 %% confidence "
-        "interval, overall and for each tag of the tasks.",
+        help="evaluate a checkpoint on the test tasks",
+        description="Play the test tasks with a checkpoint. Report success with a 95% confidence "
+        "interval, overall and for each task tag.",
     )
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", type=Path, help="a checkpoint, or a trial's folder"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        help="a checkpoint, or a trial's folder (uses its newest checkpoint)",
     )
     parser.add_argument(
-        "--num-tasks", metavar="N", type=int, help="test tasks (default: the config's)"
+        "--num-tasks",
+        metavar="N",
+        type=int,
+        help="number of test tasks (default: as in the checkpoint's config)",
     )
     parser.add_argument(
         "--output",
         metavar="FILE",
         type=Path,
-        help="JSON file for all metrics (default: evaluation_NAME.json beside the checkpoint)",
+        help="JSON file for all metrics (default: evaluation_NAME.json next to the checkpoint)",
     )
     parser.add_argument(
         "--set",
@@ -47,14 +53,15 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         default=[],
         dest="settings",
-        help="change a setting of its config, e.g. --set num_env_runners=1; may be repeated",
+        help="change a setting of the checkpoint's config, e.g. --set num_env_runners=1; "
+        "may be repeated",
     )
     add_ray_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``rllib evaluate``; returns the exit status."""
+    """Run ``rllib evaluate`` and return the exit status."""
     checkpoint = find_checkpoint(args.checkpoint)
     settings = list(args.settings)
     if args.num_tasks is not None:
@@ -71,14 +78,14 @@ def run(args: argparse.Namespace) -> int:
 def evaluate_checkpoint(
     checkpoint: Path, settings: Sequence[tuple[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Build the algorithm of a checkpoint and evaluate it.
+    """Rebuild the algorithm of a checkpoint and evaluate it.
 
     Args:
-        checkpoint: Folder of an RLlib checkpoint. Only open those you trust: they hold pickles.
-        settings: (name, value) to set on its config first.
+        checkpoint: Folder of an RLlib checkpoint. It holds pickles: open only those you trust.
+        settings: (name, value) pairs to set on its config first.
 
     Returns:
-        What ``Algorithm.evaluate()`` returns.
+        The result of ``Algorithm.evaluate()``.
     """
     from ray.rllib.algorithms.algorithm import Algorithm
 
@@ -86,13 +93,13 @@ def evaluate_checkpoint(
     from rllib_gigpo.loss.kl import KLSettings
 
     config = checkpoint_config(checkpoint)
-    # The model that training started from may be gone, and evaluation measures no divergence.
+    # The initial model may be gone, and evaluation does not measure the divergence from it.
     unneeded: list[tuple[str, Any]] = [
         ("kl_coeff", 0.0),
         ("kl.target", None),
         ("kl.horizon", KLSettings().horizon),
     ]
-    # What evaluation does differently becomes the config's own, so that the command may change it.
+    # Merge the evaluation overrides into the config, so the command can change them.
     config.update_from_dict(dict(config.evaluation_config or {}))
     config.evaluation_config = None
     apply_settings(config, [("model_path", str(model_folder(checkpoint))), *unneeded])
@@ -105,24 +112,24 @@ def evaluate_checkpoint(
 
 
 def checkpoint_config(checkpoint: Path) -> "AlgorithmConfig":
-    """Read the config that a checkpoint was made with.
+    """Read the config of a checkpoint.
 
     Raises:
-        CheckpointError: The file that holds it is missing.
+        CheckpointError: The file with the config is missing.
     """
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
     file = checkpoint / _CONSTRUCTOR_FILE
     if not file.is_file():
         raise CheckpointError(
-            f"{file}: missing, so the checkpoint's config is unknown; was the copy complete?"
+            f"{file} is missing, so the checkpoint's config is unknown; copy the whole checkpoint"
         )
     (state, *_), _ = pickle.loads(file.read_bytes())["ctor_args_and_kwargs"]
     return state if isinstance(state, AlgorithmConfig) else AlgorithmConfig.from_state(state)
 
 
 def table(result: Mapping[str, Any]) -> list[str]:
-    """Lay out the metrics of an evaluation, one line per tag."""
+    """Format the metrics of an evaluation: lines for all tasks, then one per tag."""
     metrics = lookup({"evaluation": result}, EVALUATION) or result
     lines = [
         f"success  {_success(metrics)}",
@@ -140,11 +147,11 @@ def _success(metrics: Mapping[str, Any]) -> str:
     interval = [percent(number(metrics, f"success_ci_{side}")) for side in ("low", "high")]
     episodes = thousands(number(metrics, "num_episodes"))
     rate = percent(number(metrics, "success_rate"))
-    return f"{rate}  95 % [{', '.join(interval)}]  {episodes} episodes"
+    return f"{rate}  95% CI [{', '.join(interval)}]  {episodes} episodes"
 
 
 def write_json(result: Mapping[str, Any], path: Path) -> None:
-    """Write a result, its NumPy numbers as plain ones."""
+    """Write a result as JSON, with NumPy numbers as plain ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2, sort_keys=True, default=_plain) + "\n")
 

@@ -1,4 +1,4 @@
-"""`rllib make-alfworld-games`: generates ALFWorld games in the folders of ALFWorld's own data."""
+"""`rllib make-alfworld-games`: generates games in the folder layout of ALFWorld's own data."""
 
 import argparse
 import sys
@@ -12,14 +12,14 @@ _TRAIN, _VALID = "train", ("valid_seen", "valid_unseen")
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``make-alfworld-games`` to the command."""
+    """Add the ``make-alfworld-games`` subcommand."""
     parser = subparsers.add_parser(
         "make-alfworld-games",
         help="generate ALFWorld games for training and validation",
-        description="Generate household tasks from what the package alfworld ships, each solved "
-        "by the planner, and write them in the folders of ALFWorld's own data: name the output "
-        "in ALFWORLD_DATA, or in the environment's data_dir. The same numbers give the same games, "
-        "about two a second.",
+        description="Generate household tasks from the files of the package alfworld, solve each "
+        "with the planner, and write them in the folder layout of ALFWorld's own data. To play "
+        "them, set ALFWORLD_DATA or the environment's data_dir to the output folder. The same "
+        "options give the same games, at about two per second.",
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder to fill")
     parser.add_argument(
@@ -30,24 +30,24 @@ def add_parser(subparsers: Any) -> None:
         metavar="M",
         type=int,
         default=20,
-        help="games of each of valid_seen (in the rooms of training) and valid_unseen (in others) "
-        "(default: 20)",
+        help="games in each of valid_seen (rooms of the training games) and valid_unseen (other "
+        "rooms) (default: 20)",
     )
     parser.add_argument(
         "--task-types",
         metavar="TYPE",
         nargs="+",
         default=[],
-        help="which take turns, such as pick_and_place_simple (default: all six)",
+        help="task types to cycle through, such as pick_and_place_simple (default: all six)",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``rllib make-alfworld-games``; returns the exit status.
+    """Run ``rllib make-alfworld-games`` and return the exit status.
 
     Raises:
-        ConfigError: Numbers or types make no games, or the folder cannot be written.
+        ConfigError: The numbers or types are invalid, or the folder cannot be written.
         MissingExtraError: ALFWorld is not installed.
     """
     from rllib_gigpo.envs.alfworld.backend import check_installed
@@ -56,12 +56,12 @@ def run(args: argparse.Namespace) -> int:
     unknown = sorted(set(args.task_types) - set(TASK_TYPES))
     if unknown:
         raise ConfigError(
-            f"--task-types {' '.join(unknown)}: no such type; there are {', '.join(TASK_TYPES)}"
+            f"--task-types {' '.join(unknown)}: unknown; choose from {', '.join(TASK_TYPES)}"
         )
     if args.num_train < 0 or args.num_valid < 0 or args.num_train + args.num_valid == 0:
         raise ConfigError(
-            f"--num-train {args.num_train} and --num-valid {args.num_valid} make no games: give "
-            "numbers of at least 0, not both 0"
+            f"--num-train {args.num_train} and --num-valid {args.num_valid} make no games; "
+            "both must be at least 0, and one of them above 0"
         )
     try:
         check_installed()
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         _write(args, task_types)
     except OSError as error:
         raise ConfigError(
-            f"--output {args.output} cannot be written ({error.strerror}): name another folder"
+            f"--output {args.output} cannot be written ({error.strerror}); choose another folder"
         ) from error
     print(args.output)
     return 0

@@ -1,4 +1,4 @@
-"""`rllib play`: one episode in the terminal, by a person, the expert, chance or a checkpoint."""
+"""`rllib play`: plays one episode in the terminal and shows what the agent sees."""
 
 from __future__ import annotations
 
@@ -16,45 +16,71 @@ _PLAYERS = ("person", "expert", "random")
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``play`` to the command."""
+    """Add the ``play`` subcommand."""
     parser = subparsers.add_parser(
         "play",
         help="play one episode in the terminal",
         description="Play one episode and see what an agent sees: prompt, anchor, admissible "
-        "actions, reward. As a person, as the environment's expert, at random, or with a "
-        "checkpoint.",
-    )
-    parser.add_argument("env", metavar="ID", nargs="?", help="Gymnasium id; not with --checkpoint")
-    parser.add_argument(
-        "--env-config", metavar="JSON", type=json_object, default={}, help="its settings"
+        "actions and reward. Play it yourself, or watch the environment's expert, a random player "
+        "or a checkpoint.",
     )
     parser.add_argument(
-        "--as", choices=_PLAYERS, default="person", dest="player", help="who plays (person)"
+        "env",
+        metavar="ID",
+        nargs="?",
+        help="Gymnasium id of the environment; not with --checkpoint",
+    )
+    parser.add_argument(
+        "--env-config",
+        metavar="JSON",
+        type=json_object,
+        default={},
+        help="settings of the environment",
+    )
+    parser.add_argument(
+        "--as",
+        choices=_PLAYERS,
+        default="person",
+        dest="player",
+        help="who plays (default: person)",
     )
     parser.add_argument("--checkpoint", metavar="DIR", type=Path, help="let this checkpoint play")
-    parser.add_argument("--engine", default="transformers", help="of the checkpoint (transformers)")
     parser.add_argument(
-        "--seed", metavar="N", type=whole_number(0), default=0, help="the task (default: 0)"
+        "--engine",
+        default="transformers",
+        help="engine that runs the checkpoint's model (default: transformers)",
     )
     parser.add_argument(
-        "--max-steps", metavar="N", type=whole_number(1), default=50, help="(default: 50)"
+        "--seed", metavar="N", type=whole_number(0), default=0, help="seed of the task (default: 0)"
     )
-    parser.add_argument("--template", metavar="NAME", default="default", help="of the prompt")
+    parser.add_argument(
+        "--max-steps",
+        metavar="N",
+        type=whole_number(1),
+        default=50,
+        help="maximum number of steps (default: 50)",
+    )
+    parser.add_argument(
+        "--template",
+        metavar="NAME",
+        default="default",
+        help="prompt template: a name, a path or its source (default: default)",
+    )
     parser.add_argument(
         "--history-length",
         metavar="N",
         type=whole_number(0),
         default=2,
-        help="past turns shown (default: 2)",
+        help="number of past turns in the prompt (default: 2)",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``rllib play``; returns the exit status.
+    """Run ``rllib play`` and return the exit status.
 
     Raises:
-        ConfigError: Neither an environment nor a checkpoint, or both.
+        ConfigError: Neither an environment nor a checkpoint is given, or both are.
     """
     if (args.env is None) == (args.checkpoint is None):
         raise ConfigError("play needs either the ID of an environment or --checkpoint DIR")

@@ -1,4 +1,4 @@
-"""`rllib serve-retriever`: serves a corpus by BM25, for the searches of many training processes."""
+"""`rllib serve-retriever`: serves BM25 search over a corpus to many training processes."""
 
 import argparse
 import sys
@@ -14,41 +14,45 @@ _HIGHEST_PORT = 65535
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``serve-retriever`` to the command."""
+    """Add the ``serve-retriever`` subcommand."""
     parser = subparsers.add_parser(
         "serve-retriever",
-        help="serve a corpus of passages over HTTP, for the environment SearchQA",
-        description="Search a corpus by BM25 behind POST /retrieve, in the request shapes of "
-        'Search-R1 ({"queries": [...], "topk": 3}) and of verl-agent ({"query": "..."}). '
-        "Runs until it is interrupted.",
+        help="serve a corpus of passages over HTTP, for the SearchQA environment",
+        description="Serve BM25 search over a corpus at POST /retrieve. Accepts requests in the "
+        'formats of Search-R1 ({"queries": [...], "topk": 3}) and verl-agent ({"query": "..."}). '
+        "Runs until interrupted.",
     )
     parser.add_argument(
         "--corpus",
         metavar="FILE",
         type=Path,
         required=True,
-        help='JSONL, each line {"id", "contents"} or {"id", "title", "text"}',
+        help='JSONL file; each line is {"id", "contents"} or {"id", "title", "text"}',
     )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen at (default: 127.0.0.1, this machine)",
+        help="address to listen on (default: 127.0.0.1, this machine only)",
     )
     parser.add_argument(
-        "--port", metavar="N", type=_port, default=8000, help="0 takes a free one (default: 8000)"
+        "--port",
+        metavar="N",
+        type=_port,
+        default=8000,
+        help="port to listen on; 0 picks a free one (default: 8000)",
     )
     parser.add_argument(
         "--top-k",
         metavar="N",
         type=int,
         default=3,
-        help="passages per query where a request does not say (default: 3)",
+        help="passages per query, if the request does not say (default: 3)",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``rllib serve-retriever``; returns the exit status after an interrupt."""
+    """Run ``rllib serve-retriever`` until an interrupt and return the exit status."""
     with make_server(args) as server:
         print(f"retriever  {server.url}", flush=True)
         try:
@@ -76,12 +80,14 @@ def make_server(args: argparse.Namespace) -> "RetrieverServer":
         raise MissingExtraError(str(error)) from error
     except OSError as error:
         raise ConfigError(
-            f"Cannot listen at {args.host}:{args.port}: {error}. Is another server there? Take "
-            "another --port, or 0 for a free one."
+            f"Cannot listen on {args.host}:{args.port}: {error}. Choose another --host or --port; "
+            "port 0 picks a free one."
         ) from error
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: give 0 to {_HIGHEST_PORT}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port; give a number from 0 to {_HIGHEST_PORT}"
+        )
     return int(text)

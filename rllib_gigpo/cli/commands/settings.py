@@ -1,4 +1,4 @@
-"""`rllib settings`: every setting with its type, default, bounds and meaning."""
+"""`rllib settings`: lists settings with their types, defaults, bounds and meanings."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ _WIDTH = 96
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``settings`` to the command."""
+    """Add the ``settings`` subcommand."""
     parser = subparsers.add_parser(
         "settings",
-        help="list the settings of a run",
-        description="List all settings, or those of a topic: type, default, bounds and meaning. "
-        "`rllib train --set NAME=VALUE` and `--set NAME.OPTION=VALUE` change them; an option of "
-        "one variant, listed as rule.hgpo.anchor_context, is set as rule.anchor_context with "
-        "rule.name=hgpo.",
+        help="list the settings of a training run",
+        description="List all settings, or those of a topic, with type, default, bounds and "
+        "meaning. Change them with `rllib train --set NAME=VALUE` or `--set NAME.OPTION=VALUE`. To "
+        "set an option of one variant, listed for example as rule.hgpo.anchor_context, set "
+        "rule.name=hgpo and rule.anchor_context.",
     )
     parser.add_argument(
         "topic",
         nargs="?",
         metavar="TOPIC",
-        help="a topic, such as loss; a setting, such as rule; or a variant of one, such as hgpo",
+        help="a topic, such as loss; a setting, such as rule; or a variant, such as hgpo "
+        "(default: everything)",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``rllib settings``; returns the exit status."""
+    """Run ``rllib settings`` and return the exit status."""
     from rllib_gigpo.config.sections import SECTIONS
     from rllib_gigpo.options.registry import did_you_mean
     from rllib_gigpo.reports.settings_table import setting_rows
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         }
     if not any(rows.values()):
         raise ConfigError(
-            f"there is no topic or setting {args.topic!r}; topics are {', '.join(SECTIONS)}"
+            f"there is no topic or setting {args.topic!r}; the topics are {', '.join(SECTIONS)}"
             f"{did_you_mean(args.topic, names)}"
         )
     for title, part in rows.items():

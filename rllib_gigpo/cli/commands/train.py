@@ -1,4 +1,4 @@
-"""`rllib train`: runs an experiment file, or GiGPO on one environment, with Ray Tune."""
+"""`rllib train`: trains an experiment file, or GiGPO on one environment, with Ray Tune."""
 
 import argparse
 from dataclasses import fields
@@ -19,39 +19,41 @@ from rllib_gigpo.errors import ConfigError
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``train`` and ``train file`` to the command."""
+    """Add the ``train`` subcommand, with ``train file``."""
     options = _option_parser()
     train = subparsers.add_parser(
         "train",
         help="train an experiment file, or GiGPO on one environment",
-        description="Train with Ray Tune: `rllib train file EXPERIMENT.py`, or for the simple case "
-        "`rllib train --env ID --model-path DIR`.",
+        description="Train with Ray Tune: `rllib train file EXPERIMENT.py` runs an experiment "
+        "file, and `rllib train --env ID --model-path DIR` runs GiGPO on one environment.",
         parents=[options],
         argument_default=argparse.SUPPRESS,
     )
     train.add_argument(
-        "--env", metavar="ID", help="Gymnasium id, for example rllib_gigpo.envs:Corridor-v0"
+        "--env",
+        metavar="ID",
+        help="Gymnasium id of the environment, e.g. rllib_gigpo.envs:Corridor-v0",
     )
     train.add_argument(
         "--env-config", metavar="JSON", type=json_object, help="settings of the environment"
     )
     train.add_argument(
-        "--model-path", metavar="DIR", help="folder of the Hugging Face model to train"
+        "--model-path", metavar="DIR", help="Hugging Face folder of the model to train"
     )
     train.set_defaults(run=run)
     file = train.add_subparsers(title="commands", metavar="[file]", required=False).add_parser(
         "file",
-        help="run a Python file that defines `config` and optionally `stop`",
-        description="Run a Python file that defines `config` (an AlgorithmConfig) and optionally "
-        "`stop` (a dict).",
+        help="train from a Python file that defines `config` and optionally `stop`",
+        description="Train from a Python file that defines `config` (an AlgorithmConfig) and "
+        "optionally `stop` (a dict).",
         parents=[options],
         argument_default=argparse.SUPPRESS,
     )
-    file.add_argument("file", metavar="EXPERIMENT.py", type=Path)
+    file.add_argument("file", metavar="EXPERIMENT.py", type=Path, help="the experiment file")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``rllib train``; returns the exit status."""
+    """Run ``rllib train`` and return the exit status."""
     if not hasattr(args, "file"):
         return train_experiment(_simple_experiment(args), _run_settings(args))
     with modules_from(args.file.parent):
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def train_experiment(experiment: Experiment, settings: RunSettings) -> int:
-    """Train (or, with ``dry_run``, only try out) an experiment; returns the exit status."""
+    """Train an experiment, or only try it out with ``dry_run``; return the exit status."""
     apply_settings(experiment.config, settings.settings)
     if settings.dry_run:
         from rllib_gigpo.cli.training.dry_run import dry_run
@@ -78,7 +80,7 @@ def _simple_experiment(args: argparse.Namespace) -> Experiment:
     if not hasattr(args, "model_path"):
         raise ConfigError(
             "--env needs --model-path DIR, a Hugging Face model folder; "
-            "`rllib warm-start --help` tells how to make a small one"
+            "`rllib warm-start` makes a small one"
         )
     from rllib_gigpo import GiGPOConfig
 
@@ -96,13 +98,17 @@ def _run_settings(args: argparse.Namespace) -> RunSettings:
 def _option_parser() -> argparse.ArgumentParser:
     """Build the options that ``train`` and ``train file`` share.
 
-    None of them has a default here: a subparser's defaults would overwrite what was given before
-    ``file``.
+    The options have no defaults here: the defaults of a subparser would overwrite options that
+    come before ``file``.
     """
     parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     run = parser.add_argument_group("run")
     run.add_argument(
-        "--stop", metavar="JSON", type=json_object, help="metric path -> value at which to stop"
+        "--stop",
+        metavar="JSON",
+        type=json_object,
+        help="metric values at which to stop, e.g. '{\"training_iteration\": 100}' "
+        "(default: `stop` of the file)",
     )
     run.add_argument(
         "--set",
@@ -111,34 +117,39 @@ def _option_parser() -> argparse.ArgumentParser:
         action="append",
         dest="settings",
         help="change a setting, e.g. --set lr=1e-5 or --set policy_loss.name=cispo; may be"
-        " repeated; `rllib settings` lists all",
+        " repeated; `rllib settings` lists all settings",
     )
     run.add_argument(
-        "--resume", metavar="PATH", type=Path, help="interrupted run's folder, or a checkpoint"
+        "--resume",
+        metavar="PATH",
+        type=Path,
+        help="continue from the folder of an interrupted run, or from a checkpoint",
     )
     run.add_argument(
-        "--dry-run", action="store_true", help="estimate memory, then one tiny iteration"
+        "--dry-run", action="store_true", help="only estimate memory and run one tiny iteration"
     )
     output = parser.add_argument_group("output")
     output.add_argument(
-        "--output", metavar="DIR", type=Path, help="folder of all runs (default: ~/ray_results)"
+        "--output", metavar="DIR", type=Path, help="folder for all runs (default: ~/ray_results)"
     )
     output.add_argument(
-        "--experiment-name", metavar="NAME", help="folder of this run (default: file and time)"
+        "--experiment-name",
+        metavar="NAME",
+        help="name of this run's folder (default: file name and time)",
     )
     output.add_argument(
         "--checkpoint-freq",
         metavar="N",
         type=int,
-        help="iterations between checkpoints, 0: none (default: 10)",
+        help="iterations between checkpoints; 0 for none (default: 10)",
     )
     output.add_argument(
         "--checkpoint-at-end",
         action=argparse.BooleanOptionalAction,
-        help="write one at the end (default: yes)",
+        help="write a checkpoint at the end (default: yes)",
     )
     output.add_argument(
-        "--keep-checkpoints", metavar="N", type=int, help="how many of the latest (default: 2)"
+        "--keep-checkpoints", metavar="N", type=int, help="latest checkpoints to keep (default: 2)"
     )
     add_ray_options(parser)
     return parser

@@ -1,4 +1,4 @@
-"""`rllib warm-start`: plays an environment's expert and fits a model to it; prints its folder."""
+"""`rllib warm-start`: fits a model to an environment's expert and prints its folder."""
 
 import argparse
 import sys
@@ -14,15 +14,17 @@ _NO_TAG = "none"
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``warm-start`` to the command."""
+    """Add the ``warm-start`` subcommand."""
     parser = subparsers.add_parser(
         "warm-start",
-        help="make a model to start from: fitted to demonstrations of an environment's expert",
-        description="Play training tasks of an environment by its expert (info['expert_action']) "
-        "and fit a model to what it did: a tiny new one, or --base-model. The result is a Hugging "
-        "Face folder, kept in a cache. Give the training run the same prompt options.",
+        help="fit an initial model to demonstrations of an environment's expert",
+        description="Play training tasks with an environment's expert (info['expert_action']) and "
+        "fit a model to its actions: a tiny new model, or --base-model. The result is a Hugging "
+        "Face folder, which is cached. Use the same prompt options in the training run.",
     )
-    parser.add_argument("--env", metavar="ID", required=True, help="Gymnasium id")
+    parser.add_argument(
+        "--env", metavar="ID", required=True, help="Gymnasium id of the environment"
+    )
     parser.add_argument(
         "--env-config",
         metavar="JSON",
@@ -31,12 +33,12 @@ def add_parser(subparsers: Any) -> None:
         help="settings of the environment",
     )
     parser.add_argument(
-        "--output", metavar="DIR", type=Path, help="folder of the model (default: in the cache)"
+        "--output", metavar="DIR", type=Path, help="folder for the model (default: in the cache)"
     )
     parser.add_argument(
         "--base-model",
         metavar="DIR",
-        help="Hugging Face folder to start from (default: a tiny new model)",
+        help="Hugging Face folder of the model to fit (default: a tiny new model)",
     )
     _add_task_options(parser.add_argument_group("tasks"))
     _add_prompt_options(parser.add_argument_group("prompts"))
@@ -45,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out ``rllib warm-start``; returns the exit status."""
+    """Run ``rllib warm-start`` and return the exit status."""
     from rllib_gigpo.warm_start import print_progress, read_report, warm_start
 
     folder = warm_start(
@@ -57,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def settings_from(args: argparse.Namespace) -> "WarmStartSettings":
-    """Return the settings that the options stand for; what is not given has its default."""
+    """Return the settings for the options; options that are not given keep their defaults."""
     from rllib_gigpo.warm_start import (
         DemonstrationSettings,
         FitSettings,
@@ -100,39 +102,53 @@ def _add_task_options(group: Any) -> None:
         metavar="N",
         type=int,
         default=128,
-        help="training tasks to demonstrate (default: 128)",
+        help="number of training tasks to demonstrate (default: 128)",
     )
     group.add_argument(
-        "--first-train-task", metavar="SEED", type=int, default=0, help="the first (default: 0)"
+        "--first-train-task",
+        metavar="SEED",
+        type=int,
+        default=0,
+        help="seed of the first task (default: 0)",
     )
     group.add_argument(
-        "--episodes-per-seed", metavar="N", type=int, help="episodes for each task (default: 1)"
+        "--episodes-per-seed", metavar="N", type=int, help="episodes per task (default: 1)"
     )
     group.add_argument(
-        "--max-episode-steps", metavar="N", type=int, help="bound of an episode (default: 50)"
+        "--max-episode-steps", metavar="N", type=int, help="maximum steps per episode (default: 50)"
     )
     group.add_argument(
         "--random-action-probability",
         metavar="P",
         type=float,
-        help="chance of playing a random action in place of the expert's (default: 0.6)",
+        help="chance of playing a random action instead of the expert's (default: 0.6)",
     )
     group.add_argument(
         "--random-label-probability",
         metavar="P",
         type=float,
-        help="chance of learning a random action in place of the expert's: higher leaves more "
-        "to learn by reinforcement (default: 0.5; base model: 0)",
+        help="chance of learning a random action instead of the expert's; a higher value leaves "
+        "more to reinforcement learning (default: 0.5; base model: 0)",
     )
 
 
 def _add_prompt_options(group: Any) -> None:
-    group.add_argument("--template", metavar="NAME", help="name, path or source (default: compact)")
     group.add_argument(
-        "--history-length", metavar="N", type=int, help="past turns shown (default: 3)"
+        "--template",
+        metavar="NAME",
+        help="prompt template: a name, a path or its source (default: compact)",
     )
     group.add_argument(
-        "--max-prompt-tokens", metavar="N", type=int, help="bound of a prompt (default: 512)"
+        "--history-length",
+        metavar="N",
+        type=int,
+        help="number of past turns in the prompt (default: 3)",
+    )
+    group.add_argument(
+        "--max-prompt-tokens",
+        metavar="N",
+        type=int,
+        help="maximum tokens per prompt (default: 512)",
     )
     group.add_argument("--system-prompt", metavar="TEXT", help="system message (default: none)")
     for name in ("action", "think"):
@@ -155,29 +171,33 @@ def _add_fit_options(group: Any) -> None:
         "--batch-tokens",
         metavar="N",
         type=int,
-        help="tokens of an optimiser step (default: 2048; base model: 16384)",
+        help="maximum tokens per optimiser step (default: 2048; base model: 16384)",
     )
     group.add_argument(
         "--prompt-loss-weight",
         metavar="W",
         type=float,
-        help="weight of the prompts' own loss, which teaches a new model to copy (default: 0.0)",
+        help="weight of the loss on prompt tokens, which teaches a new model to copy "
+        "(default: 0.0)",
     )
     for name, meaning in (
-        ("vocab-size", "tokens of the tiny model (default: 1024)"),
+        ("vocab-size", "maximum vocabulary size of the tiny model (default: 1024)"),
         ("hidden-size", "width of the tiny model (default: 96)"),
-        ("num-layers", "blocks of the tiny model (default: 2)"),
+        ("num-layers", "transformer blocks of the tiny model (default: 2)"),
         ("num-heads", "attention heads of the tiny model (default: 3)"),
     ):
         group.add_argument(f"--{name}", metavar="N", type=int, help=meaning)
+    group.add_argument("--seed", metavar="N", type=int, default=0, help="random seed (default: 0)")
     group.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="of all chance (default: 0)"
+        "--cache-dir",
+        metavar="DIR",
+        type=Path,
+        help="cache folder (default: rllib_gigpo/warm_start in $XDG_CACHE_HOME or ~/.cache)",
     )
-    group.add_argument("--cache-dir", metavar="DIR", type=Path, help="folder of the cache")
 
 
 def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """Return the options that were given: the defaults stand in one place, the settings."""
+    """Return the options that were given; the settings hold the defaults of the others."""
     values = {name: getattr(args, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -189,7 +209,8 @@ def _tag(name: str) -> str | None:
 def _summary(report: "WarmStartReport") -> str:
     return (
         f"{report.num_demonstrations:,} demonstrated turns, prompts of "
-        f"{report.mean_prompt_tokens:.0f} tokens, {report.num_parameters / 1e6:.2f} M parameters, "
+        f"{report.mean_prompt_tokens:.0f} tokens on average, "
+        f"{report.num_parameters / 1e6:.2f} M parameters, "
         f"played in {report.demonstration_s:.0f} s, fitted in {report.fit_s:.0f} s; "
         f"token accuracy {report.token_accuracies[-1]:.1%}"
     )

@@ -1,1 +1,1 @@
-"""What `rllib train` does: the run with Tune or the dry run, and what it shows."""
+"""The work of `rllib train`: a run with Tune or a dry run, its progress and its report."""

@@ -1,4 +1,4 @@
-"""What is printed when a run has ended: what went wrong, where things lie, what to do next."""
+"""The report at the end of a run: what failed, where the results are, and what to run next."""
 
 import shlex
 import shutil
@@ -17,12 +17,12 @@ _ERROR_LINES = 15
 
 
 def report_trial(folder: Path, *, experiment: str, failed: bool) -> None:
-    """Draw the figures of a trial and print its closing lines.
+    """Draw the figures of a trial and print its report.
 
     Args:
         folder: The trial's folder, with ``result.json`` and its checkpoints.
         experiment: Title of the figures.
-        failed: Whether the trial ended with an error, which Tune has put into ``error.txt``.
+        failed: Whether the trial ended with an error, which Tune has written to ``error.txt``.
     """
     if failed:
         print_error(folder / ERROR_FILE)
@@ -35,27 +35,27 @@ def report_trial(folder: Path, *, experiment: str, failed: bool) -> None:
     checkpoint = newest_checkpoint(folder)
     if checkpoint:
         print(f"evaluate it  {command()} evaluate {shlex.quote(str(checkpoint))}")
-        print("continue it  the same command, a larger --stop and the option")
+        print("continue it  repeat the command with a larger --stop and")
         print(f"             --resume {shlex.quote(str(checkpoint))}")
     if (folder / TRANSCRIPT_FOLDER).is_dir():
         print(f"transcripts  {folder / TRANSCRIPT_FOLDER}")
 
 
 def report_interrupt(experiment_folder: Path) -> None:
-    """Say how an interrupted run is taken up."""
-    print("interrupted  it goes on from its last checkpoint with the same command and the option")
+    """Print how to continue an interrupted run."""
+    print("interrupted  to continue from the last checkpoint, repeat the command with")
     print(f"             --resume {shlex.quote(str(_short(experiment_folder)))}")
 
 
 def print_error(error_file: Path) -> None:
-    """Print the end of a trial's error, where its cause stands, and where to find the rest."""
+    """Print the end of a trial's traceback, which shows the cause, and where the rest is."""
     lines = error_file.read_text(errors="replace").rstrip().splitlines()
     print("\n".join(lines[-_ERROR_LINES:]))
-    print(f"the run failed; the whole error is in {error_file}; -v shows what the workers print")
+    print(f"the run failed; the full error is in {error_file}; -v shows what the workers print")
 
 
 def draw_figures(folder: Path, summaries: list[IterationSummary], *, title: str) -> list[Path]:
-    """Write the learning curve and, if there are any, anchor-group sizes; [] without matplotlib."""
+    """Write the learning curve and any anchor-group sizes to ``folder``; [] without matplotlib."""
     try:
         figures = [
             plots.save(
@@ -72,9 +72,9 @@ def draw_figures(folder: Path, summaries: list[IterationSummary], *, title: str)
 
 
 def command() -> str:
-    """Return how `rllib` of this environment is called: with its path if PATH does not lead to it.
+    """Return the command for this environment's `rllib`: its path, unless PATH finds it.
 
-    ``make train`` runs it in a virtual environment that the user's shell knows nothing of.
+    ``make train`` runs it in a virtual environment that the user's shell has not activated.
     """
     script = Path(sys.executable).with_name("rllib")
     found = shutil.which("rllib")
@@ -84,5 +84,5 @@ def command() -> str:
 
 
 def _short(path: Path) -> Path:
-    """Return ``path`` relative to the working directory where it lies below it."""
+    """Return ``path``, relative to the working directory if it is inside it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

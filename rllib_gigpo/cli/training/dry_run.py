@@ -1,7 +1,8 @@
-"""`rllib train ... --dry-run`: will it fit, and does it run? Answers before a long run is started.
+"""`rllib train ... --dry-run`: checks before a long run that it fits in memory and works.
 
-The real configuration is checked and its memory estimated without any weights; then one iteration
-runs with the real environment, tokenizer and prompts and a tiny model of the same architecture.
+It validates the real config and estimates its memory without loading weights. Then it runs one
+iteration with the real environment, tokenizer and prompts, and a tiny model of the same
+architecture.
 """
 
 import tempfile
@@ -16,7 +17,7 @@ from rllib_gigpo.cli.training.run_settings import RunSettings
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.reports.results import summarize
 
-# Sizes of the tiny model; two heads of 64 is the smallest that vLLM's kernels take on a GPU.
+# Sizes of the tiny model; two heads of 64 are the smallest that vLLM's GPU kernels accept.
 _TINY_MODEL = {
     "hidden_size": 128,
     "intermediate_size": 256,
@@ -39,7 +40,7 @@ _TINY_RUN = {
     "evaluation_interval": None,
     "transcripts": {"interval": 0},
 }
-# What else changes where Ray has no GPU.
+# Further changes if Ray has no GPU.
 _WITHOUT_GPU = {
     "num_gpus_per_env_runner": 0,
     "num_gpus_per_learner": 0,
@@ -52,30 +53,30 @@ _MOST_RESPONSE_TOKENS = 16
 
 
 def dry_run(config: Any, settings: RunSettings) -> int:
-    """Check, estimate and try out; returns the exit status.
+    """Check a config, estimate its memory and run a tiny iteration; return the exit status.
 
     Args:
         config: A `GiGPOConfig`.
-        settings: How Ray is started.
+        settings: How to start Ray.
 
     Raises:
-        ConfigError: The config cannot work, or is not a `GiGPOConfig`.
+        ConfigError: The config has mistakes, or is not a `GiGPOConfig`.
     """
     from rllib_gigpo import GiGPOConfig
 
     if not isinstance(config, GiGPOConfig):
-        raise ConfigError(f"--dry-run knows GiGPOConfig only, not {type(config).__name__}")
+        raise ConfigError(f"--dry-run needs a GiGPOConfig, not {type(config).__name__}")
     config.validate()
     print("\n".join(estimate_lines(config)))
     print("\n".join(resource_lines(config)))
-    print("one iteration with a tiny model of the same architecture ...", flush=True)
+    print("running one iteration with a tiny model of the same architecture ...", flush=True)
     print(plain_line([summarize(_tiny_iteration(config, settings))], {}))
     print("the dry run succeeded")
     return 0
 
 
 def estimate_lines(config: Any) -> list[str]:
-    """Lay out the estimated memory of one Learner and of one GPU of an engine."""
+    """Format the estimated memory of one Learner and of one engine GPU."""
     from rllib_gigpo.models.causal_lm import load_config, meta_causal_lm
 
     hf_config = load_config(config.model_path)
@@ -94,14 +95,14 @@ def estimate_lines(config: Any) -> list[str]:
 
 
 def resource_lines(config: Any) -> list[str]:
-    """Lay out what the run would ask of Ray."""
+    """Format the resources that the run asks Ray for."""
     request = config.algo_class.default_resource_request(config.to_dict())
     total = ", ".join(f"{amount:g} {kind}" for kind, amount in request.required_resources.items())
     return [f"asks Ray for {total}, in {len(request.bundles)} bundles: {request.bundles}"]
 
 
 def tiny_config(config: Any, model_path: Path, *, has_gpu: bool) -> Any:
-    """Copy a config with everything that makes an iteration long or large taken down."""
+    """Copy a config and reduce everything that makes an iteration long or large."""
     tiny = config.copy(copy_frozen=False)
     response_tokens = min(_MOST_RESPONSE_TOKENS, config.max_response_tokens)
     changes: dict[str, Any] = {
@@ -112,7 +113,7 @@ def tiny_config(config: Any, model_path: Path, *, has_gpu: bool) -> Any:
         "max_response_tokens": response_tokens,
     }
     overlong = config.settings.credit.penalties.overlong
-    if overlong is not None:  # its buffer is a part of an answer
+    if overlong is not None:  # its buffer must fit in a response
         buffer_tokens = min(overlong.buffer_tokens, response_tokens)
         changes["penalties"] = {"overlong": {"buffer_tokens": buffer_tokens}}
     return tiny.update_from_dict(changes)
@@ -121,7 +122,7 @@ def tiny_config(config: Any, model_path: Path, *, has_gpu: bool) -> Any:
 def save_tiny_model(model_path: Path, folder: Path) -> None:
     """Write a model of the same architecture with random weights, and the real tokenizer.
 
-    A folder that holds a config only gets a byte-level tokenizer in its place.
+    If the model folder has no tokenizer, write a byte-level one instead.
     """
     from transformers import AutoModelForCausalLM
 
@@ -134,7 +135,7 @@ def save_tiny_model(model_path: Path, folder: Path) -> None:
     if has_tokenizer(model_path):
         tokenizer = load_tokenizer(model_path)
     else:
-        print("the model folder holds no tokenizer: a byte-level one stands in")
+        print("the model folder has no tokenizer; using a byte-level one instead")
         tokenizer = build_tokenizer([], MIN_VOCAB_SIZE)
         use_tokenizer(hf_config.get_text_config(), tokenizer)
     AutoModelForCausalLM.from_config(hf_config).save_pretrained(folder)
@@ -142,13 +143,13 @@ def save_tiny_model(model_path: Path, folder: Path) -> None:
 
 
 def has_tokenizer(model_path: Path) -> bool:
-    """Whether a model folder holds the files of a tokenizer."""
+    """Return whether a model folder has the files of a tokenizer."""
     names = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
     return any((Path(model_path) / name).is_file() for name in names)
 
 
 def use_tokenizer(text_config: Any, tokenizer: Any) -> None:
-    """Fit a Hugging Face configuration to another tokenizer, in place."""
+    """Adapt a Hugging Face configuration to another tokenizer, in place."""
     text_config.vocab_size = len(tokenizer)
     text_config.bos_token_id = None
     text_config.eos_token_id = tokenizer.eos_token_id
@@ -156,7 +157,7 @@ def use_tokenizer(text_config: Any, tokenizer: Any) -> None:
 
 
 def shrink(text_config: Any) -> None:
-    """Take a Hugging Face configuration down to two small layers, in place."""
+    """Reduce a Hugging Face configuration to two small layers, in place."""
     for name, value in _TINY_MODEL.items():
         if getattr(text_config, name, None) is not None:
             setattr(text_config, name, value)

@@ -1,7 +1,7 @@
-"""Estimates the memory of a Learner and of an engine from a model's shape; arithmetic only.
+"""Memory estimates for a Learner and an engine, computed from a model's shape alone.
 
-The parts that dominate are counted exactly (weights, gradients, optimiser, reference, KV cache);
-activations are an estimate. What CUDA, NCCL and the allocator take for themselves is not counted.
+The largest parts (weights, gradients, optimiser, reference, KV cache) are exact; activations are
+estimated. The overhead of CUDA, NCCL and the allocator is not included.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
 
-# Copies of a chunk's logits that live at once in the backward pass: logits, log-softmax, gradient.
+# Copies of a chunk's logits that coexist in the backward pass: logits, log-softmax, gradient.
 _LOGIT_COPIES = 3
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -21,7 +21,7 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 class ModelShape:
     """The sizes of a decoder-only language model."""
 
-    num_parameters: int  # tied tensors once
+    num_parameters: int  # tied tensors count once
     num_layers: int
     hidden_size: int
     intermediate_size: int
@@ -53,9 +53,9 @@ def learner_memory(
     """Return the bytes of each part on one Learner; every Learner holds the whole model.
 
     Args:
-        shape: Of the model.
-        settings: Of the run.
-        num_learners: More than one keep gradient buckets.
+        shape: Shape of the model.
+        settings: Settings of the run.
+        num_learners: Number of Learners; more than one keep gradient buckets.
     """
     model, optimizer, loss = settings.model, settings.optimizer, settings.loss
     weights = shape.num_parameters * _BYTES[model.dtype]
@@ -63,7 +63,7 @@ def learner_memory(
     if model.lora is not None:
         trained = adapter_parameters(shape, model.lora.rank) * _BYTES[model.dtype]
     copies = _Copies(moments=optimizer.optim.num_moments, buckets=int(num_learners > 1))
-    # A critic on the policy's trunk is one row of numbers; a second model costs a second of all.
+    # A critic head on the policy's trunk is one row of weights; a critic model doubles all parts.
     has_critic_model = loss.critic is not None and loss.critic.name == "model"
     return {
         "weights": weights + (trained if model.lora is not None else 0),
@@ -86,7 +86,7 @@ def learner_memory(
 
 @dataclass(frozen=True, slots=True)
 class _Copies:
-    """How often the numbers of trained weights exist beside the weights and their gradients."""
+    """Number of copies of the trained weights, besides the weights and their gradients."""
 
     moments: int
     buckets: int
@@ -98,7 +98,7 @@ class _Copies:
 
 
 def adapter_parameters(shape: ModelShape, rank: int) -> int:
-    """Count the numbers of LoRA adapters on all linear layers but the output embedding."""
+    """Count the parameters of LoRA adapters on all linear layers except the output embedding."""
     heads, kv_heads = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
     attention = 2 * (shape.hidden_size + heads) + 2 * (shape.hidden_size + kv_heads)
     mlp = 3 * (shape.hidden_size + shape.intermediate_size)
@@ -110,8 +110,8 @@ def engine_memory(
 ) -> dict[str, int]:
     """Return the bytes of each part on one GPU of an engine.
 
-    The KV cache is what all episodes of the EnvRunner need to decode at once at full length. vLLM
-    takes the share of the GPU that its settings give it and lets what does not fit wait.
+    The KV cache is sized to decode all episodes of the EnvRunner at once and at full length. vLLM
+    takes the share of the GPU that its settings allow; episodes that do not fit wait.
     """
     model, inference = settings.model, settings.inference
     bytes_per_number = _BYTES[inference.engine_dtype or model.dtype]
@@ -128,7 +128,7 @@ def engine_memory(
 
 
 def concurrent_episodes(settings: Settings, num_env_runners: int) -> int:
-    """Return how many episodes one EnvRunner plays at a time."""
+    """Return the number of episodes that one EnvRunner plays at a time."""
     episodes = settings.credit.num_groups * settings.credit.group_size
     per_runner = -(-episodes // max(1, num_env_runners))
     return min(per_runner, settings.inference.max_concurrent_episodes or per_runner)
@@ -137,12 +137,12 @@ def concurrent_episodes(settings: Settings, num_env_runners: int) -> int:
 def activation_bytes(
     shape: ModelShape, *, num_tokens: int, bytes_per_number: int, gradient_checkpointing: bool
 ) -> int:
-    """Estimate what a forward pass keeps for the backward pass, in bytes.
+    """Estimate the bytes that a forward pass keeps for the backward pass.
 
-    Per token and layer, with attention that keeps no score matrix (sdpa, flash): two norms in and
-    out and the two residual sums (6 hidden), queries and attention's result, keys and values, and
-    four tensors of the gated MLP. With checkpointing, each layer keeps its input, and one layer at
-    a time is recomputed.
+    If attention keeps no score matrix (sdpa, flash), a token keeps in each layer: the inputs and
+    outputs of two norms, and two residual sums (together 6 hidden); queries and the attention
+    output; keys and values; and four tensors of the gated MLP. With checkpointing, each layer keeps
+    its input, and one layer at a time is recomputed.
     """
     per_layer = (
         6 * shape.hidden_size

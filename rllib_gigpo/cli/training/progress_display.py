@@ -1,4 +1,4 @@
-"""What a running training shows: a live panel on a terminal, one line per iteration elsewhere."""
+"""The progress of a training run: a live panel on a terminal, one line per iteration elsewhere."""
 
 import sys
 from abc import ABC, abstractmethod
@@ -12,10 +12,10 @@ _CURVE_WIDTH = 60
 
 
 class ProgressDisplay(ABC):
-    """Shows the progress of one run, or of the trials of a sweep.
+    """A display of the progress of one run, or of the trials of a sweep.
 
     Args:
-        stop: When the run stops; ``training_iteration`` and ``time_total_s`` give the time left.
+        stop: When the run stops; ``training_iteration`` and ``time_total_s`` yield the time left.
     """
 
     def __init__(self, stop: Mapping[str, Any]) -> None:
@@ -23,23 +23,23 @@ class ProgressDisplay(ABC):
         self.history: dict[str, list[IterationSummary]] = {}
 
     def start(self) -> None:  # noqa: B027 - optional
-        """Begin to show something; the first iteration may be minutes away."""
+        """Start the display; the first iteration may be minutes away."""
 
     def update(self, trial_name: str, summary: IterationSummary) -> None:
-        """Take in the iteration that a trial has just finished."""
+        """Add and show the iteration that a trial has just finished."""
         self.history.setdefault(trial_name, []).append(summary)
         self._show(trial_name)
 
     def stop(self) -> None:  # noqa: B027 - optional
-        """Leave the last state on the screen and give the terminal back."""
+        """Leave the last state on the screen and release the terminal."""
 
     @abstractmethod
     def _show(self, trial_name: str) -> None:
-        """Show the history, to which ``trial_name`` has just added an iteration."""
+        """Show the history after ``trial_name`` has added an iteration."""
 
 
 class PlainProgress(ProgressDisplay):
-    """One line per iteration, for files, pipes and CI."""
+    """A display of one line per iteration, for files, pipes and CI."""
 
     def __init__(self, stop: Mapping[str, Any], *, stream: TextIO | None = None) -> None:
         super().__init__(stop)
@@ -108,12 +108,12 @@ class LiveProgress(ProgressDisplay):
 
 
 def make_display(stop: Mapping[str, Any], *, title: str) -> ProgressDisplay:
-    """Choose the live panel when stdout is a terminal, else plain lines."""
+    """Return the live panel if stdout is a terminal, else plain lines."""
     return LiveProgress(stop, title=title) if sys.stdout.isatty() else PlainProgress(stop)
 
 
 def plain_line(history: Sequence[IterationSummary], stop: Mapping[str, Any]) -> str:
-    """Put the last iteration of ``history`` on one line."""
+    """Format the last iteration of ``history`` as one line."""
     last = history[-1]
     cells = [
         f"iteration {iteration_text(last, stop)}",
@@ -133,7 +133,7 @@ def plain_line(history: Sequence[IterationSummary], stop: Mapping[str, Any]) -> 
 def detail_rows(
     history: Sequence[IterationSummary], stop: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
-    """List the (label, value) rows that the panel shows of one trial."""
+    """Return the (label, value) rows that the panel shows for one trial."""
     last = history[-1]
     evaluated = [summary for summary in history if summary.eval_success_rate is not None]
     rows = [
@@ -161,7 +161,7 @@ def detail_rows(
 
 
 def seconds_left(history: Sequence[IterationSummary], stop: Mapping[str, Any]) -> float | None:
-    """Estimate the time left from the run's last ten iterations; None where ``stop`` is open."""
+    """Estimate the time left from the last ten iterations; None if ``stop`` does not bound it."""
     last = history[-1]
     recent = [summary.iteration_s for summary in history[-10:] if summary.iteration_s is not None]
     estimates = []
@@ -174,7 +174,7 @@ def seconds_left(history: Sequence[IterationSummary], stop: Mapping[str, Any]) -
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Draw fractions in [0, 1] as a line of blocks, averaged down to at most sixty of them."""
+    """Draw fractions in [0, 1] as at most sixty blocks, each the mean of its values."""
     per_block = -(-len(values) // _CURVE_WIDTH) or 1
     blocks = [values[start : start + per_block] for start in range(0, len(values), per_block)]
     levels = [min(max(sum(block) / len(block), 0.0), 1.0) for block in blocks]
@@ -186,7 +186,7 @@ def _success_rates(history: Sequence[IterationSummary]) -> list[float]:
 
 
 def iteration_text(summary: IterationSummary, stop: Mapping[str, Any]) -> str:
-    """Return "12/60", or "12" where the number of iterations is open."""
+    """Return "12/60", or "12" if ``stop`` sets no number of iterations."""
     goal = stop.get("training_iteration")
     return f"{summary.iteration}/{goal}" if goal else str(summary.iteration)
 
@@ -198,7 +198,7 @@ def evaluation_text(summary: IterationSummary) -> str:
 
 
 def phase_text(summary: IterationSummary) -> str:
-    """Return "sample 3.1s learn 2.2s"; "-" where no phase was timed."""
+    """Return "sample 3.1s learn 2.2s"; "-" if no phase was timed."""
     return " ".join(f"{phase} {value:.1f}s" for phase, value in summary.phase_seconds) or "-"
 
 

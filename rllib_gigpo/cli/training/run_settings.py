@@ -1,4 +1,4 @@
-"""How an experiment is run: the options of ``rllib train`` as a record."""
+"""The options of ``rllib train`` as a record, which the run with Tune and the dry run read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from rllib_gigpo.cli.ray_session import RaySettings
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """How an experiment is run; the options of ``rllib train``."""
+    """How to run an experiment: the options of ``rllib train``."""
 
-    stop: Mapping[str, Any] | None = None  # None: the experiment's own
+    stop: Mapping[str, Any] | None = None  # None: that of the experiment
     settings: Sequence[tuple[str, Any]] = ()  # (name, value) set on the config
-    checkpoint_freq: int = 10  # in iterations; 0: none on the way
+    checkpoint_freq: int = 10  # in iterations; 0: none during the run
     checkpoint_at_end: bool = True
     keep_checkpoints: int = 2
     resume: Path | None = None

@@ -1,4 +1,4 @@
-"""Runs an experiment with Ray Tune and says at the end where everything lies. Imports Ray."""
+"""Runs an experiment with Ray Tune and reports at the end where the results are. Imports Ray."""
 
 import contextlib
 import datetime
@@ -28,7 +28,7 @@ _EXPERIMENT_MARK = "experiment_state-*.json"
 
 
 class ProgressCallback(tune.Callback):
-    """Hands each result of a trial to the display. Tune runs callbacks in the driver's process."""
+    """A Tune callback, run in the driver's process, that shows each result on the display."""
 
     def __init__(self, display: ProgressDisplay) -> None:
         self._display = display
@@ -36,7 +36,7 @@ class ProgressCallback(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Show one more iteration of ``trial``."""
+        """Show another iteration of ``trial``."""
         self._display.update(_searched(trial) or trial.trial_id, summarize(result))
 
 
@@ -44,17 +44,17 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
     """Train until ``stop``, an interrupt or an error.
 
     Returns:
-        The exit status: 0 done, 1 a trial failed, 130 interrupted.
+        The exit status: 0 if done, 1 if a trial failed, 130 if interrupted.
 
     Raises:
-        ConfigError: The config has mistakes, the run asks for more CPUs or GPUs than there are, or
-            it was finished before.
+        ConfigError: The config has mistakes, the run needs more CPUs or GPUs than there are, or
+            the run to resume has already finished.
         CheckpointError: ``settings.resume`` is neither a run nor a checkpoint.
     """
     stop = dict(experiment.stop if settings.stop is None else settings.stop)
     place = _place(experiment, settings)
     if not _is_search_space(experiment.config.to_dict()):
-        experiment.config.copy(copy_frozen=False).validate()  # here, not in a trial after a minute
+        experiment.config.copy(copy_frozen=False).validate()  # here, not a minute later in a trial
     display = make_display(stop, title=experiment.name)
     with ray_session(settings.ray):
         _check_resources(experiment, settings)
@@ -62,8 +62,8 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
             trials = _run_trials(experiment, settings, stop, [ProgressCallback(display)], place)
     if not display.history and all(trial.status == Trial.TERMINATED for trial in trials):
         raise ConfigError(
-            f"{settings.resume}: this run was finished before; to train on, give --resume one of "
-            "its checkpoints and a --stop beyond it"
+            f"{settings.resume}: this run has already finished; to continue, pass one of its "
+            "checkpoints to --resume and a larger --stop"
         )
     for trial in trials:
         failed = trial.status == Trial.ERROR
@@ -81,7 +81,7 @@ def _run_trials(
     callbacks: list[tune.Callback],
     place: Mapping[str, Any],
 ) -> list[Trial]:
-    # Otherwise Tune moves each trial into its folder, where the config's relative paths are wrong.
+    # By default, Tune changes to each trial's folder, which breaks relative paths in the config.
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
     if settings.ray.verbosity < 2:
         _silence_tune()
@@ -98,7 +98,7 @@ def _run_trials(
         verbose=2 if settings.ray.verbosity > 1 else 0,
         raise_on_failed_trial=False,
         trial_dirname_creator=_trial_folder,
-        # What the algorithm writes beside its results, the transcripts, lies with its worker.
+        # Copies the transcripts, which the algorithm writes on its worker's machine.
         sync_config=tune.SyncConfig(sync_artifacts=True),
         **place,
     )
@@ -106,33 +106,33 @@ def _run_trials(
 
 
 def _silence_tune() -> None:
-    """Leave the screen to the display; what Tune says of a failed trial is reported at the end."""
-    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new reporter prints tables at verbose=0 too
+    """Leave the screen to the display; the errors of failed trials are reported at the end."""
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new reporter prints tables even at verbose=0
     for name in ("ray.tune.tune", "ray.tune.execution.tune_controller"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _trial_folder(trial: Trial) -> str:
-    # Tune's own name holds the environment's id, whose colon is no part of a portable file name.
+    # Tune's default name holds the environment's id, whose colon is not portable in file names.
     parts = (trial.trainable_name, trial.trial_id, _searched(trial).replace("/", "-"))
     return "_".join(part for part in parts if part)[:100]
 
 
 def _searched(trial: Trial) -> str:
-    """Return what a search varies, like "lr=0.0001"; "" for a trial without a search."""
+    """Return the values that a search varies, like "lr=0.0001"; "" without a search."""
     return trial.experiment_tag.partition("_")[2]
 
 
 def _place(experiment: Experiment, settings: RunSettings) -> dict[str, Any]:
-    """Say where the run lies, and what it starts from, in `tune.run`'s words."""
+    """Return the arguments of `tune.run` for the run's folder and what it starts from."""
     resume = settings.resume.resolve() if settings.resume else None
     if resume and any(resume.glob(_EXPERIMENT_MARK)):
         again = ResumeConfig(errored=ResumeConfig.ResumeType.RESUME)
         return {"name": resume.name, "storage_path": str(resume.parent), "resume_config": again}
     if resume and not is_checkpoint(resume):
         raise CheckpointError(
-            f"--resume {settings.resume}: neither a run's folder ({_EXPERIMENT_MARK}) "
-            "nor an RLlib checkpoint"
+            f"--resume {settings.resume} is neither a run's folder (no {_EXPERIMENT_MARK}) "
+            "nor an RLlib checkpoint; pass one of these"
         )
     stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     place: dict[str, Any] = {"name": settings.experiment_name or f"{experiment.name}_{stamp}"}
@@ -144,7 +144,7 @@ def _place(experiment: Experiment, settings: RunSettings) -> dict[str, Any]:
 
 
 def _check_resources(experiment: Experiment, settings: RunSettings) -> None:
-    """Refuse a run whose actors would wait for ever; only where this command started Ray itself."""
+    """Refuse a run whose actors would wait forever, if this command started Ray itself."""
     parameters = experiment.config.to_dict()
     if not settings.ray.address and not _is_search_space(parameters):
         check_resources(experiment.config.algo_class.default_resource_request(parameters))
@@ -167,6 +167,6 @@ def _shown(display: ProgressDisplay) -> Iterator[None]:
 def _exit_status(trials: list[Trial]) -> int:
     if any(trial.status == Trial.ERROR for trial in trials):
         return 1
-    # After an interrupt Tune calls every trial TERMINATED; those that it stopped itself are done.
+    # After an interrupt, Tune marks every trial TERMINATED; only those that met `stop` are "done".
     done = all((trial.last_result or {}).get("done") for trial in trials)
     return 0 if done else INTERRUPTED

@@ -1,4 +1,4 @@
-"""An experiment for `rllib train file` that learns nothing: success rises by 0.1 an iteration."""
+"""An experiment for `rllib train file` that trains nothing; success rises by 0.1 per iteration."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from ray.tune import PlacementGroupFactory, Trainable
 
 
 class FakeAlgorithm(Trainable):
-    """Counts its iterations; fails in iteration ``env_config["fails_at"]``."""
+    """A trainable that counts its iterations and fails in iteration ``env_config["fails_at"]``."""
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
@@ -34,7 +34,7 @@ class FakeAlgorithm(Trainable):
 
 
 class FakeConfig(AlgorithmConfig):
-    """Hands the trials only what they need, lest each worker import all of RLlib to unpickle it."""
+    """A config that sends the trials only what they need, so workers need not import RLlib."""
 
     def to_dict(self) -> dict[str, Any]:
         names = ("env_config", "num_env_runners", "lr")

@@ -26,12 +26,12 @@ RESULT = {
 
 def test_the_table_has_a_line_for_all_tasks_and_one_for_each_tag():
     assert evaluate.table(RESULT) == [
-        "success  75.0%  95 % [50.0%, 90.0%]  128 episodes",
+        "success  75.0%  95% CI [50.0%, 90.0%]  128 episodes",
         "return   1.50",
         "length   -",
         "valid    -",
-        "  easier  100.0%  95 % [-, -]  68 episodes",
-        "  hard    50.0%  95 % [-, -]  60 episodes",
+        "  easier  100.0%  95% CI [-, -]  68 episodes",
+        "  hard    50.0%  95% CI [-, -]  60 episodes",
     ]
 
 
@@ -51,5 +51,5 @@ def test_the_config_of_a_checkpoint_is_read_from_its_constructor_arguments(tmp_p
     read = evaluate.checkpoint_config(tmp_path)
 
     assert read.lr == 0.125
-    with pytest.raises(CheckpointError, match="was the copy complete"):
+    with pytest.raises(CheckpointError, match="copy the whole checkpoint"):
         evaluate.checkpoint_config(tmp_path / "nowhere")

@@ -1,4 +1,4 @@
-"""`rllib make-alfworld-games`: the folders of ALFWorld's own data, which the environment plays."""
+"""`rllib make-alfworld-games`: writes games that the environment plays, and refuses bad options."""
 
 import json
 
@@ -53,13 +53,13 @@ def test_an_output_that_is_no_folder_is_told_in_one_line(tmp_path, capsys):
     argv = ["make-alfworld-games", "--output", str(output), "--task-types", *TYPES]
     assert main(argv) == 2
     err = capsys.readouterr().err
-    assert f"--output {output} cannot be written (Not a directory): name another folder" in err
+    assert f"--output {output} cannot be written (Not a directory); choose another folder" in err
 
 
 def test_an_unknown_task_type_is_refused(tmp_path, capsys):
     argv = ["make-alfworld-games", "--output", str(tmp_path), "--task-types", "juggle"]
     assert main(argv) == 2
-    assert "juggle: no such type; there are pick_and_place_simple," in capsys.readouterr().err
+    assert "juggle: unknown; choose from pick_and_place_simple," in capsys.readouterr().err
 
 
 def test_without_alfworld_the_error_names_the_extra(tmp_path, capsys, monkeypatch):

@@ -1,4 +1,4 @@
-"""`rllib play` and `rllib envs`: what is shown, who plays, and what is refused."""
+"""`rllib play` and `rllib envs`: their output, the players, and refused arguments."""
 
 import re
 from dataclasses import replace
@@ -20,7 +20,7 @@ INFO = {"admissible_actions": ["go left", "go right"], "expert_action": "go righ
 
 
 def typed(*lines):
-    """A terminal at which these lines are typed; then it is closed."""
+    """Return a fake terminal at which these lines are typed before it closes."""
     remaining = iter(lines)
 
     def ask(prompt):

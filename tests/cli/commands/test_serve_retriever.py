@@ -1,4 +1,4 @@
-"""`rllib serve-retriever`: serves a corpus on the port that was asked for, or says why not."""
+"""`rllib serve-retriever`: serves a corpus on the requested port, or reports why it cannot."""
 
 import argparse
 import json
@@ -90,7 +90,7 @@ def test_a_bad_corpus_is_told_in_one_line(tmp_path, capsys):
 def test_a_taken_port_is_told_with_the_cure(corpus):
     with fake.serving(serve_retriever.make_server(parse("--corpus", corpus, "--port", 0))) as up:
         port = up.server_address[1]
-        with pytest.raises(ConfigError, match=f"Cannot listen at 127.0.0.1:{port}.*--port"):
+        with pytest.raises(ConfigError, match=f"Cannot listen on 127.0.0.1:{port}.*--port"):
             serve_retriever.make_server(parse("--corpus", corpus, "--port", port))
 
 
@@ -98,7 +98,7 @@ def test_a_taken_port_is_told_with_the_cure(corpus):
 def test_an_impossible_port_is_refused(corpus, capsys, port):
     with pytest.raises(SystemExit):
         parse("--corpus", corpus, f"--port={port}")
-    assert "is no port: give 0 to 65535" in capsys.readouterr().err
+    assert "is not a port; give a number from 0 to 65535" in capsys.readouterr().err
 
 
 def test_an_odd_number_of_passages_is_refused(corpus):

@@ -1,4 +1,4 @@
-"""`rllib settings`: every setting, with its options, or those that are asked for."""
+"""`rllib settings`: lists every setting with its options, or those of one topic."""
 
 import re
 
@@ -14,7 +14,7 @@ def shown(capsys, *arguments):
 
 
 def names(text):
-    """The names of the settings in what was printed, with those of the options behind dots."""
+    """Return the names of the printed settings and options, the latter with dots."""
     return re.findall(r"^  (\S+): ", text, flags=re.MULTILINE)
 
 
@@ -31,7 +31,7 @@ def test_a_setting_is_shown_with_its_options(capsys):
     text = shown(capsys, "kl")
     assert names(text) == ["kl", "kl.placement", "kl.estimator", "kl.target", "kl.horizon"]
     assert "  kl.placement: 'loss', 'reward' = 'loss'\n" in text
-    assert "towards which β is steered" in text
+    assert "towards which β adapts" in text
 
 
 def test_the_options_of_a_variant_are_shown_behind_its_name(capsys):
@@ -64,5 +64,5 @@ def test_a_topic_is_shown_alone(capsys):
 def test_an_unknown_topic_names_the_nearest(topic, nearest, capsys):
     assert main(["settings", topic]) == 2
     error = capsys.readouterr().err
-    assert f"no topic or setting '{topic}'; topics are model, inference" in error
+    assert f"no topic or setting '{topic}'; the topics are model, inference" in error
     assert f"; did you mean {nearest}" in error

@@ -1,4 +1,4 @@
-"""`rllib train` from the command line to the files, with an algorithm that learns nothing."""
+"""`rllib train` from the command line to the files, with an algorithm that only counts."""
 
 import sys
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_a_finished_run_goes_on_from_its_checkpoint_only(tmp_path: Path, capsys)
     (first,) = trial_folders(tmp_path / "a")
 
     assert train(tmp_path / "a", "--resume", str(tmp_path / "a" / "first")) == 2
-    assert "was finished before" in capsys.readouterr().err
+    assert "has already finished" in capsys.readouterr().err
 
     assert train(tmp_path / "b", "--resume", str(first / "checkpoint_000000")) == 0
     (second,) = trial_folders(tmp_path / "b")
@@ -65,7 +65,7 @@ def test_a_failed_run_reports_its_error_and_is_taken_up_in_its_folder(tmp_path: 
     assert "RuntimeError: the engine is on fire" in output
     assert str(folder / "error.txt") in output
 
-    # It fails in iteration 2 again, and only there: it went on from the checkpoint of iteration 1.
+    # It fails only in iteration 2 again: it has resumed from the checkpoint of iteration 1.
     assert train(tmp_path, "--resume", str(tmp_path / "mine")) == 1
     assert trial_folders(tmp_path) == [folder]
     assert iterations(folder) == [1]

@@ -1,4 +1,4 @@
-"""`rllib warm-start`: its options are the settings, and its answer is the folder."""
+"""`rllib warm-start`: its options become the settings, and it prints the folder."""
 
 import argparse
 from dataclasses import replace
@@ -33,15 +33,15 @@ def test_the_help_states_the_settings_own_defaults(capsys):
     defaults = {
         "passes over the demonstrations": tiny.fit.num_epochs,
         "width of the tiny model": tiny.tiny_model.hidden_size,
-        "blocks of the tiny model": tiny.tiny_model.num_layers,
+        "transformer blocks of the tiny model": tiny.tiny_model.num_layers,
         "attention heads of the tiny model": tiny.tiny_model.num_heads,
-        "tokens of the tiny model": tiny.tiny_model.vocab_size,
-        "episodes for each task": tiny.demonstrations.episodes_per_seed,
-        "bound of an episode": tiny.demonstrations.max_episode_steps,
-        "past turns shown": tiny.prompting.history_length,
-        "bound of a prompt": tiny.prompting.max_prompt_tokens,
+        "maximum vocabulary size of the tiny model": tiny.tiny_model.vocab_size,
+        "episodes per task": tiny.demonstrations.episodes_per_seed,
+        "maximum steps per episode": tiny.demonstrations.max_episode_steps,
+        "number of past turns in the prompt": tiny.prompting.history_length,
+        "maximum tokens per prompt": tiny.prompting.max_prompt_tokens,
         "learning rate": f"{tiny.lr}; base model: {base.lr}",
-        "tokens of an optimiser step": f"{tiny.batch_tokens}; base model: {base.batch_tokens}",
+        "tokens per optimiser step": f"{tiny.batch_tokens}; base model: {base.batch_tokens}",
         "which teaches a new model to copy": tiny.fit.prompt_loss_weight,
     }
     for meaning, default in defaults.items():

@@ -44,7 +44,7 @@ def test_the_estimate_counts_the_real_parameters_without_their_memory(model_fold
 def test_the_resources_are_those_that_the_algorithm_asks_for(model_folder: Path):
     (line,) = dry_run.resource_lines(config_for(model_folder))
 
-    # The driver, two EnvRunners, one env worker each.
+    # The driver, and two EnvRunners with one env worker each.
     assert line.startswith("asks Ray for 5 CPU, in 5 bundles")
 
 
@@ -96,7 +96,7 @@ def test_a_folder_with_a_config_only_gets_a_tokenizer_in_place(
     assert tiny.config.vocab_size == len(tokenizer)
     assert tiny.config.eos_token_id == tokenizer.eos_token_id
     assert tokenizer.decode(tokenizer.encode("go left")) == "go left"
-    assert "a byte-level one stands in" in capsys.readouterr().out
+    assert "using a byte-level one instead" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.cli.training import memory_estimate
 from rllib_gigpo.config.sections import Settings
 
-# Qwen2.5-0.5B: 494 M parameters, 24 layers, width 896, 14 heads of 64, 2 for keys and values.
+# Qwen2.5-0.5B: 494 M parameters, 24 layers, width 896, 14 heads of 64, 2 key/value heads.
 SHAPE = memory_estimate.ModelShape(
     num_parameters=494_000_000,
     num_layers=24,
@@ -22,7 +22,7 @@ SHAPE = memory_estimate.ModelShape(
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """A function that makes the settings of a run; only the numbers below are read."""
+    """Return a function that makes the settings of a run; the estimate reads only the numbers."""
     folder = tmp_path_factory.mktemp("model")
     (folder / "config.json").write_text('{"model_type": "qwen2", "max_position_embeddings": 4096}')
     defaults: dict[str, Any] = {
@@ -86,7 +86,7 @@ def test_activations_by_hand(settings):
     # Per token and layer 6*896 + 2*(14+2)*64 + 4*4864 = 26,880 numbers of 2 bytes.
     whole = memory_estimate.learner_memory(SHAPE, settings())["activations"]
     assert whole == 1000 * 24 * 26_880 * 2
-    # With checkpointing 24 layer inputs and one layer's.
+    # With checkpointing: 24 layer inputs, and the activations of one layer.
     config = settings(gradient_checkpointing=True)
     assert (
         memory_estimate.learner_memory(SHAPE, config)["activations"]

@@ -39,7 +39,7 @@ def test_metrics_that_are_missing_show_as_a_dash():
 
 
 def test_the_time_left_is_the_sooner_of_the_criteria():
-    # Two iterations took 15 s on average: four more are 60 s; of 50 s in all, 20 s are left.
+    # Two iterations took 15 s on average, so four more take 60 s; of 50 s in all, 20 s are left.
     assert progress_display.seconds_left(HISTORY, {"training_iteration": 6}) == 60.0
     assert (
         progress_display.seconds_left(HISTORY, {"training_iteration": 6, "time_total_s": 50})
@@ -52,7 +52,7 @@ def test_the_time_left_is_the_sooner_of_the_criteria():
 def test_a_sparkline_averages_long_curves_down():
     assert progress_display.sparkline([0.0, 0.5, 1.0, 1.5]) == "▁▅██"
     assert progress_display.sparkline([]) == ""
-    # 120 values in blocks of two: a 0 and a 1 make one half.
+    # 120 values in blocks of two: 0 and 1 average to one half.
     assert progress_display.sparkline([0.0, 1.0] * 60) == "▅" * 60
 
 
@@ -105,5 +105,5 @@ def test_the_live_table_has_a_row_for_each_trial_of_a_sweep():
 
 
 def test_a_pipe_gets_plain_lines():
-    # pytest's captured stdout is no terminal.
+    # pytest's captured stdout is not a terminal.
     assert isinstance(progress_display.make_display({}, title="x"), progress_display.PlainProgress)

@@ -1,4 +1,4 @@
-"""`rllib` with the real algorithm: train, evaluate what was trained, try out what will be."""
+"""`rllib` with the real algorithm: train, evaluate, continue, and dry-run an experiment."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ def experiment(tiny_folder, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(experiment: Path, tmp_path_factory) -> Path:
-    """The folder of a trial after two iterations, whose start model is gone."""
+    """Train two iterations and return the trial's folder."""
     output = tmp_path_factory.mktemp("output")
     assert main(["train", "file", str(experiment), "--output", str(output)]) == 0
     (folder,) = (file.parent for file in output.glob("*/*/result.json"))
@@ -62,7 +62,7 @@ def test_a_trained_checkpoint_is_evaluated_as_it_was_at_the_end_of_training(
     trained: Path, experiment: Path, tmp_path: Path
 ):
     last = result_lines(trained)[-1]
-    # Whoever gets a checkpoint does not have the model that training started from.
+    # A user who receives a checkpoint does not have the initial model.
     start_model = experiment.parent / "model"
     start_model.rename(tmp_path / "gone")
     try:

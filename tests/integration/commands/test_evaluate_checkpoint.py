@@ -1,4 +1,4 @@
-"""Evaluating a checkpoint whose training measured a divergence: without it, and its start model."""
+"""Evaluation of a checkpoint that was trained with a KL term needs no reference model."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`rllib play --checkpoint`: the model of a checkpoint plays in the terminal."""
+"""`rllib play --checkpoint`: a checkpoint's model plays in the terminal."""
 
 import pytest
 

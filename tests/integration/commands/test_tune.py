@@ -1,4 +1,4 @@
-"""Ray Tune: RLlib's own idiom, with a grid, ASHA, a trial that fails, and restore."""
+"""Ray Tune as RLlib users know it: a grid, ASHA, a trial that fails, and restore."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ NUM_ITERATIONS = 3
 
 
 def scored_and_cut_off(mark: Path) -> type[RLlibCallback]:
-    """A callback that scores a trial by its step_weight, and breaks one after two iterations."""
+    """Make a callback that scores trials by their step_weight and fails one in iteration 2."""
 
-    class ScoredAndCutOff(RLlibCallback):  # inside a function: travels to the trial by value
+    class ScoredAndCutOff(RLlibCallback):  # an inner class reaches the trial by value
         def on_train_result(self, *, algorithm, result, **kwargs):
             result["score"] = algorithm.config.step_weight
             if result["score"] == 1.0 and result["training_iteration"] == 2 and not mark.exists():
@@ -26,7 +26,7 @@ def scored_and_cut_off(mark: Path) -> type[RLlibCallback]:
 
 @pytest.fixture(scope="module")
 def grids(ray_session, corridor_config, tmp_path_factory):
-    """The grid as it was after a trial failed, and after restore had gone on with it."""
+    """Run the grid until a trial fails, then restore it; return the results of both."""
     storage = tmp_path_factory.mktemp("tune")
     config = corridor_config(step_weight=tune.grid_search([1.0, 0.0]))
     config.callbacks(scored_and_cut_off(storage / "failed"))
@@ -70,7 +70,7 @@ def test_asha_stops_the_trial_that_scores_less(grids):
 def test_restore_goes_on_from_the_last_checkpoint(grids):
     assert not grids[1].errors
     rows = by_step_weight(grids[1])[1.0].metrics_dataframe
-    # The first iteration had a checkpoint; the second one, which broke, is done again.
+    # The first iteration wrote a checkpoint; the second one, which failed, is repeated.
     assert list(rows["training_iteration"]) == [1, 2, 3]
     assert list(rows["policy_version"]) == [1, 2, 3]
     assert (rows["learners/default_policy/max_ratio_deviation_fresh"] < 1e-4).all()

@@ -1,4 +1,4 @@
-"""Ray Tune over flat and nested settings: what a trial's config says is what its parts are."""
+"""Ray Tune over flat and nested settings: the parts of a trial match its config."""
 
 import pytest
 from ray import tune
@@ -6,9 +6,9 @@ from ray.rllib.callbacks.callbacks import RLlibCallback
 
 
 def reporter() -> type[RLlibCallback]:
-    """A callback that reports what a trial was built of."""
+    """Make a callback that reports the settings of the parts that a trial is built of."""
 
-    class ReportSettings(RLlibCallback):  # inside a function: travels to the trial by value
+    class ReportSettings(RLlibCallback):  # an inner class reaches the trial by value
         def on_train_result(self, *, algorithm, result, **kwargs):
             settings = algorithm.settings
             result["built"] = {
@@ -25,7 +25,7 @@ def reporter() -> type[RLlibCallback]:
 
 @pytest.fixture(scope="module")
 def grid(ray_session, corridor_config, tmp_path_factory):
-    """Four trials of one iteration each: a grid over two settings, and draws of two others."""
+    """Run four trials of one iteration: a grid over two settings, and draws of two others."""
     config = corridor_config(
         lr=tune.grid_search([1e-3, 1e-2]),
         policy_loss={"name": tune.choice(["ppo", "cispo"]), "clip_param_high": 0.3},

@@ -1,4 +1,4 @@
-"""Other credit rules and losses through the whole: real rollouts, real updates."""
+"""Other credit rules and losses end to end, with real rollouts and real updates."""
 
 import math
 
@@ -11,7 +11,7 @@ from rllib_gigpo.batch.step_record import step_records
 
 @pytest.fixture(scope="module")
 def trained(ray_session, corridor_config):
-    """One Algorithm after an iteration with everything that is off by default."""
+    """Train one iteration with everything on that is off by default."""
     config = corridor_config(
         rule={"name": "hgpo", "anchor_context": 1},
         policy_loss="gspo",
@@ -54,7 +54,7 @@ def test_cut_off_answers_weigh_nothing_and_pay(trained):
     is_cut = np.array([record.finish_reason == "length" for record in records])
     assert is_cut.any()
     assert (batch[columns.TOKEN_ROWS].weights == np.where(is_cut, 0.0, 1.0)).all()
-    # At the limit of 4 tokens the penalty is full, with 3 tokens half, below that none.
+    # The penalty is full at the limit of 4 tokens, half at 3 tokens, and zero below.
     lengths = batch[columns.RESPONSE_LENGTHS]
     expected = 0.5 * np.clip((lengths - 2) / 2, 0, 1)
     np.testing.assert_allclose(batch[columns.PENALTIES], expected)

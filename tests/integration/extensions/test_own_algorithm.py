@@ -1,4 +1,4 @@
-"""Parts of the Algorithm in the hands of a subclass, and what it tells its engines and when."""
+"""A subclass that replaces parts of the Algorithm, and the calls that engines receive."""
 
 import pytest
 
@@ -9,7 +9,7 @@ ENGINE = "support.quick_engine:QuickEngine"
 
 
 class EachBatchTwice(SampleSource):
-    """Trains on every batch in two iterations."""
+    """A sample source that returns every batch in two iterations."""
 
     def __init__(self, source):
         self._source, self._kept = source, None
@@ -32,7 +32,7 @@ class EachBatchTwice(SampleSource):
 
 
 class ReplayGiGPO(GiGPO):
-    """As a user overrides the seam between sampling and training."""
+    """A user's subclass that overrides how batches reach training."""
 
     def make_sample_source(self):
         return EachBatchTwice(super().make_sample_source())
@@ -61,7 +61,7 @@ def test_a_subclass_decides_where_batches_come_from(build, config, tmp_path):
     assert tasks_of(first) == [f"{group}-{member}" for group in (0, 1) for member in range(4)]
     assert tasks_of(third) == [f"{group}-{member}" for group in (2, 3) for member in range(4)]
 
-    # Its state is part of a checkpoint.
+    # The state of the source is part of a checkpoint.
     algorithm.save_to_path(str(tmp_path))
     restored = build(config.copy(copy_frozen=False))
     restored.restore_from_path(str(tmp_path))
@@ -105,7 +105,7 @@ def test_one_runner_plays_training_and_evaluation_at_once(build, config):
 
 @pytest.fixture
 def sharing(build, config):
-    """An Algorithm whose engine shares its GPU with the Learner; there is none, so it is told."""
+    """Build an Algorithm whose engine believes that it shares a GPU with the Learner."""
     algorithm = build(config)
     inference = algorithm.settings.inference.model_copy(update={"share_gpu": True})
     algorithm.settings = algorithm.settings.model_copy(update={"inference": inference})
@@ -113,7 +113,7 @@ def sharing(build, config):
 
 
 def calls_of(engine):
-    """What the engine was told, prompts in a row as one."""
+    """Return the calls that the engine received, with repeated ones merged."""
     calls = engine.calls
     return [call for n, call in enumerate(calls) if n == 0 or call != calls[n - 1]]
 

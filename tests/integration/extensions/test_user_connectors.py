@@ -1,4 +1,4 @@
-"""A user's connector in each of the three pipelines has its effect and displaces none of ours."""
+"""A user's connector works in each of the three pipelines and displaces none of ours."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from rllib_gigpo.models.tokenizer import load_tokenizer
 
 
 class ShoutTheObservation(ConnectorV2):
-    """Env-to-module: changes the newest observation before it becomes a prompt."""
+    """An env-to-module connector that changes the newest observation before it is a prompt."""
 
     def __call__(self, *, batch, episodes, **kwargs):
         for episode in episodes:
@@ -20,7 +20,7 @@ class ShoutTheObservation(ConnectorV2):
 
 
 class AlwaysGoLeft(ConnectorV2):
-    """Module-to-env: replaces what the model said."""
+    """A module-to-env connector that replaces the model's response."""
 
     def __init__(self, tokenizer, **kwargs):
         super().__init__(**kwargs)
@@ -36,7 +36,7 @@ class AlwaysGoLeft(ConnectorV2):
 
 
 class RewardByMember(ConnectorV2):
-    """Learner: the k-th member of a group gets the reward k for its first step."""
+    """A Learner connector that gives the k-th member of a group the reward k in its first step."""
 
     def __call__(self, *, batch, episodes, **kwargs):
         for episode in episodes:
@@ -47,7 +47,7 @@ class RewardByMember(ConnectorV2):
 
 @pytest.fixture
 def config(corridor_config, tiny_folder):
-    """Everybody walks left, so that all members of a group earn the same; no entropy bonus."""
+    """Make a config in which all episodes go left and earn the same; without entropy bonus."""
     tokenizer = load_tokenizer(tiny_folder)
     return corridor_config(entropy_coeff=0.0).env_runners(
         env_to_module_connector=lambda env, spaces, device: ShoutTheObservation(),
@@ -64,7 +64,7 @@ def test_pieces_in_the_runners_pipelines_change_prompts_and_actions(build, confi
         assert "YOU STAND AT DOOR" in records[0].prompt_text
         assert {record.action_text for record in records} == {"go left"}
     assert result["env_runners"]["format_valid_rate"] == 1.0
-    # Equal episodes: without a piece of the user in the Learner's pipeline nothing is learnt.
+    # The episodes are equal, so without a user's Learner connector there is nothing to learn.
     np.testing.assert_array_equal(batch[columns.ADVANTAGES], 0.0)
     assert result["learners"]["default_policy"]["grad_norm"] == 0.0
 
