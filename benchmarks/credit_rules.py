@@ -1,10 +1,10 @@
-"""What each credit rule costs, on a real batch of the main job: a row, and of the iteration.
+"""Time every credit rule on a real batch of the main job, per row and as a share of the iteration.
 
     python benchmarks/credit_rules.py
 
-One iteration of the main job is sampled and trained on. Every rule then gives credit to its batch,
-many times. The advantage step is the rule and, for rules that compare states, the grouping of
-anchors. For ppo the critic is not in it: benchmarks/critic.py measures that.
+The command trains two iterations of the main job; every rule then gives credit to the batch of the
+second, many times. The advantage step is the rule plus, for rules that compare states, the grouping
+of anchors. ppo is timed without its critic, which benchmarks/critic.py measures.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import Figure, add_figures_option, result_figures, write_figures
 
 from rllib_gigpo import columns
 from rllib_gigpo.credit.anchors import exact_anchor_groups
@@ -29,24 +30,24 @@ EXPERIMENT = (
 PHASES = ("sample_s", "credit_s", "learn_s", "sync_s")
 
 
-def real_batch(experiment: Path) -> tuple[dict[str, Any], float]:
-    """The columns of one iteration's batch, and the iteration's seconds."""
+def real_batch(experiment: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return the columns of one iteration's batch, and the seconds of its phases."""
     import ray
 
     from rllib_gigpo.cli.experiment import load_experiment
 
     ray.init(include_dashboard=False, log_to_driver=False)
     algorithm = load_experiment(experiment).config.build_algo()
-    algorithm.train()  # the first one warms everything up
+    algorithm.train()  # warm-up
     result = algorithm.train()
     batch = dict(algorithm.last_batch)
     algorithm.stop()
     ray.shutdown()
-    return batch, sum(result["timers"][phase] for phase in PHASES)
+    return batch, {phase: result["timers"][phase] for phase in PHASES}
 
 
 def median_s(action: Callable[[], Any], repeats: int) -> float:
-    """Median seconds of ``action``, after one call that is not counted."""
+    """Return the median seconds of ``action``, after one untimed call."""
     seconds = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
@@ -70,7 +71,7 @@ def measure(
     results = {}
     for name in RULES.known:
         rule = make_rule(name)
-        rule_s = median_s(lambda: rule(batch), repeats)  # noqa: B023 - called at once
+        rule_s = median_s(lambda: rule(batch), repeats)  # noqa: B023 - called before the next iteration
         total_s = rule_s + (anchors_s if columns.ANCHOR_GROUP_IDS in rule.needs else 0.0)
         results[name] = {
             "rule_us_per_row": 1e6 * rule_s / num_rows,
@@ -80,14 +81,40 @@ def measure(
     return results
 
 
+def figures_of(
+    num_rows: int,
+    phases: Mapping[str, float],
+    results: Mapping[str, Mapping[str, float]],
+    repeats: int,
+) -> list[Figure]:
+    """Make the figures of the batch and of every rule."""
+    largest = max(row["total_us_per_row"] for row in results.values())
+    batch = {
+        "num_rows": num_rows,
+        "pipeline_s": phases["credit_s"],
+        "iteration_s": sum(phases.values()),
+        "slowest_rule_ms": num_rows * largest / 1e3,
+    }
+    figures = result_figures("credit_rules", batch)
+    for name, row in results.items():
+        values = {
+            "us_per_row": row["rule_us_per_row"],
+            "us_per_row_with_anchors": row["total_us_per_row"],
+        }
+        figures += result_figures(f"credit_rules/{name}", values, n=repeats)
+    return figures
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_figures_option(parser)
     parser.add_argument("--experiment", type=Path, default=EXPERIMENT)
     parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    batch, iteration_s = real_batch(args.experiment)
+    batch, phases = real_batch(args.experiment)
+    iteration_s = sum(phases.values())
     num_rows = len(batch[columns.REWARDS])
     results = measure(batch, iteration_s, args.repeats)
     print(f"{num_rows} rows, iteration of {iteration_s:.1f} s")
@@ -100,6 +127,8 @@ def main() -> None:
     if args.json:
         record = {"num_rows": num_rows, "iteration_s": iteration_s, "rules": results}
         args.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    if args.figures:
+        write_figures(figures_of(num_rows, phases, results, args.repeats))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Every environment without an LLM: steps/s, reset time, memory, and how often anchors recur.
+"""Measure every environment without an LLM: steps/s, reset time, memory and recurring anchors.
 
     python benchmarks/environments.py
     python benchmarks/environments.py --only Corridor-v0 TextWorld-v0 --json environments.json
     python benchmarks/environments.py --trained results/learning results/sokoban
 
-Groups of episodes of one task are played at random and by the expert: what recurs within a group is
-what GiGPO can compare. Where an environment lists no actions, random play is random letters, and
-its recurrence is left out. For trained play, name folders of `learning.py`: the last iterations of
-its GiGPO runs are read, and the environment is played with the settings that it was trained with.
-Environments whose backend is missing are left out.
+Groups of episodes of one task are played at random and by the expert; GiGPO can compare the states
+that recur within a group. If an environment lists no actions, random play is random letters, and
+its recurrence is left out. ``--trained`` names output folders of `learning.py`: the recurrence of
+trained play comes from the last iterations of their GiGPO runs, and the environment is played with
+the settings of those runs. Environments whose backend is missing are left out.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gymnasium
+from figures import Figure, add_figures_option, result_figures, write_figures
 from learning import WINDOW
 
 from rllib_gigpo.envs import CATALOGUE
@@ -42,13 +43,13 @@ NUM_COPIES = 8
 
 
 def a_mixture() -> dict[str, Any]:
-    """Half corridors, half lakes."""
+    """Return the config of a mixture, half corridors and half lakes."""
     names = ("Corridor-v0", "FrozenLake-v0")
     return {"parts": [{"env": f"rllib_gigpo.envs:{name}"} for name in names]}
 
 
 def a_generated_game() -> dict[str, Any]:
-    """A Z-machine file for Jericho, which comes with none."""
+    """Return the config of Jericho with a generated Z-machine file; Jericho ships none."""
     return {"game_file": str(game_file(GameSpec.create("coin_collector", {"level": 5}), 0))}
 
 
@@ -61,34 +62,39 @@ CONFIGS: dict[str, Callable[[], dict[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How an environment is played, and what its trained agents did."""
+    """The config of an environment, and the recurrence of its trained play."""
 
     env_config: Mapping[str, Any] = field(default_factory=dict)
     max_steps: int = 50
     recurring_trained: float | None = None
+    num_runs: int = 0  # behind recurring_trained
 
 
 def trained_settings(folders: Iterable[Path]) -> dict[str, Setting]:
     """Read the settings and the recurrence of trained play, by environment id.
 
     Args:
-        folders: Where ``learning.py`` left its records.
+        folders: Output folders of ``learning.py``.
+
+    Raises:
+        SystemExit: A folder has no record of a GiGPO run.
     """
     settings = {}
     for folder in folders:
         records = [json.loads(file.read_text()) for file in sorted(folder.glob("gigpo_seed*.json"))]
         if not records:
-            raise SystemExit(f"{folder}: no gigpo_seed*.json; benchmarks/learning.py writes them.")
+            raise SystemExit(f"{folder} has no gigpo_seed*.json; run benchmarks/learning.py first.")
         settings[records[0]["environment"]] = Setting(
             env_config=records[0]["env_config"],
             max_steps=records[0]["max_episode_steps"],
             recurring_trained=statistics.fmean(map(recurring_at_the_end, records)),
+            num_runs=len(records),
         )
     return settings
 
 
 def recurring_at_the_end(record: Mapping[str, Any]) -> float:
-    """Return the share of rows in anchor groups of at least two, in a run's last iterations."""
+    """Return the share of rows in anchor groups of two or more, in a run's last iterations."""
     sizes = [
         (size, count)
         for iteration in record["iterations"][-WINDOW:]
@@ -99,13 +105,13 @@ def recurring_at_the_end(record: Mapping[str, Any]) -> float:
 
 
 def measure(entry: EnvEntry, setting: Setting, args: argparse.Namespace) -> dict[str, float | None]:
-    """Play one environment."""
+    """Measure one environment."""
 
     def make(**others: Any) -> gymnasium.Env:
         return gymnasium.make(entry.id, disable_env_checker=True, **setting.env_config | others)
 
     env = make()
-    env.reset(seed=0)  # what the first use generates or loads is not counted
+    env.reset(seed=0)  # generates or loads what the first use needs, untimed
     at_random = groups(env, random_policy, setting.max_steps, args)
     env.close()
     episodes = [episode for group in at_random.values() for episode in group]
@@ -126,7 +132,7 @@ def measure(entry: EnvEntry, setting: Setting, args: argparse.Namespace) -> dict
 
 
 def lists_actions(episodes: Iterable[Episode]) -> bool:
-    """Whether the environment names admissible actions, so that random play means something."""
+    """Return whether the environment lists its actions; otherwise random play is meaningless."""
     return any(turn.info.get(ADMISSIBLE_ACTIONS) for episode in episodes for turn in episode.turns)
 
 
@@ -152,9 +158,31 @@ def groups(
     }
 
 
+def figures_of(
+    results: Mapping[str, Mapping[str, float | None]],
+    num_episodes: int,
+    num_runs: Mapping[str, int],
+) -> Iterator[Figure]:
+    """Yield the figures of all environments.
+
+    Args:
+        results: What `measure` found, by name of the environment.
+        num_episodes: Number of episodes of random play, and of the expert.
+        num_runs: Number of training runs behind the recurrence of trained play, by name.
+    """
+    for name, row in results.items():
+        measured = {key: value for key, value in row.items() if value is not None}
+        trained = measured.pop("recurring_trained", None)
+        prefix = f"environments/{name}"
+        yield from result_figures(prefix, measured, n=num_episodes)
+        if trained is not None:
+            yield from result_figures(prefix, {"recurring_trained": trained}, n=num_runs[name])
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_figures_option(parser)
     parser.add_argument("--only", nargs="+", choices=[entry.name for entry in CATALOGUE])
     parser.add_argument("--num-tasks", type=int, default=4)
     parser.add_argument("--group-size", type=int, default=8)
@@ -165,20 +193,24 @@ def main() -> None:
     heads = "steps/s | reset, ms | MB a copy | recurring: random | expert | trained"
     print(f"| environment | {heads} |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    results = {}
+    results, num_runs = {}, {}
     for entry in CATALOGUE:
         if (args.only and entry.name not in args.only) or not entry.is_installed:
             continue
         setting = settings.get(entry.id) or Setting(CONFIGS.get(entry.name, dict)())
         row = results[entry.name] = measure(entry, setting, args)
+        num_runs[entry.name] = setting.num_runs
         print(f"| `{entry.name}` | " + " | ".join(cells(row)) + " |", flush=True)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if args.figures:
+        num_episodes = args.num_tasks * args.group_size
+        write_figures(list(figures_of(results, num_episodes, num_runs)))
 
 
 def cells(row: dict[str, float | None]) -> list[str]:
-    """Lay out one row of the table."""
+    """Lay out the cells of one row."""
     formats = {
         "steps_per_s": "{:,.0f}",
         "reset_ms": "{:.1f}",

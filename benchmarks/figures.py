@@ -1,17 +1,21 @@
-"""The file of measured figures: one line a figure, written by the benchmark that measured it."""
+"""Read and write docs/results/figures.json: one line per measured figure."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "docs" / "results" / "figures.json"
+RESULTS_ISSUE = 12  # the issue that asks for the figures of docs/results/*.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,10 @@ class Figure:
 
     Attributes:
         issue: The issue that asks for it.
-        name: As the issue names it.
-        value: What was measured; shares as fractions.
-        target: What was asked for, such as "<= 3"; None for no target.
-        n: How many measurements the value is made of.
+        name: Unique within the issue; parts are separated by slashes.
+        value: The measured value; shares are fractions.
+        target: The required value, such as "<= 3"; None if there is no target.
+        n: Number of measurements behind the value.
     """
 
     issue: int
@@ -33,13 +37,52 @@ class Figure:
     n: int = 1
 
 
+def result_figures(
+    prefix: str,
+    values: Mapping[str, float],
+    *,
+    targets: Mapping[str, str] | None = None,
+    n: int = 1,
+) -> list[Figure]:
+    """Make one figure ``prefix/name`` of each value.
+
+    Args:
+        prefix: First part of all names.
+        values: Value by name.
+        targets: Target by name, for the values that have one.
+        n: Number of measurements behind each value.
+    """
+    targets = targets or {}
+    return [
+        Figure(RESULTS_ISSUE, f"{prefix}/{name}", value, targets.get(name), n)
+        for name, value in values.items()
+    ]
+
+
+def slug(text: str) -> str:
+    """Turn a label into part of a name: "gigpo, F = std" becomes "gigpo_f_std"."""
+    return re.sub(r"[^a-z0-9.]+", "_", text.lower()).strip("_")
+
+
+def add_figures_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--figures``; if it is set, the benchmark calls `write_figures`."""
+    parser.add_argument(
+        "--figures", action="store_true", help="write the figures to docs/results/figures.json"
+    )
+
+
+def read_figures() -> list[dict[str, Any]]:
+    """Return the lines of the file: the fields of `Figure`, commit, cpu and command."""
+    lines: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.is_file() else []
+    return lines
+
+
 def write_figures(figures: Sequence[Figure]) -> None:
-    """Put figures into the file, in the place of older ones of the same issue and name."""
-    known = json.loads(FILE.read_text()) if FILE.is_file() else []
+    """Write figures to the file; each replaces an older one of the same issue and name."""
     fresh = {(one.issue, one.name) for one in figures}
-    lines = [line for line in known if (line["issue"], line["name"]) not in fresh]
-    where = {"commit": _commit(), "cpu": _cpu(), "command": " ".join(["python", *sys.argv])}
-    lines += [asdict(one) | where for one in figures]
+    lines = [line for line in read_figures() if (line["issue"], line["name"]) not in fresh]
+    origin = {"commit": _commit(), "cpu": _cpu(), "command": " ".join(["python", *sys.argv])}
+    lines += [asdict(one) | origin for one in figures]
     lines.sort(key=lambda line: (line["issue"], line["name"]))
     FILE.parent.mkdir(parents=True, exist_ok=True)
     FILE.write_text("[\n" + ",\n".join(json.dumps(line) for line in lines) + "\n]\n")

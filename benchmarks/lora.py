@@ -1,10 +1,11 @@
-"""LoRA's two ways to the engine: merged weights, and adapters that vLLM adds to its activations.
+"""Compare LoRA's two weight updates: merged weights, and adapters that vLLM applies itself.
 
     python benchmarks/lora.py --model tiny
     python benchmarks/lora.py --model 50m --repeats 3
 
-For each: bytes of an update, seconds to export it from the Learner's model and to load it into
-vLLM, and tokens/s of 64 answers after it. Both engines live in one process and take turns.
+For each, the command measures the bytes of an update, the seconds to export it from the Learner's
+model and to load it into vLLM, and the tokens/s of the next 64 answers. Both engines run in one
+process and take turns.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
-from rollout import SIZES, make_model
+from figures import Figure, add_figures_option, result_figures, write_figures
+from rollout import PARAMETERS, SIZES, make_model
 
 from rllib_gigpo.engines import EngineSettings, GenerationRequest, SamplingSettings, make_engine
 from rllib_gigpo.engines.inference_engine import InferenceEngine
@@ -35,20 +37,20 @@ PROMPT_TOKENS, RESPONSE_TOKENS = 128, 32
 
 @dataclass
 class Side:
-    """One way, with its engine."""
+    """A kind of update with its engine."""
 
     module: CausalLMModule
     engine: InferenceEngine
 
     def update(self, version: int) -> tuple[dict[str, float], int]:
-        """Export and load once: seconds of each, bytes."""
+        """Export and load once; return the seconds of each, and the bytes."""
         weights, export_s = timed(lambda: list(self.module.weights()))
         _, load_s = timed(lambda: self.engine.load_weights(weights, version))
         return {"export_s": export_s, "load_s": load_s}, sum(t.nbytes for _, t in weights)
 
 
 def make_side(folder: str, sync: str, rank: int) -> Side:
-    """The Learner's module and the engine of one way."""
+    """Build the Learner's module and the engine of one kind of update."""
     lora = LoraSettings(rank=rank, alpha=rank, sync=sync)
     space = gymnasium.spaces.Text(10)
     module = CausalLMModule(
@@ -71,7 +73,7 @@ def make_side(folder: str, sync: str, rank: int) -> Side:
 
 
 def requests(repeat: int) -> list[GenerationRequest]:
-    """Prompts that no repeat shares, so that no prefix is cached."""
+    """Draw prompts that differ between repeats, so no prefix is cached."""
     rng = np.random.default_rng(repeat)
     prompts = rng.integers(3, 100, size=(NUM_REQUESTS, PROMPT_TOKENS)).tolist()
     sampling = SamplingSettings(max_tokens=RESPONSE_TOKENS)
@@ -81,14 +83,14 @@ def requests(repeat: int) -> list[GenerationRequest]:
 
 
 def timed(action: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what ``action`` returns, and its seconds."""
+    """Return the result of ``action``, and its seconds."""
     start = time.perf_counter()
     result = action()
     return result, time.perf_counter() - start
 
 
 def measure(model: str, *, rank: int, repeats: int) -> dict[str, dict[str, float]]:
-    """Medians of both ways, which take turns; the first round is not counted."""
+    """Return the medians of both kinds, which take turns; the first round is not counted."""
     samples: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     num_bytes: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -112,9 +114,30 @@ def measure(model: str, *, rank: int, repeats: int) -> dict[str, dict[str, float
     }
 
 
+def figures_of(model: str, results: dict[str, dict[str, float]], repeats: int) -> Iterator[Figure]:
+    """Yield the figures of both kinds of update, and those that compare them."""
+    prefix = f"lora/{PARAMETERS[model]}"
+    for sync, row in results.items():
+        values = {
+            "megabytes": row["megabytes"],
+            "export_ms": 1e3 * row["export_s"],
+            "load_ms": 1e3 * row["load_s"],
+            "tokens_per_s": row["tokens_per_s"],
+        }
+        yield from result_figures(f"{prefix}/{sync}", values, n=repeats)
+    merged, adapter = results["merged"], results["adapter"]
+    saved_s = sum(merged[name] - adapter[name] for name in ("export_s", "load_s"))
+    comparison = {
+        "adapter_saves_ms": 1e3 * saved_s,
+        "merged_over_adapter_tokens": merged["tokens_per_s"] / adapter["tokens_per_s"],
+    }
+    yield from result_figures(prefix, comparison, n=repeats)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_figures_option(parser)
     parser.add_argument("--model", choices=SIZES, default="tiny")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=5)
@@ -129,6 +152,8 @@ def main() -> None:
         )
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if args.figures:
+        write_figures(list(figures_of(args.model, results, args.repeats)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Differences paired by seed, with their 95 % interval."""
+"""Differences of runs paired by seed, with their 95 % interval."""
 
 from __future__ import annotations
 
@@ -16,23 +16,30 @@ class PairedDifference:
     mean: float
     low: float
     high: float
+    num_pairs: int
 
     @property
     def is_shown(self) -> bool:
-        """Whether the interval leaves 0 out."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
+
+    def values(self, name: str) -> dict[str, float]:
+        """Return mean and bounds as ``name``, ``name_low`` and ``name_high``."""
+        return {name: self.mean, f"{name}_low": self.low, f"{name}_high": self.high}
 
 
 def paired_difference(values: Sequence[float], others: Sequence[float]) -> PairedDifference:
-    """Compare runs of equal seeds, ``values`` less ``others``.
+    """Return ``values`` minus ``others``, which have the same seeds in the same order.
 
     Raises:
-        ValueError: Fewer than two pairs, or unequal numbers.
+        ValueError: There are fewer than two pairs, or the numbers of values differ.
     """
     differences = [value - other for value, other in zip(values, others, strict=True)]
     if len(differences) < 2:
-        raise ValueError(f"an interval needs two pairs of runs or more, got {len(differences)}")
+        raise ValueError(
+            f"an interval needs two pairs of runs or more, got {len(differences)}; add seeds"
+        )
     mean = statistics.fmean(differences)
     error = statistics.stdev(differences) / len(differences) ** 0.5
     half = float(stats.t.ppf(0.975, len(differences) - 1)) * error
-    return PairedDifference(mean, mean - half, mean + half)
+    return PairedDifference(mean, mean - half, mean + half, len(differences))

@@ -1,13 +1,14 @@
-"""Rollout: `GroupEnvRunner` against the bare engine, and against a lock-step loop.
+"""Time `GroupEnvRunner` against the bare engine, and against a lock-step loop.
 
     python benchmarks/rollout.py engine --model tiny
     python benchmarks/rollout.py engine --model 50m --steps 4 --repeats 3
     python benchmarks/rollout.py barrier
 
-"engine": tokens/s of `GroupEnvRunner.sample` with an instant environment, over the engine alone
-given the very same requests (same prompts, same seeds, 64 at a time). "barrier": seconds for 64
-episodes of 10 steps with log-normal step times, against a loop that waits for everybody at every
-step, over the same engine and the same workers. Both sides run alternately in one process.
+"engine" compares the tokens/s of `GroupEnvRunner.sample` with an instant environment to those of
+the engine alone on the same requests (same prompts, same seeds, 64 at a time). "barrier" compares
+the seconds for 64 episodes of 10 steps, with log-normal step times, to a loop that waits for all
+episodes at every step, with the same engine and the same workers. Both sides take turns in one
+process. The figures of "engine" are those of ``--runs`` whole runs.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tempfile
 import time
 import zlib
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import ray
+from figures import Figure, add_figures_option, result_figures, write_figures
 
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.batch.group_task import GroupTask
@@ -41,26 +44,35 @@ SIZES = {
     "tiny": {"hidden_size": 96, "num_layers": 2, "num_heads": 3},
     "50m": {"hidden_size": 640, "num_layers": 10, "num_heads": 10},
 }
+# Names of the sizes in the figures.
+PARAMETERS = {"tiny": "0.3M", "50m": "50M"}
+TARGETS = {"tiny": ">= 0.6", "50m": ">= 0.9"}  # of the runner over the engine
+# Part of the runner's time -> file and name of the function that takes it.
+PROFILED = {
+    "vllm_step": ("llm_engine.py", "step"),
+    "prompts": ("render_prompt.py", "__call__"),
+    "submit": ("vllm_engine.py", "submit"),
+}
 WORDS = ["north", "south", "east", "west", "door", "room", "table", "lamp", "coin", "key", "open"]
 
 
 class InstantEnv(gym.Env):
-    """Answers at once with a new text of 53 words."""
+    """An environment that answers at once with a new text of 53 words."""
 
     def __init__(self, env_config: dict[str, Any]) -> None:
-        """``env_config["num_steps"]`` is the length of every episode."""
+        """Read the length of every episode from ``env_config["num_steps"]``."""
         self.observation_space = self.action_space = gym.spaces.Text(10_000)
         self._num_steps, self._num_words = env_config["num_steps"], 53
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict]:
-        """Begin the episode of ``seed``."""
+        """Start the episode of ``seed``."""
         super().reset(seed=seed)
         self._rng = np.random.default_rng(seed)
         self._step = 0
         return self._text(), {}
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict]:
-        """Count."""
+        """Count the step."""
         self._step += 1
         return self._text(), 0.0, self._step >= self._num_steps, False, {}
 
@@ -69,23 +81,23 @@ class InstantEnv(gym.Env):
 
 
 class SlowEnv(InstantEnv):
-    """Sleeps for a log-normal time at each step: median 20 ms, 99th percentile 1 s.
+    """An environment that sleeps at each step: log-normal, median 20 ms, 99th percentile 1 s.
 
-    The time is drawn from the step and the action. The members of a group therefore differ
-    in their times, as they do in their answers, while the same rollout takes the same times again.
+    The step and the action determine the time. Members of a group, whose answers differ, therefore
+    sleep for different times, while a repeated rollout sleeps for the same times.
     """
 
     _SIGMA = math.log(1.0 / 0.020) / 2.3263478740408408
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict]:
-        """Sleep, then count."""
+        """Sleep, then count the step."""
         drawn = np.random.default_rng([zlib.crc32(action.encode()), self._step])
         time.sleep(float(drawn.lognormal(math.log(0.020), self._SIGMA)))
         return super().step(action)
 
 
 def make_model(folder: Path, size: str) -> None:
-    """A randomly initialised model of the given size."""
+    """Save a randomly initialized model of the given size."""
     tokenizer = build_tokenizer([" ".join(WORDS)] * 8, vocab_size=1024)
     model = build_model(tokenizer, max_position_embeddings=1024, seed=0, **SIZES[size])
     model.save_pretrained(folder)
@@ -96,7 +108,7 @@ def make_model(folder: Path, size: str) -> None:
 def make_runner(
     folder: Path, *, env: type, num_steps: int, max_tokens: int, **env_runners: Any
 ) -> GroupEnvRunner:
-    """A runner outside of any Algorithm."""
+    """Build a runner without an Algorithm."""
     config = (
         GiGPOConfig()
         .environment(env, env_config={"num_steps": num_steps})
@@ -111,12 +123,12 @@ def make_runner(
 
 
 def one_group(max_tokens: int) -> GroupTask:
-    """As many episodes of one task as run at a time."""
+    """Make a group of `CONCURRENCY` episodes, which all run at the same time."""
     return GroupTask(0, 0, CONCURRENCY, SamplingSettings(max_tokens=max_tokens))
 
 
 class RecordingModule:
-    """Notes every request on its way to the engine."""
+    """An engine module that records every request."""
 
     def __init__(self, module: Any) -> None:
         """Wrap ``module``."""
@@ -124,22 +136,22 @@ class RecordingModule:
         self.requests: list[GenerationRequest] = []
 
     def submit(self, requests: list[GenerationRequest]) -> None:
-        """Note and pass on."""
+        """Record the requests and pass them on."""
         self.requests.extend(requests)
         self._module.submit(requests)
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the module's."""
+        """Get everything else from the module."""
         return getattr(self._module, name)
 
 
 def forget_prompts(engine: Any) -> None:
-    """Empty the prefix cache, which would serve the prompts of the repetition before."""
+    """Empty the prefix cache, which holds the prompts of the previous repeat."""
     engine._running().reset_prefix_cache()
 
 
 def bare_engine(engine: Any, requests: list[GenerationRequest]) -> int:
-    """Keep ``CONCURRENCY`` of ``requests`` in the engine until all are done; response tokens."""
+    """Keep `CONCURRENCY` requests in the engine until all are done; count the response tokens."""
     waiting, num_running, num_tokens = deque(requests), 0, 0
     while waiting or num_running:
         room = min(CONCURRENCY - num_running, len(waiting))
@@ -153,7 +165,7 @@ def bare_engine(engine: Any, requests: list[GenerationRequest]) -> int:
 
 
 def measure_engine(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Tokens/s of the runner over those of the engine alone, for short and long answers."""
+    """Measure the runner over the engine alone, for short and long answers."""
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         make_model(Path(folder), arguments.model)
@@ -189,8 +201,7 @@ def _measure_length(folder: Path, max_tokens: int, arguments: argparse.Namespace
             bare_rates.append(num_tokens / bare_s)
             ratios.append(bare_s / runner_s)
     prompt_tokens = statistics.mean(len(request.prompt_token_ids) for request in requests)
-    if arguments.profile:
-        _profile(runner, task)
+    profiled = _profile(runner, task) if arguments.profile else {}
     runner.stop()
     return {
         "model": arguments.model,
@@ -202,17 +213,32 @@ def _measure_length(folder: Path, max_tokens: int, arguments: argparse.Namespace
         "ratio": statistics.median(ratios),
         "ratio_min": min(ratios),
         "ratio_max": max(ratios),
+        "profile": profiled,
     }
 
 
-def _profile(runner: GroupEnvRunner, task: GroupTask) -> None:
+def _profile(runner: GroupEnvRunner, task: GroupTask) -> dict[str, float]:
     profile = cProfile.Profile()
     profile.runcall(runner.sample_groups, [task])
-    pstats.Stats(profile).sort_stats("cumulative").print_stats(45)
+    stats = pstats.Stats(profile)
+    stats.sort_stats("cumulative").print_stats(45)
+    return profile_shares(stats)
+
+
+def profile_shares(stats: pstats.Stats) -> dict[str, float]:
+    """Return the seconds of a profile, and the share of each of the `PROFILED` functions."""
+    seconds = dict.fromkeys(PROFILED, 0.0)
+    for (file, _, function), (_, _, _, cumulative, _) in stats.stats.items():  # type: ignore[attr-defined]
+        for part, place in PROFILED.items():
+            if (Path(file).name, function) == place:
+                seconds[part] += cumulative
+    total: float = stats.total_tt  # type: ignore[attr-defined]
+    shares = {f"{part}_share": part_s / total for part, part_s in seconds.items()}
+    return {"seconds": total} | shares
 
 
 def measure_barrier(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of a lock-step loop over those of the runner, same engine, same workers."""
+    """Measure a lock-step loop over the runner, with the same engine and workers."""
     with tempfile.TemporaryDirectory() as folder:
         make_model(Path(folder), "tiny")
         ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False)
@@ -248,7 +274,7 @@ def measure_barrier(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def lock_step(runner: GroupEnvRunner, task: GroupTask) -> None:
-    """The reference systems' loop: prompt all, wait for all answers, step all, wait for all."""
+    """Run the reference systems' loop: prompt all, wait for all, step all, wait for all."""
     rollout = runner._new_rollout()
     envs = rollout._envs
     rollout.start([task])
@@ -266,7 +292,7 @@ def lock_step(runner: GroupEnvRunner, task: GroupTask) -> None:
 
 
 def _answer_all(rollout: Any) -> None:
-    """Take every answer of the engine before any environment is stepped."""
+    """Take all answers of the engine, then step the environments."""
     envs, held = rollout._envs, _Held()
     rollout._envs = held
     while rollout._in_engine:
@@ -277,7 +303,7 @@ def _answer_all(rollout: Any) -> None:
 
 
 class _Answered:
-    """A pool whose answers are all there."""
+    """A pool that has all its answers."""
 
     def __init__(self, events: list[Any]) -> None:
         self._events = events
@@ -287,7 +313,7 @@ class _Answered:
 
 
 class _Held:
-    """A pool that keeps the steps for later."""
+    """A pool that only records the steps."""
 
     def __init__(self) -> None:
         self.steps: list[tuple[int, Any]] = []
@@ -299,22 +325,65 @@ class _Held:
 MEASURES = {"engine": measure_engine, "barrier": measure_barrier}
 
 
+def engine_figures(runs: Sequence[dict[int, dict[str, Any]]], repeats: int) -> Iterator[Figure]:
+    """Yield the figures of "engine": the worst and best run, and the range of all repeats."""
+    for max_tokens, first in runs[0].items():
+        rows = [run[max_tokens] for run in runs]
+        prefix = f"rollout/{PARAMETERS[first['model']]}/{max_tokens}"
+        values = {
+            "runner_over_engine": min(row["ratio"] for row in rows),
+            "runner_over_engine_best_run": max(row["ratio"] for row in rows),
+            "runner_over_engine_min": min(row["ratio_min"] for row in rows),
+            "runner_over_engine_max": max(row["ratio_max"] for row in rows),
+        }
+        targets = {"runner_over_engine": TARGETS[first["model"]]}
+        yield from result_figures(prefix, values, targets=targets, n=len(runs) * repeats)
+        tokens = {"prompt_tokens_mean": first["prompt_tokens_mean"]}
+        yield from result_figures(prefix, tokens, n=first["num_requests"])
+        yield from result_figures(f"{prefix}/profile", first["profile"])
+
+
+def barrier_figures(row: dict[str, Any], repeats: int) -> list[Figure]:
+    """Make the figures of "barrier"."""
+    values = {
+        "lock_step_over_runner": row["ratio"],
+        "lock_step_over_runner_min": row["ratio_min"],
+        "lock_step_over_runner_max": row["ratio_max"],
+    }
+    targets = {"lock_step_over_runner": ">= 1.5"}
+    return result_figures("rollout/barrier", values, targets=targets, n=repeats)
+
+
+def figures_of(runs: Sequence[dict[str, Any]], repeats: int) -> Iterator[Figure]:
+    """Yield the figures of all that was measured."""
+    if "engine" in runs[0]:
+        yield from engine_figures([run["engine"] for run in runs], repeats)
+    if "barrier" in runs[0]:
+        yield from barrier_figures(runs[-1]["barrier"], repeats)
+
+
 def main() -> None:
-    """Measure, print, and write JSON where asked."""
+    """Measure, print and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_figures_option(parser)
     parser.add_argument("what", nargs="?", choices=tuple(MEASURES), help="default: both")
     parser.add_argument("--model", choices=tuple(SIZES), default="tiny")
     parser.add_argument("--threads", type=int, default=16, help="threads per environment worker")
-    parser.add_argument("--steps", type=int, default=10, help="of every episode")
+    parser.add_argument("--steps", type=int, default=10, help="steps of every episode")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--runs", type=int, default=1, help="repeat everything")
+    parser.add_argument("--profile", action="store_true", help="print where the runner's time goes")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     chosen = [arguments.what] if arguments.what else list(MEASURES)
-    rows = {what: MEASURES[what](arguments) for what in chosen}
-    print(json.dumps(rows, indent=2))
+    runs = []
+    for _ in range(arguments.runs):
+        runs.append({what: MEASURES[what](arguments) for what in chosen})
+        print(json.dumps(runs[-1], indent=2))
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps(runs[-1], indent=2) + "\n", encoding="utf-8")
+    if arguments.figures:
+        write_figures(list(figures_of(runs, arguments.repeats)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How large the code of the settings is, and in how many places a setting's name stands.
+"""Measure the size of the settings' code, and how often the name of a setting occurs in it.
 
     python benchmarks/settings_size.py [--figures]
 
-``tests/test_structure.py`` holds the targets.
+``tests/config/test_sections.py`` checks the targets.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ import tokenize
 from collections import Counter
 from pathlib import Path
 
+from figures import Figure, add_figures_option, write_figures
+
 from rllib_gigpo.config.sections import SECTIONS
 from rllib_gigpo.reports.settings_table import setting_rows
 
 CONFIG = Path(__file__).parents[1] / "rllib_gigpo" / "config"
-# Not settings: numbers of publications, and RLlib's wiring of the parts.
+# Not settings: the numbers of presets, and the parts that RLlib builds from a config.
 _LEFT_OUT = ("presets.py", "rllib_parts.py")
 _DOCSTRING_OR_MESSAGE = ("f", '"""')
 
 
 def num_lines() -> int:
-    """Lines of all files that make up the settings, blank ones and docstrings included."""
+    """Count the lines of the settings' files, including blank lines and docstrings."""
     return sum(len(file.read_text().splitlines()) for file in _files())
 
 
 def occurrences_per_name(*, with_options: bool) -> float:
-    """How often a setting's name stands in that code on average: as a name, or as a whole string.
+    """Count how often a setting's name occurs on average, as a name or as a whole string.
 
     Args:
-        with_options: Whether the options of nested settings count as settings, such as kl.target.
+        with_options: Whether to include options of nested settings, such as kl.target.
     """
     rows = [row.name for section in SECTIONS.values() for row in setting_rows(section)]
     names = {name.rpartition(".")[2] for name in rows if with_options or "." not in name}
@@ -55,9 +57,9 @@ def _words(source: tokenize._Readable) -> list[str]:
 
 
 def main() -> None:
-    """Print the counts, and write them down if asked to."""
+    """Print the counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--figures", action="store_true", help="write docs/results/figures.json")
+    add_figures_option(parser)
     write = parser.parse_args().figures
     found = {
         "settings_code_lines": (num_lines(), "<= 840"),
@@ -67,8 +69,6 @@ def main() -> None:
     for name, (value, target) in found.items():
         print(f"{name:<32} {value:8.2f}  {target}")
     if write:
-        from figures import Figure, write_figures
-
         write_figures([Figure(11, name, value, target) for name, (value, target) in found.items()])
 
 

@@ -1,10 +1,10 @@
-"""Similar anchors against the same greedy loop over rapidfuzz's ratio with its score cut-off.
+"""Time similar anchors against the same greedy loop over rapidfuzz's ratio with its score cut-off.
 
     python benchmarks/similar_anchors.py --json results/bench/similar_anchors.json
 
-6,400 rows, 16 tasks of 400, texts of 300 to 1,500 characters, a number of distinct states a task;
-a quarter of the states are small edits of others. Both sides alternate in one process and must
-find the same clusters. ``difflib`` is timed on a sample of 200 rows.
+There are 16 tasks of 400 rows; texts have 300 to 1,500 characters, and a quarter of a task's
+distinct states are small edits of others. Both sides alternate in one process and must find the
+same clusters. ``difflib`` is timed on a sample of 200 rows.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import json
 import random
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import Figure, add_figures_option, result_figures, write_figures
 from rapidfuzz import fuzz
 
 from rllib_gigpo.credit.anchors import similar_anchor_groups
@@ -37,7 +39,7 @@ WORDS = _SENTENCES.split()
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is grouped: R texts with the task, trajectory and step of each."""
+    """R texts with the task, trajectory and step of each."""
 
     texts: list[str]
     groups: np.ndarray
@@ -45,7 +47,7 @@ class Rows:
     steps: np.ndarray
 
     def first(self, count: int) -> Rows:
-        """Take the first rows."""
+        """Return the first ``count`` rows."""
         return Rows(
             self.texts[:count],
             self.groups[:count],
@@ -55,19 +57,19 @@ class Rows:
 
 
 def make_rows(num_distinct: int, rng: random.Random) -> Rows:
-    """Draw texts; every state of a task is visited, the others are revisits."""
+    """Draw texts: every state of a task once, then revisits."""
     texts: list[str] = []
     for _ in range(NUM_TASKS):
         states = make_states(num_distinct, rng)
         visits = states + [rng.choice(states) for _ in range(ROWS_PER_TASK - num_distinct)]
         rng.shuffle(visits)
-        texts += [text[:50] + text[50:] for text in visits]  # new objects, hashed by nobody yet
+        texts += [text[:50] + text[50:] for text in visits]  # new objects without a cached hash
     rows = np.arange(NUM_TASKS * ROWS_PER_TASK)
     return Rows(texts, rows // ROWS_PER_TASK, rows // 50, rows % 50)
 
 
 def make_states(count: int, rng: random.Random) -> list[str]:
-    """Draw distinct texts, a quarter of them edits of others."""
+    """Draw distinct texts; a quarter of them are edits of others."""
     states = [make_text(rng.randint(300, 1500), rng) for _ in range(count)]
     for number in range(count // 4):
         edited = list(rng.choice(states))
@@ -78,12 +80,12 @@ def make_states(count: int, rng: random.Random) -> list[str]:
 
 
 def make_text(length: int, rng: random.Random) -> str:
-    """Draw words up to a length."""
+    """Draw a text of ``length`` characters."""
     return " ".join(rng.choices(WORDS, k=length // 2))[:length]
 
 
 def plain_loop(rows: Rows) -> list[int]:
-    """First fit against every founder of the task."""
+    """Put each text into the first cluster of its task whose founder is similar enough."""
     founders: dict[int, list[tuple[int, str]]] = {}
     labels: list[int] = []
     cutoff = 100 * THRESHOLD
@@ -100,14 +102,14 @@ def plain_loop(rows: Rows) -> list[int]:
 
 
 def ours(rows: Rows, ratio: str = "indel") -> np.ndarray:
-    """Group by the project's own code."""
+    """Group the rows with the project's code."""
     return similar_anchor_groups(
         rows.texts, rows.groups, rows.trajectories, rows.steps, threshold=THRESHOLD, ratio=ratio
     )
 
 
 def same_partition(labels: Any, others: Any) -> bool:
-    """Whether two labellings group the same rows."""
+    """Return whether two labellings group the same rows."""
     pairs = set(zip(list(labels), list(others), strict=True))
     return len(pairs) == len(set(labels)) == len(set(others))
 
@@ -142,9 +144,29 @@ def measure(num_distinct: int, repeats: int) -> dict[str, float]:
     }
 
 
+def figures_of(results: Sequence[dict[str, float]], repeats: int) -> list[Figure]:
+    """Make the figures of each number of distinct states."""
+    return [
+        figure
+        for row in results
+        for figure in result_figures(
+            f"similar_anchors/{row['distinct']}",
+            {
+                "loop_s": row["plain_s"],
+                "ours_s": row["ours_s"],
+                "loop_over_ours": row["ratio"],
+                "difflib_200_rows_s": row["difflib_200_rows_s"],
+            },
+            targets={"loop_over_ours": ">= 3"},
+            n=repeats,
+        )
+    ]
+
+
 def main() -> None:
     """Measure each number of distinct states."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_figures_option(parser)
     parser.add_argument("--distinct", type=int, nargs="+", default=list(DISTINCT))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
@@ -159,6 +181,8 @@ def main() -> None:
         )
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if arguments.figures:
+        write_figures(figures_of(results, arguments.repeats))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from figures import Figure, add_figures_option, write_figures
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = "rllib_gigpo"
 # Folder of the repository -> the package that it is installed as.
@@ -216,7 +218,7 @@ def main() -> None:
     """Print the measures, and write them if asked to."""
     parser = argparse.ArgumentParser(description=re.split(r"\n\n", __doc__ or "")[0])
     parser.add_argument("--against", metavar="COMMIT", help="measure this commit too")
-    parser.add_argument("--figures", action="store_true", help="write docs/results/figures.json")
+    add_figures_option(parser)
     options = parser.parse_args()
     found = {"": measure(ROOT)}
     if options.against:
@@ -226,8 +228,6 @@ def main() -> None:
         values = [f"{getattr(structure, name):g}" for structure in found.values()]
         print(f"{name:<24}", *(f"{value:>12}" for value in values))
     if options.figures:
-        from figures import Figure, write_figures
-
         write_figures(
             [
                 Figure(12, name + suffix, getattr(structure, name))

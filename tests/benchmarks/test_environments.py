@@ -23,7 +23,8 @@ def write_record(folder: Path, seed: int, sizes_of_iterations: list[list[list[in
 
 
 def test_trained_play_is_the_mean_of_the_last_iterations_of_the_runs(tmp_path):
-    # Sizes as [size, how many groups]: 6 rows of 8 lie in groups of at least two; then all of 4.
+    # [size, number of groups]: in the first run 6 of 8 rows are in groups of two or more, in the
+    # second all.
     write_record(tmp_path, 0, [[[1, 100]], *[[[1, 2], [3, 2]]] * environments.WINDOW])
     write_record(tmp_path, 1, [[[4, 1]]] * environments.WINDOW)
 

@@ -17,7 +17,7 @@ def test_the_maze_is_one_piece_and_walls_hold():
     for _ in range(world.num_cells):
         reached |= {int(cell) for start in reached for cell in world.next_cell[start]}
     assert reached == set(range(world.num_cells))
-    # The first cell is a corner: up and left lead nowhere.
+    # The first cell is a corner: moves up and left have no effect.
     assert world.next_cell[0, 0] == world.next_cell[0, 2] == 0
 
 
@@ -55,6 +55,6 @@ def test_only_missing_seeds_are_done(tmp_path, monkeypatch, capsys):
     gridworld.main([*options, "--seeds", "3"])
     assert done == [("gigpo", 0), ("gigpo", 1), ("grpo", 0), ("grpo", 1), ("gigpo", 2), ("grpo", 2)]
     assert len(json.loads((tmp_path / "gigpo.json").read_text())) == 3
-    # Paired by seed, the difference is 1 exactly.
+    # Paired by seed, the difference is exactly 1.
     assert "+1.000 [+1.000, +1.000]" in capsys.readouterr().out
     assert (tmp_path / "gridworld.png").is_file()

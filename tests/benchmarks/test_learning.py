@@ -40,7 +40,7 @@ def test_runs_are_summed_up_by_their_last_five_iterations():
     assert summary.final_success_mean == pytest.approx(0.9)
     # Unbiased: sqrt((0.1^2 + 0.1^2) / 1).
     assert summary.final_success_std == pytest.approx(0.02**0.5)
-    # Five iterations that begin with 0: 0.64 and 0.8.
+    # The first five iterations, which begin with 0, average 0.64 and 0.8.
     assert summary.iterations_to_goal_mean == pytest.approx((6 + 5) / 2)
     assert summary.test_success_mean == pytest.approx(0.7)
     assert summary.test_success_std == pytest.approx(0.02**0.5)

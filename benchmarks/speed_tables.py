@@ -1,0 +1,226 @@
+"""Tables of docs/results/speed.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from result_layout import Row, Table, facts, span
+
+# ---------------------------------------------------------------- environments
+
+ENVIRONMENTS = (
+    "Corridor-v0",
+    "Mixture-v0",
+    "TextWorld-v0",
+    "ALFWorld-v0",
+    "WebShop-v0",
+    "SearchQA-v0",
+    "Sokoban-v0",
+    "FrozenLake-v0",
+    "NumberLine-v0",
+    "EZPoints-v0",
+    "Points24-v0",
+    "Blackjack-v0",
+    "MiniGrid-v0",
+    "TextArena-v0",
+    "Gem-v0",
+    "Jericho-v0",
+    "ScienceWorld-v0",
+    "TextWorldExpress-v0",
+)
+ENVIRONMENT_TABLES = {
+    "environments": Table(
+        ("environment",),
+        {
+            "steps/s": "{steps_per_s:,.0f}",
+            "reset, ms": "{reset_ms:.1f}",
+            "MB a copy": "{copy_mb:.1f}",
+        },
+        [Row((f"`{name}`",), f"environments/{name}") for name in ENVIRONMENTS],
+    ),
+    "environment-facts": facts(
+        {
+            "ALFWorld without a library from a closed copy: MB a copy": (
+                "{environments/ALFWorld-v0/copy_mb_first_library_min:.0f} to"
+                " {environments/ALFWorld-v0/copy_mb_first_library_max:.0f}"
+            ),
+            "Steps/s in an earlier run of corridor, TextWorld, ALFWorld and FrozenLake": (
+                "{environments/earlier_run_over_this_min:.2g} to"
+                " {environments/earlier_run_over_this_max:.2g} times as many"
+            ),
+        }
+    ),
+}
+
+# ---------------------------------------------------------------- speed
+
+
+PARTS = {
+    "rollout": Table(
+        ("model", "response tokens"),
+        {
+            "runner / engine": ("{runner_over_engine:.2f} to {runner_over_engine_best_run:.2f}"),
+            "range of the repeats": span("runner_over_engine", ".2f"),
+            "target": "{runner_over_engine:target}",
+        },
+        [
+            Row((model, tokens), f"rollout/{model}/{tokens}")
+            for model in ("0.3M", "50M")
+            for tokens in ("5", "64")
+        ],
+    ),
+    "rollout-profile": Table(
+        (),
+        {
+            "seconds": "{seconds:.1f}",
+            "vLLM's step": "{vllm_step_share:.0%}",
+            "prompts": "{prompts_share:.0%}",
+            "submitting requests": "{submit_share:.0%}",
+        },
+        [Row((), "rollout/0.3M/5/profile")],
+    ),
+    "barrier": Table(
+        (),
+        {
+            "lock-step time / ours": "{lock_step_over_runner:.1f}",
+            "range": span("lock_step_over_runner", ".2f"),
+            "target": "{lock_step_over_runner:target}",
+        },
+        [Row((), "rollout/barrier")],
+    ),
+    "learner": Table(
+        ("model",),
+        {
+            "over bare": "{over_bare:.2f}",
+            "target": "{over_bare:target}",
+            "over padding each row to the longest": "{over_longest:.2f}",
+        },
+        [
+            Row(("hidden 128, 3 layers, 240 rows",), "learner/128x3_240_rows"),
+            Row(("hidden 256, 6 layers, 48 rows",), "learner/256x6_48_rows"),
+        ],
+    ),
+    "critic": Table(
+        ("critic",),
+        {
+            "time over GiGPO's": span("time_over_gigpo", ".2f"),
+            "state over GiGPO's": "{state_over_gigpo:.2f}",
+        },
+        [
+            Row(("ppo, head on the policy's trunk",), "critic/128x3_240_rows/ppo_head"),
+            Row(("ppo, a second model",), "critic/128x3_240_rows/ppo_model"),
+        ],
+    ),
+    "lora": Table(
+        ("model", "`sync`"),
+        {
+            "MB an update": "{megabytes:.3g}",
+            "export, ms": "{export_ms:.3g}",
+            "load into vLLM, ms": "{load_ms:.3g}",
+            "tokens/s": "{tokens_per_s:,.0f}",
+        },
+        [
+            Row((model, sync), f"lora/{model}/{sync}")
+            for model in ("0.3M", "50M")
+            for sync in ("merged", "adapter")
+        ],
+    ),
+    "lora-comparison": Table(
+        ("model",),
+        {
+            "the adapter saves, ms an update": "{adapter_saves_ms:.3g}",
+            "tokens/s, merged / adapter": "{merged_over_adapter_tokens:.1f}",
+        },
+        [Row((model,), f"lora/{model}") for model in ("0.3M", "50M")],
+    ),
+}
+
+# ---------------------------------------------------------------- speed of credit
+
+CREDIT_RULES = (
+    "gigpo",
+    "gigpo_verl_agent",
+    "grpo",
+    "rloo",
+    "reinforce_pp",
+    "step_reinforce",
+    "hgpo",
+    "anchor_gae",
+    "ppo",
+)
+
+CREDIT_TABLES = {
+    "credit": Table(
+        ("rows",),
+        {
+            "hashing": span("hashing_ms"),
+            "statistics": span("statistics_ms"),
+            "plain loop": span("plain_loop_ms"),
+            "loop / ours": span("plain_over_ours", ".1f"),
+            "target": "{plain_over_ours_min:target}",
+        },
+        [
+            Row(("6,400",), "credit/6400"),
+            Row(("100,000",), "credit/100000"),
+            Row(("1,000,000",), "credit/1000000", {"target": "-"}),
+        ],
+    ),
+    "credit-facts": Table(
+        ("",),
+        {"measured": "", "target": "-"},
+        [
+            Row(
+                ("time of 1,000,000 rows / time of 100,000",),
+                "credit",
+                {"measured": span("growth"), "target": "{growth_max:target}"},
+            ),
+            Row(
+                ("plain loop / a discarded version with C loops",),
+                "credit/discarded_c_loops",
+                {"measured": span("plain_over_ours")},
+            ),
+            Row(
+                ("ms that it saved an iteration of the main job",),
+                "credit/discarded_c_loops",
+                {"measured": "{saved_ms_at_900_rows:.1f}"},
+            ),
+        ],
+    ),
+    "credit-rules": Table(
+        ("rule",),
+        {
+            "µs a row": "{us_per_row:.2f}",
+            "with anchors": "{us_per_row_with_anchors:.2f}",
+        },
+        [
+            Row(
+                (f"{rule} (without its critic)" if rule == "ppo" else rule,), f"credit_rules/{rule}"
+            )
+            for rule in CREDIT_RULES
+        ],
+    ),
+    "credit-rules-facts": facts(
+        {
+            "rows of the batch": "{credit_rules/num_rows:.0f}",
+            "the slowest rule, ms": "{credit_rules/slowest_rule_ms:.1f}",
+            "all of credit (`timers/credit_s`), s, at most": "{credit_rules/pipeline_s:.2f}",
+            "the whole iteration, s, while other work ran": "{credit_rules/iteration_s:.0f}",
+            "the whole iteration, s, on an idle machine": (
+                "{credit_rules/iteration_s_idle_machine:.0f}"
+            ),
+        }
+    ),
+    "similar-anchors": Table(
+        ("distinct states a task",),
+        {
+            "loop, s": "{loop_s:.3g}",
+            "ours, s": "{ours_s:.3g}",
+            "loop / ours": "{loop_over_ours:.1f}",
+            "target": "{loop_over_ours:target}",
+            "difflib on 200 rows, s": "{difflib_200_rows_s:.3g}",
+        },
+        [Row((str(count),), f"similar_anchors/{count}") for count in (20, 100, 400)],
+    ),
+}
+
+SPEED: Mapping[str, Table] = {**ENVIRONMENT_TABLES, **PARTS, **CREDIT_TABLES}
