@@ -1,8 +1,8 @@
 """The text environments of rllib-gigpo, registered with Gymnasium when this package is imported.
 
 ``gymnasium.make("rllib_gigpo.envs:TextWorld-v0", ...)`` imports this file, which registers the ids
-of ``catalogue.py``, and then the module of the one environment asked for: neither its backend nor
-Ray, torch or vLLM is loaded before.
+in ``catalogue.py``, and then the module of the requested environment. Importing this file alone
+loads no backend, and neither Ray, torch nor vLLM.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _EXPORTS = {"check_env": ".conformance.check", "EnvReport": ".conformance.env_re
 
 for _entry in CATALOGUE:
     if _entry.name not in gymnasium.registry:
-        # Gymnasium's passive checker compares strings with the charset of spaces.Text, which no
-        # text environment keeps; check_env checks what matters instead.
+        # Gymnasium's passive checker holds strings to the charset of spaces.Text, which the text of
+        # these environments goes beyond; check_env checks what matters instead.
         gymnasium.register(
             _entry.name, entry_point=__name__ + _entry.entry_point, disable_env_checker=True
         )
 
 
 def __getattr__(name: str) -> Any:
-    """Load an exported name at its first use (PEP 562)."""
+    """Load an exported name on first use (PEP 562)."""
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_EXPORTS[name], __name__), name)
-    globals()[name] = value  # from here on, no submodule of the same name stands in its way
+    globals()[name] = value  # a submodule of the same name cannot shadow it from here on
     return value

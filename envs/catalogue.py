@@ -1,4 +1,4 @@
-"""What environments there are, and what each of them needs."""
+"""The list of environments, and what each of them needs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class EnvEntry:
 
     Attributes:
         name: The id within ``rllib_gigpo.envs``.
-        entry_point: Where its class stands, relative to this package.
+        entry_point: The path of its class, relative to this package.
         summary: What the agent does, in a few words.
-        extra: The extra of the package that installs its backend; None if it needs none.
-        modules: The modules of that backend, by which one sees whether it is installed.
+        extra: The package extra that installs its backend; None if it needs none.
+        modules: Modules of the backend; it is installed if all of them are found.
         programs: The programs that it starts, such as "java".
     """
 
@@ -29,17 +29,17 @@ class EnvEntry:
 
     @property
     def id(self) -> str:
-        """What ``config.environment`` and ``gymnasium.make`` take."""
+        """The id for ``config.environment`` and ``gymnasium.make``."""
         return f"rllib_gigpo.envs:{self.name}"
 
     @property
     def is_installed(self) -> bool:
-        """Whether all that it needs is there; nothing is imported."""
+        """Whether everything it needs is installed; checking imports nothing."""
         return not self.missing
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What to do before it can be made; empty if it is installed."""
+        """What is missing, each with its cure; empty if it is installed."""
         has_modules = all(find_spec(module) is not None for module in self.modules)
         package = () if has_modules else (f"pip install 'rllib-gigpo[{self.extra}]'",)
         absent = [name for name in self.programs if shutil.which(name) is None]
@@ -52,7 +52,7 @@ CATALOGUE: tuple[EnvEntry, ...] = (
     EnvEntry(
         "TextWorld-v0",
         ".textworld.textworld_env:TextWorldEnv",
-        "plays text adventures, made by seed",
+        "plays text adventures, one per seed",
         "textworld",
         ("textworld",),
     ),
@@ -66,7 +66,7 @@ CATALOGUE: tuple[EnvEntry, ...] = (
     EnvEntry(
         "WebShop-v0",
         ".webshop.webshop_env:WebShopEnv",
-        "searches a shop and buys what fits",
+        "finds a product in a shop and buys it",
         "webshop",
         ("rapidfuzz", "Stemmer"),
     ),
@@ -82,41 +82,41 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         "FrozenLake-v0", ".frozen_lake.frozen_lake_env:FrozenLakeTextEnv", "crosses a frozen lake"
     ),
     EnvEntry("NumberLine-v0", ".gym_cards.number_line:NumberLineEnv", "moves to a number"),
-    EnvEntry("EZPoints-v0", ".gym_cards.points_game:EZPointsEnv", "makes 12 of two cards"),
-    EnvEntry("Points24-v0", ".gym_cards.points_game:Points24Env", "makes 24 of four cards"),
+    EnvEntry("EZPoints-v0", ".gym_cards.points_game:EZPointsEnv", "makes 12 from two cards"),
+    EnvEntry("Points24-v0", ".gym_cards.points_game:Points24Env", "makes 24 from four cards"),
     EnvEntry("Blackjack-v0", ".gym_cards.blackjack:BlackjackTextEnv", "takes cards or stands"),
     EnvEntry(
         "MiniGrid-v0",
         ".adapters.minigrid.minigrid_env:MiniGridEnv",
-        "MiniGrid and BabyAI, the view in words",
+        "plays MiniGrid and BabyAI, with the view in words",
         "minigrid",
         ("minigrid",),
     ),
     EnvEntry(
         "TextArena-v0",
         ".adapters.text_arena.text_arena_env:TextArenaEnv",
-        "TextArena's games for one player",
+        "plays TextArena's games for one player",
         "textarena",
         ("textarena",),
     ),
     EnvEntry(
         "Gem-v0",
         ".adapters.gem.gem_env:GemEnv",
-        "GEM's text games",
+        "plays GEM's text games",
         "gem",
         ("gem",),
     ),
     EnvEntry(
         "Jericho-v0",
         ".adapters.jericho.jericho_env:JerichoEnv",
-        "interactive fiction from a Z-machine file",
+        "plays interactive fiction from a Z-machine file",
         "textworld",
         ("jericho",),
     ),
     EnvEntry(
         "ScienceWorld-v0",
         ".adapters.science_world.science_world_env:ScienceWorldEnv",
-        "experiments of primary school; needs Java",
+        "does primary-school science experiments; needs Java",
         "scienceworld",
         ("scienceworld",),
         ("java",),
@@ -124,7 +124,7 @@ CATALOGUE: tuple[EnvEntry, ...] = (
     EnvEntry(
         "TextWorldExpress-v0",
         ".adapters.textworld_express_env:TextWorldExpressEnv",
-        "fast text games; needs Java",
+        "plays fast text games; needs Java",
         "textworld-express",
         ("textworld_express",),
         ("java",),

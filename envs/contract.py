@@ -1,8 +1,8 @@
-"""What an environment may tell the algorithm: the keys of ``info``, all optional.
+"""The environment contract: the keys of ``info`` that the algorithm reads, all optional.
 
-An environment is any ``gymnasium.Env`` whose observations are text (or are made text by the setting
-``observation_to_text``) and whose ``reset(seed=...)`` is deterministic in the seed: that is what
-makes a group of episodes of one task. Both ``reset`` and ``step`` may give the keys below, and
+An environment is any ``gymnasium.Env`` whose observations are text (or become text through the
+setting ``observation_to_text``) and whose ``reset(seed=...)`` is deterministic in the seed, so that
+a group of episodes can share one task. Both ``reset`` and ``step`` may return the keys below;
 ``rllib_gigpo.envs.check_env`` checks them.
 """
 
@@ -15,33 +15,33 @@ import numpy as np
 from gymnasium import spaces
 
 TASK: Final = "task"
-"""str: what is to be done in this episode, for the head of the prompt."""
+"""str: the goal of this episode, shown at the top of the prompt."""
 
 ADMISSIBLE_ACTIONS: Final = "admissible_actions"
-"""list[str]: the actions that make sense in this state, in a deterministic order. They go into the
-prompt and decide whether an answer counts as admissible. Other actions must not raise. Two or more
-words in angle brackets stand for any text: "search[<your query>]" admits every search."""
+"""list[str]: the actions that make sense in this state, in a deterministic order. The prompt lists
+them, and an answer counts as admissible if it is one of them. Other actions must not raise. Two or
+more words in angle brackets stand for any text: "search[<your query>]" admits every search."""
 
 WON: Final = "won"
-"""bool: is the task solved? The success rate reads it at the last step of an episode."""
+"""bool: whether the task is solved. The success rate reads it at the last step of an episode."""
 
 ANCHOR: Final = "anchor"
-"""Hashable, or text: the identity of the state, without step counter or history. Steps of a group
-with equal anchors form a step group of GiGPO. Where it is missing, the observation text is used."""
+"""Hashable, or text: the identity of the state, without a step counter or history. Steps of a group
+with equal anchors form a GiGPO step group. If it is missing, the observation text is the anchor."""
 
 EXPERT_ACTION: Final = "expert_action"
-"""str: a good action in this state. Makes demonstrations for a warm start and is never shown to the
-LLM. Leave it out in states where no good action is known."""
+"""str: a good action in this state, used to make demonstrations for a warm start and never shown to
+the LLM. Leave it out in states where no good action is known."""
 
 SCORE: Final = "score"
-"""float: the score of the episode so far, in the environment's own unit, for the metrics."""
+"""float: the score of the episode so far in the environment's own unit, for the metrics."""
 
 TAGS: Final = "tags"
-"""list[str]: labels of the task (its kind, its difficulty), by which metrics can be split."""
+"""list[str]: labels of the task, such as its kind or difficulty, used to split metrics."""
 
 FIRST_TEST_SEED: Final = 2**20
-"""Where test tasks begin, unless ``config.tasks(first_test_task=...)`` says otherwise: environments
-whose tasks are a given list keep those of their test split for seeds from here on."""
+"""The first seed of test tasks, unless ``config.tasks(first_test_task=...)`` sets another.
+Environments with a fixed list of tasks use their test split for seeds from here on."""
 
 INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
     TASK: (str,),
@@ -52,7 +52,7 @@ INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
     SCORE: (int, float, np.integer, np.floating),
     TAGS: (list, tuple),
 }
-"""The types that the value of each key may have."""
+"""The permitted types of each key's value."""
 
 COMMON_ALIASES: Final[dict[str, str]] = {
     "admissible_commands": ADMISSIBLE_ACTIONS,
@@ -68,13 +68,13 @@ COMMON_ALIASES: Final[dict[str, str]] = {
     "policy_commands": EXPERT_ACTION,
     "task_score": SCORE,
 }
-"""Names that other environments use for the same things; ``check_env`` points them out."""
+"""Names that other environments use for the same keys; ``check_env`` points them out."""
 
 
 def text_space(max_length: int) -> spaces.Text:
     """Return a space for printable ASCII text of up to ``max_length`` characters.
 
-    It is a declaration for readers and samplers. Never validate text with ``Text.contains``, which
-    refuses every character outside its charset.
+    The space documents the format and can be sampled. Never validate text with ``Text.contains``,
+    which rejects every character outside its charset.
     """
     return spaces.Text(max_length, min_length=0, charset=string.printable)

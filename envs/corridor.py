@@ -1,4 +1,4 @@
-"""Corridor: the smallest text environment with everything that GiGPO uses, as an example."""
+"""Corridor: a minimal example of a text environment with every key that GiGPO uses."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .contract import (
 )
 
 _MOVES = {"go left": -1, "go right": 1}
-_REFUSAL = "There is no such action: go left or go right. "
+_REFUSAL = "That is not a valid action. Use go left or go right. "
 
 
 class CorridorEnv(gymnasium.Env[str, str]):
-    """Walk along a corridor of numbered doors to the door where the key fits.
+    """A walk along a corridor of numbered doors to the goal door.
 
-    The seed picks the start and the goal. The reward is 1 at the goal and 0 before; any text other
-    than "go left" and "go right" changes nothing and is told so. States recur, because one can walk
-    to and fro.
+    The seed picks the start and the goal. The reward is 1 at the goal and 0 before. Any text other
+    than "go left" and "go right" changes nothing and gets a remark. States recur, because the agent
+    can walk back and forth.
 
     Args:
         length: Number of doors, at least 2.
@@ -47,7 +47,7 @@ class CorridorEnv(gymnasium.Env[str, str]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Draw two different doors from the seed: the start and the goal."""
+        """Draw two different doors from the seed, the start and the goal."""
         super().reset(seed=seed, options=options)
         doors = self.np_random.choice(self.length, size=2, replace=False)
         self._position, self._goal = (int(door) for door in doors)
@@ -55,7 +55,7 @@ class CorridorEnv(gymnasium.Env[str, str]):
         return self._observation(), self._info()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Move by one door; unknown text is answered by a remark and the unchanged state."""
+        """Move by one door; answer unknown text with a remark and the unchanged state."""
         if not self._is_running:
             raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
         move = _MOVES.get(action.strip().lower())

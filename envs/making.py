@@ -1,4 +1,4 @@
-"""Makes an environment from its id, as every part of this package does."""
+"""The function that makes an environment from its id, for every part of this package."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from gymnasium.envs.registration import EnvSpec
 def make(env_id: str, **env_config: Any) -> gymnasium.Env:
     """Make an environment.
 
-    Gymnasium's checker stays off: it refuses most characters of real text in a Text space.
+    Gymnasium's checker is off, because its Text space rejects most characters of real text.
 
     Args:
         env_id: Gymnasium id, such as ``"rllib_gigpo.envs:TextWorld-v0"``.
-        **env_config: Keywords of the environment.
+        **env_config: Keyword arguments of the environment.
     """
     return gymnasium.make(_spec(env_id) or env_id, disable_env_checker=True, **env_config)
 
 
 def _spec(env_id: str) -> EnvSpec | None:
-    """What is registered as ``env_id``; None where Gymnasium has to find it, or to complain.
+    """Return the spec registered as ``env_id``, or None to let Gymnasium find it or raise.
 
-    Made from its spec, an environment is not said to be out of date because Gymnasium has a
-    FrozenLake-v1 or a Blackjack-v1 itself.
+    Making an environment from its spec avoids Gymnasium's warning that it is out of date: Gymnasium
+    has a FrozenLake-v1 and a Blackjack-v1.
     """
     module, _, name = env_id.rpartition(":")
     if module:

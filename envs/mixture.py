@@ -1,4 +1,4 @@
-"""Several environments as one: each seed belongs to one of them, in fixed shares."""
+"""An environment that combines several others: each seed belongs to one, in fixed shares."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Part:
     Attributes:
         env: Gymnasium id.
         env_config: Its keyword arguments.
-        share: How many of every ``sum(shares)`` consecutive seeds are its tasks.
-        tags: Labels of all its tasks, before those that it gives itself; its id if there are none.
+        share: Number of its tasks among every ``sum(shares)`` consecutive seeds.
+        tags: Labels of all its tasks, placed before its own tags; its id if there are none.
     """
 
     env: str
@@ -31,33 +31,34 @@ class Part:
 
     @classmethod
     def from_setting(cls, setting: Mapping[str, Any]) -> Part:
-        """Read what stands in an ``env_config``.
+        """Read a part from an ``env_config``.
 
         Raises:
-            ValueError: An unknown key, no id, a share below 1, or tags that are no list of texts.
+            ValueError: A key is unknown, the id is missing, the share is below 1, or the tags are
+                not a list of strings.
         """
         known = [one.name for one in fields(cls)]
         if not isinstance(setting, Mapping) or "env" not in setting or set(setting) - set(known):
             raise ValueError(
-                f"A part of a mixture is a dict with 'env' and maybe {', '.join(known[1:])}, got"
-                f" {setting!r}."
+                f"A part of a mixture is a dict with 'env' and optionally {', '.join(known[1:])};"
+                f" got {setting!r}."
             )
         part = cls(**setting)
         if not isinstance(part.share, int) or isinstance(part.share, bool) or part.share < 1:
             raise ValueError(
-                f"The share of {part.env!r} must be a whole number of at least 1, got"
-                f" {part.share!r}: shares 3 and 1 give three groups of four to the first."
+                f"The share of {part.env!r} must be a whole number of at least 1; got"
+                f" {part.share!r}. With shares 3 and 1, the first part gets three of four groups."
             )
         if not isinstance(part.env, str) or not isinstance(part.env_config, Mapping):
             raise ValueError(
-                f"A part of a mixture has an id and a dict as env_config, got {part.env!r} and"
-                f" {part.env_config!r}."
+                "A part of a mixture needs an id as env and a dict as env_config; got"
+                f" {part.env!r} and {part.env_config!r}."
             )
         is_list = isinstance(part.tags, Sequence) and not isinstance(part.tags, str)
         if not is_list or not all(isinstance(tag, str) and tag for tag in part.tags):
             raise ValueError(
-                f"The tags of {part.env!r} must be a list of texts, got {part.tags!r}:"
-                " write ['grid'], not 'grid'."
+                f"The tags of {part.env!r} must be a list of strings; got {part.tags!r}."
+                " Write ['grid'], not 'grid'."
             )
         return part
 
@@ -65,42 +66,42 @@ class Part:
         """Make the environment.
 
         Raises:
-            ImportError: A package of it is missing.
-            ValueError: It cannot be made of these settings, or is none of texts; says why.
+            ImportError: A package that it needs is missing.
+            ValueError: It cannot be made with these settings, or its spaces are not text.
         """
         try:
             env = make(self.env, **self.env_config)
-        except Exception as error:  # Gymnasium's errors, and whatever the environment's own code
+        except Exception as error:  # from Gymnasium, or anything the environment's own code raises
             kind = ImportError if isinstance(error, ImportError) else ValueError
             raise kind(
-                f"The part {self.env!r} of the mixture cannot be made of env_config="
+                f"The part {self.env!r} of the mixture cannot be made with env_config="
                 f"{dict(self.env_config)!r}: {type(error).__name__}: {error}"
             ) from error
         for name, space in (("observation", env.observation_space), ("action", env.action_space)):
             if not isinstance(space, spaces.Text):
                 env.close()
                 raise ValueError(
-                    f"The {name} space of {self.env!r} is {space}: a mixture has parts of text;"
-                    " choose such an option of it, or register it with a wrapper."
+                    f"The {name} space of {self.env!r} is {space}, but a mixture needs text. Choose"
+                    " its text option if it has one, or register it with a wrapper."
                 )
         return env
 
 
 class MixtureEnv(gymnasium.Env[str, str]):
-    """Plays task ``seed`` in the environment that the seed belongs to.
+    """A mixture that plays each seed in the environment that the seed belongs to.
 
-    Seeds go round: with shares 2 and 1, seeds 0 and 2 are tasks 0 and 1 of the first environment,
-    seed 1 is task 0 of the second, seed 3 task 2 of the first, and so on. Different seeds are thus
-    different tasks. Seeds from ``FIRST_TEST_SEED`` on go round anew, and are test seeds in each
-    environment, too. To have the exact shares in every iteration, let
-    ``config.tasks(task_period=...)`` be the sum of the shares.
+    Seeds rotate through the environments: with shares 2 and 1, seeds 0 and 2 are tasks 0 and 1 of
+    the first, seed 1 is task 0 of the second, seed 3 is task 2 of the first, and so on. Different
+    seeds are therefore different tasks. Seeds from ``FIRST_TEST_SEED`` on rotate in the same way
+    and are test seeds in each environment. For exact shares in every iteration, set
+    ``config.tasks(task_period=...)`` to the sum of the shares.
 
     Args:
         parts: The environments, as dicts with the fields of `Part`.
     """
 
     def __init__(self, parts: Sequence[Mapping[str, Any]]) -> None:
-        """Check the parts and make each of them: a mistake is told before training starts."""
+        """Check and make every part, so that a mistake is an error before training starts."""
         if not parts or isinstance(parts, Mapping | str):
             raise ValueError("A mixture needs parts=[{'env': id, 'env_config': {...}}, ...].")
         self._parts = [Part.from_setting(part) for part in parts]
@@ -119,7 +120,7 @@ class MixtureEnv(gymnasium.Env[str, str]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Begin the task of ``seed``; without one, a random training task."""
+        """Begin the task of ``seed``, or a random training task if it is None."""
         super().reset(seed=seed)
         if seed is None:
             seed = int(self.np_random.integers(FIRST_TEST_SEED))
@@ -140,14 +141,14 @@ class MixtureEnv(gymnasium.Env[str, str]):
         return observation, float(reward), terminated, truncated, self._tagged(index, info)
 
     def close(self) -> None:
-        """Close all environments; ``reset`` makes the one that it needs again."""
+        """Close all environments; ``reset`` makes those that it needs again."""
         for env in self._envs.values():
             env.close()
         self._envs.clear()
         self._current = None
 
     def locate(self, seed: int) -> tuple[int, int]:
-        """Return the number of the part that a seed belongs to, and the seed there."""
+        """Return the number of the part that a seed belongs to, and the seed within that part."""
         first = FIRST_TEST_SEED if seed >= FIRST_TEST_SEED else 0
         lap, offset = divmod(seed - first, len(self._rounds))
         index = self._rounds[offset]
@@ -165,7 +166,7 @@ class MixtureEnv(gymnasium.Env[str, str]):
 
 
 def interleave(shares: Sequence[int]) -> list[int]:
-    """Return one round of part numbers in which each part is spread as evenly as can be."""
+    """Return one round of part numbers with each part spread as evenly as possible."""
     marks = [
         ((turn + 0.5) / share, index) for index, share in enumerate(shares) for turn in range(share)
     ]

@@ -1,1 +1,1 @@
-"""Thin adapters to environments of other packages, one small file each."""
+"""Thin adapters to environments from other packages, one small file each."""

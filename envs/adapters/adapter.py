@@ -1,4 +1,4 @@
-"""What all adapters share: what gets through to another package, and when an episode runs."""
+"""The base class of all adapters, which cleans actions and tracks whether an episode is running."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from gymnasium.utils import EzPickle
 from ..contract import FIRST_TEST_SEED, text_space
 
 MAX_ACTION_LENGTH = 1000
-"""Characters of an action that are read; games echo them into their answers."""
+"""The number of characters of an action that are read; games echo them in their answers."""
 
 Answer = tuple[str, float, bool, bool, dict[str, Any]]
 
 
 class AdapterEnv(gymnasium.Env[str, str], EzPickle, ABC):
-    """A game of another package, guarded against what an LLM may say.
+    """A game from another package, protected against odd text from an LLM.
 
-    A subclass says how the game is opened, begun and played. Its copies in other processes are made
-    anew from ``options``, and ``reset`` opens the game again after ``close``.
+    A subclass defines how the game is opened, begun and played. Copies in other processes are built
+    from ``options``, and ``reset`` opens the game again after ``close``.
 
     Args:
         **options: All arguments of the subclass, by name.
@@ -39,14 +39,14 @@ class AdapterEnv(gymnasium.Env[str, str], EzPickle, ABC):
         return self._opened
 
     def _ensure_open(self) -> None:
-        """Open the game: called at start too, so that wrong options are errors there."""
+        """Open the game; constructors call this too, so that wrong options are errors there."""
         if self._opened is None:
             self._opened = self._open()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Begin the task of ``seed``, or a random one of the training tasks."""
+        """Begin the task of ``seed``, or a random training task if it is None."""
         super().reset(seed=seed, options=options)
         self._is_running = False
         answer = self._begin(
@@ -56,7 +56,7 @@ class AdapterEnv(gymnasium.Env[str, str], EzPickle, ABC):
         return answer
 
     def step(self, action: str) -> Answer:
-        """Play one action; any text is one."""
+        """Play one action, which may be any text."""
         if not self._is_running:
             raise gymnasium.error.ResetNeeded("No episode is running: call reset() before step().")
         text, reward, terminated, truncated, info = self._play(readable(action))
@@ -64,18 +64,18 @@ class AdapterEnv(gymnasium.Env[str, str], EzPickle, ABC):
         return text, float(reward), bool(terminated), bool(truncated), info
 
     def close(self) -> None:
-        """End the game and what runs behind it."""
+        """End the game and any process behind it."""
         self._is_running = False
         if self._opened is not None:
             self._shut(self._opened)
         self._opened = None
 
     def _shut(self, game: Any) -> None:
-        """End what runs behind an open game."""
+        """End any process behind an open game."""
 
     @abstractmethod
     def _open(self) -> Any:
-        """Make the package's own environment."""
+        """Make the package's environment."""
 
     @abstractmethod
     def _begin(self, seed: int) -> tuple[str, dict[str, Any]]:
@@ -83,10 +83,10 @@ class AdapterEnv(gymnasium.Env[str, str], EzPickle, ABC):
 
     @abstractmethod
     def _play(self, action: str) -> Answer:
-        """Play one readable action."""
+        """Play one action that ``readable`` has cleaned."""
 
 
 def readable(action: str) -> str:
-    """Return an action as one line without control characters or halves of surrogate pairs."""
+    """Return an action as one line without control characters or lone surrogates."""
     head = action[:MAX_ACTION_LENGTH]
     return " ".join("".join(c if c.isprintable() else " " for c in head).split())

@@ -1,4 +1,4 @@
-"""Randomness of one's own for a backend that draws from Python's and NumPy's global generators."""
+"""Private randomness for a backend that draws from Python's and NumPy's global generators."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _LOCK = threading.RLock()
 
 
 class OwnRandomState:
-    """Puts its own state into the global generators for the length of a ``with`` block.
+    """A private state for the global generators, active within a ``with`` block.
 
-    Each environment holds one, so that neither its neighbours nor the rest of the process decide
-    about its course, nor it about theirs. Blocks of all threads take turns.
+    Each environment holds one, so that it and the rest of the process do not influence each other's
+    random numbers. Blocks in different threads take turns.
     """
 
     def __init__(self, seed: int) -> None:
-        """Begin with what ``seed`` gives."""
+        """Begin with the state of ``seed``."""
         self._state: tuple[Any, Any] = (
             random.Random(seed).getstate(),
             np.random.RandomState(seed).get_state(),
         )
 
     def __enter__(self) -> OwnRandomState:
-        """Put the own state in place."""
+        """Activate the private state."""
         _LOCK.acquire()
         self._others: tuple[Any, Any] = (random.getstate(), np.random.get_state())
         _set_state(self._state)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Keep the own state, and give the others theirs back."""
+        """Save the private state and restore that of the process."""
         self._state = (random.getstate(), np.random.get_state())
         _set_state(self._others)
         _LOCK.release()

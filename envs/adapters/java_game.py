@@ -1,4 +1,4 @@
-"""What the games behind Java share: an expert that knows one way, and rewards from a score."""
+"""The base class of the games behind Java: an expert with one plan, and rewards from a score."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-from ..common.backends import import_backend, require_java
+from ..common.optional_backends import import_backend, require_java
 from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, EXPERT_ACTION, FIRST_TEST_SEED, SCORE, TASK, WON
 from .adapter import AdapterEnv
 
 
 class JavaGameEnv(AdapterEnv):
-    """A game whose gold path is the expert, until the player leaves it."""
+    """A game whose gold path is the expert until the player leaves it."""
 
     _plan: tuple[str, ...] = ()
     _score = 0.0
@@ -27,7 +27,7 @@ class JavaGameEnv(AdapterEnv):
         self._plan = self._plan[1:] if self._plan and action == self._plan[0] else ()
 
     def _gain(self, score: float) -> float:
-        """Return what the score, of 1 in all, rose by."""
+        """Return the gain in score; the full score is 1."""
         before, self._score = self._score, score
         return score - before
 
@@ -40,12 +40,12 @@ class JavaGameEnv(AdapterEnv):
 
 
 def java_backend(module: str, *, extra: str) -> ModuleType:
-    """Import a backend, and make sure that Java is there for it."""
+    """Import a backend and check that Java is installed."""
     backend = import_backend(module, extra=extra)
     require_java()
     return backend
 
 
 def is_test(seed: int) -> bool:
-    """Whether a seed is that of a test task."""
+    """Return whether a seed belongs to a test task."""
     return seed >= FIRST_TEST_SEED

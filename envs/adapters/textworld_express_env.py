@@ -13,12 +13,12 @@ FOLDS = ("train", "dev", "test")
 
 
 class TextWorldExpressEnv(JavaGameEnv):
-    """A game by name.
+    """A TextWorld-Express game, chosen by name.
 
     Args:
         name: TextWorld-Express's name, such as "coin" or "cookingworld".
         params: Its parameters as the package takes them, such as "numLocations=5".
-        fold: "train", "dev" or "test"; None is "train", and "test" for the seeds of test tasks.
+        fold: "train", "dev" or "test"; None selects "test" for seeds of test tasks, else "train".
     """
 
     def __init__(self, name: str = "coin", params: str = "", fold: str | None = None) -> None:
@@ -39,7 +39,7 @@ class TextWorldExpressEnv(JavaGameEnv):
 
     def _begin(self, seed: int) -> tuple[str, dict[str, Any]]:
         fold = self._fold or ("test" if is_test(seed) else "train")
-        number = seed % 2**31  # a whole number of Java's
+        number = seed % 2**31  # fits into a Java int
         text, facts = self._game.reset(seed=number, gameFold=fold, generateGoldPath=True)
         self._start(self._game.getGoldActionSequence(), float(facts["score"]))
         return text, self._info(facts)

@@ -1,4 +1,4 @@
-"""ALFWorld as a Gymnasium environment: household tasks in text, one game for each seed."""
+"""ALFWorld as a Gymnasium environment: household tasks in text, one game per seed."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ from .engine import Engine
 from .game import load_game
 from .texts.sight import describe_state, first_observation
 
-_HELP = "help"  # lists the verbs, which the prompt does already
+_HELP = "help"  # lists the verbs, which the prompt already does
 
 
 class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
-    """Find, treat and place household things by typed commands; the seed picks the game.
+    """Household tasks: find, treat and place objects with typed commands; the seed picks the game.
 
     The reward is ``win_reward`` when the task is done and 0 before. An episode terminates when it
-    is won, and is truncated after ``max_steps`` steps. A command that cannot be carried out is
-    answered by "Nothing happens.".
+    is won, and is truncated after ``max_steps`` steps. The answer to a command that cannot be
+    carried out is "Nothing happens.".
 
     Args:
-        data_dir: A data set in ALFWorld's folders, official or of ``rllib make-alfworld-games``;
-            None takes what the variable ``ALFWORLD_DATA`` names, and where it is unset, generates
-            games: a different one for each seed, made when first asked for (half a second) and
-            cached.
+        data_dir: A data set in ALFWorld's folder layout, official or from
+            ``rllib make-alfworld-games``. None uses the environment variable ``ALFWORLD_DATA``; if
+            that is unset too, each seed gets its own generated game, made on first use (half a
+            second) and cached.
         split: "train", "valid_seen" or "valid_unseen".
-        test_split: The split of the test seeds; None is the same as ``split``.
-        task_types: Some of ``TASK_TYPES``; None is all six.
+        test_split: The split of the test seeds; None uses ``split``.
+        task_types: Some of ``TASK_TYPES``; None uses all six.
         max_steps: Steps after which an unfinished episode is truncated.
-        win_reward: The reward of a won game; verl-agent gives 10.
+        win_reward: The reward of a won game; verl-agent uses 10.
         first_test_seed: The lowest test seed, as in ``config.tasks(first_test_task=...)``.
-        cache_dir: Folder for generated games; None is a folder in the user's cache.
+        cache_dir: Folder for generated games; None uses a folder in the user's cache.
 
     Raises:
-        ValueError: If an option is out of its range, or the data holds no such game.
-        ImportError: If ALFWorld is not installed.
+        ValueError: An option is out of range, or the data contains no such game.
+        ImportError: ALFWorld is not installed.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
         first_test_seed: int = FIRST_TEST_SEED,
         cache_dir: str | Path | None = None,
     ) -> None:
-        """Check the options; games are made or loaded by ``reset``."""
+        """Check the options; ``reset`` makes or loads the games."""
         EzPickle.__init__(
             self,
             data_dir,
@@ -104,12 +104,12 @@ class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Start the game of this seed, or of a random training seed if none is given."""
+        """Start the game of ``seed``, or of a random training seed if it is None."""
         super().reset(seed=seed, options=options)
         game_seed = (
             int(self.np_random.integers(self._source.first_test_seed)) if seed is None else seed
         )
-        self._is_over = True  # a game that cannot be read must not leave the last one running
+        self._is_over = True  # if the game cannot be read, the last one must not go on
         path, self._task_type = self._source.game(game_seed)
         game = load_game(path)
         if self._engine is None:
@@ -134,7 +134,7 @@ class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
         return text, reward, terminated, truncated, self._info(self._engine)
 
     def close(self) -> None:
-        """Give the planner's library back."""
+        """Hand back the planner's library."""
         if self._engine is not None:
             self._engine.close()
         self._engine, self._is_over = None, True

@@ -1,7 +1,7 @@
-"""Names a good action in any state: from the game's stored plan, and off it from a plan of its own.
+"""An expert for any state: it follows the game's stored plan, and makes its own off that plan.
 
-ALFWorld's planner takes seconds to plan anew. The goals are of six kinds, though, for which the
-shortest plan is found by trying each object and each place: no search is needed.
+ALFWorld's planner takes seconds to plan again. But there are only six kinds of goals, and trying
+each object and each place finds the shortest plan for them without a search.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NO_CHANGE = frozenset({"look", "inventory", "help", "examinereceptacle", "exami
 
 
 class ALFWorldExpert:
-    """Follows the walkthrough as long as the player does, then plans."""
+    """An expert that follows the walkthrough as long as the player does, then plans."""
 
     def __init__(self, game: Game) -> None:
         """Begin at the start of a game."""
@@ -29,7 +29,7 @@ class ALFWorldExpert:
         self._moves: list[Move] = []
 
     def suggest(self, engine: Engine) -> str | None:
-        """Return a command that leads to the goal, or None where none is known."""
+        """Return a command that leads to the goal, or None if none is known."""
         if self._walkthrough and engine.operator(self._walkthrough[0]) is not None:
             return self._walkthrough[0]
         if not self._moves and self._goal is not None:
@@ -37,7 +37,7 @@ class ALFWorldExpert:
         return next((o.command for o in engine.operators if self._is_next(o)), None)
 
     def observe(self, operator: Operator | None) -> None:
-        """Take note of what the player did; None is a command without effect."""
+        """Record the player's action; None is a command without effect."""
         if operator is None or operator.action in _NO_CHANGE:
             return
         if self._walkthrough and operator.command == self._walkthrough[0]:
@@ -69,7 +69,7 @@ def _look_plans(goal: PddlGoal, room: Room, engine: Engine) -> Iterator[PlanDraf
 
 
 def _place_plans(goal: PddlGoal, room: Room, engine: Engine) -> Iterator[PlanDraft]:
-    """Bring as many objects as are missing to each place of the type, in each order."""
+    """Bring the missing objects to each place of the type, in each order."""
     for place in room.receptacles_of(goal.receptacle_type or ""):
         ready = [
             thing

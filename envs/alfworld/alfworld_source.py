@@ -1,4 +1,4 @@
-"""Which game a seed plays: one of a data set's, or a generated one of its own."""
+"""The choice of the game that a seed plays: one from a data set, or its own generated game."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .pddl_goals import TASK_TYPES
 
 @dataclass(frozen=True, slots=True)
 class ALFWorldSource:
-    """Picks the game of a seed.
+    """The source of the game of each seed.
 
     Attributes:
         root: Folder of a data set; None for generated games.
-        splits: Of the training seeds and of the test seeds.
-        task_types: The types to play.
+        splits: The splits of the training seeds and of the test seeds.
+        task_types: The task types to play.
         first_test_seed: The lowest test seed.
-        cache_dir: Folder for generated games; None is a folder in the user's cache.
+        cache_dir: Folder for generated games; None uses a folder in the user's cache.
     """
 
     root: Path | None
@@ -35,8 +35,8 @@ class ALFWorldSource:
     def game(self, seed: int) -> tuple[Path, str]:
         """Return the seed's game file and its task type.
 
-        Of a data set, the seed modulo the number of games picks one. Generated games never run
-        out: the task types take turns, and each seed has its own game.
+        In a data set, the seed modulo the number of games picks the game. Generated games are
+        unlimited: the task types alternate, and each seed has its own game.
         """
         is_test = seed >= self.first_test_seed
         split = self.splits[is_test]
@@ -58,11 +58,11 @@ def game_source(
     first_test_seed: int,
     cache_dir: str | Path | None,
 ) -> ALFWorldSource:
-    """Return the source that an environment's options ask for; see ``ALFWorldEnv``.
+    """Return the source for an environment's options; see ``ALFWorldEnv``.
 
     Raises:
-        ValueError: If an option has no such value, the data holds no such game, or the folder for
-            generated games cannot be made.
+        ValueError: An option has an unknown value, the data contains no such game, or the folder
+            for generated games cannot be made.
     """
     splits = (split, split if test_split is None else test_split)
     for name, value in zip(("split", "test_split"), splits, strict=True):
@@ -70,7 +70,7 @@ def game_source(
     is_list = isinstance(task_types, Sequence) and not isinstance(task_types, str)
     if task_types is not None and not (is_list and task_types):
         raise ValueError(
-            f"task_types must be a list of some of {', '.join(TASK_TYPES)}; got {task_types!r}."
+            f"task_types must be a non-empty list from {', '.join(TASK_TYPES)}; got {task_types!r}."
         )
     for task_type in task_types or ():
         check_choice("task_types", task_type, TASK_TYPES)
@@ -78,7 +78,7 @@ def game_source(
     root = data_folder(data_dir)
     if root is None:
         make_cache_folder(cache_dir or default_cache_dir())
-    else:  # no game: better told now than at the first reset
+    else:  # an empty data set is an error now, not at the first reset
         for each in dict.fromkeys(splits):
             find_games(root, each, chosen)
     return ALFWorldSource(root, splits, chosen, first_test_seed, cache_dir)

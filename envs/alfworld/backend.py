@@ -1,8 +1,8 @@
-"""What is taken from ALFWorld's own packages, with their side effects contained.
+"""Access to ALFWorld's own packages, with their side effects contained.
 
 Their parsers are module globals, and the translator swaps ``sys.argv`` and ``sys.stdout`` while it
-works, so that all of it happens under one lock. Nothing in those packages is replaced: whoever else
-uses them in this process gets the stock engine.
+works, so one lock covers all of it. Nothing in those packages is patched: other code in this
+process gets the stock engine.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def check_installed() -> None:
     ]
     if missing:
         raise ImportError(
-            f"ALFWorld needs {', '.join(missing)}: "
-            'pip install "rllib-gigpo[alfworld]" (Linux or macOS).'
+            f"ALFWorld needs {', '.join(missing)}. "
+            'Run pip install "rllib-gigpo[alfworld]" (Linux or macOS).'
         )
 
 
 @cache
 def alfworld_version() -> str:
-    """Return the installed version; its constants decide which games are generated."""
+    """Return the installed version; its constants determine the generated games."""
     check_installed()
     return importlib.metadata.version("alfworld")
 
@@ -56,7 +56,7 @@ def package_file(name: str) -> Path:
 
 @cache
 def package_constants(name: str) -> Any:
-    """Run a module of plain constants inside ``alfworld`` ("gen/constants.py") and return it."""
+    """Run a module of constants inside ``alfworld``, such as "gen/constants.py", and return it."""
     spec = importlib.util.spec_from_file_location(f"_{Path(name).stem}", package_file(name))
     assert spec is not None
     assert spec.loader is not None
@@ -71,13 +71,13 @@ def translate(domain: str, problem: str, *, for_search: bool = False) -> tuple[A
     Args:
         domain: PDDL text of the domain.
         problem: PDDL text of the problem.
-        for_search: Drop what no plan needs; without, every action of the game stays.
+        for_search: Whether to drop everything that no plan needs; if False, keep every action.
 
     Returns:
         The parsed task (``fast_downward.translate.pddl.Task``) and the SAS text.
 
     Raises:
-        ValueError: If the translator cannot read the texts.
+        ValueError: The translator cannot read the texts.
     """
     import fast_downward
 
@@ -85,7 +85,7 @@ def translate(domain: str, problem: str, *, for_search: bool = False) -> tuple[A
         argv = sys.argv
         try:
             task, sas = fast_downward.pddl2sas(domain, problem, optimize=for_search)
-        except (Exception, SystemExit) as error:  # its parser raises whatever comes, even exits
+        except (Exception, SystemExit) as error:  # its parser raises anything, and even exits
             raise ValueError(f"the PDDL cannot be read: {type(error).__name__}: {error}") from error
         finally:
             sys.argv = argv
@@ -93,10 +93,10 @@ def translate(domain: str, problem: str, *, for_search: bool = False) -> tuple[A
 
 
 def entity_names(ids: Iterable[str]) -> dict[str, str]:
-    """Return what the game calls each entity: id in the PDDL -> name such as "apple 2".
+    """Return the game's name for each entity: id in the PDDL -> name such as "apple 2".
 
-    As ALFWorld's ``Demangler`` without shuffling: entities of one kind are numbered downwards in
-    the order of their ids.
+    This matches ALFWorld's ``Demangler`` without shuffling: entities of one kind are numbered
+    downwards in the order of their ids.
     """
     ordered = sorted(ids)
     kinds = {entity: _kind(entity) for entity in ordered}
@@ -104,7 +104,7 @@ def entity_names(ids: Iterable[str]) -> dict[str, str]:
     names = {}
     for entity in ordered:
         kind = kinds[entity]
-        if kind is None:  # not a thing in the room: the agent, a type
+        if kind is None:  # not an object in the room, but the agent or a type
             names[entity] = f"{_readable(entity)} "
             continue
         names[entity] = f"{kind} {left[kind]}"
@@ -113,7 +113,7 @@ def entity_names(ids: Iterable[str]) -> dict[str, str]:
 
 
 def _kind(entity: str) -> str | None:
-    """The kind in an id such as ``apple_bar__plus_00_dot_59...``; None where there is none."""
+    """Return the kind in an id such as ``apple_bar__plus_00_dot_59...``, or None without one."""
     kind, bar, _ = entity.partition("_bar_")
     if not bar:
         return None

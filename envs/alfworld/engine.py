@@ -1,9 +1,9 @@
-"""Plays a game: the planner's library holds the state, the grammar puts it into words.
+"""The engine that plays a game: the planner's library holds the state, the grammar describes it.
 
-What the player sees is what ``textworld.envs.pddl.PddlEnv`` behind ALFWorld's ``AlfredDemangler``
-shows, sixteen times as fast and more (tests compare the transcripts). It differs in three points:
-the game is read once for many plays (`game`), texts are made without copying (`grammar`), and no
-planner is kept ready.
+The player sees exactly what ``textworld.envs.pddl.PddlEnv`` behind ALFWorld's ``AlfredDemangler``
+shows, at least sixteen times as fast (tests compare the transcripts). It differs in three points:
+a game is read once for many plays (`game`), texts are made without copying (`texts.grammar`), and
+no planner is kept ready.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Engine:
     """One running game. Each engine has its own copy of the planner's library (6 MB).
 
     Attributes:
-        game: The game that is played.
+        game: The current game.
         world: The facts that hold now.
-        operators: What can be done now; of two with one command, the first is done.
+        operators: The operators that apply now; if two share a command, the first one is used.
         has_won: Whether the goal is reached.
     """
 
     def __init__(self) -> None:
-        """Take a library."""
+        """Borrow a library."""
         import fast_downward
         from textworld.envs.pddl.logic import Atom
 
@@ -43,10 +43,10 @@ class Engine:
         self.operators: list[Operator] = []
         self.has_won = False
         self._by_command: dict[str, Operator] = {}
-        self._found: Any = ()  # the library's own records of what can be done
+        self._found: Any = ()  # the library's own records of the applicable operators
 
     def start(self, game: Game) -> str:
-        """Begin a game from its start and return the intro."""
+        """Start a game and return its intro."""
         self._library.load_sas(game.sas)
         self.game = game
         self.world = World(game.facts, {id_: e.type for id_, e in game.entities.items()})
@@ -71,11 +71,11 @@ class Engine:
         return sorted(self._by_command)
 
     def operator(self, command: str) -> Operator | None:
-        """What a command would do now; None if nothing."""
+        """Return the operator that a command would apply now, or None if it has no effect."""
         return self._by_command.get(command)
 
     def close(self) -> None:
-        """Give the library back; the engine is of no use any more."""
+        """Hand back the library; the engine cannot be used after this."""
         self._give_back()
         self._library = None
 
@@ -92,7 +92,7 @@ class Engine:
             self._change(effect.name)
 
     def _change(self, atom: str) -> None:
-        """Take over an effect, such as ``NegatedAtom holds(agent1, apple_bar_...)``."""
+        """Apply an effect, such as ``NegatedAtom holds(agent1, apple_bar_...)``, to the world."""
         kind, _, rest = atom.partition(" ")
         predicate, _, inside = rest.partition("(")
         fact = tuple(argument for argument in inside[:-1].split(", ") if argument)
@@ -102,11 +102,11 @@ class Engine:
         self.world.add(became, fact)
 
     def _look_around(self) -> None:
-        """Ask the library what can be done now, and whether the goal is reached."""
+        """Update the applicable operators and whether the goal is reached."""
         count = self._library.get_applicable_operators_count()
         self._found = (self._operator_type * count)()
         self._library.get_applicable_operators(self._found)
-        # Where alternatives of a precondition hold, an action is found several times.
+        # If several alternatives of a precondition hold, the library lists an action repeatedly.
         self.operators = list(dict.fromkeys(map(self._operator, self._found)))
         self._by_command = {operator.command: operator for operator in reversed(self.operators)}
         self.has_won = bool(self._library.check_goal())

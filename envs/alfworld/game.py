@@ -1,4 +1,4 @@
-"""A game file, read and translated: everything about a game that does not change in play."""
+"""A game file, read and translated: the parts of a game that do not change during play."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .world import Fact, Placeholder
 
 _KEYS = ("pddl_domain", "grammar", "pddl_problem")
 _NEEDED_FACTS = ("receptacleatlocation", "receptacletype", "objecttype", "cancontain")
-_CACHED_GAMES = 64  # of about 1 MB; a group of episodes plays one game many times over
+_CACHED_GAMES = 64  # of about 1 MB each; a group of episodes plays one game many times
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
     """An action with its arguments, applicable now."""
 
-    id: int = field(compare=False)  # in the planner's library; alternatives have several
-    action: str  # name in the PDDL: gotolocation
-    arguments: tuple[str, ...]  # ids of entities, in the order of the action's parameters
-    command: str  # what the player types: go to fridge 1
+    id: int = field(compare=False)  # in the planner's library; an action may have several
+    action: str  # name in the PDDL, such as gotolocation
+    arguments: tuple[str, ...]  # entity ids, in the order of the action's parameters
+    command: str  # the player's text, such as go to fridge 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,15 @@ class Game:
     facts: Mapping[str, frozenset[Fact]]  # at the start, by predicate
     goal: str  # PDDL text
     walkthrough: tuple[str, ...]  # a plan from the start; may be empty
-    # What engines have found out about actions with fixed commands, by id: it never changes.
+    # Operators of actions with fixed commands, by id; engines share them because they never change.
     operators: dict[int, Operator] = field(default_factory=dict, compare=False)
 
 
 def load_game(path: Path) -> Game:
-    """Return the game of a file, from memory if this process has read it before.
+    """Return the game in a file, from memory if this process has read it before.
 
     Raises:
-        ValueError: If the file is missing or is no game.
+        ValueError: The file is missing or is not a game.
     """
     try:
         stat = path.stat()
@@ -57,8 +57,8 @@ def load_game(path: Path) -> Game:
             return _load(path, stat.st_mtime_ns, stat.st_size)
     except (OSError, RecursionError, ValueError) as error:
         raise ValueError(
-            f"{path} is no ALFWorld game: {error}. Download or generate it anew "
-            "(rllib make-alfworld-games), or take it out of the folder."
+            f"{path} is not an ALFWorld game: {error}. Download or generate it again "
+            "(rllib make-alfworld-games), or remove it from the folder."
         ) from error
 
 
@@ -74,14 +74,14 @@ def _load(path: Path, mtime_ns: int, size: int) -> Game:
 
 
 def read_game(data: Mapping[str, Any]) -> Game:
-    """Read and translate a game; half a second of work.
+    """Read and translate a game, which takes half a second.
 
     Args:
-        data: The content of a game file: ``pddl_domain``, ``grammar``, ``pddl_problem`` and, maybe,
-            ``walkthrough``.
+        data: The content of a game file: ``pddl_domain``, ``grammar``, ``pddl_problem`` and
+            optionally ``walkthrough``.
 
     Raises:
-        ValueError: If a part cannot be read.
+        ValueError: A part cannot be read.
     """
     grammar = Grammar(data["grammar"])
     task, sas = translate(data["pddl_domain"], data["pddl_problem"])
@@ -97,7 +97,7 @@ def read_game(data: Mapping[str, Any]) -> Game:
     missing = [fact for fact in _NEEDED_FACTS if fact not in facts]
     missing += [action for action in parameters if action not in grammar.actions]
     if missing:
-        raise ValueError(f"it says nothing about {', '.join(missing)}")
+        raise ValueError(f"it does not define {', '.join(missing)}")
     _check_facts(facts, types, {p.name: len(p.arguments) for p in task.predicates})
     fluents = {e.literal.predicate for action in task.actions for e in action.effects}
     mentioned = {entity for held in facts.values() for fact in held for entity in fact}
@@ -119,18 +119,18 @@ def read_game(data: Mapping[str, Any]) -> Game:
 def _check_facts(
     facts: Mapping[str, set[Fact]], types: Mapping[str, str], arities: Mapping[str, int]
 ) -> None:
-    """Raise a ValueError unless all facts are of the domain's predicates and things."""
+    """Raise a ValueError unless all facts use the domain's predicates and objects."""
     for predicate, held in facts.items():
         for fact in sorted(held):
             unknown = [entity for entity in fact if entity not in types]
             if unknown:
-                raise ValueError(f"{predicate} speaks of {unknown[0]!r}, which is no object of it")
+                raise ValueError(f"{predicate} names {unknown[0]!r}, which is not an object of it")
             if len(fact) != arities.get(predicate):
-                raise ValueError(f"{predicate}({', '.join(fact)}) is no fact of its domain")
+                raise ValueError(f"{predicate}({', '.join(fact)}) is not a fact of its domain")
 
 
 def _walkthrough(data: Mapping[str, Any]) -> tuple[str, ...]:
     commands = data.get("walkthrough") or ()
     if not isinstance(commands, list | tuple) or not all(isinstance(c, str) for c in commands):
-        raise ValueError("its walkthrough is no list of commands")
+        raise ValueError("its walkthrough is not a list of commands")
     return tuple(commands)

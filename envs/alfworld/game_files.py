@@ -1,4 +1,4 @@
-"""Generated games as files: cached one by one for the environment, or written as a data set."""
+"""Files of generated games: cached one by one for the environment, or written as a data set."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .generation.generator import GENERATOR_VERSION, GeneratedGame, generate_gam
 
 GAME_FILE = "game.tw-pddl"
 DATA_FOLDER = "json_2.1.1"
-"""Where ALFWorld looks for the splits, below ``ALFWORLD_DATA``."""
+"""The folder below ``ALFWORLD_DATA`` in which ALFWorld looks for the splits."""
 
 
 def default_cache_dir() -> Path:
-    """Return ``$XDG_CACHE_HOME/rllib_gigpo/alfworld`` (``~/.cache/...`` where it is unset)."""
+    """Return ``$XDG_CACHE_HOME/rllib_gigpo/alfworld`` (``~/.cache/...`` if that is unset)."""
     return cache_folder("alfworld")
 
 
@@ -28,14 +28,14 @@ def cached_game(
 ) -> Path:
     """Return the file of a generated game, making it if it is not in the cache.
 
-    Threads take turns; two processes may make one game at once, and write the same bytes. A file
-    that is damaged is made again.
+    Threads take turns. Two processes may make the same game at once; they write the same bytes. A
+    damaged file is generated again.
 
     Args:
         task_type: One of ``TASK_TYPES``.
         number: The game's number.
         split: One of ``SPLITS``.
-        cache_dir: Folder of the cache; ``default_cache_dir()`` if None.
+        cache_dir: The cache folder; None uses ``default_cache_dir()``.
     """
     family = f"alfworld-{alfworld_version()}_games-{GENERATOR_VERSION}"
     root = Path(cache_dir or default_cache_dir()).expanduser().absolute()
@@ -48,7 +48,7 @@ def cached_game(
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a game is there and can be played; the game that is read stays in memory."""
+    """Return whether a file holds a playable game, which then stays in memory."""
     try:
         load_game(path)
     except ValueError:
@@ -59,16 +59,16 @@ def _is_whole(path: Path) -> bool:
 def write_games(
     output: str | Path, split: str, num_games: int, task_types: Sequence[str]
 ) -> Iterator[Path]:
-    """Write a split of generated games in the folders of ALFWorld's own data.
+    """Write a split of generated games in the folder layout of ALFWorld's own data.
 
     Args:
-        output: What ``ALFWORLD_DATA`` is to name.
+        output: The data folder, for use as ``ALFWORLD_DATA``.
         split: One of ``SPLITS``.
-        num_games: How many; the task types take turns.
-        task_types: Of ``TASK_TYPES``.
+        num_games: Number of games; the task types alternate.
+        task_types: Some of ``TASK_TYPES``.
 
     Yields:
-        The file of each game when it is written.
+        The file of each game once it is written.
     """
     root = Path(output).expanduser() / DATA_FOLDER / split
     for index in range(num_games):
@@ -80,13 +80,13 @@ def write_games(
 def _write_trial(folder: Path, game: GeneratedGame) -> Path:
     _write(folder / "initial_state.pddl", game.data["pddl_problem"])
     _write(folder / GAME_FILE, json.dumps(game.data))
-    # Last: ALFWorld takes a folder with this file for a game.
+    # Last, because ALFWorld takes any folder with this file for a game.
     _write(folder / "traj_data.json", json.dumps(game.trajectory))
     return folder / GAME_FILE
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file in one piece, whoever else reads or writes it."""
+    """Write a file atomically, safe against other readers and writers."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
         file = Path(folder, path.name)

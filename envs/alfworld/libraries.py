@@ -1,8 +1,8 @@
-"""The planner's libraries of this process, handed out to one user at a time.
+"""The planner's libraries in this process, each lent to one user at a time.
 
-Each is a copy of Fast Downward (6 MB) that holds the state of one game in C++ globals. One that was
-unloaded makes the process crash when the next is loaded (fast_downward_textworld 20.6.4), so that
-they are never unloaded but used again.
+Each is a copy of Fast Downward (6 MB) that holds the state of one game in C++ globals. After one is
+unloaded, loading the next crashes the process (fast_downward_textworld 20.6.4), so they are never
+unloaded but reused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _idle: list[Any] = []
 
 
 def borrow_library() -> Any:
-    """Return a library that nobody else uses; give it back with ``return_library``."""
+    """Return a free library; hand it back with ``return_library``."""
     import fast_downward
 
     with _lock:
@@ -23,6 +23,6 @@ def borrow_library() -> Any:
 
 
 def return_library(library: Any) -> None:
-    """Take back a library; its game is over."""
+    """Take back a library whose game is over."""
     with _lock:
         _idle.append(library)

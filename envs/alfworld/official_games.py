@@ -1,4 +1,4 @@
-"""Finds the games of ALFWorld's own data, or of a data set in the same folders."""
+"""The search for games in ALFWorld's own data, or in a data set with the same folder layout."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .generation.scene import SPLITS
 from .pddl_goals import TASK_TYPES
 
 _SOLVABLE = re.compile(r'"solvable":\s*true')
-_MOST_NAMED = 5  # damaged files in one message
-_UNSUPPORTED = ("movable", "Sliced")  # in the name of the folder; ALFWorld leaves them out, too
+_MOST_NAMED = 5  # damaged files listed in one message
+_UNSUPPORTED = ("movable", "Sliced")  # in the folder's name; ALFWorld skips these games, too
 
 
 def data_folder(data_dir: str | Path | None) -> Path | None:
-    """Return the folder of the data set to play; None means: play generated games.
+    """Return the folder of the data set to play, or None to play generated games.
 
     Args:
-        data_dir: The user's choice; None asks the variable ``ALFWORLD_DATA``. The package
-            ``alfworld`` sets that to a folder in the user's cache when it is imported; so that
-            one folder counts only if it holds games.
+        data_dir: The user's choice; None uses the environment variable ``ALFWORLD_DATA``. When the
+            package ``alfworld`` is imported, it sets that variable to a folder in the user's cache,
+            so that folder counts only if it contains games.
 
     Raises:
-        ValueError: If the folder chosen holds no split.
+        ValueError: The chosen folder contains no split.
     """
     chosen = data_dir or os.environ.get("ALFWORLD_DATA")
     if not chosen:
@@ -40,9 +40,9 @@ def data_folder(data_dir: str | Path | None) -> Path | None:
         return None
     source = "data_dir" if data_dir else "ALFWORLD_DATA"
     raise ValueError(
-        f"{source}={chosen} holds no {DATA_FOLDER}/{{{','.join(SPLITS)}}}: name the folder into "
-        "which alfworld-download or rllib make-alfworld-games wrote, or leave it out to play "
-        "generated games."
+        f"{source}={chosen} contains no {DATA_FOLDER}/{{{','.join(SPLITS)}}}. Use the folder that "
+        "alfworld-download or rllib make-alfworld-games wrote, or leave it out to play generated "
+        "games."
     )
 
 
@@ -50,11 +50,11 @@ def data_folder(data_dir: str | Path | None) -> Path | None:
 def find_games(root: Path, split: str, task_types: tuple[str, ...]) -> tuple[Path, ...]:
     """Return the games of a split that ALFWorld would play, in a fixed, mixed order.
 
-    Every file is looked at once in a process (some seconds for the official 3,553).
+    Every file is read once per process (a few seconds for the official 3,553).
 
     Raises:
-        ValueError: If there is none, or a file is damaged: left out, it would give every seed
-            another game.
+        ValueError: There are no games, or a file is damaged; skipping it would change the game of
+            every seed.
     """
     folder = _split_folder(root, split)
     files = _solvable_games(
@@ -65,25 +65,25 @@ def find_games(root: Path, split: str, task_types: tuple[str, ...]) -> tuple[Pat
     )
     if not files:
         raise ValueError(
-            f"{folder} holds no solvable game of {', '.join(task_types)}: choose another split or "
-            "other task_types, or generate some (rllib make-alfworld-games)."
+            f"{folder} contains no solvable game of {', '.join(task_types)}. Choose another split "
+            "or other task_types, or generate games (rllib make-alfworld-games)."
         )
-    # Sorted, the first hundred games would be of one type.
+    # In sorted order, the first hundred games would be of one type.
     order = np.random.default_rng(len(files)).permutation(len(files))
     return tuple(files[index] for index in order)
 
 
 def task_type_of(file: Path) -> str | None:
-    """The task type in a path such as ``.../pick_and_place_simple-Mug-None-Desk-308/trial/...``."""
+    """Return the task type in a path like ``.../pick_and_place_simple-Mug-None-Desk-308/...``."""
     kind = file.parent.parent.name.partition("-")[0]
     return kind if kind in TASK_TYPES else None
 
 
 def _solvable_games(files: Iterable[Path]) -> list[Path]:
-    """Keep the games that are marked as solvable; a file that is empty or cut off is an error.
+    """Keep the games marked as solvable; raise an error for files that are empty or truncated.
 
-    Nothing is parsed, which would take much longer: what is damaged inside a file is told by the
-    ``reset`` that plays it.
+    The files are not parsed, which would take much longer; the ``reset`` that plays a file reports
+    other damage in it.
     """
     solvable: list[Path] = []
     damaged: list[Path] = []
@@ -96,9 +96,9 @@ def _solvable_games(files: Iterable[Path]) -> list[Path]:
     if damaged:
         named = ", ".join(map(str, damaged[:_MOST_NAMED]))
         raise ValueError(
-            f"{len(damaged)} game file(s) are empty or cut off: {named}"
-            f"{', ...' if len(damaged) > _MOST_NAMED else ''}. Download or generate them anew "
-            "(rllib make-alfworld-games), or take them out of the folder."
+            f"{len(damaged)} game file(s) are empty or truncated: {named}"
+            f"{', ...' if len(damaged) > _MOST_NAMED else ''}. Download or generate them again "
+            "(rllib make-alfworld-games), or remove them from the folder."
         )
     return solvable
 

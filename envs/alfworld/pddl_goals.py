@@ -1,4 +1,4 @@
-"""What a game asks for, read from its PDDL goal: ALFRED has six kinds, of one pattern each."""
+"""The goal of a game, parsed from PDDL; ALFRED has six kinds, each with one pattern."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TASK_TYPES = (
     "pick_cool_then_place_in_recep",
     "pick_two_obj_and_place",
 )
-"""ALFWorld's task types, in its own order (it numbers them from 1)."""
+"""ALFWorld's task types, in ALFWorld's order (numbered from 1 there)."""
 
 _KNOWN = frozenset(
     {
@@ -33,20 +33,20 @@ class PddlGoal:
     """The goal of a game; types are entities of the PDDL, such as ``appletype``."""
 
     object_type: str
-    count: int  # how many objects of the type: 1 or 2
-    receptacle_type: str | None  # where to put them; None: hold one beside the lamp
+    count: int  # number of objects of the type: 1 or 2
+    receptacle_type: str | None  # where to put them; None: hold one next to the lamp
     condition: str | None  # isclean, ishot or iscool
-    lamp_type: str | None  # to be switched on
+    lamp_type: str | None  # the lamp to switch on
 
 
 def parse_goal(text: str) -> PddlGoal | None:
     """Read a goal.
 
     Args:
-        text: PDDL in lower case, what follows ``(:goal``.
+        text: PDDL in lower case, the part after ``(:goal``.
 
     Returns:
-        The goal, or None if it is not of the six kinds (sliced food, movable receptacles).
+        The goal, or None if it is not one of the six kinds (sliced food, movable receptacles).
     """
     if not set(_PREDICATE.findall(text)) <= _KNOWN:
         return None

@@ -1,4 +1,4 @@
-"""The facts of a game at one moment, and the queries that its texts ask of them."""
+"""The facts of a game at one moment, and the queries that its texts make on them."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Fact = tuple[str, ...]
-"""The arguments of a fact: ids of entities. Facts are kept by the name of their predicate."""
+"""The arguments of a fact, which are entity ids. Facts are stored by the name of the predicate."""
 
 Placeholder = tuple[str, str]
-"""Name and type: ``("r", "receptacle")``."""
+"""A name and a type, such as ``("r", "receptacle")``."""
 
 Bindings = Mapping[Placeholder, str]
-"""Placeholder -> id of the entity that stands for it."""
+"""Placeholder -> id of the entity bound to it."""
 
 ROOT_TYPE = "object"
-"""Of every PDDL domain; ALFRED also calls the things that can be carried so."""
+"""The root type of every PDDL domain; ALFRED also uses it for things that can be carried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One predicate of a query: ``inreceptacle(o:object, r:receptacle)``."""
+    """One predicate of a query, such as ``inreceptacle(o:object, r:receptacle)``."""
 
     predicate: str
     placeholders: tuple[Placeholder, ...]
 
 
 class World:
-    """The facts that hold. Actions change them through ``add`` and ``remove``."""
+    """The facts that hold; actions change them through ``add`` and ``remove``."""
 
     def __init__(self, facts: Mapping[str, Iterable[Fact]], types: Mapping[str, str]) -> None:
-        """Start from the facts by predicate; ``types`` names the type of each entity."""
+        """Start from the facts by predicate; ``types`` maps each entity to its type."""
         self._facts = {predicate: set(held) for predicate, held in facts.items()}
         self._sorted: dict[str, list[Fact]] = {}
         self._types = types
@@ -40,7 +40,7 @@ class World:
         return self._facts.get(predicate, set())
 
     def holds(self, predicate: str, *arguments: str) -> bool:
-        """Whether a fact is true."""
+        """Return whether a fact is true."""
         return arguments in self._facts.get(predicate, ())
 
     def add(self, predicate: str, fact: Fact) -> None:
@@ -49,17 +49,17 @@ class World:
         self._sorted.pop(predicate, None)
 
     def remove(self, predicate: str, fact: Fact) -> None:
-        """Make a fact untrue."""
+        """Make a fact false."""
         self._facts.get(predicate, set()).discard(fact)
         self._sorted.pop(predicate, None)
 
     def matches(
         self, conditions: Sequence[Condition], bound: Bindings
     ) -> Iterator[dict[Placeholder, str]]:
-        """Yield every way to bind the placeholders such that all conditions hold.
+        """Yield every binding of the placeholders for which all conditions hold.
 
-        Different placeholders stand for different entities, and ways come in the order of the
-        entities' ids, as in TextWorld's ``State.all_assignments``.
+        Different placeholders are bound to different entities, and bindings come in the order of
+        the entities' ids, as in TextWorld's ``State.all_assignments``.
         """
         if not conditions:
             yield dict(bound)
@@ -71,7 +71,7 @@ class World:
                 yield from self.matches(rest, extended)
 
     def _candidates(self, condition: Condition, bound: Bindings) -> list[Fact]:
-        """The facts that may fulfil a condition: one at most where everything is bound."""
+        """Return the facts that may satisfy a condition, at most one if everything is bound."""
         if any(placeholder not in bound for placeholder in condition.placeholders):
             return self._in_order(condition.predicate)
         fact = tuple(bound[placeholder] for placeholder in condition.placeholders)

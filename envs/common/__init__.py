@@ -1,1 +1,1 @@
-"""What several environments share."""
+"""Code that several environments share."""

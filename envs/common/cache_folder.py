@@ -1,4 +1,4 @@
-"""Where environments keep what they generate."""
+"""The cache folder for the games that environments generate."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from pathlib import Path
 
 
 def cache_folder(name: str) -> Path:
-    """Return ``$XDG_CACHE_HOME/rllib_gigpo/<name>`` (``~/.cache/...`` where it is unset)."""
+    """Return ``$XDG_CACHE_HOME/rllib_gigpo/<name>`` (``~/.cache/...`` if that is unset)."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "rllib_gigpo" / name
 
 
 def make_cache_folder(cache_dir: str | Path) -> None:
-    """Make the folder for generated games: better told at the start than at the first reset.
+    """Make the folder for generated games, so that a failure is an error before the first reset.
 
     Raises:
-        ValueError: It cannot be made.
+        ValueError: The folder cannot be made.
     """
     folder = Path(cache_dir).expanduser().absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(
-            f"cache_dir={str(folder)!r} cannot be made ({error.strerror}): name a folder that you "
-            "may write to, in env_config (or in XDG_CACHE_HOME)."
+            f"cache_dir={str(folder)!r} cannot be made ({error.strerror}). Set cache_dir in "
+            "env_config (or XDG_CACHE_HOME) to a folder that you can write to."
         ) from error

@@ -1,8 +1,8 @@
-"""Text from outside, made fit for tokenizers."""
+"""Cleaning of external text for tokenizers."""
 
 from __future__ import annotations
 
 
 def valid_text(text: str) -> str:
-    r"""Replace what is no Unicode text: JSON can say "\ud800", and no tokenizer can read it."""
+    r"""Replace lone surrogates: JSON may hold "\ud800", and no tokenizer can read it."""
     return text.encode("utf-8", "replace").decode()

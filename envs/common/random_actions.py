@@ -1,4 +1,4 @@
-"""Draws an action at random: for ``check_env``, ``rllib play --as random`` and warm starts."""
+"""Random actions for ``check_env``, ``rllib play --as random`` and warm starts."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import Any
 
 from ..contract import ADMISSIBLE_ACTIONS, TASK
 
-_PLACEHOLDER = re.compile(r"<[^<>]*\s[^<>]*>")  # as the action parser reads it, see the contract
+_PLACEHOLDER = re.compile(r"<[^<>]*\s[^<>]*>")  # the action parser's rule; see the contract
 _WORD = re.compile(r"\w+")
 _MOST_WORDS = 3
 
 
 def draw_action(info: Mapping[str, Any], rng: random.Random) -> Any:
-    """Return one of the admissible actions, with its placeholders filled; None without any.
+    """Return one of the admissible actions with its placeholders filled, or None without any.
 
-    Typed literally, "search[<your query>]" would find nothing: words of the task stand in its
-    place, so that random play sees what an agent sees.
+    Typed literally, "search[<your query>]" would find nothing, so words of the task replace the
+    placeholder; random play then sees what an agent sees.
     """
     actions = info.get(ADMISSIBLE_ACTIONS)
     if not actions:
         return None
     action = rng.choice(list(actions))
-    if not isinstance(action, str):  # check_env tells; it is played as it is
+    if not isinstance(action, str):  # check_env reports it; play it unchanged
         return action
     return fill_placeholders(action, str(info.get(TASK, "")), rng)
 
 
 def has_placeholder(action: str) -> bool:
-    """Whether the action holds a place for words of one's own, such as <your query>."""
+    """Return whether the action has a placeholder for free text, such as <your query>."""
     return _PLACEHOLDER.search(action) is not None
 
 
 def fill_placeholders(action: str, task: str, rng: random.Random) -> str:
-    """Put one to three words of the task in the place of each placeholder such as <your query>.
+    """Replace each placeholder, such as <your query>, by one to three words of the task.
 
-    Without a task, the placeholder's own words are taken.
+    Without a task, use the placeholder's own words.
     """
 
     def words(match: re.Match[str]) -> str:

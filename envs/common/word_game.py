@@ -1,7 +1,7 @@
-"""What the small games share: actions that are single words, step counting, text or image.
+"""The base class of the small games: single-word actions, step counting, text or image.
 
-Sokoban, FrozenLake and the card games are subclasses. A subclass says how a task is drawn, what a
-word does and how the state looks; the base keeps the contract of ``envs.contract``.
+Sokoban, FrozenLake and the card games are subclasses. A subclass defines how a task is drawn, what
+each word does and how the state looks; the base class keeps the contract of ``envs.contract``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _MAX_ACTION_LENGTH = 100
 
 
 class WordGameEnv(gymnasium.Env[Any, str], ABC):
-    """A game whose every action is one of a few words.
+    """A game in which every action is one of a few words.
 
-    Any string is a legal action. Blanks around it and upper case are ignored; other text than the
-    words of the game changes nothing, counts as a step, costs ``idle_reward``, and is answered in
-    words (in image mode, by the unchanged picture).
+    Any string is a legal action; case and surrounding spaces are ignored. Text other than the words
+    of the game changes nothing, counts as a step, earns ``idle_reward``, and is answered with a
+    remark (in image mode, with the unchanged picture).
 
     Args:
         words: All actions of the game, in lower case.
@@ -60,7 +60,7 @@ class WordGameEnv(gymnasium.Env[Any, str], ABC):
         self.action_space = text_space(_MAX_ACTION_LENGTH)
         self._num_steps = 0
         self._is_running = False
-        self._remark = ""  # what the last action is answered with, beside the state
+        self._remark = ""  # the answer to the last action, shown before the state
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -87,7 +87,7 @@ class WordGameEnv(gymnasium.Env[Any, str], ABC):
         return self._observation(), float(reward), terminated, truncated, self._info()
 
     def _refuse(self) -> float:
-        self._remark = f"That is no action here. The actions are: {', '.join(self.words)}."
+        self._remark = f"That is not a valid action. The actions are: {', '.join(self.words)}."
         return self.idle_reward
 
     def _observation(self) -> Any:
@@ -107,19 +107,19 @@ class WordGameEnv(gymnasium.Env[Any, str], ABC):
         return info
 
     def _is_cut_off(self) -> bool:
-        """Whether a limit of the game itself, other than ``max_steps``, ends the episode."""
+        """Return whether a limit of the game, other than ``max_steps``, ends the episode."""
         return False
 
     def _admissible_words(self) -> Sequence[str]:
         return self.words
 
     def _image(self) -> np.ndarray:
-        """Draw the state; only called where the game declares an ``image_shape``."""
+        """Draw the state; only called if the game declares an ``image_shape``."""
         raise NotImplementedError(f"{type(self).__name__} has no picture.")
 
     @abstractmethod
     def _draw_task(self) -> None:
-        """Draw a task from ``self.np_random`` and go to its start."""
+        """Draw a task from ``self.np_random`` and set up its start."""
 
     @abstractmethod
     def _play(self, word: str) -> float:
@@ -127,11 +127,11 @@ class WordGameEnv(gymnasium.Env[Any, str], ABC):
 
     @abstractmethod
     def _has_ended(self) -> bool:
-        """Whether the task is over, won or lost."""
+        """Return whether the task is over, won or lost."""
 
     @abstractmethod
     def _has_won(self) -> bool:
-        """Whether the task is solved."""
+        """Return whether the task is solved."""
 
     @abstractmethod
     def _text(self) -> str:
@@ -139,8 +139,8 @@ class WordGameEnv(gymnasium.Env[Any, str], ABC):
 
     @abstractmethod
     def _state_info(self) -> dict[str, Any]:
-        """Return the keys of ``info`` that only the game knows: task, anchor, score, tags."""
+        """Return the game's own keys of ``info``: task, anchor, score, tags."""
 
     @abstractmethod
     def _expert_word(self) -> str | None:
-        """Return a good action in this state, or None where none is known."""
+        """Return a good action in this state, or None if none is known."""

@@ -1,1 +1,1 @@
-"""Whether an environment keeps the contract: what `check_env` plays, measures and reports."""
+"""The checks behind ``check_env``: whether an environment keeps the contract."""

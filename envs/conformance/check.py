@@ -1,4 +1,4 @@
-"""``check_env``: does an environment keep the contract? Answers in seconds, without an LLM."""
+"""``check_env``, which tests in seconds, without an LLM, if an environment keeps the contract."""
 
 from __future__ import annotations
 
@@ -46,29 +46,30 @@ def check_env(
     max_steps: int = 100,
     observation_to_text: Callable[[Any], str] | str | None = None,
 ) -> EnvReport:
-    """Play an environment at random and list everything that would disturb training.
+    """Play an environment at random and list everything that would break training.
 
-    It checks the spaces, that ``reset`` and ``step`` are deterministic in the seed (in the same
+    Check the spaces, that ``reset`` and ``step`` are deterministic in the seed (in the same
     instance and in a fresh one), the types of rewards, flags and ``info`` keys, that odd actions do
-    not raise, and that the environment can be sent to other processes. It measures the speed, how
-    often anchors recur, and the memory of a copy.
+    not raise, and that ``env_config`` can be sent to other processes. Measure the speed, how often
+    anchors recur, and the memory of a copy.
 
     Args:
         env_or_id: A Gymnasium id ("my_module:MyEnv-v0"), a class or function that takes the
             ``env_config`` dictionary, or an instance (then no fresh instance is compared, unless
             ``gymnasium.make`` made it).
-        env_config: What ``config.environment(..., env_config=...)`` gets.
+        env_config: The same as in ``config.environment(..., env_config=...)``.
         num_episodes: Episodes of random play, half on seed 0 and half on seed 1; at least 2.
-        max_steps: Steps after which an episode is left; with ``num_episodes`` it bounds the work.
+        max_steps: Steps after which play of an episode stops; bounds the work together with
+            ``num_episodes``.
         observation_to_text: As in ``config.prompting``: a function from an observation to text, or
-            Jinja source over a Dict observation.
+            a Jinja template for a Dict observation.
 
     Returns:
         The report; ``print`` it, or call its ``raise_if_broken()``.
     """
     if num_episodes < 2 or max_steps < 1:
         raise ValueError(
-            f"check_env needs num_episodes >= 2 and max_steps >= 1, got {num_episodes} and "
+            f"check_env needs num_episodes >= 2 and max_steps >= 1; got {num_episodes} and "
             f"{max_steps}."
         )
     source = EnvFactory(env_or_id, dict(env_config or {}))
@@ -77,7 +78,7 @@ def check_env(
 
 @dataclass(slots=True)
 class _Probe:
-    """One run of ``check_env``: what was played and found so far."""
+    """One run of ``check_env``, with the episodes played and the problems found so far."""
 
     source: EnvFactory
     to_text: ToText
@@ -125,7 +126,7 @@ class _Probe:
         return True
 
     def _check_determinism(self, env: gymnasium.Env) -> None:
-        """Replay the first episode of each seed: here, after other episodes, and in a new one."""
+        """Replay the first episode of each seed, in this instance after others and in a new one."""
         fresh = self._fresh(env)
         for seed, (original, *_) in self.groups.items():
             for where, other in (("the same instance", env), ("a fresh instance", fresh)):
@@ -156,16 +157,16 @@ class _Probe:
         if self.expert_wins < 1:
             self.notes.append(
                 f"expert_action won {sum(wins)} of {len(wins)} tasks within {self.max_steps} steps"
-                " (judged by info['won']): demonstrations of the others teach little."
+                " (by info['won']); demonstrations of the others teach little."
             )
 
     def _try_odd_actions(self, env: gymnasium.Env) -> None:
-        """An LLM can say anything, so no string may raise."""
+        """Check that no string raises, because an LLM can say anything."""
         if not isinstance(env.action_space, spaces.Text):
             return
         for action in _ODD_ACTIONS:
             self._guard(
-                f"step({action[:20]!r}), which is what an LLM may say (answer it in words)",
+                f"step({action[:20]!r}), text that an LLM may produce (answer it in words),",
                 partial(_react, env, action),
             )
 
@@ -188,7 +189,7 @@ class _Probe:
         return episode
 
     def _guard(self, what: str, call: Callable[[], Any]) -> Any:
-        """Run the user's code: whatever it raises is a finding, not a crash of the check."""
+        """Run the user's code and record what it raises as a problem, so the check goes on."""
         try:
             return call()
         except Exception as error:
@@ -204,11 +205,11 @@ class _Probe:
     def _fresh(self, env: gymnasium.Env) -> gymnasium.Env | None:
         if self.source.can_make_another(env):
             return self._guard("making a second instance", partial(self.source.make_another, env))
-        self.notes.append("no fresh instance was compared: pass an id or the class instead.")
+        self.notes.append("no fresh instance was compared; pass an id or the class instead.")
         return None
 
     def _close(self, env: gymnasium.Env) -> None:
-        if env is not self.source.env_or_id:  # an instance stays its owner's
+        if env is not self.source.env_or_id:  # the caller closes an instance that it passed in
             self._guard("close()", env.close)
 
     def _report(self) -> EnvReport:
@@ -218,7 +219,7 @@ class _Probe:
         steps_per_s = num_steps / max(steps_s, 1e-9)
         if num_steps and steps_per_s < _SLOW_STEPS_PER_S:
             self.notes.append(
-                f"{steps_per_s:.1f} steps/s is slow beside an LLM: set "
+                f"{steps_per_s:.1f} steps/s is slow compared with an LLM; set "
                 "config.env_runners(num_env_workers=...) to step in other processes."
             )
         return EnvReport(
@@ -242,7 +243,7 @@ class _Probe:
 
 
 def _describe(space: gymnasium.Space) -> str:
-    """A space in one or two words; a Text's charset alone would fill a page."""
+    """Describe a space briefly; the repr of a Text lists its whole charset."""
     if isinstance(space, spaces.Text):
         return f"text of up to {space.max_length} characters"
     return str(space)

@@ -1,4 +1,4 @@
-"""The single checks of ``check_env``: each takes what was played and returns problems in words."""
+"""The individual checks of ``check_env``; each returns problems in words."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from .env_probe import Episode, Turn
 
 
 def check_spaces(env: gymnasium.Env) -> list[str]:
-    """Both spaces must be there; actions must be text, or numbers that text can name."""
+    """Check that both spaces exist, and that actions are text or numbers that text can name."""
     problems = []
     if not isinstance(getattr(env, "observation_space", None), spaces.Space):
         problems.append(
-            "observation_space is missing: set self.observation_space = spaces.Text(10_000)."
+            "observation_space is missing. Set self.observation_space = spaces.Text(10_000)."
         )
     action_space = getattr(env, "action_space", None)
     if not isinstance(action_space, spaces.Text | spaces.Discrete):
         problems.append(
-            f"action_space is {action_space}: an LLM needs spaces.Text, or spaces.Discrete whose "
-            "actions are named by info['admissible_actions']. Wrap the environment to map text."
+            f"action_space is {action_space}, but an LLM needs spaces.Text, or spaces.Discrete "
+            "with actions named by info['admissible_actions']. Wrap the environment to map text."
         )
     return problems
 
 
 def check_picklable(what: str, value: Any) -> list[str]:
-    """Configurations travel to other processes (environment instances do not)."""
+    """Check that a configuration can be sent to other processes, as all configurations are."""
     try:
         pickle.dumps(value)
-    except Exception as error:  # pickle passes on whatever the value's own code raises
+    except Exception as error:  # the value's own code may raise anything
         return [
             f"{what} cannot be pickled ({type(error).__name__}: {error}), so it cannot reach the "
-            "processes that build environments: pass plain values, and build objects in __init__."
+            "processes that build environments. Pass plain values, and build objects in __init__."
         ]
     return []
 
 
 def check_turns(episodes: Sequence[Episode]) -> list[str]:
-    """Check the types of everything that the environment returned; each complaint once."""
+    """Check the types of everything that the environment returned; list each problem once."""
     found = [problem for e in episodes for turn in e.turns for problem in _turn_problems(turn)]
     return list(dict.fromkeys(found))
 
@@ -54,15 +54,15 @@ def _turn_problems(turn: Turn) -> Iterator[str]:
     call = "reset()" if turn.action is None else "step()"
     if not isinstance(turn.text, str):
         yield (
-            f"the observation of {call} is {type(turn.text).__name__}, not text: return a str, or "
+            f"the observation of {call} is {type(turn.text).__name__}, not text. Return a str, or "
             "set config.prompting(observation_to_text=...) and pass the same to check_env."
         )
     yield from _reward_problems(turn.reward)
     for name, flag in (("terminated", turn.terminated), ("truncated", turn.truncated)):
         if not isinstance(flag, bool | np.bool_):
             yield (
-                f"{name} is {type(flag).__name__}, not bool: step() returns (observation, reward, "
-                "terminated, truncated, info)."
+                f"{name} is {type(flag).__name__}, not bool. step() must return (observation, "
+                "reward, terminated, truncated, info)."
             )
     for key, value in turn.info.items():
         yield from _info_problems(str(key), value)
@@ -72,8 +72,8 @@ def _reward_problems(reward: Any) -> Iterator[str]:
     is_number = isinstance(reward, int | float | np.integer | np.floating)
     if not is_number or not math.isfinite(reward):
         yield (
-            f"a reward is {reward!r} ({type(reward).__name__}): it must be a finite number, the "
-            "reward of this one step."
+            f"a reward is {reward!r} ({type(reward).__name__}). Return a finite number, the reward "
+            "of this one step."
         )
 
 
@@ -95,10 +95,10 @@ def _info_problems(key: str, value: Any) -> Iterator[str]:
 def _list_problems(key: str, values: Sequence[Any]) -> Iterator[str]:
     odd = [value for value in values if not isinstance(value, str) or not value.strip()]
     if odd:
-        yield f"info[{key!r}] holds {odd[0]!r}: it must be a list of non-empty strings."
+        yield f"info[{key!r}] contains {odd[0]!r}. It must be a list of non-empty strings."
     elif len(set(values)) < len(values):
         twice = Counter(values).most_common(1)[0][0]
-        yield f"info[{key!r}] names {twice!r} twice: remove duplicates, as by sorted(set(...))."
+        yield f"info[{key!r}] lists {twice!r} twice. Remove duplicates, as with sorted(set(...))."
 
 
 def _anchor_problems(anchor: Any) -> Iterator[str]:
@@ -106,24 +106,26 @@ def _anchor_problems(anchor: Any) -> Iterator[str]:
         hash(anchor)
     except TypeError:
         yield (
-            f"info['anchor'] is an unhashable {type(anchor).__name__}: give text, a number or a "
+            f"info['anchor'] is an unhashable {type(anchor).__name__}. Use text, a number or a "
             "tuple; for an array, its .tobytes()."
         )
 
 
 def compare_episodes(original: Episode, replay: Episode, *, where: str, seed: int) -> list[str]:
-    """The same seed and actions must give the same episode; reports the first difference."""
+    """Report the first difference between two episodes of the same seed and actions."""
     for number, (first, second) in enumerate(zip(original.turns, replay.turns, strict=False)):
         for name, before, after in _comparable(first, second):
             if before != after:
                 return [
-                    f"the same seed ({seed}) and actions give another {name} in {where}, at step "
-                    f"{number}: {_short(before)} and {_short(after)}. A group of episodes must "
-                    "start alike: draw everything from self.np_random after "
+                    f"the same seed ({seed}) and actions give a different {name} in {where} at "
+                    f"step {number}: {_short(before)} and {_short(after)}. All episodes of a group "
+                    "must have the same task: draw everything from self.np_random after "
                     "super().reset(seed=seed), and sort what comes from sets."
                 ]
     if len(original.turns) != len(replay.turns):
-        return [f"the same seed ({seed}) and actions give an episode of another length in {where}."]
+        return [
+            f"the same seed ({seed}) and actions give an episode of a different length in {where}."
+        ]
     return []
 
 
@@ -146,34 +148,34 @@ def _short(value: Any) -> str:
 
 
 def remarks(groups: Mapping[int, Sequence[Episode]]) -> list[str]:
-    """Name what is allowed but makes learning slow or the metrics poor."""
+    """List what is allowed but slows learning or weakens the metrics."""
     episodes = [episode for group in groups.values() for episode in group]
     turns = [turn for episode in episodes for turn in episode.turns]
     notes = []
     if not any(episode.has_ended for episode in episodes):
         notes.append(
-            f"no episode ended within {len(episodes[0].actions)} random steps: give the "
+            f"no episode ended within {len(episodes[0].actions)} random steps; give the "
             "environment a limit (gymnasium.make(..., max_episode_steps=...))."
         )
     if recurring_anchors(groups) < 0.05:
         notes.append(
-            "hardly any anchor recurs, so GiGPO has no steps to compare and acts like GRPO: give "
+            "hardly any anchor recurs, so GiGPO has no steps to compare and acts like GRPO; set "
             "info['anchor'] without step counters, or set config.training(anchor='similar')."
         )
     if all(map(_has_one_anchor_for_all, groups.values())):
         notes.append(
-            "the anchor never changes, although observations do: GiGPO would compare all steps of a"
-            " task with each other. Let info['anchor'] name the state, or leave it out."
+            "the anchor never changes, although observations do, so GiGPO would compare all steps"
+            " of a task with each other; let info['anchor'] identify the state, or leave it out."
         )
     if (
         len(groups) > 1
         and len({_comparable_text(group[0].turns[0]) for group in groups.values()}) == 1
     ):
-        notes.append("seeds 0 and 1 start with the same observation: does the seed pick the task?")
+        notes.append("seeds 0 and 1 start with the same observation; does the seed pick the task?")
     missing = set(INFO_TYPES) - {key for turn in turns for key in turn.info}
     used = {key for turn in turns for key in turn.info} & set(COMMON_ALIASES)
     notes += [
-        f"info has {alias!r}: rename it to {COMMON_ALIASES[alias]!r} to have it used."
+        f"info has {alias!r}, which is ignored; rename it to {COMMON_ALIASES[alias]!r}."
         for alias in sorted(used)
         if COMMON_ALIASES[alias] in missing
     ]
@@ -181,14 +183,14 @@ def remarks(groups: Mapping[int, Sequence[Episode]]) -> list[str]:
 
 
 def _has_one_anchor_for_all(group: Sequence[Episode]) -> bool:
-    """Whether states of a task that look different have one and the same anchor."""
+    """Return whether all states of a task share one anchor although they look different."""
     turns = [turn for episode in group for turn in episode.turns]
     num_texts = len({_comparable_text(turn) for turn in turns})
     return num_texts > 1 and len({turn.anchor for turn in turns}) == 1
 
 
 def recurring_anchors(groups: Mapping[int, Sequence[Episode]]) -> float:
-    """Share of the steps whose anchor occurs at another step of their group; NaN without steps."""
+    """Return the share of steps whose anchor recurs within their group; NaN without steps."""
     num_recurring = num_steps = 0
     for group in groups.values():
         # An action is taken in every turn but the last.

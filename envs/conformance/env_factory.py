@@ -1,4 +1,4 @@
-"""Makes the instances that ``check_env`` plays."""
+"""The factory of the instances that ``check_env`` plays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EnvOrId = str | Callable[[dict[str, Any]], gymnasium.Env] | gymnasium.Env
 
 @dataclass(frozen=True, slots=True)
 class EnvFactory:
-    """An environment as the user names it: an id, a class or function, or an instance."""
+    """An environment as the user gives it: an id, a class or function, or an instance."""
 
     env_or_id: EnvOrId
     env_config: dict[str, Any]
@@ -28,7 +28,7 @@ class EnvFactory:
         return getattr(self.env_or_id, "__name__", str(self.env_or_id))
 
     def make(self) -> gymnasium.Env:
-        """Make the first instance, or return the one given."""
+        """Make the first instance, or return the given one."""
         if isinstance(self.env_or_id, gymnasium.Env):
             return self.env_or_id
         if isinstance(self.env_or_id, str):
@@ -36,11 +36,11 @@ class EnvFactory:
         return self.env_or_id(dict(self.env_config))
 
     def can_make_another(self, env: gymnasium.Env) -> bool:
-        """Whether a second instance can be made: not from a bare first one."""
+        """Return whether a second instance can be made; a bare instance has no recipe for one."""
         return not isinstance(self.env_or_id, gymnasium.Env) or env.spec is not None
 
     def make_another(self, env: gymnasium.Env) -> gymnasium.Env:
-        """Make an instance like ``env``, from the same id or by the recipe that made it."""
+        """Make an instance like ``env``, from the same id or from its spec."""
         if isinstance(self.env_or_id, gymnasium.Env) and env.spec is not None:
             return gymnasium.make(env.spec)
         return self.make()

@@ -1,4 +1,4 @@
-"""Plays an environment without an LLM and records what it says, for ``check_env``."""
+"""Play of an environment without an LLM, recorded for ``check_env``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Policy = Callable[[Mapping[str, Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One answer of the environment: to ``reset`` (action None) or to ``step``."""
+    """One response of the environment to ``reset`` (action None) or ``step``."""
 
     action: Any
-    text: Any  # what observation_to_text made of the observation; should be a str
+    text: Any  # the observation after observation_to_text; should be a str
     reward: Any
     terminated: Any
     truncated: Any
@@ -32,7 +32,7 @@ class Turn:
 
     @property
     def anchor(self) -> Hashable:
-        """The state's identity as GiGPO reads it; its repr where it cannot be hashed."""
+        """The state's identity as GiGPO reads it, or its repr if it cannot be hashed."""
         anchor = self.info.get(ANCHOR, self.text)
         try:
             hash(anchor)
@@ -43,7 +43,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """The turns of one episode, first that of ``reset``, and the seconds they took."""
+    """The turns of one episode, starting with that of ``reset``, and the seconds they took."""
 
     turns: tuple[Turn, ...]
     reset_s: float
@@ -79,12 +79,12 @@ def play(
 
 
 def memory_per_copy(make: Callable[[], gymnasium.Env], num_copies: int) -> float:
-    """Return how many bytes each further copy costs.
+    """Return the number of bytes that each further copy adds.
 
-    An average over ``num_copies``, each reset with another seed, beside one that is open already:
-    that one pays for what all of them share, and takes what earlier ones have left in the process.
-    Processes that a copy starts, such as Java, count. Small environments may vanish in what the
-    process has spare.
+    This is an average over ``num_copies``, each reset with a different seed, on top of one copy
+    that is already open: the open one pays for what all copies share, and reuses memory that
+    earlier ones freed. Processes that a copy starts, such as Java, count. A small environment may
+    show as 0, because it fits in memory that the process already holds.
     """
     process, copies = psutil.Process(), list[gymnasium.Env]()
     try:
@@ -108,12 +108,12 @@ def _opened(make: Callable[[], gymnasium.Env], *, seed: int) -> gymnasium.Env:
 def _resident_bytes(process: psutil.Process) -> int:
     try:
         return process.memory_info().rss
-    except psutil.NoSuchProcess:  # it has ended meanwhile
+    except psutil.NoSuchProcess:  # it has ended in the meantime
         return 0
 
 
 def random_policy(action_space: gymnasium.Space, seed: int) -> Policy:
-    """Choose among the admissible actions where the environment names some, else sample."""
+    """Return a policy that draws an admissible action, or samples the space if there are none."""
     rng = random.Random(seed)
     action_space.seed(seed)
 
@@ -125,13 +125,13 @@ def random_policy(action_space: gymnasium.Space, seed: int) -> Policy:
 
 
 def expert_policy(action_space: gymnasium.Space, seed: int) -> Policy:
-    """Follow the environment's expert, and play at random where it is silent."""
+    """Return a policy that follows the expert, and plays at random where there is no advice."""
     fallback = random_policy(action_space, seed)
     return lambda info: info.get(EXPERT_ACTION) or fallback(info)
 
 
 def replay_policy(actions: Sequence[Any]) -> Policy:
-    """Repeat recorded actions."""
+    """Return a policy that repeats recorded actions."""
     remaining = iter(actions)
     return lambda info: next(remaining)
 

@@ -1,4 +1,4 @@
-"""What ``check_env`` found, as a record that can be printed or raised."""
+"""The report of ``check_env``, which can be printed or raised."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ class EnvReport:
 
     Attributes:
         name: The environment, as it was given.
-        problems: What must be mended before training, each with its cure.
-        notes: What is worth knowing, or slows learning down.
+        problems: What must be fixed before training, each with its cure.
+        notes: What is worth knowing or slows learning.
         num_episodes: Episodes played.
         num_steps: Steps played.
-        info_shares: For each key of the contract, the share of the answers that held it.
+        info_shares: For each key of the contract, the share of the responses that contain it.
         recurring_anchors: Share of the steps under random play whose anchor occurs more than once
-            among the episodes of its task: what GiGPO can compare. NaN if nothing was played.
+            among the episodes of its task, so that GiGPO can compare them. NaN if nothing was
+            played.
         expert_wins: Share of the tasks that ``expert_action`` wins; None without an expert.
-        steps_per_s: Steps a second, without an LLM.
+        steps_per_s: Steps per second, without an LLM.
         reset_ms: Milliseconds of the slowest reset.
         spaces: The observation space and the action space, in words.
         is_deterministic: Whether a seed gave the same episode again; None if nothing was replayed.
-        copy_mb: Megabytes that each further copy adds to a process; None where that is unknown.
+        copy_mb: Megabytes that each further copy adds; None if unknown.
     """
 
     name: str
@@ -47,7 +48,7 @@ class EnvReport:
         return not self.problems
 
     def raise_if_broken(self) -> None:
-        """Raise a ValueError that lists all problems, if there are any."""
+        """Raise a ValueError that lists all problems if there are any."""
         if self.problems:
             raise ValueError(str(self))
 
@@ -64,7 +65,7 @@ class EnvReport:
             return []
         keys = ", ".join(f"{key} {share:.0%}" for key, share in self.info_shares.items() if share)
         absent = ", ".join(key for key, share in self.info_shares.items() if not share)
-        replayed = {True: "the same episode", False: "ANOTHER episode", None: "not replayed"}
+        replayed = {True: "the same episode", False: "A DIFFERENT episode", None: "not replayed"}
         lines = [
             f"  observations {self.spaces[0]}; actions {self.spaces[1]}",
             f"  the same seed and actions: {replayed[self.is_deterministic]}",

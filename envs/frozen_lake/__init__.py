@@ -1,1 +1,1 @@
-"""FrozenLake in text: a new lake for every seed."""
+"""FrozenLake in text, with a new lake for every seed."""

@@ -1,4 +1,4 @@
-"""FrozenLake as text, over Gymnasium's own environment: every seed is another lake."""
+"""FrozenLake as text on top of Gymnasium's environment; every seed is a different lake."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ _LEGENDS = {
 }
 _ICE = {
     True: (
-        "The ice is slippery: one time in three you go where you want, else to one of the two "
-        "sides."
+        "The ice is slippery: one time in three you go where you want, otherwise you slip to one "
+        "of the two sides."
     ),
     False: "The ice is firm: you go where you want.",
 }
 
 
 class FrozenLakeTextEnv(WordGameEnv):
-    """Cross a frozen lake without falling into a hole, by "left", "down", "right" and "up".
+    """A frozen lake to cross with "left", "down", "right" and "up", without falling into a hole.
 
-    The reward is 1 at the goal and 0 else; goal and holes end the episode. The seed draws the lake,
-    which always has a way to the goal, and all slips.
+    The reward is 1 at the goal and 0 elsewhere; the goal and the holes end the episode. The seed
+    draws the lake, which always has a path to the goal, and all slips.
 
     Args:
-        size: Rows, and columns, from 2 to 20.
-        p: Probability that a cell is ice and no hole.
+        size: Number of rows and of columns, from 2 to 20.
+        p: Probability that a cell is ice rather than a hole.
         is_slippery: Whether two of three steps slip to a side, as in Gymnasium.
         rules: "gymnasium": from the upper left to the lower right corner, in Gymnasium's letters,
             100 steps up to size 4 and 200 above; "roll": start and goal anywhere, in ROLL's
             symbols, 20 steps.
-        max_steps: Steps after which an unfinished episode is truncated; None: by ``rules``. Lakes
-            are drawn with a way that is no longer, slips aside.
-        layout: How text separates cells: "spaced" or "compact", see ``grid_text.LAYOUTS``.
+        max_steps: Steps after which an unfinished episode is truncated; None follows ``rules``.
+            Every lake has a path of at most that many steps, if nothing slips.
+        layout: How text separates cells, "spaced" or "compact"; see ``grid_text.LAYOUTS``.
 
     Raises:
-        ValueError: If an option is out of range.
+        ValueError: An option is out of range.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class FrozenLakeTextEnv(WordGameEnv):
         max_steps: int | None = None,
         layout: str = "spaced",
     ) -> None:
-        """Check the options; the lake is drawn by ``reset``."""
+        """Check the options; ``reset`` draws the lake."""
         check_whole("size", size, low=2, high=_MAX_SIZE)
         check_choice("rules", rules, RULES)
         check_choice("layout", layout, LAYOUTS)
@@ -81,8 +81,8 @@ class FrozenLakeTextEnv(WordGameEnv):
         ice = "slippery" if is_slippery else "firm"
         self._tags = ["frozen_lake", f"{size}x{size}", ice]
         self._task = (
-            f"Walk over the frozen lake to the goal and into no hole. {_LEGENDS[rules]}. "
-            f"{_ICE[is_slippery]}"
+            "Walk over the frozen lake to the goal without falling into a hole. "
+            f"{_LEGENDS[rules]}. {_ICE[is_slippery]}"
         )
         self._rows: tuple[str, ...] = ()
         self._lake: FrozenLakeEnv | None = None

@@ -1,4 +1,4 @@
-"""Random frozen lakes on which a path leads from the start to the goal."""
+"""Random frozen lakes with a path from the start to the goal."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def draw_lake(
 ) -> tuple[str, ...]:
     """Draw the rows of a lake, in Gymnasium's letters.
 
-    Each cell but the ends is frozen with probability ``p``. Lakes without a path of at most
-    ``max_distance`` steps are drawn again; after many in vain, a shortest path is frozen, so that
-    small ``p`` cannot hang.
+    Each cell except start and goal is frozen with probability ``p``. Lakes without a path of at
+    most ``max_distance`` steps are drawn again; after many failures, a shortest path is frozen, so
+    a small ``p`` cannot hang.
 
     Args:
         rng: Source of randomness.
-        size: Rows, and columns.
+        size: Number of rows and of columns.
         p: Probability that a cell is frozen.
-        random_ends: Whether start and goal are drawn; else they are the upper left and the lower
+        random_ends: Whether to draw start and goal; otherwise they are the upper left and the lower
             right corner.
-        max_distance: At least 2 * (size - 1), the length of the longest shortest way.
+        max_distance: At least 2 * (size - 1), the greatest distance between two cells.
     """
     start, goal = _draw_ends(rng, size) if random_ends else ((0, 0), (size - 1, size - 1))
     for _ in range(_MAX_ATTEMPTS):
@@ -47,10 +47,10 @@ def _draw_ends(rng: np.random.Generator, size: int) -> tuple[Cell, Cell]:
 
 
 def _distance(tiles: np.ndarray, start: Cell, goal: Cell) -> float:
-    """Return the number of steps from start to goal around the holes; infinite without a way."""
+    """Return the number of steps from start to goal around the holes; infinite without a path."""
     distances = {start: 0}
     queue = [start]
-    for row, column in queue:  # grows while it is read: breadth first
+    for row, column in queue:  # breadth first: the loop extends the queue
         for down, right in _STEPS:
             cell = row + down, column + right
             is_inside = all(0 <= index < len(tiles) for index in cell)
@@ -61,7 +61,7 @@ def _distance(tiles: np.ndarray, start: Cell, goal: Cell) -> float:
 
 
 def _shortest_way(rng: np.random.Generator, start: Cell, goal: Cell) -> list[Cell]:
-    """Return the cells of a random way that never turns back."""
+    """Return the cells of a random shortest path."""
     down, right = goal[0] - start[0], goal[1] - start[1]
     steps = [(int(np.sign(down)), 0)] * abs(down) + [(0, int(np.sign(right)))] * abs(right)
     way = [start]

@@ -1,4 +1,4 @@
-"""The best action in every cell of a frozen lake, by value iteration on Gymnasium's own model."""
+"""The best action in every cell of a frozen lake, by value iteration on Gymnasium's model."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 
 DISCOUNT = 0.99
-"""Below 1, so that among sure ways to the goal the shortest one is best."""
+"""Below 1, so that the shortest of several safe paths to the goal is best."""
 
 _TOLERANCE = 1e-10
 _MAX_SWEEPS = 5000
 _MAX_OUTCOMES = 3  # ahead, or to one of the sides
 
-Outcome = tuple[float, int, float, bool]  # probability, next cell, reward, is it the end?
+Outcome = tuple[float, int, float, bool]  # probability, next cell, reward, has ended
 
 
 @lru_cache(maxsize=256)  # the episodes of a group play on the same lake
 def best_actions(rows: tuple[str, ...], *, is_slippery: bool) -> tuple[int | None, ...]:
     """Return Gymnasium's number of the best action for each cell, row by row.
 
-    None: the cell is an end, or no action leads to the goal. Without slipping, the best actions
-    are those of a shortest path.
+    The entry is None if the cell is an end, or if no action leads to the goal. Without slipping,
+    the best actions follow a shortest path.
     """
     model = FrozenLakeEnv(desc=list(rows), is_slippery=is_slippery).P
     values = action_values(model)
@@ -37,13 +37,10 @@ def best_actions(rows: tuple[str, ...], *, is_slippery: bool) -> tuple[int | Non
 def action_values(model: Mapping[int, Mapping[int, Sequence[Outcome]]]) -> np.ndarray:
     """Return the discounted values of all actions, (cells, 4), by value iteration.
 
-    In Gymnasium's model an end leads to itself at reward 0, so that it needs no care here.
+    In Gymnasium's model an end leads to itself with reward 0, so it needs no special case.
     """
     shape = (len(model), 4, _MAX_OUTCOMES)
-    probabilities, following = (
-        np.zeros(shape),
-        np.zeros(shape, int),
-    )  # of going on, and in which cell
+    probabilities, following = np.zeros(shape), np.zeros(shape, int)  # of the next cells
     rewards = np.zeros(shape[:2])
     for cell, actions in model.items():
         for action, outcomes in actions.items():

@@ -1,1 +1,1 @@
-"""Number and card games: NumberLine, EZPoints, Points24 and Blackjack, in text and as pictures."""
+"""Number and card games in text and pictures: NumberLine, EZPoints, Points24 and Blackjack."""

@@ -1,4 +1,4 @@
-"""Blackjack in words, over Gymnasium's own environment: hit or stand against the dealer."""
+"""Blackjack in words on top of Gymnasium's environment: hit or stand against the dealer."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ ACTIONS = ("stand", "hit")  # in the order of Gymnasium's numbers
 
 _RESULTS = {1: "You win.", 0: "It is a draw.", -1: "You lose."}
 _TASK = (
-    "Win at blackjack: come closer to 21 than the dealer, but not above. An ace A counts 11, or 1 "
-    "where 11 is too much. hit draws a card; stand lets the dealer draw up to 17."
+    "Win at blackjack: get closer to 21 than the dealer without going over. An ace A counts 11, or "
+    "1 if 11 is too much. hit draws a card; stand lets the dealer draw until 17 or more."
 )
 
 
 class BlackjackTextEnv(WordGameEnv):
-    """Play one hand of blackjack by "hit" and "stand", from an infinite deck.
+    """One hand of blackjack with "hit" and "stand", from an infinite deck.
 
-    The reward is 1 for a win and 0 for a draw. The seed decides all cards, also those to come.
+    The reward is 1 for a win and 0 for a draw. The seed determines all cards, including those still
+    to be drawn.
 
     Args:
         max_steps: Steps after which an unfinished episode is truncated.
         observation: "text" or "image".
-        loss_reward: Reward of a lost hand; verl-agent counts 0, Gymnasium -1.
+        loss_reward: Reward of a lost hand; 0 in verl-agent, -1 in Gymnasium.
     """
 
     def __init__(
@@ -62,12 +63,12 @@ class BlackjackTextEnv(WordGameEnv):
         return self._result == 1
 
     def _hand(self) -> tuple[int, bool, int]:
-        """Return the player's sum, whether an ace counts 11 in it, and the dealer's open card."""
+        """Return the player's sum, whether an ace in it counts 11, and the dealer's open card."""
         player = self._table.player
         return sum_hand(player), bool(usable_ace(player)), self._table.dealer[0]
 
     def _dealer_cards(self) -> list[str]:
-        """Name the cards that the player may see."""
+        """Name the dealer's cards, with "?" for hidden ones."""
         cards = _names(self._table.dealer)
         return cards if self._has_ended() else [cards[0], "?"]
 
@@ -96,7 +97,7 @@ class BlackjackTextEnv(WordGameEnv):
         }
 
     def _anchor(self) -> str:
-        """Name what matters from here on: not which cards make up the sum."""
+        """Describe what matters from here on, which excludes the cards that make up the sum."""
         total, is_soft, dealer_card = self._hand()
         ace = " with an ace as 11" if is_soft else ""
         end = "" if self._result is None else f"; {_RESULTS[self._result]}"
@@ -107,11 +108,11 @@ class BlackjackTextEnv(WordGameEnv):
 
 
 def should_hit(total: int, is_soft: bool, dealer_card: int) -> bool:
-    """Basic strategy for hitting and standing: it has the best mean of -1, 0 and 1.
+    """Return whether basic strategy hits; it has the best mean result if a loss counts -1.
 
     Args:
         total: The player's sum.
-        is_soft: Whether an ace counts 11 in it.
+        is_soft: Whether an ace in it counts 11.
         dealer_card: The dealer's open card, 1 for an ace.
     """
     if is_soft:

@@ -1,4 +1,4 @@
-"""Pictures of cards and short texts, drawn by NumPy with a font of their own."""
+"""Pictures of cards and short texts, drawn with NumPy and a built-in font."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CARD_COLOUR, _EDGE_COLOUR, _RANK_COLOUR = (250, 250, 245), (30, 30, 30), (170, 
 _MARGIN = 20
 _CARD_HEIGHT, _CARD_WIDTH = 96, 56
 _CARD_GAP = 8
-_LINE_GAP = 2  # rows of a glyph's grid between two lines
+_LINE_GAP = 2  # rows of dots between two lines
 _BLANK = np.full(IMAGE_SHAPE, _TABLE_COLOUR, np.uint8)
 _RANK_NAMES = {1: "A", 11: "J", 12: "Q", 13: "K"}
 
 
 def rank_name(rank: int) -> str:
-    """Return what a card of a rank from 1 to 13 shows."""
+    """Return the label of a card with a rank from 1 to 13."""
     return _RANK_NAMES.get(rank, str(rank))
 
 
@@ -43,11 +43,11 @@ def draw_text(
     scale: int,
     colour: tuple[int, int, int] = _TEXT_COLOUR,
 ) -> None:
-    """Write text into the picture, broken into lines at the right margin.
+    """Write text into the picture, wrapped at the right edge.
 
     Args:
         canvas: The picture, changed in place.
-        text: Characters of ``glyphs.GLYPHS``.
+        text: Characters from ``glyphs.GLYPHS``.
         top: Pixel row of the first line.
         left: Pixel column where lines begin.
         scale: Pixels for each dot of a glyph.
@@ -60,18 +60,18 @@ def draw_text(
         dots = _scaled_glyph(character, scale)
         row = top + line * (height + _LINE_GAP - 1) * scale
         start = left + column * width * scale
-        # The slice ends at the picture's edge; so does what is drawn.
+        # The slice, and therefore the glyph, ends at the picture's edge.
         area = canvas[row : row + dots.shape[0], start : start + dots.shape[1]]
         area[dots[: area.shape[0], : area.shape[1]]] = colour
 
 
-@cache  # some thirty characters in three sizes
+@cache  # about thirty characters in three sizes
 def _scaled_glyph(character: str, scale: int) -> np.ndarray:
     return np.kron(GLYPHS[character], np.ones((scale, scale), bool))
 
 
 def draw_hand(canvas: np.ndarray, names: Sequence[str], *, top: int) -> None:
-    """Draw cards in a row, overlapping where there are many; each shows its name in a corner."""
+    """Draw cards in a row, overlapping if there are many; each shows its name in a corner."""
     room = SIDE - 2 * _MARGIN - _CARD_WIDTH
     step = min(_CARD_WIDTH + _CARD_GAP, room // max(len(names) - 1, 1))
     for number, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Formulas of whole numbers, evaluated exactly; no ``eval``.
+"""Exact evaluation of formulas of whole numbers, without ``eval``.
 
 sum     = product { ("+" | "-") product }
 product = factor { ("*" | "/") factor }
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 MAX_TOKENS = 64
-"""Longer formulas have no value here: it bounds the depth of the recursion and the numbers."""
+"""Longer formulas have no value here, which bounds the recursion depth and the numbers."""
 
 
 def evaluate(tokens: Sequence[str]) -> Fraction | None:
-    """Return the value of a formula; None if it is malformed, too long, or divides by zero.
+    """Return the value of a formula, or None if it is malformed, too long, or divides by zero.
 
-    A token is a number of up to nine digits, an operator or a parenthesis; signs before a number
-    are no part of the language.
+    A token is a number of up to nine digits, an operator or a parenthesis. Signs before a number
+    are not allowed.
     """
     if len(tokens) > MAX_TOKENS:
         return None
@@ -35,7 +35,7 @@ class _MalformedError(Exception):
 
 
 class _Parser:
-    """One pass over the tokens by recursive descent."""
+    """A recursive-descent parser that makes one pass over the tokens."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self._tokens = tokens

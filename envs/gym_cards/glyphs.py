@@ -1,4 +1,4 @@
-"""A font of five by seven dots for the characters that the pictures of the games show."""
+"""A font of five by seven dots for the characters in the games' pictures."""
 
 from __future__ import annotations
 

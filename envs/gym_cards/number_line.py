@@ -1,4 +1,4 @@
-"""NumberLine: walk to a number, one by one."""
+"""NumberLine: move to a number one step at a time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..contract import ANCHOR, SCORE, TAGS, TASK
 from .drawing import IMAGE_SHAPE, blank, draw_text
 
 LARGEST = 5
-FARTHER_REWARD = -1.0  # for every step that does not come closer, one without a move among them
+FARTHER_REWARD = -1.0  # for every step that does not come closer, including one without a move
 
 
 class NumberLineEnv(WordGameEnv):
-    """Get from one number to another between 0 and 5 by "+" and "-".
+    """A game of moving from one number to another between 0 and 5 with "+" and "-".
 
     The reward is 1 at the target, which ends the episode, 0 for a step that comes closer and -1
     for one that does not. There are 30 different tasks.

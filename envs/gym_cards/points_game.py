@@ -1,4 +1,4 @@
-"""Build a formula from cards, token by token: EZPoints (two cards, 12) and Points24 (four, 24)."""
+"""Formulas from cards, token by token: EZPoints (two cards, 12) and Points24 (four cards, 24)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _KING = 13
 
 
 class PointsGameEnv(WordGameEnv):
-    """Write a formula that uses the number of every card once and equals the target.
+    """A game of writing a formula that uses each card's number once and equals the target.
 
-    An action appends a number or a sign; "=" ends the game, with a reward of 10 for a right
-    formula and 0 for any other. A number that no unused card has is left out, at reward 0. An ace
+    An action appends a number or a sign; "=" ends the game, with a reward of 10 for a correct
+    formula and 0 for any other. A number that no unused card has is ignored, with reward 0. An ace
     counts 1, a face card 10. A formula of more than ``max_formula`` tokens truncates the episode.
     """
 
@@ -63,7 +63,7 @@ class PointsGameEnv(WordGameEnv):
             self._is_closed = True
             return WIN_REWARD if self._has_won() else 0.0
         if word in NUMBERS and word not in self._unused_numbers():
-            self._remark = f"There is no unused card of {word}."
+            self._remark = f"There is no unused card with the number {word}."
             return 0.0
         self._formula.append(word)
         return 0.0
@@ -132,10 +132,10 @@ class PointsGameEnv(WordGameEnv):
 
 
 class EZPointsEnv(PointsGameEnv):
-    """Two cards make 12 by one "+" or "*"; every hand can be solved.
+    """A game of making 12 from two cards with one "+" or "*"; every hand can be solved.
 
-    The first card is any but an ace, which no second card completes to 12; the second has the
-    missing summand, or, where the first divides 12 and a coin says so, the missing factor.
+    The first card is not an ace, because no second card completes an ace to 12. The second card is
+    the missing summand or, if the first divides 12, with probability 0.5 the missing factor.
 
     Args:
         max_steps: Steps after which an unfinished episode is truncated.
@@ -161,12 +161,12 @@ class EZPointsEnv(PointsGameEnv):
 
 
 class Points24Env(PointsGameEnv):
-    """Four cards make 24 by + - * / and parentheses.
+    """A game of making 24 from four cards with + - * / and parentheses.
 
     Args:
         max_steps: Steps after which an unfinished episode is truncated.
         observation: "text" or "image".
-        solvable_only: Whether hands without a solution, about one in five, are drawn again.
+        solvable_only: Whether to redraw hands without a solution, about one in five.
     """
 
     name = "points24"
@@ -190,5 +190,5 @@ class Points24Env(PointsGameEnv):
 
 
 def card_value(rank: int) -> int:
-    """Return what a card counts: its rank, but 10 for jack, queen and king."""
+    """Return a card's number: its rank, or 10 for jack, queen and king."""
     return min(rank, 10)

@@ -1,4 +1,4 @@
-"""All formulas that reach a target from given numbers, each number used once."""
+"""A search for all formulas that reach a target from given numbers, using each number once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 Formula = tuple[str, ...]
 
-_SUM, _PRODUCT, _NUMBER = range(3)  # how strongly the outermost operator binds
+_SUM, _PRODUCT, _NUMBER = range(3)  # precedence of the outermost operator
 _STRENGTHS = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT}
 _FUNCTIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 
 
 class _Term(NamedTuple):
-    """A formula in the making."""
+    """A partial formula."""
 
     value: Fraction
     tokens: Formula
@@ -25,10 +25,10 @@ class _Term(NamedTuple):
 
 
 def solutions(values: Sequence[int], target: int, signs: str) -> tuple[Formula, ...]:
-    """Return the formulas over all of ``values`` that equal ``target``, short ones first.
+    """Return the formulas over all of ``values`` that equal ``target``, shortest first.
 
-    ``signs`` are the operators that may be used; parentheses are set where they are needed. The
-    work grows fast: four numbers take some tens of milliseconds, more are not meant.
+    ``signs`` are the allowed operators; parentheses are added where needed. The work grows fast:
+    four numbers take some tens of milliseconds, and more are not supported.
     """
     return _solutions(tuple(sorted(values)), target, signs)
 
@@ -41,7 +41,7 @@ def _solutions(values: tuple[int, ...], target: int, signs: str) -> tuple[Formul
 
 
 def _formulas(terms: tuple[_Term, ...], target: int, signs: str) -> Iterator[Formula]:
-    """Yield the formulas that join all of ``terms`` and equal ``target``."""
+    """Yield the formulas that combine all of ``terms`` and equal ``target``."""
     for first, second in permutations(range(len(terms)), 2):
         left, right = terms[first], terms[second]
         rest = tuple(term for i, term in enumerate(terms) if i not in (first, second))

@@ -1,1 +1,1 @@
-"""Search QA: questions that are answered by searching a corpus."""
+"""Search QA: answering questions by searching a corpus."""

@@ -1,4 +1,4 @@
-"""How an answer is judged against the golden ones: exact match and F1 over normalised words."""
+"""The scores of an answer against the golden answers: exact match and F1 over normalised words."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalize_answer(text: str) -> str:
-    """Lower the case, drop ASCII punctuation and the articles, squeeze blanks, in this order."""
+    """Lowercase, drop ASCII punctuation, drop articles and collapse spaces, in this order."""
     without_punctuation = text.lower().translate(_NO_PUNCTUATION)
     return " ".join(_ARTICLES.sub(" ", without_punctuation).split())
 
 
 def exact_match(answer: str, golden_answers: Sequence[str]) -> float:
-    """Return 1 if the answer, normalised, equals one of the golden answers, else 0."""
+    """Return 1 if the normalised answer equals one of the normalised golden answers, else 0."""
     normalized = normalize_answer(answer)
     return float(any(normalized == normalize_answer(golden) for golden in golden_answers))
 
 
 def f1_score(answer: str, golden_answers: Sequence[str]) -> float:
-    """Return the best F1 of the answer's words with those of one golden answer (SQuAD's measure).
+    """Return the best F1 between the words of the answer and of one golden answer, as in SQuAD.
 
     With c words in common, counted as often as they occur in both, precision is c / (words of the
-    answer) and recall c / (words of the golden answer). If either has no words left after
+    answer) and recall is c / (words of the golden answer). If either has no words left after
     normalisation, the score is 1 if both have none, else 0.
     """
     words = normalize_answer(answer).split()

@@ -1,4 +1,4 @@
-"""Questions with their golden answers: read from files, split into training and test questions."""
+"""Questions with golden answers, read from files and split into training and test questions."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Question:
     text: str
     answers: tuple[str, ...]  # golden answers, at least one
     dataset: str
-    hops: tuple[str, ...] = ()  # titles of the passages that lead to the answer, in order; may lack
+    hops: tuple[str, ...] = ()  # titles of the passages to the answer, in order; empty if unknown
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionSplit:
-    """Training and test questions, which have none in common."""
+    """Training and test questions, with no question in both."""
 
     train: tuple[Question, ...]
     test: tuple[Question, ...]
@@ -42,19 +42,19 @@ class QuestionSplit:
         """Keep every fifth question for testing.
 
         Raises:
-            ValueError: If there are fewer than five.
+            ValueError: There are fewer than five questions.
         """
         if len(questions) < _EVERY_NTH_IS_A_TEST:
             raise ValueError(
-                f"{len(questions)} questions are too few to hold every fifth out: give "
-                "test_questions, another file."
+                f"{len(questions)} questions are too few to hold out every fifth. Set "
+                "test_questions to a second file."
             )
         nth = _EVERY_NTH_IS_A_TEST
         train = tuple(question for n, question in enumerate(questions, start=1) if n % nth)
         return cls(train, tuple(questions[nth - 1 :: nth]))
 
     def pick(self, seed: int) -> Question:
-        """Return the question of a seed; seeds beyond the number of questions start anew."""
+        """Return the question of a seed; seeds beyond the number of questions wrap around."""
         if seed < FIRST_TEST_SEED:
             return self.train[seed % len(self.train)]
         return self.test[(seed - FIRST_TEST_SEED) % len(self.test)]
@@ -63,11 +63,10 @@ class QuestionSplit:
 def given_questions(
     questions: str | Path, test_questions: str | Path | None = None
 ) -> QuestionSplit:
-    """Read the questions of one or two files, once in a process unless the files change.
+    """Read the questions of one or two files, once per process unless the files change.
 
     Raises:
-        ValueError: If a file cannot be read, is of another form, or the two have a question in
-            common.
+        ValueError: A file cannot be read, has another format, or the two have a question in common.
     """
     test_version = None if test_questions is None else file_version(test_questions, "questions")
     return _read_split(file_version(questions, "questions"), test_version)
@@ -83,7 +82,7 @@ def _read_split(version: FileVersion, test_version: FileVersion | None) -> Quest
     if common:
         raise ValueError(
             f"questions and test_questions have {len(common)} questions in common, such as "
-            f"{min(common)!r}: take them out of one of the files."
+            f"{min(common)!r}. Remove them from one of the files."
         )
     return QuestionSplit(train, test)
 
@@ -92,30 +91,30 @@ def read_questions(file: Path) -> tuple[Question, ...]:
     """Read a file of questions.
 
     Raises:
-        ValueError: If it cannot be read or is of another form.
+        ValueError: The file cannot be read or has another format.
     """
     questions = tuple(
         _question(record, f"{file}, {place}", file.stem)
         for place, record in read_records(file, _FORMS)
     )
     if not questions:
-        raise ValueError(f"{file} holds no questions: {_FORMS}.")
+        raise ValueError(f"{file} contains no questions; {_FORMS}.")
     return questions
 
 
 def _question(record: Any, where: str, dataset: str) -> Question:
     if not isinstance(record, Mapping) or not isinstance(record.get("question"), str):
-        raise ValueError(f"{where} has no question: {_FORMS}.")
+        raise ValueError(f"{where} has no question; {_FORMS}.")
     answers = _texts(record.get("golden_answers", record.get("answer")))
     answers += _texts(record.get("answer_aliases", []))
     if not answers or not record["question"].strip():
-        raise ValueError(f"{where} has an empty question or no answer: {_FORMS}.")
+        raise ValueError(f"{where} has an empty question or no answer; {_FORMS}.")
     text = valid_text(record["question"].strip())
     try:
         hops = _hops(record, text)
     except (AttributeError, IndexError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{where} has supporting facts of an unknown form ({error!r}): {_FORMS}."
+            f"{where} has supporting facts in an unknown format ({error!r}); {_FORMS}."
         ) from error
     return Question(str(record.get("id", record.get("_id", where))), text, answers, dataset, hops)
 
@@ -130,7 +129,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _hops(record: Mapping[str, Any], question: str) -> tuple[str, ...]:
     """Return the titles of the supporting passages, in the order in which they are needed."""
-    if "question_decomposition" in record:  # MuSiQue, which gives the order itself
+    if "question_decomposition" in record:  # MuSiQue, which is already in order
         titles = [part["title"] for part in record.get("paragraphs", [])]
         steps = [step["paragraph_support_idx"] for step in record["question_decomposition"]]
         return tuple(titles[index] for index in steps if index is not None)
@@ -138,5 +137,5 @@ def _hops(record: Mapping[str, Any], question: str) -> tuple[str, ...]:
     if facts is None:
         facts = (record.get("metadata") or {}).get("supporting_facts") or []  # FlashRAG
     titles = facts["title"] if isinstance(facts, Mapping) else [title for title, _ in facts]
-    # HotpotQA does not order them, but the passage to start from is the one the question names.
+    # HotpotQA does not order them, but the first passage is the one that the question names.
     return tuple(sorted(dict.fromkeys(titles), key=lambda title: title not in question))

@@ -1,4 +1,4 @@
-"""What the agent may say: a search or an answer, in tags or in a plain line."""
+"""The agent's actions: a search or an answer, in tags or as a plain line."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class SearchAction:
 
 @dataclass(frozen=True, slots=True)
 class InvalidAction:
-    """Something else, with what the agent is told about it."""
+    """Any other text, with the complaint that the agent reads."""
 
     complaint: str
 
 
 def parse_action(text: str) -> SearchAction | InvalidAction:
-    """Read an action: one block of one of the two tags, or, without tags, one plain line.
+    """Parse an action: one block in one of the two tags or, without tags, one plain line.
 
-    Text around the block is ignored. Two blocks, of one kind or of both, are invalid, because it
-    would be a guess which one counts.
+    Text around the block is ignored. Two blocks, of the same or different kinds, are invalid,
+    because it is unclear which one counts.
     """
     openings = list(_OPENING.finditer(text))
     if len(openings) > 1:
-        return InvalidAction(f"Give one search or one answer in a turn. {_HOW_TO}")
+        return InvalidAction(f"Give one search or one answer per turn. {_HOW_TO}")
     if not openings:
         plain = _PLAIN.fullmatch(text)
         return _action(*plain.groups()) if plain else InvalidAction(f"Not understood. {_HOW_TO}")
@@ -57,7 +57,7 @@ def _action(kind: str, text: str) -> SearchAction | InvalidAction:
 
 
 def format_action(action: SearchAction, action_format: ActionFormat) -> str:
-    """Write an action as ``parse_action`` reads it."""
+    """Write an action so that ``parse_action`` can read it."""
     if action_format == "plain":
         return f"{action.kind}: {action.text}"
     return f"<{action.kind}>{action.text}</{action.kind}>"

@@ -1,4 +1,4 @@
-"""One question being worked on: what was found, asked and answered so far."""
+"""The state of an episode: one question with the searches, passages and answer so far."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class SearchEpisode:
 
     question: Question
     turns_left: int
-    information: str = ""  # what the last search found, as the agent saw it
+    information: str = ""  # the result of the last search, as the agent saw it
     found: dict[str, str] = field(default_factory=dict)  # id -> title of every passage retrieved
-    queries: set[str] = field(default_factory=set)  # of the searches that were answered
+    queries: set[str] = field(default_factory=set)  # queries of the searches that were answered
     is_over: bool = False
     won: bool = False  # exact match
     score: float = 0.0  # F1
 
     def record(self, query: str, hits: Sequence[Hit]) -> None:
-        """Take note of a search and its answer, the best passage first."""
+        """Record a search and its hits, which are ordered best first."""
         self.queries.add(query)
         self.found.update((hit.passage.id, hit.passage.title) for hit in hits)
         lines = [
@@ -45,14 +45,14 @@ class SearchEpisode:
         self.score = f1_score(answer, self.question.answers)
 
     def documents(self) -> str:
-        """Name the state by the question and the set of passages retrieved so far."""
+        """Return the state's identity: the question and the set of passages retrieved so far."""
         return json.dumps([self.question.text, *sorted(self.found)], ensure_ascii=False)
 
     def expert_action(self) -> SearchAction | None:
-        """Return a search for the next passage on the way, or the answer if none is left.
+        """Return a search for the next supporting passage, or the answer if none is left.
 
-        A title that was searched for in vain is not tried again, and at the last turn, when no
-        search is made any more, the answer is given. None where the way is not known.
+        A title that was searched for in vain is not tried again. On the last turn, when searches
+        are not run, the action is the answer. It is None if the supporting passages are unknown.
         """
         if not self.question.hops:
             return None

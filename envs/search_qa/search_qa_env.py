@@ -32,44 +32,44 @@ _LAST_TURN = "This is the last turn: answer now."
 
 
 class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
-    """Search a corpus and answer a question; the seed of ``reset`` picks the question.
+    """A question to answer by searching a corpus; the seed of ``reset`` picks the question.
 
     An action is ``<search>query</search>`` or ``<answer>text</answer>``, or the same as a plain
-    line, "search: query" or "answer: text". A search is answered by the passages found, in
-    ``<information>``; an answer ends the episode. Anything else, two blocks at once among it, costs
-    the turn and is answered in words. At the last turn nothing is searched for any more.
+    line, "search: query" or "answer: text". A search returns the passages found, in
+    ``<information>``; an answer ends the episode. Anything else, including two blocks at once,
+    costs the turn and gets a complaint. On the last turn, searches are not run.
 
-    The reward of an answer is its exact match or its F1 with the golden answers, 0 to 1; all else
-    earns 0. ``won`` is the exact match and ``score`` the F1, whichever is the reward.
+    An answer earns its exact match or its F1 with the golden answers, 0 to 1; everything else earns
+    0. ``won`` is the exact match and ``score`` is the F1, whichever of them is the reward.
 
     Args:
-        questions: File of questions (JSONL in FlashRAG's form, or HippoRAG's JSON). None makes up
-            a world to ask about, with passages of its own.
+        questions: File of questions (FlashRAG's JSONL format, or HippoRAG's JSON). None generates a
+            made-up world with its own questions and passages.
         test_questions: File of the questions for seeds from 2**20 on, where test tasks start. None
-            holds every fifth of ``questions`` out for them.
-        corpus: File of passages, searched in this process by BM25.
+            holds out every fifth of ``questions`` for them.
+        corpus: File of passages, searched in this process with BM25.
         retriever: A service to search with instead: ``{"url": ...}`` and the other settings of
             ``retrieval.HttpSettings``.
         synthetic: Settings of the made-up world: ``num_people``, ``num_hops``, ``seed``.
-        top_k: Passages shown for a search, 1 to 100.
-        max_turns: Actions in an episode; it is truncated if none of them is an answer.
+        top_k: Number of passages shown per search, 1 to 100.
+        max_turns: Actions per episode; it is truncated if none of them is an answer.
         reward: "exact_match" or "f1".
-        anchor: "documents": the question and the set of all passages retrieved so far, whatever
-            their order. "information": the text found last, as in the paper, whose step groups
-            are made with ``anchor={"name": "similar", "threshold": 0.9}`` in the config.
-        action_format: How expert and listed actions are written: "tags" or "plain" (fewer tokens).
-            Both are always understood.
+        anchor: "documents": the question and the set of all passages retrieved so far, in any
+            order. "information": the last text found, as in the paper, which forms step groups with
+            ``anchor={"name": "similar", "threshold": 0.9}`` in the config.
+        action_format: Format of expert and listed actions, "tags" or "plain" (fewer tokens). Both
+            are always understood.
         list_actions: Whether ``info`` lists a search and an answer for every entity in sight, for
-            models too small to write names of their own; for the made-up world only.
+            models too small to write names themselves; only for the made-up world.
         render_mode: None or "ansi" (``render`` returns the last observation).
 
     Raises:
-        ValueError: If an option is out of range, or a file cannot be read.
-        ImportError: If bm25s or PyStemmer is needed and not installed.
-        RetrieverError: If the service does not answer as it should.
+        ValueError: An option is out of range, or a file cannot be read.
+        ImportError: bm25s or PyStemmer is needed and not installed.
+        RetrieverError: The service does not answer as it should.
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - Gymnasium's own way to declare it
+    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - Gymnasium's way to declare it
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
         list_actions: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        """Check the options; the corpus is read and indexed once in a process."""
+        """Check the options; the corpus is read and indexed once per process."""
         EzPickle.__init__(
             self,
             questions=questions,
@@ -113,8 +113,8 @@ class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
         self._source = search_source(questions, test_questions, corpus, retriever, synthetic)
         if list_actions and self._source.mentions is None:
             raise ValueError(
-                "list_actions=True needs the made-up world, whose entities are known: leave "
-                "questions out, or list_actions."
+                "list_actions=True needs the made-up world, whose entities are known. Leave out "
+                "questions or list_actions."
             )
         self.render_mode = render_mode
         self.observation_space = text_space(8192)
@@ -129,7 +129,7 @@ class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Ask the question of this seed, or of a random training seed if none is given."""
+        """Ask the question of ``seed``, or of a random training seed if it is None."""
         super().reset(seed=seed, options=options)
         picked = int(self.np_random.integers(FIRST_TEST_SEED)) if seed is None else seed
         question = self._source.questions.pick(picked)
@@ -164,7 +164,7 @@ class SearchQAEnv(gymnasium.Env[str, str], EzPickle):
             self._episode.judge(action.text)
             return "The answer is right." if self._episode.won else "The answer is wrong."
         if self._episode.turns_left == 0:
-            return "The search was not made: no turn was left."
+            return "The search was not run: no turns were left."
         try:
             (hits,) = self._source.retriever.search([action.text], top_k=self._top_k)
         except RetrieverError as error:

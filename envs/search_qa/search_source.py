@@ -1,4 +1,4 @@
-"""Where a Search QA environment's questions and its retriever come from."""
+"""The source of a Search QA environment's questions and retriever."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .synthetic_world import KnowledgeBase, KnowledgeSpec, knowledge_base
 
 @dataclass(frozen=True)
 class SearchSource:
-    """The questions, what to search in, and, for the made-up world, what its passages name."""
+    """The questions, the retriever and, for the made-up world, the entities in its passages."""
 
     questions: QuestionSplit
     retriever: Retriever
     mentions: Mapping[str, tuple[str, ...]] | None = None  # title -> entities in its passage
 
     def entities(self, question: Question, titles: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Return what can be looked up next and what can be answered, both sorted.
+        """Return the entities to look up next and those to answer with, both sorted.
 
         Args:
-            question: Names the entity to start from.
+            question: The question, which names the first entity.
             titles: Titles of the passages retrieved so far.
         """
         mentions = self.mentions or {}
@@ -40,22 +40,22 @@ def search_source(
     retriever: Mapping[str, Any] | None,
     synthetic: Mapping[str, Any] | None,
 ) -> SearchSource:
-    """Return the source that an environment's options ask for.
+    """Return the source for an environment's options.
 
     Raises:
-        ValueError: If the options contradict each other, or a file cannot be read.
-        ImportError: If bm25s or PyStemmer is needed and not installed.
-        RetrieverError: If a service is named and cannot be used.
+        ValueError: The options contradict each other, or a file cannot be read.
+        ImportError: bm25s or PyStemmer is needed and not installed.
+        RetrieverError: The given service cannot be used.
     """
     if corpus is not None and retriever is not None:
-        raise ValueError("corpus and retriever exclude each other: leave one out.")
+        raise ValueError("corpus and retriever exclude each other. Leave one of them out.")
     if questions is None:
         return _synthetic_source(test_questions, corpus, retriever, synthetic)
     if synthetic is not None:
-        raise ValueError("synthetic and questions exclude each other: leave one of them out.")
+        raise ValueError("synthetic and questions exclude each other. Leave one of them out.")
     if corpus is None and retriever is None:
         raise ValueError(
-            'questions need something to search in: give corpus="passages.jsonl", or '
+            'questions need something to search in. Set corpus="passages.jsonl", or '
             'retriever={"url": "http://127.0.0.1:8000/retrieve"}.'
         )
     split = given_questions(questions, test_questions)
@@ -70,8 +70,8 @@ def _synthetic_source(
 ) -> SearchSource:
     if test_questions is not None or corpus is not None:
         raise ValueError(
-            "test_questions and corpus need questions: without those, the made-up world has "
-            "questions and passages of its own."
+            "test_questions and corpus need questions. Without questions, the made-up world uses "
+            "its own questions and passages."
         )
     base: KnowledgeBase = knowledge_base(KnowledgeSpec.create(synthetic or {}))
     return SearchSource(base.questions, _service(retriever) or base.retriever, base.mentions)

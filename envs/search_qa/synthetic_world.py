@@ -1,4 +1,4 @@
-"""A made-up world to ask about: people, towns and companies, and questions of one to three hops."""
+"""A made-up world of people, towns and companies, with questions of one to three hops."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ _PRODUCTS = (
     *("boats", "boots", "bricks", "candles", "carpets", "clocks", "drums", "flutes"),
     *("gloves", "hats", "jars", "knives", "lamps", "mirrors", "nets", "pianos"),
 )
-# Words of consonant, vowel, consonant, vowel, consonant whose endings no stemmer cuts off.
+# Words of the pattern CVCVC, with endings that no stemmer cuts off.
 _ONSETS, _VOWELS, _CODAS = "bdfgklmnprstvz", "aeiou", "klmnrt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnowledgeSpec:
-    """What to make up; equal specifications give equal worlds.
+    """A specification of a world; equal specifications give equal worlds.
 
     Attributes:
-        num_people: People, 20 to 2,000; there is a fifth as many towns, and companies.
-        num_hops: Passages that an answer needs, 1, 2 or 3; each takes a search of its own.
-        seed: Of the world; the questions of one world are picked by the seeds of ``reset``.
+        num_people: Number of people, 20 to 2,000; there are a fifth as many towns, and as many
+            companies as towns.
+        num_hops: Number of passages that an answer needs, 1, 2 or 3; each takes its own search.
+        seed: The seed of the world; the seeds of ``reset`` pick questions within one world.
     """
 
     num_people: int = 400
@@ -36,7 +37,7 @@ class KnowledgeSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check every value; raises ValueError."""
+        """Check every value."""
         for name, lowest, highest in (
             ("num_people", 20, 2000),
             ("num_hops", 1, 3),
@@ -45,8 +46,8 @@ class KnowledgeSpec:
             value = getattr(self, name)
             if type(value) is not int or not lowest <= value <= highest:
                 raise ValueError(
-                    f"synthetic has {name}={value!r}: "
-                    f"give a whole number from {lowest} to {highest}."
+                    f"synthetic has {name}={value!r}. "
+                    f"Use a whole number from {lowest} to {highest}."
                 )
 
     @classmethod
@@ -54,12 +55,12 @@ class KnowledgeSpec:
         """Make a specification from plain values.
 
         Raises:
-            ValueError: If an option is unknown or out of range.
+            ValueError: An option is unknown or out of range.
         """
         known = [option.name for option in fields(cls)]
         if not isinstance(options, Mapping) or not set(options) <= set(known):
             raise ValueError(
-                f"synthetic is {options!r}: give a dict; known are {', '.join(known)}."
+                f"synthetic is {options!r}. Use a dict with keys from {', '.join(known)}."
             )
         return cls(**options)
 
@@ -74,13 +75,13 @@ class KnowledgeBase:
 
     @cached_property
     def retriever(self) -> BM25Retriever:
-        """The index of the passages."""
+        """The retriever over the passages."""
         return BM25Retriever(self.passages)
 
 
 @lru_cache(maxsize=4)
 def knowledge_base(spec: KnowledgeSpec) -> KnowledgeBase:
-    """Make up a world, once in a process."""
+    """Generate a world, once per process."""
     rng = np.random.default_rng([spec.seed, spec.num_people])
     facts = _Facts.draw(rng, spec.num_people)
     passages, mentions = facts.passages()
@@ -88,7 +89,7 @@ def knowledge_base(spec: KnowledgeSpec) -> KnowledgeBase:
     questions = [
         Question(f"{DATASET}-{number}", text, (answer,), DATASET, hops)
         for number, (text, answer, hops) in enumerate(made)
-        # Some work where they were born: no answer may stand in a passage before the last.
+        # Some people work where they were born; an answer must not be in an earlier passage.
         if not any(answer in mentions[title] for title in hops[:-1])
     ]
     shuffled = [questions[index] for index in rng.permutation(len(questions))]
@@ -123,7 +124,7 @@ class _Facts:
         )
 
     def passages(self) -> tuple[tuple[Passage, ...], dict[str, tuple[str, ...]]]:
-        """Return the passages and the entities that each names."""
+        """Return the passages, and the entities that each of them names."""
         sentences = (
             ("person", self.people, "{} was born in {} and works for {}."),
             ("town", self.towns, "{} is a town in {} on the river {}."),
@@ -142,7 +143,7 @@ class _Facts:
 
 
 def _words(rng: np.random.Generator, number: int) -> list[str]:
-    """Draw different capitalised words."""
+    """Draw distinct capitalised words."""
     letters = (_ONSETS, _VOWELS, _ONSETS, _VOWELS, _CODAS)
     words: dict[str, None] = {}
     while len(words) < number:
@@ -155,7 +156,7 @@ def _pick(rng: np.random.Generator, choices: Any) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-_Hop = tuple[str, str, tuple[str, ...]]  # question, answer, titles of the passages on the way
+_Hop = tuple[str, str, tuple[str, ...]]  # question, answer, titles of the supporting passages
 
 
 def _birthplace(facts: _Facts, person: str) -> _Hop:

@@ -1,1 +1,1 @@
-"""Sokoban in text: levels from seeds, and a solver as expert."""
+"""Sokoban in text, with levels generated from seeds and a solver as the expert."""

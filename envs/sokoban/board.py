@@ -12,7 +12,7 @@ WALL, FLOOR, TARGET, BOX, BOX_ON_TARGET, PLAYER, PLAYER_ON_TARGET = "#_OX√PS"
 
 
 class State(NamedTuple):
-    """What a move can change; cells are numbered row by row from 0."""
+    """The part of a level that moves change; cells are numbered row by row from 0."""
 
     player: int
     boxes: frozenset[int]
@@ -20,13 +20,13 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What no move changes; the border consists of walls.
+    """The part of a level that never changes; the border consists of walls.
 
     Attributes:
         height: Number of rows.
         width: Number of columns.
         walls: Cells of the walls.
-        targets: Cells on which the boxes are to stand.
+        targets: Cells to push the boxes onto.
     """
 
     height: int
@@ -35,7 +35,7 @@ class Board:
     targets: frozenset[int]
 
     def offset(self, move: str) -> int:
-        """Return by how much a move changes the number of the cell."""
+        """Return the change in cell number that a move causes."""
         return {"up": -self.width, "down": self.width, "left": -1, "right": 1}[move]
 
     @property
@@ -44,7 +44,7 @@ class Board:
         return tuple((move, self.offset(move)) for move in MOVES)
 
     def is_solved(self, state: State) -> bool:
-        """Whether every box stands on a target."""
+        """Return whether every box is on a target."""
         return state.boxes <= self.targets
 
     def num_placed(self, state: State) -> int:
@@ -52,7 +52,7 @@ class Board:
         return len(state.boxes & self.targets)
 
     def after(self, state: State, move: str) -> State:
-        """Return the state after a move; where a wall or a second box blocks it, the same state."""
+        """Return the state after a move, or the same state if a wall or second box blocks it."""
         offset = self.offset(move)
         ahead = state.player + offset
         if ahead in self.walls:
@@ -65,11 +65,11 @@ class Board:
         return State(ahead, state.boxes - {ahead} | {beyond})
 
     def routes(self, state: State) -> dict[int, tuple[str, ...]]:
-        """Return the moves of a shortest walk, without pushing, to each cell in reach."""
+        """Return the moves of a shortest walk, without pushing, to each reachable cell."""
         routes: dict[int, tuple[str, ...]] = {state.player: ()}
         queue = [state.player]
         offsets = self.offsets
-        for cell in queue:  # grows while it is read: breadth first
+        for cell in queue:  # breadth first: the loop extends the queue
             for move, offset in offsets:
                 neighbour = cell + offset
                 if neighbour not in routes and self.is_free(neighbour, state):
@@ -78,7 +78,7 @@ class Board:
         return routes
 
     def is_free(self, cell: int, state: State) -> bool:
-        """Whether neither a wall nor a box stands in a cell."""
+        """Return whether a cell has neither a wall nor a box."""
         return cell not in self.walls and cell not in state.boxes
 
     def rows(self, state: State) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""Sokoban states as pictures, drawn by NumPy: no font, no image library."""
+"""Sokoban states as pictures, drawn with NumPy, without a font or an image library."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from .board import BOX, BOX_ON_TARGET, FLOOR, PLAYER, PLAYER_ON_TARGET, TARGET, WALL, Board, State
 
 CELL = 16
-"""Pixels of a cell's side."""
+"""Side of a cell in pixels."""
 
 _FLOOR_COLOUR = (40, 34, 28)
 _BRICK_COLOUR, _MORTAR_COLOUR = (150, 82, 56), (84, 50, 40)
@@ -18,7 +18,7 @@ _PLAYER_COLOUR, _EYE_COLOUR = (90, 160, 240), (255, 255, 255)
 
 
 def board_image(board: Board, state: State) -> np.ndarray:
-    """Draw a state; the result is a uint8 array of (16 rows, 16 columns, 3)."""
+    """Draw a state as a uint8 array of shape (16 * rows, 16 * columns, 3)."""
     rows = [np.concatenate([_CELLS[sign] for sign in row], axis=1) for row in board.rows(state)]
     return np.concatenate(rows, axis=0)
 
@@ -30,7 +30,7 @@ def _filled(colour: tuple[int, int, int]) -> np.ndarray:
 def _wall() -> np.ndarray:
     cell = _filled(_BRICK_COLOUR)
     cell[3::4] = _MORTAR_COLOUR
-    for top in range(0, CELL, 8):  # two courses of bricks, the second one shifted
+    for top in range(0, CELL, 8):  # two courses of bricks, the second shifted
         cell[top : top + 4, 7] = _MORTAR_COLOUR
         cell[top + 4 : top + 8, (3, 11)] = _MORTAR_COLOUR
     return cell
@@ -55,7 +55,7 @@ def _box(colour: tuple[int, int, int], edge: tuple[int, int, int]) -> np.ndarray
 def _player(cell: np.ndarray) -> np.ndarray:
     y, x = np.mgrid[:CELL, :CELL] - (CELL - 1) / 2
     distance = y**2 + x**2
-    cell[(distance <= 42) & (distance > 20)] = _PLAYER_COLOUR  # a ring: what is below shows
+    cell[(distance <= 42) & (distance > 20)] = _PLAYER_COLOUR  # a ring; the cell shows inside
     cell[3:6, (6, 9)] = _EYE_COLOUR
     return cell
 

@@ -1,4 +1,4 @@
-"""Sokoban levels that can be solved, because they are played backwards from their solution."""
+"""Solvable Sokoban levels, made by playing backwards from the solved state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from .board import Board, State
 
 MAX_ATTEMPTS = 2000
-"""Boards that are tried before a kind of level counts as impossible."""
+"""The number of boards to try before a kind of level counts as impossible."""
 
 _FLOOR_SHARES = (0.45, 0.8)  # of the cells within the border
 _TURN_PROBABILITY = 0.4
@@ -28,7 +28,7 @@ class Level:
     solution: tuple[str, ...]
 
 
-@lru_cache(maxsize=1024)  # the episodes of a group ask for the same level
+@lru_cache(maxsize=1024)  # all episodes of a group use the same level
 def make_level(
     seed: int,
     *,
@@ -38,11 +38,11 @@ def make_level(
     max_moves: int,
     max_attempts: int = MAX_ATTEMPTS,
 ) -> Level:
-    """Draw a level in which no box stands on a target, and which ``max_moves`` moves solve.
+    """Draw a level with no box on a target that at most ``max_moves`` moves solve.
 
     Raises:
-        ValueError: If no such level was found: the room is too small for the boxes, or the moves
-            are too few.
+        ValueError: No such level was found: the board is too small for the boxes, or there are too
+            few moves.
     """
     rng = np.random.default_rng(seed)
     for _ in range(max_attempts):
@@ -55,14 +55,14 @@ def make_level(
         if level is not None:
             return level
     raise ValueError(
-        f"found no Sokoban level of {height}x{width} with {num_boxes} boxes that {max_moves} moves "
-        f"solve in {max_attempts} attempts: enlarge dim, take fewer boxes, or raise max_steps, in "
-        "env_config."
+        f"{max_attempts} attempts found no Sokoban level of {height}x{width} with {num_boxes} "
+        f"boxes that {max_moves} moves solve. Use a larger dim or fewer boxes, or raise max_steps, "
+        "in env_config."
     )
 
 
 def _carve(rng: np.random.Generator, height: int, width: int) -> list[int]:
-    """Dig floor along a random walk; return its cells, in order."""
+    """Dig floor along a random walk and return its cells in order."""
     share = rng.uniform(*_FLOOR_SHARES)
     num_cells = round(share * (height - 2) * (width - 2))
     row, column = int(rng.integers(1, height - 1)), int(rng.integers(1, width - 1))
@@ -79,7 +79,7 @@ def _carve(rng: np.random.Generator, height: int, width: int) -> list[int]:
 
 
 def _play_backwards(rng: np.random.Generator, board: Board, max_moves: int) -> Level | None:
-    """Pull the boxes off their targets; None where that does not succeed for all of them."""
+    """Pull the boxes off their targets; return None if that fails for any box."""
     free = sorted(frozenset(range(board.height * board.width)) - board.walls - board.targets)
     state = State(int(rng.choice(free)), board.targets)
     num_boxes = len(board.targets)
@@ -95,7 +95,7 @@ def _play_backwards(rng: np.random.Generator, board: Board, max_moves: int) -> L
         ]
         if not pulls:
             break
-        # First, every box leaves its target.
+        # Every box leaves its target first.
         leaving = [pull for pull in pulls if board.num_placed(pull[0]) < board.num_placed(state)]
         choices = leaving or pulls
         state, moves = choices[rng.integers(len(choices))]
@@ -107,7 +107,7 @@ def _play_backwards(rng: np.random.Generator, board: Board, max_moves: int) -> L
 
 
 def _pulls(board: Board, state: State) -> Iterator[tuple[State, tuple[str, ...]]]:
-    """Yield each state before a last push, with the moves (push, walk) that lead from it here."""
+    """Yield each state before a last push, with the moves (push, walk) from it to this state."""
     routes = board.routes(state)
     for box in sorted(state.boxes):
         for move, offset in board.offsets:
@@ -128,6 +128,6 @@ def _walk_away(rng: np.random.Generator, level: Level, max_moves: int) -> Level:
 
 
 def _backwards(route: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the way back along a route."""
+    """Return the moves back along a route."""
     opposite = {"up": "down", "down": "up", "left": "right", "right": "left"}
     return tuple(opposite[move] for move in reversed(route))

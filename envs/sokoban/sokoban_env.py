@@ -1,4 +1,4 @@
-"""Sokoban as a text environment: push boxes onto targets, on levels generated from the seed."""
+"""Sokoban as a text environment: push boxes onto targets in levels generated from the seed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PLACED_REWARD = 1.0
 SOLVED_REWARD = 10.0
 
 _MAX_SIDE = 20
-_CELLS_PER_BOX = 5  # within the border; with less room hardly any board has a solution
-_ATTEMPTS_AT_START = 200  # a tenth of those at reset, so that a reset hardly ever fails
+_CELLS_PER_BOX = 5  # within the border; with fewer, hardly any board has a solution
+_ATTEMPTS_AT_START = 200  # a tenth of those at reset, so that a reset almost never fails
 
 _TASK = (
     "Push every box onto a target. You push a box by walking into it; you cannot pull, and a box "
@@ -32,24 +32,24 @@ _TASK = (
 
 
 class SokobanEnv(WordGameEnv):
-    """Push all boxes onto targets by "up", "down", "left" and "right".
+    """A Sokoban level: push all boxes onto targets with "up", "down", "left" and "right".
 
-    Every step costs 0.1 (also one that changes nothing), each box pushed onto a target earns 1 and
-    each one pushed off it costs 1, and the last one earns 10 more and ends the episode. Levels are
+    Every step costs 0.1, even one that changes nothing. Each box pushed onto a target earns 1, each
+    box pushed off one costs 1, and the last box earns 10 more and ends the episode. Levels are
     drawn so that ``max_steps`` moves are enough.
 
     Args:
-        dim: Rows and columns with the border, each from 5 to 20.
-        num_boxes: Boxes, at most one for every five cells within the border.
+        dim: Rows and columns including the border, each from 5 to 20.
+        num_boxes: Number of boxes, at most one for every five cells within the border.
         max_steps: Steps after which an unfinished episode is truncated.
-        observation: "text" (the grid) or "image" (16 pixels a cell).
-        layout: How text separates cells: "spaced" or "compact", see ``grid_text.LAYOUTS``.
-        expert: Whether ``info`` names an expert action. It is solved for anew where the player
-            leaves the last solution: less than a millisecond with one box, up to some tenths of a
-            second with four on a board of 10x10.
+        observation: "text" (the grid) or "image" (16 pixels per cell).
+        layout: How text separates cells, "spaced" or "compact"; see ``grid_text.LAYOUTS``.
+        expert: Whether ``info`` has an expert action. Whenever the player leaves the last solution,
+            the level is solved again, which takes less than a millisecond with one box and up to
+            some tenths of a second with four boxes on a 10x10 board.
 
     Raises:
-        ValueError: If an option is out of range, or no level of this kind can be found.
+        ValueError: An option is out of range, or no level of this kind can be found.
     """
 
     idle_reward = STEP_REWARD
@@ -66,7 +66,7 @@ class SokobanEnv(WordGameEnv):
     ) -> None:
         """Check the options, and that a level of this kind can be found."""
         if not isinstance(dim, Sequence) or len(dim) != 2:
-            raise ValueError(f"dim must be (rows, columns), got {dim!r}: mend it in env_config.")
+            raise ValueError(f"dim must be (rows, columns); got {dim!r}. Fix it in env_config.")
         height, width = dim
         for name, side in (("dim[0]", height), ("dim[1]", width)):
             check_whole(name, side, low=5, high=_MAX_SIDE)

@@ -1,4 +1,4 @@
-"""An optimal solver for small Sokoban levels, and the expert that follows its solutions."""
+"""An optimal solver for small Sokoban levels, and an expert that follows its solutions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import lru_cache
 from .board import Board, State
 
 MAX_EXPANSIONS = 3000
-"""States that a search opens before it gives up: it bounds the time of a step."""
+"""The number of states that a search expands before it gives up, which bounds a step's time."""
 
 
 class SokobanExpert:
-    """Suggests the next move of a solution, and solves anew where the player leaves it.
+    """An expert that follows a solution, and solves again when the player leaves it.
 
     Args:
         board: The board of the level.
-        start: Its first state.
+        start: The level's first state.
         solution: Known moves from there, followed unless a search finds fewer.
     """
 
@@ -41,15 +41,15 @@ class SokobanExpert:
             state = self._board.after(state, move)
 
 
-@lru_cache(maxsize=4096)  # the episodes of a group meet the same states
+@lru_cache(maxsize=4096)  # the episodes of a group reach the same states
 def solve(
     board: Board, start: State, *, max_expansions: int = MAX_EXPANSIONS
 ) -> tuple[str, ...] | None:
     """Return a shortest solution, found by A* over pushes, each with the walk before it.
 
-    The estimate of the moves left is the sum of the pushes that each box needs to its nearest
-    target on the board without other boxes: never too high. None: there is no solution, or none
-    within ``max_expansions`` states.
+    The estimate of the moves left sums the pushes that each box needs to its nearest target on a
+    board without other boxes, so it is never too high. The result is None if there is no solution,
+    or none within ``max_expansions`` states.
     """
     pushes = _pushes_to_target(board)
     estimate = _estimate(start, pushes)
@@ -58,7 +58,7 @@ def solve(
     known: dict[State, tuple[int, State, tuple[str, ...]]] = {start: (0, start, ())}
     frontier = [(estimate, 0, start)]
     closed: set[State] = set()
-    num_pushed = 0  # orders equal estimates: latest first, and never by comparing states
+    num_pushed = 0  # breaks ties, latest first, so that states are never compared
     while frontier and len(closed) < max_expansions:
         _, _, state = heapq.heappop(frontier)
         if board.is_solved(state):
@@ -90,7 +90,7 @@ def _moves_to(
 
 
 def _pushes(board: Board, state: State) -> Iterator[tuple[State, tuple[str, ...]]]:
-    """Yield the state after each possible push, with the walk and the push that lead there."""
+    """Yield the state after each possible push, with the walk and the push that lead to it."""
     routes = board.routes(state)
     for box in sorted(state.boxes):
         for move, offset in board.offsets:
@@ -102,10 +102,10 @@ def _pushes(board: Board, state: State) -> Iterator[tuple[State, tuple[str, ...]
 
 
 def _pushes_to_target(board: Board) -> dict[int, int]:
-    """Return the least pushes from each cell to a target; cells without a way are missing."""
+    """Return the fewest pushes from each cell to a target, without cells that reach none."""
     distances = dict.fromkeys(sorted(board.targets), 0)
     queue = list(distances)
-    for cell in queue:  # grows while it is read: breadth first, by pulls
+    for cell in queue:  # breadth first, by pulls: the loop extends the queue
         for _, offset in board.offsets:
             before, player = cell - offset, cell - 2 * offset
             if before not in distances and not {before, player} & board.walls:

@@ -1,1 +1,1 @@
-"""TextWorld: generated text adventures, one game for each seed."""
+"""TextWorld: generated text adventures, one game per seed."""

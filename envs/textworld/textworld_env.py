@@ -1,4 +1,4 @@
-"""TextWorld as a Gymnasium environment: generated text adventures, one game for each seed."""
+"""TextWorld as a Gymnasium environment: generated text adventures, one game per seed."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ GOALS = ("brief", "detailed", "none")
 
 
 class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
-    """Play a TextWorld game by typed commands; the seed of ``reset`` picks the game.
+    """A TextWorld game played with typed commands; the seed of ``reset`` picks the game.
 
-    The reward of a step is what the score rose by. An episode terminates when the game is won or
-    lost, and is truncated after ``max_steps`` steps. Any string is a legal action: commands that
-    make no sense are answered in words by the game.
+    The reward of a step is its gain in score. An episode terminates when the game is won or lost,
+    and is truncated after ``max_steps`` steps. Any string is a legal action: the game answers
+    commands that make no sense with a message.
 
     Args:
         challenge: "coin_collector", "treasure_hunter", "simple", "cooking" or "custom".
-        game_files: Given .z8 files (each with its .json beside it) instead of a challenge; the
+        game_files: Your own .z8 files (each with its .json next to it) instead of a challenge; the
             seed modulo their number picks one.
         max_steps: Steps after which an unfinished episode is truncated.
-        observation: "feedback" shows the game's answer to the last command (first, the room);
+        observation: "feedback" shows the game's answer to the last command (at first, the room);
             "description" shows the room after every step, which is shorter to learn from.
-        goal: What ``info["task"]`` says. "brief": the last command of the solution, such as
+        goal: The content of ``info["task"]``. "brief": the last command of the solution, such as
             "take coin" (in cooking games, the game's own sentence); "detailed": the game's
             objective, which in generated games spells out the way; "none": nothing.
-        expert: Whether ``info`` names an expert action. TextWorld plans anew after every step for
-            it; without, steps take about half the time.
-        cache_dir: Folder for generated games; None is a folder in the user's cache.
+        expert: Whether ``info`` has an expert action. TextWorld then plans again after every step;
+            without it, steps take about half the time.
+        cache_dir: Folder for generated games; None uses a folder in the user's cache.
         render_mode: None or "ansi" (``render`` returns the last observation).
-        **options: Options of the challenge, see ``textworld_games.DEFAULT_OPTIONS``: ``level``,
-            ``num_rooms``, ...
+        **options: Options of the challenge, such as ``level`` or ``num_rooms``; see
+            ``textworld_games.DEFAULT_OPTIONS``.
 
     Raises:
-        ValueError: If an option is unknown or a value out of range.
-        ImportError: If TextWorld is not installed.
+        ValueError: An option is unknown, or a value is out of range.
+        ImportError: TextWorld is not installed.
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - Gymnasium's own way to declare it
+    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - Gymnasium's way to declare it
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         render_mode: str | None = None,
         **options: Option,
     ) -> None:
-        """Check the options; games are made or loaded by ``reset``."""
+        """Check the options; ``reset`` makes or loads the games."""
         EzPickle.__init__(
             self,
             challenge,
@@ -102,10 +102,10 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Start the game of this seed, or of a random seed if none is given."""
+        """Start the game of ``seed``, or of a random training seed if it is None."""
         super().reset(seed=seed, options=options)
         game_seed = int(self.np_random.integers(2**20)) if seed is None else seed
-        self._state = None  # a game that cannot be made must not leave the last one running
+        self._state = None  # if the game cannot be made, the last one must not go on
         self._load(self._source.file(game_seed))
         self._state = self._game.reset()
         self._num_steps, self._score = 0, 0.0
@@ -136,14 +136,14 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         self._game = self._path = self._state = None
 
     def _load(self, path: Path) -> None:
-        """Load the game unless it is the one already loaded, as in groups of episodes."""
+        """Load the game unless it is already loaded, as in groups of episodes."""
         if path == self._path:
             return
-        self.close()  # a new interpreter per game: loading into an open one leaks 0.3 MB
+        self.close()  # use a new interpreter per game: loading into an open one leaks 0.3 MB
         self._game, self._path = _start(path, plans=self._has_expert), path
 
     def _execute(self, command: str) -> str:
-        """Let the game answer, unless the command is none that a player may give."""
+        """Return the game's answer, or a refusal if the command is for the interpreter."""
         if command not in self._state.admissible_commands and is_meta_command(command):
             return REFUSAL
         self._state, _, _ = self._game.step(command)
@@ -200,7 +200,7 @@ def _start(path: Path, *, plans: bool) -> Any:
         objective=True,
         extras=["walkthrough", "recipe"],
     )
-    # Jericho knows scores and states of commercial games only; TextWorld tracks its own.
+    # Jericho knows the scores and states of commercial games only; TextWorld tracks its own.
     warnings.filterwarnings("ignore", message="Game '.*' is not fully supported")
     with TEXTWORLD_LOCK:
         return textworld.start(str(path), infos)

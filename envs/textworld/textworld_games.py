@@ -1,7 +1,7 @@
 """TextWorld games as a function of a seed: made once, cached as files, safe across processes.
 
-``game_file(spec, seed)`` returns a playable ``.z8`` file (with its ``.json`` beside it), and makes
-it first if no process has done so before. The files are byte for byte those of ``tw-make``.
+``game_file(spec, seed)`` returns a playable ``.z8`` file (with its ``.json`` next to it), and makes
+it first if no process has done so yet. The files are byte for byte those of ``tw-make``.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ DEFAULT_OPTIONS: dict[str, dict[str, Option]] = {
     },
     "custom": {"num_rooms": 4, "num_objects": 8, "quest_length": 4},
 }
-"""The challenges, their options and the options' defaults; names and meanings are ``tw-make``'s."""
+"""The challenges with their options and defaults; names and meanings are those of ``tw-make``."""
 
 MAX_SEED = 2**32 - 1
-"""TextWorld seeds NumPy's legacy generator, which takes 32 bits."""
+"""The largest seed: TextWorld seeds NumPy's legacy generator, which takes 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class GameSpec:
-    """A family of games; together with a seed it names one game.
+    """A family of games; together with a seed, it identifies one game.
 
     Attributes:
         challenge: A key of ``DEFAULT_OPTIONS``.
@@ -65,11 +65,11 @@ class GameSpec:
         """Fill in the defaults and check names and types.
 
         Raises:
-            ValueError: If the challenge or an option is unknown, or a value has the wrong type.
+            ValueError: The challenge or an option is unknown, or a value has the wrong type.
         """
         if challenge not in DEFAULT_OPTIONS:
             raise ValueError(
-                f"Unknown TextWorld challenge {challenge!r}: choose one of "
+                f"Unknown TextWorld challenge {challenge!r}. Use one of "
                 f"{', '.join(DEFAULT_OPTIONS)}, or pass game_files=[...]."
             )
         defaults, given = DEFAULT_OPTIONS[challenge], dict(options or {})
@@ -87,13 +87,13 @@ class GameSpec:
 
     @property
     def folder_name(self) -> str:
-        """A readable name of the cache folder, different for every spec and TextWorld version."""
+        """A readable name for the cache folder, unique for each spec and TextWorld version."""
         options = "_".join(f"{name}-{value}" for name, value in self.options)
         return f"{self.challenge}_{options}_textworld-{textworld_version()}"
 
 
 def default_cache_dir() -> Path:
-    """Return ``$XDG_CACHE_HOME/rllib_gigpo/textworld`` (``~/.cache/...`` where it is unset)."""
+    """Return ``$XDG_CACHE_HOME/rllib_gigpo/textworld`` (``~/.cache/...`` if that is unset)."""
     return cache_folder("textworld")
 
 
@@ -101,19 +101,19 @@ def game_file(spec: GameSpec, seed: int, *, cache_dir: Path | str | None = None)
     """Return the ``.z8`` file of one game, making it if it is not in the cache.
 
     Threads and processes may ask for the same game at once: one makes it, the others wait. A game
-    whose files are damaged is made again.
+    with damaged files is made again.
 
     Args:
         spec: The family of games.
         seed: The game's seed, 0 to 2**32 - 1; the same as ``tw-make --seed``.
-        cache_dir: Folder of the cache; ``default_cache_dir()`` if None.
+        cache_dir: The cache folder; None uses ``default_cache_dir()``.
 
     Raises:
-        ValueError: If the seed is out of range, or TextWorld refuses the options' values.
-        ImportError: If TextWorld is not installed.
+        ValueError: The seed is out of range, or TextWorld refuses the values of the options.
+        ImportError: TextWorld is not installed.
     """
     if not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"A TextWorld seed lies in 0..{MAX_SEED}, got {seed}.")
+        raise ValueError(f"A TextWorld seed must be from 0 to {MAX_SEED}; got {seed}.")
     folder = Path(cache_dir or default_cache_dir()).expanduser().absolute() / spec.folder_name
     path = folder / f"{seed}.z8"
     check_installed()
@@ -137,10 +137,10 @@ def generate_games(
 
     Args:
         spec: The family of games.
-        seeds: The seeds to make; those in the cache cost nothing.
-        num_processes: Games compiled at once; the number of CPUs by default. The rest of the work
-            is done in this process, about a tenth of it.
-        cache_dir: Folder of the cache; ``default_cache_dir()`` if None.
+        seeds: The seeds of the games; those in the cache cost nothing.
+        num_processes: Number of games compiled at once; None uses the number of CPUs. The other
+            tenth of the work is done in this process.
+        cache_dir: The cache folder; None uses ``default_cache_dir()``.
 
     Returns:
         The ``.z8`` files in the order of ``seeds``.
@@ -153,8 +153,8 @@ def generate_games(
 def game_fingerprint(file: Path) -> str:
     """Return a digest of a game's world, texts and quests, without its seeds.
 
-    Two seeds with one fingerprint are the same game: compare train and test games by it. Small
-    challenges have few games (coin collector of level 1: one room and one coin).
+    Two seeds with one fingerprint are the same game, so use it to compare training and test games.
+    Small challenges have few games (coin collector at level 1 has one room and one coin).
     """
     game = json.loads(file.with_suffix(".json").read_text())
     del game["metadata"]
@@ -166,7 +166,7 @@ def _expected(defaults: Mapping[str, Option], name: str) -> str:
 
 
 def _make(spec: GameSpec, seed: int, path: Path) -> None:
-    """Make one game in a temporary folder beside ``path`` and move it into place atomically."""
+    """Make one game in a temporary folder next to ``path`` and move it into place atomically."""
     scratch = Path(tempfile.mkdtemp(prefix=f".{seed}-", dir=path.parent))
     try:
         source, game_json = make_source(spec.challenge, dict(spec.options), seed)
@@ -180,11 +180,11 @@ def _make(spec: GameSpec, seed: int, path: Path) -> None:
 
 @contextmanager
 def _file_lock(path: Path) -> Iterator[None]:
-    """Hold an advisory lock, which the system drops if the process dies.
+    """Hold an advisory lock, which the system releases if the process dies.
 
-    The lock file is removed at the end. A process that still waits on the removed file, and one
-    that makes a new file, may then both go on: each looks for the game again before making it,
-    and two processes that make one game write the same bytes.
+    The lock file is removed at the end. A process still waiting on the removed file and one that
+    creates a new file may then both go on, which is harmless: each looks for the game again before
+    making it, and two processes that make the same game write the same bytes.
     """
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,9 +1,9 @@
-"""Makes one TextWorld game: the world and its text (in Python), then the compiled story file.
+"""The generator of one TextWorld game: the world and its text (in Python), then the story file.
 
-TextWorld's own path compiles most games twice, because it plays the walkthrough on a compiled game
-to record it, and parses its knowledge base anew for every game. Here the walkthrough is played on
-the game's logic instead and the knowledge base is parsed once. The files come out byte for byte the
-same (a test compares them), in a tenth of the Python time.
+TextWorld itself compiles most games twice, because it records the walkthrough by playing a compiled
+game, and parses its knowledge base again for every game. This module plays the walkthrough on the
+game's logic instead, and parses the knowledge base once. The files are byte for byte the same (a
+test compares them), in a tenth of the Python time.
 """
 
 from __future__ import annotations
@@ -20,25 +20,24 @@ from pathlib import Path
 from typing import Any
 
 TEXTWORLD_LOCK = threading.RLock()
-"""TextWorld's parsers are module globals: making and loading games takes turns in a process."""
+"""Held while games are made or loaded, because TextWorld's parsers are module globals."""
 
 _NUM_SUBSTITUTES = 16
-_SEED_STRIDE = (
-    0x9E3779B1  # a prime near 2**32 over the golden ratio: neighbours' substitutes differ
-)
+# A prime near 2**32 over the golden ratio, so that neighbouring seeds have different substitutes.
+_SEED_STRIDE = 0x9E3779B1
 
 
 def check_installed() -> None:
     """Raise an ImportError with the cure if TextWorld is missing."""
     if importlib.util.find_spec("textworld") is None:
         raise ImportError(
-            'TextWorld is not installed: pip install "rllib-gigpo[textworld]" (Linux or macOS).'
+            'TextWorld is not installed. Run pip install "rllib-gigpo[textworld]" (Linux or macOS).'
         )
 
 
 @cache
 def textworld_version() -> str:
-    """Return the installed version; other versions make other games of the same seed."""
+    """Return the installed version; other versions make different games from the same seed."""
     check_installed()
     return importlib.metadata.version("textworld")
 
@@ -46,8 +45,8 @@ def textworld_version() -> str:
 def make_source(challenge: str, options: Mapping[str, Any], seed: int) -> tuple[str, str]:
     """Make a game's Inform 7 source and its JSON description.
 
-    Some seeds of some challenges make a map on which no quest of the length fits, and TextWorld
-    asks for another seed: then the next of `substitute_seeds` is taken.
+    Some seeds of some challenges make a map that has no quest of the required length, and TextWorld
+    asks for another seed. The next of `substitute_seeds` is used then.
 
     Args:
         challenge: A key of ``textworld_games.DEFAULT_OPTIONS``.
@@ -55,7 +54,7 @@ def make_source(challenge: str, options: Mapping[str, Any], seed: int) -> tuple[
         seed: TextWorld's seed, 0 to 2**32 - 1.
 
     Raises:
-        ValueError: If TextWorld refuses the values of the options, or no seed makes a quest.
+        ValueError: TextWorld refuses the values of the options, or no seed makes a quest.
     """
     from textworld.generator import generate_inform7_source
     from textworld.generator.chaining import QuestGenerationError
@@ -69,8 +68,8 @@ def make_source(challenge: str, options: Mapping[str, Any], seed: int) -> tuple[
                 reason = error
         else:
             raise ValueError(
-                f"TextWorld makes no {challenge!r} game of {dict(options)} from seed {seed} nor"
-                f" from {_NUM_SUBSTITUTES} others: {reason}. Ask for a shorter quest or more rooms."
+                f"TextWorld makes no {challenge!r} game with {dict(options)} from seed {seed} or"
+                f" {_NUM_SUBSTITUTES} others: {reason}. Ask for a shorter quest or more rooms."
             )
         source = generate_inform7_source(game)
         with tempfile.TemporaryDirectory() as folder:
@@ -79,13 +78,13 @@ def make_source(challenge: str, options: Mapping[str, Any], seed: int) -> tuple[
 
 
 def substitute_seeds(seed: int) -> Iterator[int]:
-    """Yield a seed and, far from it and from its neighbours' own, those that take its place."""
+    """Yield a seed and then its substitutes, which are far from it and from its neighbours'."""
     for attempt in range(_NUM_SUBSTITUTES + 1):
         yield (seed + attempt * _SEED_STRIDE) % 2**32
 
 
 def compile_source(source: str, output: Path, *, project: Path) -> None:
-    """Compile an Inform 7 source into a story file, with the compilers inside TextWorld's wheel.
+    """Compile an Inform 7 source into a story file with the compilers in TextWorld's wheel.
 
     Args:
         source: Inform 7 source text.
@@ -93,7 +92,7 @@ def compile_source(source: str, output: Path, *, project: Path) -> None:
         project: A folder to create for the compilers' own files.
 
     Raises:
-        RuntimeError: If a compiler fails; the message holds its output.
+        RuntimeError: A compiler fails; the message contains its output.
     """
     from textworld.generator.inform7.world2inform7 import I7_DEFAULT_PATH
 
@@ -120,8 +119,8 @@ def _run(command: list[str | Path]) -> None:
     result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if result.returncode != 0:
         raise RuntimeError(
-            f"TextWorld's compiler {Path(command[0]).name} failed with status {result.returncode}; "
-            f"a game of fewer rooms or objects may compile. Its output: "
+            f"TextWorld's compiler {Path(command[0]).name} failed with status {result.returncode}. "
+            f"A game with fewer rooms or objects may compile. Its output: "
             f"{result.stdout[-2000:]}{result.stderr[-2000:]}"
         )
 
@@ -129,7 +128,7 @@ def _run(command: list[str | Path]) -> None:
 def _make_game(challenge: str, options: Mapping[str, Any], seed: int) -> Any:
     import textworld
 
-    textworld.g_rng.set_seed(seed)  # its global generator, for what the four seeds leave open
+    textworld.g_rng.set_seed(seed)  # the global generator draws what the four seeds leave open
     game_options = textworld.GameOptions()
     game_options.seeds = int(seed)
     return {"custom": _make_custom}.get(challenge, _make_challenge)(
@@ -142,7 +141,7 @@ def _make_challenge(challenge: str, options: Mapping[str, Any], game_options: An
 
     settings = dict(options)
     if challenge == "simple":
-        settings["goal"] = "detailed"  # the environment shortens it itself
+        settings["goal"] = "detailed"  # the environment shortens it
     return CHALLENGES[f"tw-{challenge}"][1](settings, game_options)
 
 
@@ -150,7 +149,7 @@ def _make_custom(challenge: str, options: Mapping[str, Any], game_options: Any) 
     from textworld.generator import make_game
     from textworld.generator.data import LOGIC_DATA_PATH, TEXT_GRAMMARS_PATH, KnowledgeBase
 
-    # Named here, since TextWorld would take a folder textworld_data in the working directory.
+    # Set explicitly, because TextWorld prefers a folder textworld_data in the working directory.
     game_options.kb = KnowledgeBase.load(
         logic_path=LOGIC_DATA_PATH, grammar_path=TEXT_GRAMMARS_PATH
     )
@@ -162,7 +161,7 @@ def _make_custom(challenge: str, options: Mapping[str, Any], game_options: Any) 
 
 @contextmanager
 def _quick_generation() -> Iterator[None]:
-    """Replace two slow methods of TextWorld 1.7, under ``TEXTWORLD_LOCK``, and put them back."""
+    """Replace two slow methods of TextWorld 1.7 for a while; hold ``TEXTWORLD_LOCK`` meanwhile."""
     from textworld.generator.data import KnowledgeBase
     from textworld.generator.maker import GameMaker
 
@@ -185,24 +184,24 @@ def _replaced(owner: Any, name: str, replacement: Any) -> Iterator[None]:
 
 @cache
 def _cached_knowledge_base_loader() -> Callable[..., Any]:
-    """Return a ``KnowledgeBase.load`` that parses each knowledge base once in this process."""
+    """Return a ``KnowledgeBase.load`` that parses each knowledge base once per process."""
     from textworld.generator.data import KnowledgeBase
 
     return cache(KnowledgeBase.load)
 
 
 class _UnclearCommandError(Exception):
-    """A command that the game's logic alone cannot read."""
+    """A command that the game's logic alone cannot interpret."""
 
 
 def _quick_walkthrough(
     play: Callable[[Any, list[str]], None],
 ) -> Callable[[Any, list[str]], None]:
-    """Return a ``GameMaker.set_walkthrough`` that plays on the game's logic where that suffices.
+    """Return a ``GameMaker.set_walkthrough`` that plays on the game's logic if that is enough.
 
-    The logic knows each action by one command, and two actions may share it ("prepare meal"); the
-    compiled game's parser knows better. ``play`` writes its result only at the end, so that it can
-    be called again.
+    The logic knows each action by one command, and two actions may share it ("prepare meal"); then
+    the compiled game's parser is needed. ``play`` writes its result only at the end, so it can be
+    called again.
     """
     import textworld.envs
 
@@ -226,7 +225,7 @@ def _quick_walkthrough(
 
 
 def _save_logic_only(maker: Any, path: str) -> str:
-    """Stand in for ``GameMaker.compile``: a .json file is playable too, without text."""
+    """Replace ``GameMaker.compile``: save a .json file, which is playable too, without text."""
     json_path = str(Path(path).with_suffix(".json"))
     maker._working_game = maker.build()
     maker._working_game.save(json_path)

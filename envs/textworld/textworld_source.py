@@ -1,4 +1,4 @@
-"""Where a TextWorld environment's games come from: made from seeds, or given as files."""
+"""The source of a TextWorld environment's games: generated from seeds, or given as files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .textworld_games import GameSpec, Option, default_cache_dir, game_file
 
 
 class TextWorldSource(ABC):
-    """Picks the game of a seed.
+    """The source of the game of each seed.
 
     Attributes:
         tags: Labels of the games, for the metrics.
@@ -25,14 +25,14 @@ class TextWorldSource(ABC):
         """Return the .z8 file of the seed's game."""
 
 
-class GeneratedGames(TextWorldSource):
-    """A game of its own for every seed, made when first asked for."""
+class SeededGames(TextWorldSource):
+    """Games generated on first use, a separate one for every seed."""
 
     def __init__(self, spec: GameSpec, cache_dir: str | Path | None) -> None:
         """Keep the specification; no game is made yet.
 
         Raises:
-            ValueError: If the cache's folder cannot be made.
+            ValueError: The cache folder cannot be made.
         """
         make_cache_folder(cache_dir or default_cache_dir())
         self._spec, self._cache_dir = spec, cache_dir
@@ -40,7 +40,7 @@ class GeneratedGames(TextWorldSource):
         self.tags = ("textworld", spec.challenge, *options)
 
     def file(self, seed: int) -> Path:
-        """Return the game's file, from the cache if it is there."""
+        """Return the game's file, from the cache if possible."""
         return game_file(self._spec, seed, cache_dir=self._cache_dir)
 
 
@@ -50,18 +50,18 @@ class GivenGames(TextWorldSource):
     tags = ("textworld", "game_files")
 
     def __init__(self, files: Sequence[str | Path]) -> None:
-        """Check that every file is there and whole, with its description.
+        """Check that every file exists and is complete, with its description.
 
         Raises:
-            ValueError: If the list is empty or a file is missing, damaged or of another kind.
+            ValueError: The list is empty, or a file is missing, damaged or of another kind.
         """
         if isinstance(files, str | Path):
-            raise ValueError(f"game_files must be a list of files, got {str(files)!r} alone.")
+            raise ValueError(f"game_files must be a list of files; got {str(files)!r} alone.")
         self._files = [Path(file).expanduser().absolute() for file in files]
         bad = [str(file) for file in self._files if not _is_game(file)]
         if bad or not self._files:
             raise ValueError(
-                "game_files must name existing .z8 files, each with its .json beside it (tw-make "
+                "game_files must name existing .z8 files, each with its .json next to it (tw-make "
                 f"writes both); got {', '.join(bad) or 'an empty list'}."
             )
         for file in self._files:
@@ -82,15 +82,16 @@ def game_source(
     game_files: Sequence[str | Path] | None,
     cache_dir: str | Path | None,
 ) -> TextWorldSource:
-    """Return the source that an environment's options ask for.
+    """Return the source for an environment's options.
 
     Raises:
-        ValueError: If the options contradict each other, or name no game.
+        ValueError: The options contradict each other, or name no game.
     """
     if game_files is None:
-        return GeneratedGames(GameSpec.create(challenge, options), cache_dir)
+        return SeededGames(GameSpec.create(challenge, options), cache_dir)
     if options:
         raise ValueError(
-            f"game_files and options of a challenge ({', '.join(options)}) exclude each other."
+            f"game_files and challenge options ({', '.join(options)}) exclude each other. "
+            "Leave one of them out."
         )
     return GivenGames(game_files)

@@ -1,4 +1,4 @@
-"""A fallback expert for TextWorld games whose plan TextWorld itself cannot work out."""
+"""A fallback expert for TextWorld games that TextWorld itself cannot plan."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _WAY_BACK = {"north": "south", "south": "north", "east": "west", "west": "east"}
 
 
 class WalkthroughExpert:
-    """Follow a game's recorded solution, and walk back after a detour.
+    """An expert that follows a game's recorded solution, and walks back after a detour.
 
-    TextWorld plans anew after every step, except in cooking games with "drop", where only the
-    solution from the start is known. Once the player has changed the world in another way than the
-    solution, no good action is known any more.
+    TextWorld plans again after every step, except in cooking games with "drop", where only the
+    solution from the start is known. Once the player changes the world differently from the
+    solution, no good action is known.
     """
 
     def __init__(self, walkthrough: Sequence[str]) -> None:
@@ -22,7 +22,7 @@ class WalkthroughExpert:
         self._is_lost = False
 
     def suggest(self) -> str | None:
-        """Return the next command, or None where none is known."""
+        """Return the next command, or None if none is known."""
         if self._is_lost:
             return None
         if self._way_back:
@@ -30,7 +30,7 @@ class WalkthroughExpert:
         return self._remaining[0] if self._remaining else None
 
     def observe(self, command: str, *, has_changed: bool) -> None:
-        """Take note of the player's command, and of whether it changed what the player sees."""
+        """Record the player's command and whether it changed what the player sees."""
         if command == self.suggest():
             (self._way_back or self._remaining).pop(-1 if self._way_back else 0)
         elif has_changed:

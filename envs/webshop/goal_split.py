@@ -1,4 +1,4 @@
-"""Which goal a seed names: test goals and training goals are disjoint for every worker."""
+"""The assignment of goals to seeds; test and training goals are disjoint for every worker."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _NUM_TEST_GOALS = 500
 
 
 class GoalSplit:
-    """The first goals of the shuffled list are for tests, the others for training.
+    """A split of the shuffled goals: the first are for tests, the others for training.
 
-    The split depends on the list alone: not on a seed, nor on the worker. A training goal that
-    reads like a test goal is left out: a product may list a value twice, and two may be alike.
+    The split depends only on the list, not on a seed or the worker. A training goal with the same
+    words as a test goal is left out, which happens if a product lists a value twice or two products
+    are alike.
 
     Attributes:
         train: The goals of seeds below ``FIRST_TEST_SEED``.
@@ -26,12 +27,12 @@ class GoalSplit:
         """Split the goals.
 
         Args:
-            goals: In the order of the shuffled list.
-            num_test_goals: How many are for tests, at least 1; None is 500 as in the original, or
-                a quarter of the goals where there are fewer than 1,000.
+            goals: The goals in the order of the shuffled list.
+            num_test_goals: Number of test goals, at least 1; None means 500 as in the original, or
+                a quarter of the goals if there are fewer than 1,000.
 
         Raises:
-            ValueError: If that leaves no goal for training.
+            ValueError: No goal is left for training.
         """
         if num_test_goals is None:
             is_large = len(goals) >= 2 * _NUM_TEST_GOALS
@@ -41,16 +42,16 @@ class GoalSplit:
         self.train = tuple(g for g in goals[num_test_goals:] if g.instruction not in held_out)
         if not self.train:
             raise ValueError(
-                f"num_test_goals={num_test_goals} of {len(goals)} goals leaves none for training: "
-                "choose a smaller number, or more products."
+                f"num_test_goals={num_test_goals} of {len(goals)} goals leaves none for training. "
+                "Use a smaller number, or more products."
             )
 
     def goal(self, seed: int) -> Goal:
-        """Return the goal of a seed; consecutive seeds name different goals, then they repeat."""
+        """Return the goal of a seed; consecutive seeds have different goals until they repeat."""
         if seed >= FIRST_TEST_SEED:
             return self.test[(seed - FIRST_TEST_SEED) % len(self.test)]
         return self.train[seed % len(self.train)]
 
     def draw(self, rng: random.Random) -> Goal:
-        """Draw a training goal by the goals' weights."""
+        """Draw a training goal according to the goals' weights."""
         return rng.choices(self.train, [goal.weight for goal in self.train])[0]

@@ -1,4 +1,4 @@
-"""Goals: what a customer wants, made from the attribute file or written by people."""
+"""Goals of customers, made from the attribute file or written by people."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import product as combinations
 from typing import Any
 
 from .products.fields import CatalogueError, FieldReader
+from .products.product import Product
 from .products.product_catalogue import Catalogue
-from .products.products import Product
 
 _GOAL_SEED = 233
 _PRICE_CAPS = range(10, 1000, 10)
@@ -19,20 +19,20 @@ _NUM_NEAREST_CAPS = 4
 _NO_PRICE_CAP = 1_000_000.0
 
 GoalOption = tuple[str, str] | str
-"""A name and a value in a synthetic goal, the value alone in a human one."""
+"""A name and a value in a synthetic goal; only a value in a human goal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A wish of a customer.
+    """A customer's goal.
 
     Attributes:
-        product: A product that meets the wish.
-        instruction: The wish in words.
+        product: A product that meets the goal.
+        instruction: The goal in words.
         attributes: Phrases that the purchase should have; at least one.
-        options: What should be chosen.
-        price_upper: The purchase should not cost more, in dollars.
-        weight: How likely the goal is drawn, relative to others.
+        options: Options that should be chosen.
+        price_upper: The highest acceptable price, in dollars.
+        weight: How likely the goal is to be drawn, relative to others.
     """
 
     product: Product
@@ -46,13 +46,13 @@ class Goal:
 def synthetic_goals(
     catalogue: Catalogue, attributes: Mapping[str, Mapping[str, Any]], *, attributes_file: str
 ) -> list[Goal]:
-    """Make a goal of each combination of options of each product that has an instruction.
+    """Make a goal from each combination of options of each product that has an instruction.
 
-    A goal weighs the mean of ``1 / n(a)`` over its attributes ``a``, with ``n(a)`` the number of
-    goals that ask for ``a``. The list is shuffled, always alike.
+    The weight of a goal is the mean of ``1 / n(a)`` over its attributes ``a``, with ``n(a)`` the
+    number of goals that ask for ``a``. The list is always shuffled in the same way.
 
     Raises:
-        CatalogueError: If an instruction comes without attributes, or nothing has one.
+        CatalogueError: An instruction has no attributes, or no product has an instruction.
     """
     rng = random.Random(_GOAL_SEED)
     goals: list[Goal] = []
@@ -76,10 +76,10 @@ def human_goals(
     *,
     instructions_file: str,
 ) -> list[Goal]:
-    """Read the goals that people wrote, without those that name no attribute; shuffled, too.
+    """Read the goals that people wrote, without those that name no attribute, and shuffle them.
 
     Raises:
-        CatalogueError: If an entry lacks a field, or there is none for the catalogue's products.
+        CatalogueError: An entry lacks a field, or there is no entry for the catalogue's products.
     """
     rng = random.Random(_GOAL_SEED)
     goals = []
@@ -121,11 +121,11 @@ def _weight(attributes: Sequence[str], counts: Counter[str]) -> float:
 
 
 def _shuffled(goals: list[Goal], file: str) -> list[Goal]:
-    """Shuffle as WebShop does, so that a number names the same goal there and here."""
+    """Shuffle as WebShop does, so that a number means the same goal there and here."""
     if not goals:
         raise CatalogueError(
-            f"{file}: it has no goal for the products of the catalogue; do the two files belong "
-            "together?"
+            f"{file} has no goal for the products of the catalogue. Use two files that belong "
+            "together."
         )
     random.Random(_GOAL_SEED).shuffle(goals)
     return goals

@@ -1,4 +1,4 @@
-"""The shop's pages as text: their visible strings, and what can be clicked."""
+"""The shop's pages as text: their visible strings and clickable elements."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .products.products import Product
+from .products.product import Product
 
 SEPARATOR = " [SEP] "
 PAGE_SIZE = 10
@@ -22,14 +22,14 @@ _TARGET_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page as the agent meets it.
+    """A page as the agent sees it.
 
     Attributes:
-        head: The strings before and including the goal's words.
+        head: The strings up to and including the goal's words.
         body: The other strings.
         buttons: Lower-case names of the buttons.
         links: Lower-case asin -> product that a click on it opens.
-        radio_names: Option value -> name of the option that a click on it sets; of equal values
+        radio_names: Option value -> name of the option that a click on it sets; of equal values,
             the last on the page counts.
         has_search_bar: Whether the page shows the search bar.
     """
@@ -53,18 +53,18 @@ class Page:
 
     @property
     def clickables(self) -> list[str]:
-        """What ``click[...]`` may name, each once, in the page's order."""
+        """The names that ``click[...]`` accepts, each once, in the page's order."""
         return list(dict.fromkeys((*self.buttons, *self.links, *self.radio_names)))
 
 
 def start_page(instruction: str) -> Page:
-    """The page with the search bar."""
+    """Return the page with the search bar."""
     head = ("WebShop", *_goal_strings(instruction))
     return Page(head, ("Search",), (SEARCH,), has_search_bar=True)
 
 
 def results_page(instruction: str, products: Sequence[Product], page_number: int) -> Page:
-    """One of the pages that list what a search found; behind the last page they are empty."""
+    """Return a page of search results, which is empty beyond the last page."""
     first = (page_number - 1) * PAGE_SIZE
     listed = products[first : first + PAGE_SIZE]
     turn = ("< Prev", "Next >") if page_number > 1 else ("Next >",)
@@ -77,7 +77,7 @@ def results_page(instruction: str, products: Sequence[Product], page_number: int
 
 
 def item_page(instruction: str, product: Product) -> Page:
-    """A product with its options; the chosen ones are not marked."""
+    """Return the page of a product with its options; chosen options are not marked."""
     options = (text for name, values in product.options.items() for text in (name, *values))
     closing = ("Rating: N.A.", "Description", "Features", "Reviews", "Buy Now")
     price = f"Price: {product.price_tag}"
@@ -88,14 +88,14 @@ def item_page(instruction: str, product: Product) -> Page:
 
 
 def sub_page(instruction: str, product: Product, name: str) -> Page:
-    """The description, the features or the (always empty) reviews of a product."""
+    """Return a product's page of the description, features or (always empty) reviews."""
     texts = {"description": (product.description,), "features": product.bullets, "reviews": ()}
     body = _visible(("Back to Search", "< Prev", *texts[name]))
     return Page(_goal_strings(instruction), body, (BACK, PREVIOUS))
 
 
 def done_page(product: Product, options: Mapping[str, str], score: float) -> Page:
-    """The page after the purchase; most of its fields stay blank."""
+    """Return the page after the purchase, with most of its fields blank."""
     bought = ("asin", product.asin, "options", json.dumps(options))
     unused = (text for name in _UNUSED_FIELDS for text in (name, "None"))
     strings = (
@@ -112,5 +112,5 @@ def _goal_strings(instruction: str) -> tuple[str, ...]:
 
 
 def _visible(strings: Iterable[str]) -> tuple[str, ...]:
-    """Strip the strings and drop the blank ones, as reading a web page does."""
+    """Strip the strings and drop the blank ones, as in the visible text of a web page."""
     return tuple(text for string in strings if (text := string.strip()))

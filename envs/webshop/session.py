@@ -1,4 +1,4 @@
-"""A customer's visit: the page, the chosen options, and what an action changes."""
+"""A customer's visit: the page, the chosen options, and the effects of actions."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping
 from . import pages
 from .goals import Goal
 from .pages import Page
-from .products.products import Product
+from .products.product import Product
 from .scoring.reward import PurchaseScore
 from .search.search_engine import SearchEngine
 
 Judge = Callable[[Goal, Product, Mapping[str, str]], PurchaseScore]
-"""From a goal, a product and the chosen options to the score of buying it."""
+"""A function from a goal, a product and the chosen options to the score of the purchase."""
 
 _ACTION = re.compile(r"(search|click)\[(.+)\]", re.DOTALL)
 
 
 def read_action(action: str) -> tuple[str, str] | None:
-    """Split "search[red shoes]" into ("search", "red shoes"); None if it is no such action."""
+    """Split "search[red shoes]" into ("search", "red shoes"); return None for any other text."""
     match = _ACTION.match(action.strip().lower())
     return (match[1], match[2]) if match else None
 
@@ -29,13 +29,13 @@ class Session:
     """One visit, from the start page to the purchase.
 
     Attributes:
-        goal: What the customer wants.
-        page: The page shown.
-        product: The product whose page or sub page is shown, or that was bought.
+        goal: The customer's goal.
+        page: The current page.
+        product: The product whose page or sub-page is shown, or that was bought.
         options: Option name -> chosen value; every search clears it.
         query: The last search; empty on the start page.
-        page_number: Number of the results page last shown, from 1.
-        score: Of the purchase; None before.
+        page_number: Number of the results page shown last, from 1.
+        score: The score of the purchase; None before it.
     """
 
     def __init__(self, goal: Goal, engine: SearchEngine, judge: Judge, rng: random.Random) -> None:
@@ -56,12 +56,12 @@ class Session:
         return self.product is not None and pages.BUY not in self.page.buttons and not self.score
 
     def act(self, action: str) -> bool:
-        """Do what an action says; any text that is no possible action changes nothing.
+        """Carry out an action; text that is not a possible action changes nothing.
 
-        The search works on every page, also where no search bar is shown.
+        The search works on every page, even without a search bar.
 
         Returns:
-            Whether it was a possible action.
+            Whether the text was a possible action.
         """
         name, argument = read_action(action) or ("", "")
         if name == "search":
@@ -87,7 +87,7 @@ class Session:
             self.options[self.page.radio_names[name]] = name
 
     def _turn(self, name: str) -> None:
-        """Go on or back: between results pages, or up from a sub page or a product's page."""
+        """Turn a results page, or go up from a sub-page or a product's page."""
         if self.product is None:
             self._search(self.query, self.page_number + (1 if name == pages.NEXT else -1))
         elif self.is_sub_page:

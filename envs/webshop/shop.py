@@ -24,16 +24,16 @@ _LOCK = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class ShopSettings:
-    """Which shop to open.
+    """The settings that select a shop.
 
     Attributes:
         goals: "synthetic" or "human".
         items_file: WebShop's items_shuffle*.json; None generates a catalogue.
-        attributes_file: WebShop's items_ins_v2*.json, which belongs to it.
+        attributes_file: WebShop's items_ins_v2*.json that belongs to ``items_file``.
         instructions_file: WebShop's items_human_ins.json; only for human goals.
-        num_products: How many products to read or generate; None for all of the file, or 200.
-        catalogue_seed: Of the generated catalogue.
-        num_test_goals: How many goals are kept for tests; None: see ``goal_split``.
+        num_products: Number of products to read or generate; None means the whole file, or 200.
+        catalogue_seed: Seed of the generated catalogue.
+        num_test_goals: Number of goals held out for tests; for None, see ``goal_split``.
     """
 
     goals: str = "synthetic"
@@ -45,7 +45,7 @@ class ShopSettings:
     num_test_goals: int | None = None
 
     def check(self) -> None:
-        """Raise a ValueError that says what is wrong, if anything is."""
+        """Raise a ValueError if a setting is wrong."""
         check_choice("goals", self.goals, GOALS)
         check_whole("catalogue_seed", self.catalogue_seed, low=0)
         for name in ("num_products", "num_test_goals"):
@@ -58,16 +58,16 @@ class ShopSettings:
         missing = [name for name, file in files.items() if file is None]
         if any(given.values()) and missing:
             raise ValueError(
-                f"WebShop's files belong together: {' and '.join(missing)} must be given, too (or "
-                "none of the files, to play in the generated shop)."
+                f"WebShop's files belong together: {' and '.join(missing)} must be given, too. "
+                "Leave out all files to play in the generated shop."
             )
         if self.goals == "synthetic" and self.instructions_file is not None:
-            raise ValueError("instructions_file is read with goals='human' only: set that.")
+            raise ValueError("instructions_file needs goals='human'. Set that, or leave it out.")
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What all visits of a process share; nothing in it changes."""
+    """The immutable data that all visits in a process share."""
 
     catalogue: Catalogue
     engine: SearchEngine
@@ -75,15 +75,15 @@ class Shop:
 
 
 def open_shop(settings: ShopSettings) -> Shop:
-    """Return the shop of these settings; the same object every time within a process.
+    """Return the shop for these settings, the same object every time within a process.
 
     Raises:
-        ImportError: If a package of the extra is missing.
-        ValueError: If settings contradict each other, or a file is missing or broken.
+        ImportError: A package of the extra is missing.
+        ValueError: Settings contradict each other, or a file is missing or broken.
     """
     check_installed()
     settings.check()
-    with _LOCK:  # the first of several threads loads, the others wait
+    with _LOCK:  # of several threads, the first loads and the others wait
         return _load(settings)
 
 
@@ -115,15 +115,15 @@ def _load(settings: ShopSettings) -> Shop:
 
 
 def _entries(file: str | None, *, entry_kind: type) -> dict[str, Any]:
-    """Read a file of one entry per product; no file has no entries."""
+    """Read a file with one entry per product; without a file, there are no entries."""
     if file is None:
         return {}
     entries = read_json(file, kind=dict)
     for asin, entry in entries.items():
         if not isinstance(entry, entry_kind):
             raise CatalogueError(
-                f"{file}: product {asin!r} has a {type(entry).__name__} where WebShop's file has "
-                f"a {entry_kind.__name__}: was another file meant?"
+                f"{file}: product {asin!r} has an entry of type {type(entry).__name__}, not "
+                f"{entry_kind.__name__} as in WebShop's file. Check that it is the right file."
             )
     return entries
 

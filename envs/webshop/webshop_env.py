@@ -1,4 +1,4 @@
-"""WebShop as a Gymnasium environment of text."""
+"""WebShop as a Gymnasium text environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..contract import (
 )
 from .goals import Goal
 from .pages import SEARCH, SEPARATOR
-from .products.products import Product
+from .products.product import Product
 from .scoring.nouns import NounTagger, noun_tagger
 from .scoring.reward import PurchaseScore, score_purchase
 from .session import Session
@@ -34,43 +34,43 @@ from .webshop_expert import WebShopExpert
 OBSERVATIONS = ("page", "page_without_goal")
 REWARDS = ("score", "win")
 SEARCH_ACTION = "search[<your query>]"
-"""Stands for every search in the admissible actions."""
+"""The entry for all searches in the admissible actions."""
 
 _WIN_REWARD = 10.0
-_REFUSAL = "There is no such action here: use search[words], or click[x] with an x of this page."
+_REFUSAL = "That is not a valid action. Use search[words], or click[x] with an x from this page."
 
 
 class WebShopEnv(gymnasium.Env[str, str], EzPickle):
-    """Find and buy what the customer wants; the seed of ``reset`` picks the goal.
+    """A shop in which to find and buy what the customer wants; the seed of ``reset`` picks a goal.
 
     Actions are "search[words]", on every page, and "click[name]" for what the page shows; any other
-    text changes nothing. Only the purchase ("click[buy now]") is rewarded, and it ends the episode.
-    Seeds from 2**20 on name test goals, the others training goals, and the two sets are disjoint.
+    text changes nothing. Only the purchase ("click[buy now]") earns a reward, and it ends the
+    episode. Seeds from 2**20 on have test goals, lower seeds training goals, with none in common.
 
     Args:
         goals: "synthetic" (made from product attributes and options) or "human" (written by
             people).
-        items_file: Path of WebShop's items_shuffle*.json; without it the shop is generated.
-        attributes_file: Path of the items_ins_v2*.json that belongs to it.
+        items_file: Path of WebShop's items_shuffle*.json; None generates the shop.
+        attributes_file: Path of the items_ins_v2*.json that belongs to ``items_file``.
         instructions_file: Path of items_human_ins.json, for human goals.
-        num_products: Products to read from the file's start, or to generate; None for all of the
-            file, or 200.
-        catalogue_seed: Of the generated shop.
-        num_test_goals: Goals kept for tests; None is 500 as in the original, or a quarter of the
-            goals where there are fewer than 1,000.
+        num_products: Number of products to read from the start of the file, or to generate; None
+            means the whole file, or 200.
+        catalogue_seed: Seed of the generated shop.
+        num_test_goals: Number of goals held out for tests; None means 500 as in the original, or a
+            quarter of the goals if there are fewer than 1,000.
         max_steps: Steps after which an unfinished episode is truncated.
         reward: "score" pays WebShop's score of 0 to 1; "win" pays 10 for a perfect purchase and
-            nothing else, as verl-agent does.
-        observation: "page", as in the original, or "page_without_goal" without the goal's words,
-            which ``info["task"]`` holds as well, and with a remark where an action is none.
-        tagger: Finds the nouns of titles for the score: "simple", "spacy", "spacy:<model>", or a
-            function.
+            nothing otherwise, as in verl-agent.
+        observation: "page", as in the original, or "page_without_goal", which leaves out the goal's
+            words (they are in ``info["task"]``) and adds a remark after an invalid action.
+        tagger: The finder of nouns in titles, for the score: "simple", "spacy", "spacy:<model>", or
+            a function.
         fix_option_match: See ``reward.score_purchase``; True makes every goal reachable.
-        expert: Whether ``info`` names an expert action.
+        expert: Whether ``info`` has an expert action.
 
     Raises:
-        ValueError: If an option has a wrong value, or a file is missing or broken.
-        ImportError: If a package of the extra is missing.
+        ValueError: An option has a wrong value, or a file is missing or broken.
+        ImportError: A package of the extra is missing.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         fix_option_match: bool = False,
         expert: bool = True,
     ) -> None:
-        """Check the options and open the shop, which all environments of a process share."""
+        """Check the options and open the shop, which all environments in a process share."""
         EzPickle.__init__(
             self,
             goals=goals,
@@ -137,7 +137,7 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Start with the goal of this seed, or with a training goal drawn by weight."""
+        """Start with the goal of ``seed``, or a training goal drawn by weight if it is None."""
         super().reset(seed=seed, options=options)
         self._session = None  # until the new one is open
         rng = random.Random(int(self.np_random.integers(2**32)))
@@ -149,7 +149,7 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         return self._answer(self._session)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Search, click, or do nothing if the action makes no sense on this page."""
+        """Search, click, or do nothing if the action is not possible on this page."""
         session = self._session
         if session is None or self._is_over:
             raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
@@ -179,7 +179,7 @@ class WebShopEnv(gymnasium.Env[str, str], EzPickle):
         return _WIN_REWARD if _is_perfect(score) else 0.0
 
     def _answer(self, session: Session, *, is_possible: bool = True) -> tuple[str, dict[str, Any]]:
-        """Return the observation and ``info`` of the present state, after an action if possible."""
+        """Return the observation, with a remark after an impossible action, and ``info``."""
         score = session.score
         info = {
             TASK: session.goal.instruction,
@@ -210,7 +210,7 @@ def _admissible_actions(session: Session) -> list[str]:
 
 
 def _anchor(session: Session) -> str:
-    """Return the page with what it does not show: the product of a sub page, the choices."""
+    """Return the page plus what it does not show: the product of a sub-page, and the choices."""
     parts = [session.page.text]
     if session.is_sub_page and session.product is not None:
         parts.append(session.product.asin)

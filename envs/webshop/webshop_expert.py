@@ -1,4 +1,4 @@
-"""A shopper who knows the goal's product: finds it, chooses the options, buys it."""
+"""An expert shopper who knows the goal's product, finds it, chooses its options and buys it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from . import pages
 from .goals import Goal
 from .pages import PAGE_SIZE
-from .products.products import Product
+from .products.product import Product
 from .scoring.colors import normalize_color
 from .scoring.similarity import token_set_ratio
 from .search.search_engine import SearchEngine
@@ -15,14 +15,14 @@ from .session import Session
 
 
 class WebShopExpert:
-    """Suggests actions that lead to the best score from every page."""
+    """An expert with actions that lead to the best score from every page."""
 
     def __init__(self, goal: Goal, engine: SearchEngine) -> None:
-        """Keep the goal; the query is looked for when it is needed."""
+        """Keep the goal; a query for it is chosen when first needed."""
         self._goal, self._engine = goal, engine
 
     def suggest(self, session: Session) -> str | None:
-        """Return the next action; None where none is known."""
+        """Return the next action, or None if none is known."""
         if session.page.has_search_bar:
             return f"search[{self._query}]" if self._query else None
         if session.is_sub_page:
@@ -49,9 +49,9 @@ class WebShopExpert:
 
     @cached_property
     def _query(self) -> str:
-        """The first query that lists the product on page 1, else on another page.
+        """The first query that lists the product on page 1, or else on another page.
 
-        The words of the goal are tried before the product's title, which only the expert knows.
+        The goal's words come before the product's title, which only the expert knows.
         """
         kind, attributes = self._goal.product.query, " ".join(self._goal.attributes)
         words = (kind, f"{attributes} {kind}", self._goal.product.title)
@@ -63,7 +63,7 @@ class WebShopExpert:
 
     @cached_property
     def _choices(self) -> dict[str, str]:
-        """Option name -> value to choose."""
+        """The value to choose for each option name."""
         choices = {}
         for wanted in self._goal.options:
             choice = (
@@ -74,13 +74,13 @@ class WebShopExpert:
         return choices
 
     def _rank(self, query: str) -> int:
-        """Place of the product among the results, from 0; -1 if it is not among them."""
+        """Return the product's rank among the results, from 0, or -1 if it is not among them."""
         ranking = self._engine.ranking(query)
         return ranking.index(self._goal.product) if self._goal.product in ranking else -1
 
 
 def _closest_option(product: Product, wanted: str) -> tuple[str, str] | None:
-    """Return the name and value that fit best what a person asked for."""
+    """Return the name and value that best fit what a person asked for."""
     options = [(name, value) for name, values in product.options.items() for value in values]
     color = normalize_color(wanted)
     return max(
@@ -94,7 +94,7 @@ def _closest_option(product: Product, wanted: str) -> tuple[str, str] | None:
 
 
 def _can_choose(session: Session, name: str, value: str) -> bool:
-    """Whether a click on the value sets this option: no button or other option has its text."""
+    """Return whether a click on the value sets this option, not a button or other option."""
     page = session.page
     return bool(value) and value not in page.buttons and page.radio_names.get(value) == name
 

@@ -30,14 +30,14 @@ def make_env(game_cache: Path) -> Callable[..., TextWorldEnv]:
 
 @pytest.fixture(scope="session")
 def coin_game(game_cache: Path) -> Path:
-    """A TextWorld game of three rooms, none of which Jericho knows."""
+    """A TextWorld game of three rooms, a game that Jericho does not know."""
     pytest.importorskip("textworld")
     return game_file(GameSpec.create("coin_collector", {"level": 2}), 1, cache_dir=game_cache)
 
 
 @pytest.fixture(scope="session")
 def adapter_games(coin_game: Path) -> AdapterGames:
-    """Each adapter with a game open, by name."""
+    """The adapters by name, each with an open game."""
     games = AdapterGames(coin_game)
     yield games
     games.close()

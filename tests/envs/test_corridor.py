@@ -29,7 +29,7 @@ def test_seeds_cover_all_starts_and_goals():
 def test_other_words_change_nothing_and_the_limit_truncates():
     env = CorridorEnv(max_steps=2)
     start, info = env.reset(seed=0)
-    told = f"There is no such action: go left or go right. {start}"
+    told = f"That is not a valid action. Use go left or go right. {start}"
     assert env.step("dance") == (told, 0.0, False, False, info)
     assert env.step("") == (told, 0.0, False, True, info)
 
@@ -53,9 +53,9 @@ def test_it_is_made_by_its_id():
 
 
 def test_impossible_options_are_refused():
-    with pytest.raises(ValueError, match="length must be a whole number at least 2; got 1"):
+    with pytest.raises(ValueError, match="length must be a whole number of at least 2; got 1"):
         CorridorEnv(1, max_steps=3)
-    with pytest.raises(ValueError, match="max_steps must be a whole number at least 1; got True"):
+    with pytest.raises(ValueError, match="max_steps must be a whole number of at least 1; got Tru"):
         CorridorEnv(max_steps=True)
 
 

@@ -44,7 +44,7 @@ def test_a_slow_environment_keeps_no_other_waiting():
         thread = threading.Thread(target=make, args=("SlowToMake-v0",))
         thread.start()
         assert started.wait(60)
-        make("rllib_gigpo.envs:Corridor-v0").close()  # meanwhile
+        make("rllib_gigpo.envs:Corridor-v0").close()  # while the slow one is being made
     finally:
         go_on.set()
         thread.join(60)

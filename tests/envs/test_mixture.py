@@ -1,4 +1,4 @@
-"""Several environments as one: shares, seeds, tags."""
+"""Several environments combined in one: shares, seeds, tags."""
 
 from collections import Counter
 
@@ -74,14 +74,14 @@ def test_it_keeps_the_contract():
         ([], "needs parts="),
         (SHORT, "needs parts="),
         ([{"env_config": {}}], "a dict with 'env'"),
-        ([{**SHORT, "weight": 2}], "maybe env_config, share, tags"),
-        ([{**SHORT, "share": 0}], "whole number of at least 1, got 0"),
-        ([{**SHORT, "share": 0.5}], "whole number of at least 1, got 0.5"),
-        ([{**SHORT, "tags": "grid"}], "must be a list of texts, got 'grid'"),
-        ([{**SHORT, "tags": ["grid", 3]}], "must be a list of texts"),
-        ([{**SHORT, "tags": None}], "must be a list of texts"),
+        ([{**SHORT, "weight": 2}], "optionally env_config, share, tags"),
+        ([{**SHORT, "share": 0}], "whole number of at least 1; got 0"),
+        ([{**SHORT, "share": 0.5}], "whole number of at least 1; got 0.5"),
+        ([{**SHORT, "tags": "grid"}], "must be a list of strings; got 'grid'"),
+        ([{**SHORT, "tags": ["grid", 3]}], "must be a list of strings"),
+        ([{**SHORT, "tags": None}], "must be a list of strings"),
         ([{**SHORT, "env_config": [1]}], "a dict as env_config"),
-        ([{"env": 5}], "has an id"),
+        ([{"env": 5}], "needs an id"),
         ([SHORT, {"env": "rllib_gigpo.envs:Nowhere-v0"}], r"Nowhere-v0' of the mixture cannot be"),
         ([SHORT, {"env": "no_such_module_anywhere:X-v0"}], "no_such_module_anywhere"),
         ([SHORT, {**LONG, "env_config": {"lenght": 9}}], "unexpected keyword argument 'lenght'"),

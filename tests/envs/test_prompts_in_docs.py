@@ -1,4 +1,4 @@
-"""The prompts that the pages of docs/ show are those that are sent."""
+"""The prompts shown in docs/ are the prompts that are sent."""
 
 import json
 import re
@@ -18,14 +18,14 @@ FIRM_LAKE = {"rules": "roll", "is_slippery": False}
 
 @dataclass(frozen=True)
 class Shown:
-    """A prompt on a page: the environment, its task, who has played so far, and the turn."""
+    """A prompt on a page: the environment, its task, the player so far, and the turn."""
 
     page: str
     env: str
     seed: int
     turn: int
     env_config: dict[str, Any] = field(default_factory=dict)
-    package: str = "gymnasium"  # without which the environment cannot be made
+    package: str = "gymnasium"  # the package that the environment needs
     template: str = "compact"
     player: str = "expert"
 
@@ -74,11 +74,11 @@ def test_a_prompt_on_a_page_is_the_one_that_is_sent(shown, game_cache, monkeypat
 
 
 def agrees(block: str, prompt: str) -> bool:
-    """Whether a block shows a prompt; "..." stands for what it leaves out."""
+    """Return whether a block shows a prompt; "..." marks an omission."""
     parts = [re.escape(part.strip()) for part in lines_stripped(block).split("...")]
     return re.fullmatch(r".*".join(parts), lines_stripped(prompt), re.DOTALL) is not None
 
 
 def lines_stripped(text: str) -> str:
-    """Without blanks at the ends of lines, which an editor may remove."""
+    """Strip the spaces at the ends of lines, which an editor may remove."""
     return "\n".join(line.strip() for line in text.strip().splitlines())

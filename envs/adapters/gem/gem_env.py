@@ -12,7 +12,7 @@ from .gem_games import make_game
 
 
 class GemEnv(AdapterEnv):
-    r"""One environment of GEM; actions are what it wants between \boxed{ and }.
+    r"""One environment of GEM; an action is the text that GEM expects between \boxed{ and }.
 
     Args:
         name: Its id in GEM, such as "game:GuessTheNumber-v0-easy".
@@ -39,9 +39,9 @@ class GemEnv(AdapterEnv):
         with self._random:
             try:
                 text, reward, terminated, truncated, facts = self._game.step(boxed)
-            except Exception as error:  # games read answers with little care
+            except Exception as error:  # games parse answers carelessly
                 return self._unreadable(action, error)
-        terminated = terminated and not truncated  # at its limit of turns it says both
+        terminated = terminated and not truncated  # at its turn limit, GEM sets both
         won = bool(terminated) and float(reward) > 0
         suffix = str(facts.get("suffix", ""))
         seen = "\n".join(part for part in (str(text), suffix) if part)

@@ -1,10 +1,10 @@
-"""Makes a game of GEM by name."""
+"""The function that makes a game of GEM by name."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...common.backends import import_backend
+from ...common.optional_backends import import_backend
 from ..global_random import OwnRandomState
 from ..shown_state import in_short
 
@@ -13,7 +13,7 @@ def make_game(name: str) -> Any:
     """Make a game.
 
     Raises:
-        ValueError: GEM knows none of that name, or lacks the game's data.
+        ValueError: GEM has no game of that name, or lacks the game's data.
     """
     gem = import_backend("gem", extra="gem")
     try:
@@ -21,6 +21,6 @@ def make_game(name: str) -> Any:
             return gem.make(name)
     except (ValueError, LookupError, ImportError) as error:
         raise ValueError(
-            f"GEM cannot make {name!r} ({in_short(error)}): set name to another, such as "
+            f"GEM cannot make {name!r} ({in_short(error)}). Set name to another game, such as "
             "game:GuessTheNumber-v0-easy, or install what it asks for."
         ) from error

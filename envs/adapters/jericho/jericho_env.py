@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ...common.backends import import_backend
+from ...common.optional_backends import import_backend
 from ...common.z_machine_file import check_z_machine_file
 from ...contract import ANCHOR, SCORE, TASK, WON
 from ...textworld.interpreter_text import REFUSAL, clean_action, clean_feedback, is_meta_command
@@ -15,11 +15,11 @@ from .jericho_progress import progress_reader
 
 
 class JerichoEnv(AdapterEnv):
-    """A game file of one's own; none come with the package.
+    """A game from your own Z-machine file; the package ships none.
 
     Args:
         game_file: Path of the Z-machine file (.z3 to .z8).
-        task: What the prompt says is to be done.
+        task: The task shown in the prompt.
     """
 
     def __init__(self, game_file: str, task: str = "Finish the game with a high score.") -> None:
@@ -29,7 +29,7 @@ class JerichoEnv(AdapterEnv):
         check_z_machine_file(self._file)
 
     def _open(self) -> Any:
-        # Such games are read by their text instead.
+        # The adapter reads the text of such games instead.
         warnings.filterwarnings("ignore", message="Game '.*' is not fully supported")
         return self._jericho.FrotzEnv(str(self._file))
 
@@ -37,15 +37,15 @@ class JerichoEnv(AdapterEnv):
         game.close()
 
     def _begin(self, seed: int) -> tuple[str, dict[str, Any]]:
-        self._game.seed(int(self.np_random.integers(1, 2**15)))  # of the interpreter's dice
+        self._game.seed(int(self.np_random.integers(1, 2**15)))  # seeds the interpreter's dice
         text, _ = self._game.reset()
         self._reader = progress_reader(self._game)
         self._progress = self._reader.read(text)
         return clean_feedback(text), self._info()
 
     def _play(self, action: str) -> Answer:
-        """Type one command; the reward is what it adds to the score."""
-        # A backslash is a command to the interpreter itself, and can crash it.
+        """Type one command; the reward is its gain in score."""
+        # A backslash starts a command to the interpreter itself, and can crash it.
         command = clean_action(action) or "look"
         if is_meta_command(command):
             return REFUSAL, 0.0, False, False, self._info()

@@ -1,4 +1,4 @@
-"""How far a game of interactive fiction is: from the interpreter's memory, or from its text."""
+"""Progress in a game of interactive fiction, from the interpreter's memory or the game's text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ...textworld.interpreter_text import clean_feedback
 
 # Inform and Infocom: "*** You have won ***", the score, "Would you like to RESTART, ...?". The last
-# is asked for, since some games print stars at a death that they let one survive.
+# is required, because some games print stars for a death that the player survives.
 _ENDING = re.compile(r"\*{3,}\s*([^*]+?)\s*\*{3,}.*\bRESTART\b", re.DOTALL | re.IGNORECASE)
 _VICTORY = re.compile(r"\b(won|win)\b", re.IGNORECASE)
 _SCORE = re.compile(
@@ -20,7 +20,7 @@ _SCORE = re.compile(
 
 
 class Progress(NamedTuple):
-    """What one turn led to."""
+    """The state of the game after one turn."""
 
     anchor: str
     score: float = 0.0
@@ -29,7 +29,7 @@ class Progress(NamedTuple):
 
 
 class ProgressReader(ABC):
-    """Tells the progress after a turn."""
+    """A reader of the progress after each turn."""
 
     def __init__(self, game: Any) -> None:
         """Keep the interpreter, a ``jericho.FrotzEnv``."""
@@ -37,14 +37,14 @@ class ProgressReader(ABC):
 
     @abstractmethod
     def read(self, text: str) -> Progress:
-        """Return what the turn that was answered by ``text`` led to."""
+        """Return the progress after the turn that the game answered with ``text``."""
 
 
 class MemoryReader(ProgressReader):
-    """For the games whose memory Jericho knows."""
+    """The reader for games whose memory Jericho knows."""
 
     def read(self, text: str) -> Progress:
-        """Ask Jericho."""
+        """Read the progress from Jericho."""
         game = self._game
         is_won = bool(game.victory())
         has_ended = is_won or bool(game.game_over())
@@ -52,17 +52,17 @@ class MemoryReader(ProgressReader):
 
 
 class TextReader(ProgressReader):
-    """For all other games: what they answer to "look", "inventory" and "score".
+    """The reader for all other games, from their answers to "look", "inventory" and "score".
 
-    The questions are taken back by the interpreter's own state, so that they cost the player no
-    turn. A game without a score gives none. The end is known by its stars; it is a victory where
-    they say "won", or "The End" with no point missing, as in the games of TextWorld.
+    The interpreter's state is restored after these questions, so they cost the player no turn. A
+    game without a score has score 0. Stars mark the end of a game; it is a victory if they say
+    "won", or "The End" with the full score, as in the games of TextWorld.
     """
 
     _score = 0.0
 
     def read(self, text: str) -> Progress:
-        """Ask the game, unless it is over."""
+        """Question the game, unless it is over."""
         ending = _ENDING.search(text)
         if ending or self._game._emulator_halted():
             return self._last(text, ending[1] if ending else "")
@@ -84,12 +84,12 @@ class TextReader(ProgressReader):
 
 
 def progress_reader(game: Any) -> ProgressReader:
-    """Return the reader for a game that has been opened."""
+    """Return the reader for an open game."""
     return MemoryReader(game) if game.is_fully_supported else TextReader(game)
 
 
 def _points(text: str, otherwise: float = 0.0) -> tuple[float, float | None]:
-    """Return the score that a text names, and the highest possible one."""
+    """Return the score that a text states, and the highest possible score if stated."""
     found = _SCORE.search(text)
     if not found:
         return otherwise, None

@@ -1,4 +1,4 @@
-"""What a MiniGrid agent sees, in words."""
+"""A MiniGrid agent's view in words."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _DOOR_STATES = ("open", "closed", "locked")
 
 
 def describe_view(image: Any, objects: Any, colours: Any) -> str:
-    """Say what lies where, nearest first.
+    """Describe all objects in view and their positions, nearest first.
 
     Args:
-        image: (W, H, 3) uint8 of (object, colour, state); the agent stands at (W // 2, H - 1) and
-            looks along decreasing y.
-        objects: Index of an object -> its name.
-        colours: Index of a colour -> its name.
+        image: (W, H, 3) uint8 of (object, colour, state); the agent is at (W // 2, H - 1) and looks
+            along decreasing y.
+        objects: Object names by index.
+        colours: Colour names by index.
     """
     width, height, _ = image.shape
     seen = []
@@ -29,7 +29,8 @@ def describe_view(image: Any, objects: Any, colours: Any) -> str:
             name = f"{colours[colour]} {objects[kind]}"
             if kind == _DOOR:
                 name = f"{_DOOR_STATES[state]} {name}"
-            seen.append((ahead + abs(right), f"a {name} {_where(ahead, right)}"))
+            article = "an" if name.startswith("open") else "a"
+            seen.append((ahead + abs(right), f"{article} {name} {_where(ahead, right)}"))
     front = int(image[width // 2, height - 2, 0])
     things = "; ".join(text for _, text in sorted(seen)) or "nothing but floor and walls"
     return f"You see {things}." + (" A wall is right ahead." if front == _WALL else "")

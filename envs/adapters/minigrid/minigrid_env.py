@@ -17,7 +17,7 @@ class MiniGridEnv(AdapterEnv):
 
     Args:
         name: Its Gymnasium id, such as "BabyAI-GoToObj-v0".
-        **kwargs: Of `gymnasium.make`.
+        **kwargs: Further keyword arguments of `gymnasium.make`.
     """
 
     def __init__(self, name: str = "BabyAI-GoToObj-v0", **kwargs: Any) -> None:
@@ -47,9 +47,9 @@ class MiniGridEnv(AdapterEnv):
         return self._shown[0], reward, terminated, truncated or is_late(self._game), info
 
     def _refuse(self) -> Answer:
-        # None of the level's actions is without effect everywhere: "done" ends some levels.
+        # No action of a level is without effect everywhere: "done" ends some levels.
         self._game.unwrapped.step_count += 1
-        remark = f"There is no such action: use {', '.join(self._words)}. "
+        remark = f"That is not a valid action. The actions are: {', '.join(self._words)}. "
         return remark + self._shown[0], 0.0, False, is_late(self._game), dict(self._shown[1])
 
     def _info(self, seen: Any, taken: int | None, *, won: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""ScienceWorld: experiments for a primary-school pupil (needs Java)."""
+"""ScienceWorld: primary-school science experiments (needs Java)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ScienceWorldEnv(JavaGameEnv):
 
     Args:
         name: The task's name in ScienceWorld, such as "find-animal".
-        simplifications: ScienceWorld's own, such as "easy".
+        simplifications: ScienceWorld's simplifications, such as "easy".
     """
 
     def __init__(self, name: str = "find-animal", simplifications: str = "easy") -> None:
@@ -33,18 +33,18 @@ class ScienceWorldEnv(JavaGameEnv):
     def _read_variations(self) -> None:
         names = self._game.get_task_names()
         if self._name not in names:
-            raise ValueError(f"ScienceWorld has no task {self._name!r}: choose {', '.join(names)}.")
-        self._game.load(self._name, 0, self._simplifications)  # names the simplifications there are
+            raise ValueError(f"ScienceWorld has no task {self._name!r}. Use {', '.join(names)}.")
+        self._game.load(self._name, 0, self._simplifications)  # checks simplifications
         self._train = list(self._game.get_variations_train())
         self._test = list(self._game.get_variations_test())
 
     def _begin(self, seed: int) -> tuple[str, dict[str, Any]]:
-        """Load a variation of ScienceWorld's training set, or for test seeds of its test set."""
+        """Load a variation from ScienceWorld's training set, or its test set for test seeds."""
         variations = self._test if is_test(seed) else self._train
         variation = variations[seed % len(variations)]
         self._game.load(self._name, variation, self._simplifications, generateGoldPath=True)
         text, facts = self._game.reset()
-        # Some tasks begin with points: the first action must not be paid for them.
+        # Some tasks begin with points; the first action must not earn them.
         self._start(self._game.get_gold_action_sequence(), facts["score"] / 100)
         return text, self._info(facts)
 

@@ -1,4 +1,4 @@
-"""Starts ScienceWorld's simulator so that a seed always gives the same episode."""
+"""The start of ScienceWorld's simulator, set up so that a seed always gives the same episode."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from ..java_game import java_backend
 
-# ScienceWorld lists things of one name, such as three cups of paint, in the order of their identity
-# hashes, which Java draws at random: with one hash for all (2) it is the order of making. Virtual
-# machines that do not know the option are told to go on without.
+# ScienceWorld lists things with the same name, such as three cups of paint, in the order of their
+# identity hashes, which Java draws at random. With one hash for all (2), that is the order of
+# creation. Virtual machines that do not know the option ignore it.
 _JAVA_OPTIONS = (
     "-XX:+IgnoreUnrecognizedVMOptions",
     "-XX:+UnlockExperimentalVMOptions",
@@ -20,9 +20,9 @@ _LOCK = threading.Lock()
 
 
 def start_simulator() -> Any:
-    """Start a Java process with a simulator in it, without a limit of steps."""
+    """Start a Java process that runs a simulator without a step limit."""
     module = java_backend("scienceworld.scienceworld", extra="scienceworld")
-    with _LOCK:  # the package has no argument for Java's options
+    with _LOCK:  # the package has no argument for Java options, so its launcher is patched
         launch = module.launch_gateway
         module.launch_gateway = partial(launch, javaopts=list(_JAVA_OPTIONS))  # type: ignore[attr-defined]
         try:

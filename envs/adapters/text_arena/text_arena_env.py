@@ -31,7 +31,7 @@ class TextArenaEnv(AdapterEnv):
         number = int(self.np_random.integers(2**31))
         self._random, self._state = OwnRandomState(number), ShownState()
         self._actions: list[str] = []
-        self.close()  # each episode is a game of its own
+        self.close()  # each episode needs a new game
         with self._random:
             self._game.reset(num_players=1, seed=number)
             messages = read_messages(self._game.get_observation()[1])
@@ -43,7 +43,7 @@ class TextArenaEnv(AdapterEnv):
             try:
                 done, _ = self._game.step(action)
                 messages = [] if done else read_messages(self._game.get_observation()[1])
-            except Exception as error:  # games read moves with little care
+            except Exception as error:  # games parse moves carelessly
                 done, messages = False, [Message(f"The game cannot read it: {in_short(error)}")]
             rewards, ends = self._game.close() if done else ({}, {})
         reward = float((rewards or {}).get(0, 0.0))

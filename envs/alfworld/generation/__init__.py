@@ -1,1 +1,1 @@
-"""Generated games: a scene, a solved task, and the files of ALFWorld that describe them."""
+"""Generation of games: a scene, a solved task, and the ALFWorld files that describe them."""

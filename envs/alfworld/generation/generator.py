@@ -1,4 +1,4 @@
-"""Makes game number n of a task type: drawn from a seed, solved by the planner, checked by play."""
+"""The generator of game n of a task type: drawn from a seed, solved by the planner, then played."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from .problem import game_data, problem_text, trajectory_data
 from .scene import SPLITS, Scene, draw_scene
 
 GENERATOR_VERSION = 1
-"""Part of the cache's name: raise it when the same number would become another game."""
+"""Part of the cache's name; raise it when a change makes the same number a different game."""
 
 _MAX_DRAWS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedGame:
-    """A game and its names, as ALFWorld's folders have them.
+    """A game, with its names in ALFWorld's folder layout.
 
     Attributes:
-        folder: Such as "pick_and_place_simple-Mug-None-Desk-308".
-        trial: Such as "trial_G00001_000012".
-        data: The content of ``game.tw-pddl``, with its walkthrough.
-        trajectory: The content of ``traj_data.json``.
+        folder: Folder name, such as "pick_and_place_simple-Mug-None-Desk-308".
+        trial: Trial name, such as "trial_G00001_000012".
+        data: Content of ``game.tw-pddl``, with its walkthrough.
+        trajectory: Content of ``traj_data.json``.
     """
 
     folder: str
@@ -41,24 +41,25 @@ class GeneratedGame:
 
 
 def generate_game(task_type: str, number: int, *, split: str = "train") -> GeneratedGame:
-    """Make a game; about a second of work. The arguments alone decide about every byte.
+    """Make a game, which takes about a second. The arguments alone determine every byte.
 
-    The planner gets the part of the room that the task is about, since on a whole room it can take
-    a minute for two objects. Its plan is then played on the whole game, which it must win with
-    its last step.
+    The planner gets only the part of the room that the task involves, because it can take a minute
+    for two objects in a whole room. Its plan is then played on the whole game and must win with the
+    last step.
 
     Args:
         task_type: One of ``TASK_TYPES``.
         number: Any non-negative number.
-        split: "train", "valid_seen" or "valid_unseen": other games, the last in other rooms.
+        split: "train", "valid_seen" or "valid_unseen"; each has different games, and the last has
+            different rooms.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: An argument is out of range.
     """
     if task_type not in TASK_TYPES or split not in SPLITS or number < 0:
         raise ValueError(
-            f"No generated game {number} of {task_type!r} in {split!r}: task types are "
-            f"{', '.join(TASK_TYPES)}; splits {', '.join(SPLITS)}; numbers count from 0."
+            f"There is no generated game {number} of {task_type!r} in {split!r}. Task types are "
+            f"{', '.join(TASK_TYPES)}; splits are {', '.join(SPLITS)}; numbers count from 0."
         )
     name = f"{split}/{task_type}/{number}"
     digest = hashlib.sha256(name.encode()).digest()
@@ -80,11 +81,11 @@ def generate_game(task_type: str, number: int, *, split: str = "train") -> Gener
             data={**data, "walkthrough": walkthrough},
             trajectory=trajectory_data(scene, template, trial),
         )
-    raise RuntimeError(f"No game came of {_MAX_DRAWS} draws for {name}; this is a bug: report it.")
+    raise RuntimeError(f"{_MAX_DRAWS} draws gave no game for {name}. This is a bug: report it.")
 
 
 def _solve(scene: Scene, data: dict[str, Any]) -> list[str] | None:
-    """Return the commands of a plan that wins the game with its last; None if there is none."""
+    """Return the commands of a plan whose last one wins the game, or None if there is no plan."""
     plan = _plan(problem_text(_relevant_part(scene)), data["pddl_domain"])
     game = read_game(data)
     engine = Engine()
@@ -108,7 +109,7 @@ def _solve(scene: Scene, data: dict[str, Any]) -> list[str] | None:
 
 
 def _relevant_part(scene: Scene) -> Scene:
-    """Leave only the objects of the task's types, and the receptacles that matter for them."""
+    """Keep only the objects of the task's types and the receptacles that matter for them."""
     kinds = {scene.object_target, scene.toggle_target}
     things = tuple(thing for thing in scene.things if thing.type in kinds)
     places = {thing.place for thing in things}
@@ -120,7 +121,7 @@ def _relevant_part(scene: Scene) -> Scene:
 
 
 def _plan(problem: str, domain: str) -> Sequence[list[str]]:
-    """Let Fast Downward solve a problem; the names of its operators, split; empty if unsolvable."""
+    """Solve a problem with Fast Downward; return its operators as words, or [] if unsolvable."""
     import fast_downward
 
     _, sas = translate(domain, problem)

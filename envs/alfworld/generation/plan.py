@@ -1,4 +1,4 @@
-"""Plans in the making: what a room is like, and moves that build on one another."""
+"""The construction of plans: the fixed layout of a room, and moves that build on one another."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ _TREATMENTS = {
     "ishot": ("heatobject", "microwavetype"),
     "iscool": ("coolobject", "fridgetype"),
 }
-"""Condition of an object -> the action that brings it about, and where."""
+"""Condition of an object -> the action that causes it, and the type of its receptacle."""
 
 
 class ImpossibleError(Exception):
-    """A plan cannot go on: a thing is nowhere, or there is no place of the kind needed."""
+    """A dead end of a plan: an object is nowhere, or a place of the right kind is missing."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Move:
-    """An action of the PDDL and the things that it is about."""
+    """A PDDL action and the things that it involves."""
 
     action: str
     things: tuple[str, ...]  # ids
 
     def is_done_by(self, operator: Operator) -> bool:
-        """Whether the operator is this move, whatever its other arguments."""
+        """Return whether the operator makes this move, with any other arguments."""
         return operator.action == self.action and set(self.things) <= set(operator.arguments)
 
 
 class Room:
-    """What never changes in a game: types and places.
+    """The parts of a game that never change: types and places.
 
     Attributes:
-        location: Id of a receptacle -> id of the location where it stands.
+        location: Id of a receptacle -> id of its location.
     """
 
     def __init__(self, game: Game) -> None:
-        """Read the facts of the start."""
+        """Read the initial facts."""
         facts = game.facts
         self.location = _table(facts["receptacleatlocation"])
         self._object_types = _table(facts["objecttype"])
@@ -49,11 +49,11 @@ class Room:
         self._openable = {receptacle for (receptacle,) in facts.get("openable", ())}
 
     def objects_of(self, object_type: str) -> list[str]:
-        """The objects of a type, by id."""
+        """Return the ids of the objects of a type."""
         return [thing for thing, kind in self._object_types.items() if kind == object_type]
 
     def receptacles_of(self, receptacle_type: str) -> list[str]:
-        """The receptacles of a type, by id."""
+        """Return the ids of the receptacles of a type."""
         return [
             place
             for place, kind in self._receptacle_types.items()
@@ -61,11 +61,11 @@ class Room:
         ]
 
     def is_closed(self, receptacle: str, world: World) -> bool:
-        """Whether it has to be opened before its content can be reached."""
+        """Return whether a receptacle must be opened before its contents can be reached."""
         return receptacle in self._openable and not world.holds("opened", receptacle)
 
     def places_for(self, thing: str) -> list[str]:
-        """The receptacles that may hold the object."""
+        """Return the receptacles that may hold an object."""
         kind = self._object_types.get(thing)
         return [
             place
@@ -75,25 +75,25 @@ class Room:
 
 
 class PlanDraft:
-    """A plan from a state on; each method adds the moves that it takes, in the state they meet.
+    """A plan under construction; each method adds the moves that it needs after those so far.
 
-    The methods raise an ``ImpossibleError`` where there is no way to do it.
+    The methods raise an ``ImpossibleError`` if they find no way.
 
     Attributes:
         moves: The plan so far.
     """
 
     def __init__(self, room: Room, world: World) -> None:
-        """Start in the world's state."""
+        """Start from the world's current state."""
         self.moves: list[Move] = []
         self._room, self._world = room, world
         self._here = next((location for _, location in world["atlocation"]), None)
         self._held = next((thing for _, thing in world["holds"]), None)
         self._opened: set[str] = set()
-        self._put: dict[str, str] = {}  # what was put down in the plan, and where
+        self._put: dict[str, str] = {}  # objects that the plan has put down, and where
 
     def take(self, thing: str) -> None:
-        """Get the object into the hand, and what is there out of it."""
+        """Pick up an object, after putting down any other object in hand."""
         if self._held == thing:
             return
         if self._held is not None:
@@ -104,13 +104,13 @@ class PlanDraft:
         self._held = thing
 
     def put(self, thing: str, place: str) -> None:
-        """Put down the object that is held."""
+        """Put the held object in a place."""
         self._open(place)
         self._add("putobject", thing, place)
         self._held, self._put[thing] = None, place
 
     def prepare(self, thing: str, condition: str | None) -> None:
-        """Clean, heat or cool the object that is held, if it is not so yet."""
+        """Clean, heat or cool the held object, unless it already meets the condition."""
         if condition is None or self._world.holds(condition, thing):
             return
         action, receptacle_type = _TREATMENTS[condition]
@@ -119,7 +119,7 @@ class PlanDraft:
         self._add(action, thing, tool)
 
     def use(self, lamp: str) -> None:
-        """Go to the lamp and switch it on, unless it is."""
+        """Go to the lamp and switch it on, unless it is already on."""
         place = self._place_of(lamp)
         self._go(place)
         if not self._world.holds("istoggled", lamp):
@@ -132,7 +132,7 @@ class PlanDraft:
         return self._handiest(sorted(places))
 
     def _handiest(self, places: list[str]) -> str:
-        """The place that costs the fewest moves from here."""
+        """Return the place that costs the fewest moves from here."""
         if not places:
             raise ImpossibleError
         return min(places, key=lambda place: (self._is_elsewhere(place), self._is_closed(place)))
@@ -159,5 +159,5 @@ class PlanDraft:
 
 
 def _table(facts: Iterable[Fact]) -> dict[str, str]:
-    """Facts of two arguments as a table, in the order of the ids."""
+    """Return facts with two arguments as a table, in the order of the ids."""
     return {first: second for first, second, *_ in sorted(facts)}

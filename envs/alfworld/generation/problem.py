@@ -1,4 +1,4 @@
-"""Writes a drawn scene as ALFWorld's game data: PDDL, task sentence, trajectory description."""
+"""A drawn scene as ALFWorld game data: PDDL, task sentence, trajectory description."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ABILITIES = {
 
 
 def game_data(scene: Scene, template: int) -> dict[str, Any]:
-    """Return the content of a game file, without its plan; ``template`` picks the task sentence."""
+    """Return the content of a game file without a plan; ``template`` picks the task sentence."""
     task = task_sentence(scene, template)
     grammar = package_file("data/alfred.twl2").read_text()
     return {
@@ -32,7 +32,7 @@ def game_data(scene: Scene, template: int) -> dict[str, Any]:
 
 
 def trajectory_data(scene: Scene, template: int, name: str) -> dict[str, Any]:
-    """Return what ALFWorld reads of a ``traj_data.json``."""
+    """Return the parts of a ``traj_data.json`` that ALFWorld reads."""
     return {
         "task_id": name,
         "task_type": scene.task_type,
@@ -49,7 +49,7 @@ def trajectory_data(scene: Scene, template: int, name: str) -> dict[str, Any]:
 
 
 def task_sentence(scene: Scene, template: int) -> str:
-    """Return the task in words, by one of ALFWorld's sentences for its type."""
+    """Return the task in words, from one of ALFWorld's sentence templates for its type."""
     templates = package_constants("gen/goal_library.py").gdict[scene.task_type]["templates"]
     sentence: str = templates[template % len(templates)]
     return sentence.format(
@@ -69,7 +69,7 @@ def problem_text(scene: Scene) -> str:
     facts = "\n  ".join(f"({fact})" for fact in _facts(scene))
     return (
         f"(define (problem generated)\n(:domain alfred)\n(:objects\n  {objects}\n)\n"
-        f"(:init\n  {facts}\n)\n{goal}"  # the goal closes the parenthesis of the problem
+        f"(:init\n  {facts}\n)\n{goal}"  # the goal closes the problem's parenthesis
     )
 
 

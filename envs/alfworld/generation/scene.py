@@ -1,8 +1,8 @@
-"""Draws what a generated game is about: a room, the things in it, and a task.
+"""The random scene of a generated game: a room, the objects in it, and a task.
 
-Rooms are ALFRED's floor plans, as far as the ``alfworld`` package ships them: the kinds of objects
-of a scene, and the positions of its openable receptacles. Tables, shelves and the like get
-invented positions, and the objects are distributed anew in every game.
+Rooms are ALFRED's floor plans as far as the ``alfworld`` package ships them: the kinds of objects
+in a scene, and the positions of its openable receptacles. Tables, shelves and the like get invented
+positions, and every game distributes the objects differently.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from ..backend import package_constants, package_file
 
 SPLITS = ("train", "valid_seen", "valid_unseen")
-"""Generated train and valid_seen games are set in the same rooms, valid_unseen ones in others."""
+"""Generated train and valid_seen games share their rooms; valid_unseen games use other rooms."""
 
 MAX_RECEPTACLES_PER_TYPE = 8
 MAX_INVENTED_PER_TYPE = 3
@@ -38,16 +38,16 @@ _TREATMENTS = {
     "pick_heat_then_place_in_recep": ("Heatable", "Microwave"),
     "pick_cool_then_place_in_recep": ("Coolable", "Fridge"),
 }
-"""Task type -> the property that the object needs, and the receptacle that does it."""
+"""Task type -> the property that the object needs, and the receptacle for the treatment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receptacle:
-    """A place for things."""
+    """A place for objects."""
 
-    id: str  # ALFRED's: Drawer|+01.88|+00.21|-02.96
+    id: str  # ALFRED's, such as Drawer|+01.88|+00.21|-02.96
     type: str
-    location: str  # where the agent stands: loc|7|-12|3|30
+    location: str  # where the agent stands, such as loc|7|-12|3|30
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A room with a task. Target types are "" where the task has none."""
+    """A room with a task. A target type is "" if the task has none."""
 
     task_type: str
-    number: int  # of the floor plan
+    number: int  # the floor plan's number
     receptacles: tuple[Receptacle, ...]
     things: tuple[Thing, ...]
     object_target: str
@@ -76,7 +76,7 @@ def draw_scene(rng: np.random.Generator, task_type: str, split: str) -> Scene | 
     """Draw a room and a task of a type.
 
     Returns:
-        The scene; None where the room drawn does not allow such a task: draw again.
+        The scene, or None if the drawn room does not allow such a task; then draw again.
     """
     number = _choose(rng, scene_numbers(task_type, split))
     kinds = frozenset(json.loads(_layout(number, "objects")))
@@ -91,7 +91,7 @@ def draw_scene(rng: np.random.Generator, task_type: str, split: str) -> Scene | 
     for kind in types:
         count = _draw_count(rng, kind, object_target, task_type)
         places = [p for p in receptacles if kind in _can_contain(p.type)]
-        if kind == object_target:  # the task is not done from the start
+        if kind == object_target:  # so that the task is not already done
             places = [place for place in places if place.type != parent_target]
         if not places and kind == object_target:
             return None
@@ -112,7 +112,7 @@ def draw_scene(rng: np.random.Generator, task_type: str, split: str) -> Scene | 
 
 @cache
 def scene_numbers(task_type: str, split: str) -> tuple[int, ...]:
-    """Return the floor plans in which games of a type and split are set."""
+    """Return the floor plans for games of a type and split."""
     constants = package_constants("gen/constants.py")
     seen = split != "valid_unseen"
     numbers = constants.TRAIN_SCENE_NUMBERS if seen else constants.TEST_SCENE_NUMBERS
@@ -136,12 +136,12 @@ def _layout(number: int, what: str) -> str:
 def _draw_receptacles(
     rng: np.random.Generator, number: int, kinds: frozenset[str]
 ) -> tuple[Receptacle, ...]:
-    """Those with known positions (at most a few of each type), and invented ones."""
+    """Draw receptacles with known positions (at most a few per type), and invented ones."""
     by_type: dict[str, list[Receptacle]] = {}
     for id_, (x, z, rotation, horizon) in sorted(json.loads(_layout(number, "openable")).items()):
         kind = _receptacle_type(id_)
         if _can_contain(kind):
-            # In ALFRED's grid of 25 cm and quarter turns.
+            # In units of ALFRED's grid: 25 cm and quarter turns.
             location = f"loc|{int(x * 4)}|{int(z * 4)}|{int(rotation) // 90}|{int(horizon)}"
             by_type.setdefault(kind, []).append(Receptacle(id_, kind, location))
     for kind in _INVENTED:
@@ -162,7 +162,7 @@ def _receptacle_type(id_: str) -> str:
 
 
 def _invent(rng: np.random.Generator, kind: str) -> Receptacle:
-    """A receptacle of its own place, which no floor plan reaches (its grid is within 40)."""
+    """Draw a receptacle at a location outside all floor plans, whose grids stay within 40."""
     x, z, rotation = (int(rng.integers(*bounds)) for bounds in ((50, 1000), (50, 1000), (0, 4)))
     suffix = f"|{kind}" if kind.endswith("Basin") else ""
     stem = kind.removesuffix("Basin")
@@ -172,7 +172,7 @@ def _invent(rng: np.random.Generator, kind: str) -> Receptacle:
 def _draw_target(
     rng: np.random.Generator, task_type: str, kinds: frozenset[str], places: set[str]
 ) -> tuple[str, str] | None:
-    """Draw the type of the object, and of the receptacle to put it in."""
+    """Draw the type of the object and of the receptacle to put it in."""
     portable = _portable(kinds)
     if task_type == "look_at_obj_in_light":
         reachable = [kind for kind in portable if any(kind in _can_contain(p) for p in places)]
@@ -202,7 +202,7 @@ def _draw_count(rng: np.random.Generator, kind: str, target: str, task_type: str
 
 
 def _portable(kinds: frozenset[str]) -> list[str]:
-    """The kinds of objects of a scene that can lie in a receptacle."""
+    """Return the kinds of objects in a scene that a receptacle can contain."""
     constants = package_constants("gen/constants.py")
     held = {kind for contents in constants.VAL_RECEPTACLE_OBJECTS.values() for kind in contents}
     fixed = set(constants.RECEPTACLES) - set(constants.MOVABLE_RECEPTACLES)
@@ -223,7 +223,7 @@ def _thing(rng: np.random.Generator, kind: str, place: Receptacle) -> Thing:
 
 
 def _draw_id(rng: np.random.Generator, stem: str) -> str:
-    """An id in ALFRED's form: the kind and a position in metres."""
+    """Draw an id in ALFRED's format: the kind and a position in metres."""
     x, y, z = (rng.integers(low, high) / 100 for low, high in ((-300, 300), (0, 200), (-300, 300)))
     return f"{stem}|{x:+06.2f}|{y:+06.2f}|{z:+06.2f}"
 

@@ -1,1 +1,1 @@
-"""What the player reads: ALFWorld's grammar, and the first observation."""
+"""The texts that the player reads: ALFWorld's grammar, and the first observation."""

@@ -1,4 +1,4 @@
-"""The little expressions in ALFWorld's grammar, such as ``o.indefinite + ' ' + o.name``."""
+"""The small expressions in ALFWorld's grammar, such as ``o.indefinite + ' ' + o.name``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _ATTRIBUTES = ("id", "type", "name", "definite", "indefinite")
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A thing of the game, as the grammar speaks of it."""
+    """An entity of the game, with the attributes that the grammar uses."""
 
-    id: str  # in the PDDL: apple_bar__plus_00_dot_59...
-    type: str  # of the PDDL: object, receptacle, location, agent, otype, rtype
-    name: str  # on the screen: apple 1
+    id: str  # in the PDDL, such as apple_bar__plus_00_dot_59...
+    type: str  # in the PDDL: object, receptacle, location, agent, otype or rtype
+    name: str  # as shown to the player, such as apple 1
     definite: str = "the"
     indefinite: str = "a"
 
     def __str__(self) -> str:
-        """The name: an expression may be the thing alone."""
+        """Return the name, because an expression may be an entity alone."""
         return self.name
 
 
@@ -29,13 +29,13 @@ Expression = Callable[[Mapping[str, Entity]], Value]
 
 
 def compile_expression(source: str) -> Expression:
-    """Return a function of the bound entities that gives the expression's value.
+    """Return a function that computes the expression's value from the bound entities.
 
-    Only names, their attributes, strings, ``+`` and ``or`` are read: the engine itself would run
-    any Python, which a data file should not be able to ask for.
+    Only names, their attributes, strings, ``+`` and ``or`` are allowed: the original engine runs
+    any Python, but a data file should not be able to do that.
 
     Raises:
-        ValueError: If the source holds anything else.
+        ValueError: The source contains anything else.
     """
     try:
         return _compile(ast.parse(source.strip(), mode="eval").body)
@@ -59,4 +59,4 @@ def _compile(node: ast.expr) -> Expression:
             return lambda bound: next(
                 (value for choice in choices[:-1] if (value := choice(bound))), choices[-1](bound)
             )
-    raise ValueError(f"the grammar's expression {ast.unparse(node)!r} is of an unknown kind")
+    raise ValueError(f"the grammar's expression {ast.unparse(node)!r} is not supported")

@@ -1,8 +1,8 @@
-"""ALFWorld's texts: its grammar, parsed once by TextWorld and then read without copying.
+"""ALFWorld's texts: its grammar, parsed once by TextWorld and then evaluated without copying.
 
-TextWorld's own reader parses every command anew and deep-copies contexts at each symbol, which is
-nine tenths of a step. This one walks the same parsed symbols and asks the same queries, so that the
-texts are the same, character by character (a test compares them).
+TextWorld's own code parses every command again and deep-copies contexts at each symbol, which takes
+nine tenths of a step. This module walks the same parsed symbols and makes the same queries, so the
+texts are the same character by character (a test compares them).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SymbolReference:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """``{item | conditions}``: the item's text once for every way in which the conditions hold."""
+    """``{item | conditions}``: the item's text, once for every binding that fits the conditions."""
 
     item: Expression | SymbolReference
     conditions: tuple[Condition, ...]
@@ -40,7 +40,7 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class Enumeration:
-    """``[each]``: the same, joined with commas and "and"."""
+    """``[each]``: the same texts, joined with commas and "and"."""
 
     each: Each
 
@@ -50,7 +50,7 @@ Symbol = str | SymbolReference | Each | Enumeration
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A text, and the conditions under which it is the one to take."""
+    """A text and the conditions under which it applies."""
 
     conditions: tuple[Condition, ...]
     text: tuple[Symbol, ...]
@@ -66,19 +66,19 @@ class ActionTexts:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a symbol is read: the world, its entities by id, and what is bound."""
+    """The context of a symbol: the world, its entities by id, and the bindings."""
 
     world: World
     entities: Mapping[str, Entity]
     bound: Bindings
 
     def ways(self, conditions: tuple[Condition, ...]) -> Iterator[Scope]:
-        """Yield this scope extended by every way in which the conditions hold."""
+        """Yield this scope extended by every binding for which the conditions hold."""
         for bound in self.world.matches(conditions, self.bound):
             yield Scope(self.world, self.entities, bound)
 
     def value(self, expression: Expression) -> str:
-        """Return the text of an expression over what is bound."""
+        """Return the text of an expression over the bound entities."""
         return str(
             expression({name: self.entities[entity] for (name, _), entity in self.bound.items()})
         )
@@ -89,20 +89,20 @@ class Grammar:
 
     Attributes:
         actions: Name of an action in the PDDL -> its texts.
-        task: What is to be done, such as "put some cloth on toilet.".
+        task: The task, such as "put some cloth on toilet.".
     """
 
     def __init__(self, source: str) -> None:
         """Parse a game's ``grammar``.
 
         Raises:
-            ValueError: If it cannot be read, or names no task.
+            ValueError: It cannot be read, or names no task.
         """
         found = _TASK.search(source)
         if found is None:
-            raise ValueError('the grammar holds no sentence "Your task is to: ..."')
+            raise ValueError('the grammar has no sentence "Your task is to: ..."')
         self.task = str(json.loads(f'"{found[0]}"'))
-        # Without the task, the grammars of most games are equal: parsed once in a process.
+        # Without the task, the grammars of most games are equal and are parsed only once.
         self.actions, rules = _parse(_TASK.sub("", source))
         self._rules = {**rules, _TASK_RULE: (Rule((), (f"Your task is to: {self.task}",)),)}
         missing = _NEEDED_RULES.union(*map(_references, self._texts())) - set(self._rules)
@@ -117,7 +117,7 @@ class Grammar:
         return {condition.predicate for condition in conditions}
 
     def text(self, symbols: tuple[Symbol, ...], scope: Scope) -> str:
-        """Return what the symbols say in a scope."""
+        """Return the text of the symbols in a scope."""
         return "".join(self._say(symbol, scope) for symbol in symbols)
 
     def rule_text(self, name: str, scope: Scope) -> str:
@@ -166,11 +166,11 @@ Parsed = tuple[dict[str, ActionTexts], dict[str, tuple[Rule, ...]]]
 
 @lru_cache(maxsize=8)
 def _parse(source: str) -> Parsed:
-    """Parse a grammar with TextWorld's parsers and keep what is needed to read it."""
+    """Parse a grammar with TextWorld's parsers and keep what evaluating it needs."""
     with ALFWORLD_LOCK:
         try:
             return _read(source)
-        except Exception as error:  # tatsu's own errors, JSON's, and whatever its semantics raise
+        except Exception as error:  # from tatsu, JSON, or anything that its semantics raise
             raise ValueError(
                 f"the grammar cannot be read: {type(error).__name__}: {str(error)[:200]}"
             ) from error
@@ -201,7 +201,7 @@ def _symbols_of(text: str) -> tuple[Symbol, ...]:
 
 
 def _convert(symbol: Any) -> Symbol:
-    """Turn a parsed symbol of TextWorld's into one of ours, all its texts parsed."""
+    """Turn one of TextWorld's parsed symbols into one of ours, with all its texts parsed."""
     from textworld.envs.pddl import textgen
 
     match symbol:
@@ -217,11 +217,11 @@ def _convert(symbol: Any) -> Symbol:
             each = _convert(symbol.symbol)
             if isinstance(each, Each):
                 return Enumeration(each)
-    raise ValueError(f"the grammar holds a symbol of an unknown kind: {symbol!r}")
+    raise ValueError(f"the grammar contains an unsupported symbol: {symbol!r}")
 
 
 def _references(text: tuple[Symbol, ...]) -> Iterator[str]:
-    """The names of the rules that a text refers to."""
+    """Yield the names of the rules that a text refers to."""
     for symbol in text:
         inner = symbol.each if isinstance(symbol, Enumeration) else symbol
         item = inner.item if isinstance(inner, Each) else inner

@@ -1,4 +1,4 @@
-"""What the player sees: the first observation, and the identity of the state (the anchor)."""
+"""The player's view: the first observation, and the identity of the state (the anchor)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _CONDITIONS = {
 
 
 def first_observation(intro: str) -> str:
-    """Cut the banner and the task, which the prompt states by itself, out of the game's intro."""
+    """Remove the banner and the task, which the prompt states itself, from the game's intro."""
     return intro.partition(_TASK)[0].replace(_BANNER, "").strip()
 
 
 def describe_state(engine: Engine) -> str:
-    """Return what can be seen where the player stands, and what the player holds.
+    """Describe what the player sees in the current place and holds.
 
-    Unlike the game's last answer ("Nothing happens."), it is the same whenever the player is back
-    in the same situation, and it tells apart whether the thing in hand is clean, hot or cool.
+    Unlike the game's last answer ("Nothing happens."), the description is the same whenever the
+    player is in the same situation, and it says whether the held object is clean, hot or cool.
     """
     world = engine.world
     here = {location for _, location in world["atlocation"]}

@@ -1,7 +1,7 @@
 """Retrieval behind one interface: BM25 in this process, an HTTP service, and a small server.
 
-A query goes from `SearchQAEnv` to a `Retriever`: to `BM25Retriever`, or through `HttpRetriever` and
-`protocol` to a service such as `RetrieverServer`. Corpora are read by `corpus`.
+A query goes from `SearchQAEnv` to a `Retriever`: either `BM25Retriever`, or `HttpRetriever`, which
+talks through `protocol` to a service such as `RetrieverServer`. `corpus` reads the passages.
 """
 
 from .bm25_retriever import BM25Retriever, shared_bm25

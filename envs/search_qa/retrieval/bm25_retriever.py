@@ -1,4 +1,4 @@
-"""BM25 in this process: one index, shared by all environments."""
+"""BM25 in this process, with one index shared by all environments."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .corpus import FileVersion, file_version, read_corpus
 from .retriever import MAX_QUERY_CHARS, Hit, Passage, Retriever
 
 K1, B = 0.9, 0.4
-"""Lucene's BM25 as Anserini sets it, the sparse baseline of most open-domain question answering."""
+"""Anserini's parameters for Lucene's BM25, the usual sparse baseline in open-domain QA."""
 
 _SHARING = threading.Lock()
 
 
 class BM25Retriever(Retriever):
-    """Scores passages (title and text) by Lucene's variant of BM25 over Porter stems.
+    """A retriever with Lucene's variant of BM25 over the Porter stems of title and text.
 
-    Only passages that share a word with the query are found; ties keep the corpus' order, so that
+    It finds only passages that share a word with the query. Ties keep the order of the corpus, so
     the same query finds the same passages in every process.
     """
 
@@ -30,8 +30,8 @@ class BM25Retriever(Retriever):
         """Index the passages.
 
         Raises:
-            ValueError: If there are none, or none holds a word.
-            ImportError: If bm25s or PyStemmer is not installed.
+            ValueError: There are no passages, or none contains a word.
+            ImportError: bm25s or PyStemmer is not installed.
         """
         bm25s, stemmer = _import_backend()
         self.passages = tuple(passages)
@@ -40,19 +40,19 @@ class BM25Retriever(Retriever):
         tokens = self._tokens([f"{passage.title}\n{passage.text}" for passage in self.passages])
         if not any(tokens):
             raise ValueError(
-                f"The corpus of {len(self.passages)} passages holds no words to search for: "
-                "give passages of text."
+                f"The corpus of {len(self.passages)} passages contains no words to search for. "
+                "Use passages with text."
             )
         self._index = bm25s.BM25(k1=K1, b=B, method="lucene", backend="numpy")
         self._index.index(tokens, show_progress=False)
 
     def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
-        """Find up to ``top_k`` passages for each query; a query of unknown words finds none."""
+        """Find up to ``top_k`` passages for each query, or none if its words are unknown."""
         cut = [query[:MAX_QUERY_CHARS] for query in queries]
         return [self._best(words, top_k) for words in self._tokens(cut)]
 
     def check(self) -> None:
-        """Nothing can be wrong with an index that was built."""
+        """Do nothing, because an index that was built always works."""
 
     def _best(self, words: list[str], top_k: int) -> list[Hit]:
         ids = self._index.get_tokens_ids(words)
@@ -64,18 +64,18 @@ class BM25Retriever(Retriever):
         return [Hit(self.passages[index], float(scores[index])) for index in order]
 
     def _tokens(self, texts: list[str]) -> list[list[str]]:
-        with self._stemming:  # a stemmer of PyStemmer must not be used by two threads at once
+        with self._stemming:  # a PyStemmer stemmer must not be used by two threads at once
             return self._tokenize(
                 texts, stemmer=self._stemmer, return_ids=False, show_progress=False
             )
 
 
 def shared_bm25(path: str | Path) -> BM25Retriever:
-    """Return this process' index of a corpus file; it is built again only if the file changed.
+    """Return this process's index of a corpus file, built again only if the file changes.
 
     Raises:
-        ValueError: If the corpus cannot be read.
-        ImportError: If bm25s or PyStemmer is not installed.
+        ValueError: The corpus cannot be read.
+        ImportError: bm25s or PyStemmer is not installed.
     """
     version = file_version(path, "corpus")
     with _SHARING:
@@ -93,7 +93,7 @@ def _import_backend() -> tuple[Any, Any]:
         import Stemmer
     except ImportError as error:
         raise ImportError(
-            f"Searching in this process needs bm25s and PyStemmer, but {error}. Install them with "
-            'pip install "rllib-gigpo[search]", or name a service by retriever={"url": ...}.'
+            f"Searching in this process needs bm25s and PyStemmer, but {error}. Run "
+            'pip install "rllib-gigpo[search]", or use a service with retriever={"url": ...}.'
         ) from error
     return bm25s, Stemmer

@@ -1,4 +1,4 @@
-"""Reads a corpus of passages from a file: JSONL, or HippoRAG's JSON."""
+"""A reader for corpora of passages, in JSONL or HippoRAG's JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class FileVersion:
-    """A file as it was at one time: the key under which its contents are kept in a process."""
+    """A file at one point in time, the key under which a process caches its contents."""
 
     file: Path
     mtime_ns: int
@@ -27,10 +27,10 @@ class FileVersion:
 
 
 def file_version(path: str | Path, what: str) -> FileVersion:
-    """Look a file up.
+    """Return a file's current version.
 
     Raises:
-        ValueError: If it is not there; the message calls it ``what``.
+        ValueError: The file cannot be found; the message calls it ``what``.
     """
     file = Path(path).expanduser().absolute()
     try:
@@ -45,11 +45,11 @@ def read_corpus(path: str | Path) -> tuple[Passage, ...]:
 
     Args:
         path: A ``.jsonl`` file with one passage per line: ``{"id", "contents"}``, where the first
-            line of ``contents`` is the title, or ``{"id", "title", "text"}``. A ``.json`` file is
-            read in HippoRAG's two forms. A passage without an id is named by its position.
+            line of ``contents`` is the title, or ``{"id", "title", "text"}``. A ``.json`` file must
+            have one of HippoRAG's two formats. A passage without an id gets its position as id.
 
     Raises:
-        ValueError: If the file is missing, empty or of another form, or ids occur twice.
+        ValueError: The file is missing, empty or has another format, or an id occurs twice.
     """
     file = Path(path).expanduser()
     passages = tuple(
@@ -57,10 +57,10 @@ def read_corpus(path: str | Path) -> tuple[Passage, ...]:
         for position, (place, record) in enumerate(read_records(file, _FORMS))
     )
     if not passages:
-        raise ValueError(f"{file} holds no passages: {_FORMS}.")
+        raise ValueError(f"{file} contains no passages; {_FORMS}.")
     (id_, count), *_ = Counter(passage.id for passage in passages).most_common(1)
     if count > 1:
-        raise ValueError(f"{file} has {count} passages with the id {id_!r}: make ids unique.")
+        raise ValueError(f"{file} has {count} passages with the id {id_!r}. Make ids unique.")
     return passages
 
 
@@ -68,16 +68,16 @@ def read_records(file: Path, forms: str) -> Iterator[tuple[str, Any]]:
     """Yield (place in the file, record) of a JSONL file, or of a .json file's list or object.
 
     Args:
-        file: The file; ``.json`` is read as one document, all else line by line.
-        forms: The known forms in words, for error messages.
+        file: The file; a ``.json`` file is read as one document, any other line by line.
+        forms: The supported formats in words, for error messages.
 
     Raises:
-        ValueError: If the file cannot be read or a line is no JSON.
+        ValueError: The file cannot be read, or a line is not JSON.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")  # some editors put a byte order mark first
+        text = file.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read ({error}): {forms}.") from error
+        raise ValueError(f"{file} cannot be read ({error}); {forms}.") from error
     if file.suffix != ".json":
         lines = enumerate(text.split("\n"), start=1)
         yield from ((f"line {n}", _parse(line, file, n)) for n, line in lines if line.strip())
@@ -86,7 +86,7 @@ def read_records(file: Path, forms: str) -> Iterator[tuple[str, Any]]:
     if isinstance(document, dict):
         document = [{"title": title, "text": text} for title, text in document.items()]
     if not isinstance(document, list):
-        raise ValueError(f"{file} holds a {type(document).__name__}: {forms}.")
+        raise ValueError(f"{file} is of type {type(document).__name__}; {forms}.")
     yield from ((f"record {n}", record) for n, record in enumerate(document, start=1))
 
 
@@ -94,27 +94,27 @@ def _parse(text: str, file: Path, line: int) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file}, line {line} is no JSON: {error}.") from error
+        raise ValueError(f"{file}, line {line} is not JSON: {error}.") from error
 
 
 def _passage(record: Any, where: str, position: int) -> Passage:
     if not isinstance(record, Mapping):
-        raise ValueError(f"{where} is a {type(record).__name__}: {_FORMS}.")
+        raise ValueError(f"{where} is of type {type(record).__name__}; {_FORMS}.")
     id_ = record.get("id", position)
     if not isinstance(id_, str | int):
-        raise ValueError(f"{where} has the id {id_!r}: give text or a whole number.")
+        raise ValueError(f"{where} has the id {id_!r}. Use text or a whole number.")
     if isinstance(record.get("contents"), str):
         return passage_from_contents(str(id_), record["contents"])
     title, text = record.get("title", ""), record.get("text")
     if isinstance(text, list) and all(isinstance(sentence, str) for sentence in text):
         text = "".join(text)
     if not isinstance(text, str) or not isinstance(title, str):
-        raise ValueError(f"{where} has the keys {sorted(map(str, record))}: {_FORMS}.")
+        raise ValueError(f"{where} has the keys {sorted(map(str, record))}; {_FORMS}.")
     return make_passage(str(id_), title, text)
 
 
 def passage_from_contents(id_: str, contents: str) -> Passage:
-    """Split Search-R1's ``contents``: the title, perhaps in quotes, a line break, the text."""
+    """Split Search-R1's ``contents``: a title, optionally in quotes, a line break, and text."""
     first, line_break, rest = contents.strip().partition("\n")
     if not line_break:
         return make_passage(id_, "", first)

@@ -1,4 +1,4 @@
-"""A retriever behind HTTP: bounded in time, tried again, rotating over several services."""
+"""An HTTP retriever with bounded time, retries, and rotation over several services."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from .protocol import MAX_TOP_K, decode_results, encode_requests
 from .retriever import MAX_QUERY_CHARS, Hit, Retriever, RetrieverError
 
 _MAX_ANSWER_BYTES = 16 * 2**20
-_FIRST_PAUSE_S = 0.1  # before the second attempt; doubled before every further one
+_FIRST_PAUSE_S = 0.1  # before the second attempt; doubles before each further one
 _LOG = logging.getLogger(__name__)
 _SHARING = threading.Lock()
 
 
 class HttpRetriever(Retriever):
-    """Asks a service in one of the two request shapes in use.
+    """A retriever that asks a service, in one of the two common request shapes.
 
-    Connection errors, time-outs, statuses of 500 and more, and answers that make no sense are tried
-    again, each time at the next address, after pauses of 0.1, 0.2, 0.4 ... seconds. A status below
-    500 is a mistake of the request and final.
+    After connection errors, timeouts, statuses of 500 and above, and invalid answers, it tries
+    again at the next address, after pauses of 0.1, 0.2, 0.4 ... seconds. A status below 500 means a
+    faulty request and is final.
     """
 
     def __init__(self, settings: HttpSettings) -> None:
         """Keep the settings; nothing is sent yet."""
         self._settings = settings
         self._urls = [urlsplit(url) for url in settings.urls]
-        self._turns = itertools.count()  # whose next() is atomic, so that threads rotate together
+        self._turns = itertools.count()  # its next() is atomic, so threads rotate together
 
     def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
-        """Find up to ``top_k`` passages for each query, within ``search_timeout_s`` for all."""
+        """Find up to ``top_k`` passages for each query, in ``search_timeout_s`` for all."""
         deadline = time.monotonic() + self._settings.search_timeout_s
         top_k = min(top_k, MAX_TOP_K)
         results: list[list[Hit]] = []
@@ -49,10 +49,10 @@ class HttpRetriever(Retriever):
         return [hits[:top_k] for hits in results]
 
     def check(self) -> None:
-        """Send a query to every address, so that a service that is down is known at the start.
+        """Send a query to every address, so that a service that is down is an error at the start.
 
         Raises:
-            RetrieverError: If one does not answer as it should.
+            RetrieverError: A service does not answer as it should.
         """
         (body, *_) = encode_requests(["test"], shape=self._settings.request_shape, top_k=1)
         for url in self._urls:
@@ -61,7 +61,7 @@ class HttpRetriever(Retriever):
                 _exchange(url, body, 1, deadline)
             except _AttemptError as error:
                 raise RetrieverError(
-                    f"The retrieval service at {url.geturl()} cannot be used: {error}. Start one "
+                    f"Cannot use the retrieval service at {url.geturl()}: {error}. Start one "
                     "(rllib serve-retriever --corpus FILE --port 8000), or correct url, "
                     f"request_shape (sent: {self._settings.request_shape!r}) or "
                     "request_timeout_s in retriever={...}.",
@@ -69,7 +69,7 @@ class HttpRetriever(Retriever):
                 ) from error
 
     def _ask(self, body: bytes, num_queries: int, deadline: float) -> list[list[Hit]]:
-        """Try until there is an answer, or no attempt or no time is left."""
+        """Try until there is an answer, or until attempts or time run out."""
         for attempt in range(self._settings.max_attempts):
             url = self._urls[next(self._turns) % len(self._urls)]
             limit = min(deadline, time.monotonic() + self._settings.request_timeout_s)
@@ -84,8 +84,8 @@ class HttpRetriever(Retriever):
             if attempt + 1 < self._settings.max_attempts:
                 time.sleep(pause_s)
         raise RetrieverError(
-            f"No search after {attempt + 1} attempts at {', '.join(self._settings.urls)}; the last "
-            f"one: {failure}. Is the service up? Its limits are request_timeout_s="
+            f"The search failed after {attempt + 1} attempts at {', '.join(self._settings.urls)}: "
+            f"{failure}. Check that the service is up, or raise request_timeout_s="
             f"{self._settings.request_timeout_s} and search_timeout_s="
             f"{self._settings.search_timeout_s}.",
             reason=failure.reason,
@@ -93,7 +93,7 @@ class HttpRetriever(Retriever):
 
 
 class _AttemptError(Exception):
-    """One attempt failed."""
+    """The failure of one attempt."""
 
     def __init__(self, reason: str, detail: object = "", *, is_final: bool = False) -> None:
         super().__init__(f"{reason} ({detail})" if detail else reason)
@@ -101,15 +101,15 @@ class _AttemptError(Exception):
 
 
 def _exchange(url: SplitResult, body: bytes, num_queries: int, deadline: float) -> list[list[Hit]]:
-    """Send one request and read its answer, before the deadline (``time.monotonic``)."""
+    """Send one request and read its answer before the deadline (``time.monotonic``)."""
     status, answer = _post(url, body, deadline)
     if status != 200:
         detail = answer[:200].decode(errors="replace")
-        raise _AttemptError(f"it answered with status {status}", detail, is_final=status < 500)
+        raise _AttemptError(f"the service returned status {status}", detail, is_final=status < 500)
     try:
         return decode_results(answer, num_queries=num_queries)
     except ValueError as error:
-        raise _AttemptError("its answer made no sense", error) from error
+        raise _AttemptError("the service's answer was invalid", error) from error
 
 
 def _post(url: SplitResult, body: bytes, deadline: float) -> tuple[int, bytes]:
@@ -122,22 +122,23 @@ def _post(url: SplitResult, body: bytes, deadline: float) -> tuple[int, bytes]:
             connection.request("POST", target, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = response.read(_MAX_ANSWER_BYTES + 1)
-        _left_s(deadline)  # an answer that was cut off can look like a complete one
+        _left_s(deadline)  # a truncated answer can look complete
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, TimeoutError) or time.monotonic() >= deadline:
-            raise _AttemptError("it did not answer in time") from error
-        raise _AttemptError("it could not be reached", repr(error)) from error
+            raise _AttemptError("the service did not answer in time") from error
+        raise _AttemptError("the service could not be reached", repr(error)) from error
     finally:
         connection.close()
     if len(answer) > _MAX_ANSWER_BYTES:
-        raise _AttemptError("its answer made no sense", f"more than {_MAX_ANSWER_BYTES} bytes")
+        detail = f"more than {_MAX_ANSWER_BYTES} bytes"
+        raise _AttemptError("the service's answer was invalid", detail)
     return response.status, answer
 
 
 def _left_s(deadline: float) -> float:
     left_s = deadline - time.monotonic()
     if left_s <= 0:
-        raise _AttemptError("it did not answer in time")
+        raise _AttemptError("the service did not answer in time")
     return left_s
 
 
@@ -145,7 +146,7 @@ def _left_s(deadline: float) -> float:
 def _watched(connection: http.client.HTTPConnection, deadline: float) -> Iterator[None]:
     """Cut the connection off at the deadline.
 
-    A socket's own time-out starts anew with every byte, so that a trickle would never end.
+    A socket's own timeout restarts with every byte, so a slow trickle would never end.
     """
     watchdog = threading.Timer(_left_s(deadline), _cut_off, [connection.sock])
     watchdog.daemon = True
@@ -157,16 +158,16 @@ def _watched(connection: http.client.HTTPConnection, deadline: float) -> Iterato
 
 
 def _cut_off(connected: socket.socket) -> None:
-    """End whatever waits for this socket, unless it has ended by itself."""
+    """Shut the socket down, which ends any wait on it, unless it is already closed."""
     with suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)
 
 
 def shared_http(settings: HttpSettings) -> HttpRetriever:
-    """Return this process' retriever of these settings, checked when it was made.
+    """Return this process's retriever for these settings, checked when it is made.
 
     Raises:
-        RetrieverError: If the service cannot be used.
+        RetrieverError: The service cannot be used.
     """
     with _SHARING:
         return _checked(settings)

@@ -14,35 +14,35 @@ _SLOW_CLIENT_S = 30.0
 
 
 class RetrieverServer(ThreadingHTTPServer):
-    """Serves a retriever; ``serve_forever`` blocks until another thread calls ``shutdown``.
+    """A server for a retriever; ``serve_forever`` blocks until another thread calls ``shutdown``.
 
-    ``POST /retrieve`` takes what `protocol` describes; ``GET /health`` says that the server is up.
-    Every mistake is answered by ``{"error": text}`` with a status of 400 and more.
+    ``POST /retrieve`` takes the requests of `protocol`; ``GET /health`` reports that the server is
+    up. The answer to a faulty request is ``{"error": text}`` with a status of 400 or above.
     """
 
     daemon_threads = True
-    request_queue_size = 128  # connections that wait: all environments may search at once
+    request_queue_size = 128  # waiting connections; all environments may search at once
 
     def __init__(self, address: tuple[str, int], retriever: Retriever, *, top_k: int = 3) -> None:
-        """Bind the address; port 0 takes a free one.
+        """Bind the address; port 0 picks a free port.
 
         Args:
             address: Host and port.
-            retriever: Answers the queries.
-            top_k: Passages per query where a request does not say.
+            retriever: The retriever that answers the queries.
+            top_k: Passages per query if a request does not say.
 
         Raises:
-            ValueError: If ``top_k`` is out of range.
-            OSError: If the address is taken or not this machine's.
+            ValueError: ``top_k`` is out of range.
+            OSError: The address is in use or does not belong to this machine.
         """
         if not 1 <= top_k <= MAX_TOP_K:
-            raise ValueError(f"top_k is {top_k}: give a number from 1 to {MAX_TOP_K}.")
+            raise ValueError(f"top_k is {top_k}. Use a number from 1 to {MAX_TOP_K}.")
         super().__init__(address, _Handler)
         self.retriever, self.top_k = retriever, top_k
 
     @property
     def url(self) -> str:
-        """The address to give to `HttpRetriever`."""
+        """The address for `HttpRetriever`."""
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}/retrieve"
 
@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: RetrieverServer
     protocol_version = "HTTP/1.1"
     timeout = _SLOW_CLIENT_S
-    disable_nagle_algorithm = True  # else keep-alive clients wait 40 ms for each answer
+    disable_nagle_algorithm = True  # otherwise keep-alive clients wait 40 ms for each answer
 
     def do_POST(self) -> None:
         """Answer a search."""
@@ -67,10 +67,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/retrieve":
             self._answer(405, {"error": "POST a JSON object to /retrieve"})
         else:
-            self._answer(404, {"error": "there is POST /retrieve and GET /health"})
+            self._answer(404, {"error": "use POST /retrieve or GET /health"})
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: a training run makes thousands of requests."""
+        """Log nothing, because a training run makes thousands of requests."""
 
     def _search(self) -> tuple[int, dict[str, Any]]:
         """Return status and answer."""
@@ -78,10 +78,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdecimal()):
             return self._unread(411, "send a Content-Length")
         if len(length) > 9 or int(length) > _MAX_BODY_BYTES:
-            return self._unread(413, f"a request may have {_MAX_BODY_BYTES} bytes")
+            return self._unread(413, f"a request may have at most {_MAX_BODY_BYTES} bytes")
         body = self.rfile.read(int(length))
         if self.path != "/retrieve":
-            return 404, {"error": "there is POST /retrieve and GET /health"}
+            return 404, {"error": "use POST /retrieve or GET /health"}
         try:
             request = decode_request(body, default_top_k=self.server.top_k)
         except ValueError as error:
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, encode_results(results, return_scores=request.return_scores)
 
     def _unread(self, status: int, message: str) -> tuple[int, dict[str, Any]]:
-        """Refuse a request whose body was not read: the connection cannot be used again."""
+        """Refuse a request with an unread body, after which the connection cannot be reused."""
         self.close_connection = True
         return status, {"error": message}
 

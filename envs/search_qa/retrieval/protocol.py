@@ -1,9 +1,10 @@
-"""The two request shapes of retrieval services, and their common answer, for both sides.
+"""The two request shapes of retrieval services and their common answer, for client and server.
 
-Search-R1 sends ``{"queries": [text, ...], "topk": k, "return_scores": true}``, verl-agent and SkyRL
-send one ``{"query": text, ...}`` at a time. Both get ``{"result": [[item, ...], ...]}``: one list
-per query, each item ``{"document": document, "score": number}``, or the bare document where scores
-are not asked for. A document is ``{"id", "contents"}`` or ``{"id", "title", "text"}``.
+Search-R1 sends ``{"queries": [text, ...], "topk": k, "return_scores": true}``; verl-agent and SkyRL
+send one ``{"query": text, ...}`` at a time. Both get ``{"result": [[item, ...], ...]}``, with one
+list per query. An item is ``{"document": document, "score": number}``, or just the document if the
+request does not ask for scores. A document is ``{"id", "contents"}`` or
+``{"id", "title", "text"}``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MAX_QUERIES = 1024
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A request, whichever shape it came in."""
+    """A request of either shape."""
 
     queries: tuple[str, ...]
     top_k: int
@@ -32,7 +33,7 @@ class SearchRequest:
 
 
 def encode_requests(queries: Sequence[str], *, shape: str, top_k: int) -> list[bytes]:
-    """Return the bodies to send: one for all queries, or one for each."""
+    """Return the bodies to send, one for all queries or one for each."""
     common = {"topk": top_k, "return_scores": True}
     bodies: list[dict[str, Any]] = (
         [{"queries": list(queries)}]
@@ -46,12 +47,12 @@ def decode_request(body: bytes, *, default_top_k: int) -> SearchRequest:
     """Read a request of either shape.
 
     Raises:
-        ValueError: If it is no request; the message is for the client.
+        ValueError: The body is not a valid request; the message is for the client.
     """
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"the body is no JSON: {error}") from error
+        raise ValueError(f"the body is not JSON: {error}") from error
     if not isinstance(request, dict):
         raise ValueError("the body must be a JSON object")
     top_k, return_scores = request.get("topk", default_top_k), request.get("return_scores", False)
@@ -67,9 +68,9 @@ def _queries_of(request: Mapping[str, Any]) -> tuple[str, ...]:
         raise ValueError('give either "queries" (a list of strings) or "query" (a string)')
     queries = request["queries"] if "queries" in request else [request["query"]]
     if not isinstance(queries, list) or not all(isinstance(query, str) for query in queries):
-        raise ValueError('"queries" must be a list of strings, "query" one string')
+        raise ValueError('"queries" must be a list of strings, and "query" one string')
     if not 1 <= len(queries) <= MAX_QUERIES:
-        raise ValueError(f"give 1 to {MAX_QUERIES} queries at a time")
+        raise ValueError(f"send 1 to {MAX_QUERIES} queries at a time")
     return tuple(queries)
 
 
@@ -87,26 +88,26 @@ def decode_results(body: bytes, *, num_queries: int) -> list[list[Hit]]:
     """Read the answer of any such service.
 
     Raises:
-        ValueError: If it is something else; the message says what was wrong.
+        ValueError: The answer has another format; the message says what is wrong.
     """
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise ValueError("it is no JSON") from error
+        raise ValueError("it is not JSON") from error
     results = answer.get("result") if isinstance(answer, dict) else None
     if not isinstance(results, list) or not all(isinstance(hits, list) for hits in results):
         raise ValueError('it has no "result" that is a list of lists')
     if len(results) != num_queries:
-        raise ValueError(f"it holds {len(results)} results for {num_queries} queries")
+        raise ValueError(f"it has {len(results)} results for {num_queries} queries")
     return [[_hit(item) for item in hits] for hits in results]
 
 
 def _hit(item: Any) -> Hit:
     if not isinstance(item, dict):
-        raise ValueError("a found passage is no JSON object")
+        raise ValueError("a found passage is not a JSON object")
     document, score = item.get("document", item), item.get("score", math.nan)
     if not isinstance(score, int | float):
-        raise ValueError("a score is no number")
+        raise ValueError("a score is not a number")
     try:
         return Hit(_passage(document), float(score))
     except OverflowError as error:
@@ -128,6 +129,6 @@ def _passage(document: Any) -> Passage:
 
 
 def _id(document: Mapping[str, Any], otherwise: str) -> str:
-    """Name a passage without an id, or with null for one, by what it says."""
+    """Return a document's id, or its contents if the id is missing or null."""
     id_ = document.get("id")
     return otherwise if id_ is None else str(id_)

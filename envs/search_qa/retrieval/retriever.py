@@ -1,4 +1,4 @@
-"""What every retriever takes and gives."""
+"""The interface of all retrievers: queries in, passages out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...common.clean_text import valid_text
 
 MAX_QUERY_CHARS = 1000
-"""Characters of a query that are read."""
+"""The number of characters of a query that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,33 +17,33 @@ class Passage:
     """One document of a corpus."""
 
     id: str  # unique in its corpus
-    title: str  # empty where the corpus has none
+    title: str  # empty if the corpus has none
     text: str
 
     @property
     def contents(self) -> str:
-        """Title and text in one string, as Search-R1's corpora hold them."""
+        """Title and text in one string, as in Search-R1's corpora."""
         return f'"{self.title}"\n{self.text}' if self.title else self.text
 
 
 def make_passage(id_: str, title: str, text: str) -> Passage:
-    """Make a passage of text from outside, which may hold halves of surrogate pairs."""
+    """Make a passage from external text, which may contain lone surrogates."""
     return Passage(*(valid_text(part) for part in (id_, title.strip(), text.strip())))
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One passage that was found."""
+    """One passage that a search found."""
 
     passage: Passage
-    score: float  # the retriever's own unit, higher is better; NaN if it tells none
+    score: float  # in the retriever's own unit, higher is better; NaN if it gives none
 
 
 class RetrieverError(RuntimeError):
-    """A search could not be made.
+    """A search that failed.
 
     Attributes:
-        reason: What happened, in words for the agent: without addresses and numbers of attempts.
+        reason: The reason in words for the agent, without addresses and numbers of attempts.
     """
 
     def __init__(self, message: str, reason: str = "") -> None:
@@ -53,20 +53,20 @@ class RetrieverError(RuntimeError):
 
 
 class Retriever(ABC):
-    """Finds passages for queries. One instance serves many environments, also in threads."""
+    """A search for passages; one instance serves many environments, also in threads."""
 
     @abstractmethod
     def search(self, queries: Sequence[str], *, top_k: int) -> list[list[Hit]]:
         """Find up to ``top_k`` passages for each query, best first.
 
         Raises:
-            RetrieverError: If no answer is to be had; never after an unbounded time.
+            RetrieverError: There is no answer; the error comes within bounded time.
         """
 
     @abstractmethod
     def check(self) -> None:
-        """Make sure that searches will work.
+        """Check that searches work.
 
         Raises:
-            RetrieverError: If they do not; the message says what to do.
+            RetrieverError: They do not; the message says what to do.
         """

@@ -1,1 +1,1 @@
-"""The catalogue of a shop, from the files of WebShop or generated."""
+"""The catalogue of a shop, read from WebShop's files or generated."""

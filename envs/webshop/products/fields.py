@@ -1,4 +1,4 @@
-"""Reading fields of a catalogue's records, with errors that name file, product and field."""
+"""A reader for fields of catalogue records, with errors that name file, product and field."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ...common.clean_text import valid_text
 
 
 class CatalogueError(ValueError):
-    """A catalogue's file is missing, broken, or lacks a field."""
+    """A catalogue file that is missing, broken, or lacks a field."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldReader:
-    """Reads one record; every method raises a CatalogueError where a field is not as it must be.
+    """A reader of one record; every method raises a CatalogueError if a field is not as expected.
 
     Attributes:
         record: A JSON object.
@@ -26,10 +26,10 @@ class FieldReader:
     where: str
 
     def value(self, field: str) -> Any:
-        """Return a field that must be there."""
+        """Return a required field."""
         if not isinstance(self.record, Mapping):
             raise CatalogueError(
-                f"{self.where}: a {type(self.record).__name__} in place of an object with fields. "
+                f"{self.where}: expected an object with fields, got {type(self.record).__name__}. "
                 "Repair the file, or use WebShop's own."
             )
         if field not in self.record:
@@ -37,17 +37,17 @@ class FieldReader:
         return self.record[field]
 
     def text(self, field: str) -> str:
-        """Return a field that must be text."""
+        """Return a required field that must be text."""
         value = self.value(field)
         if not isinstance(value, str):
             raise self.error(field, f"is {type(value).__name__}, not text")
         return valid_text(value)
 
     def texts(self, field: str) -> tuple[str, ...]:
-        """Return a field that must be a list of texts."""
+        """Return a required field that must be a list of strings."""
         values = self.value(field)
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise self.error(field, "is not a list of texts")
+            raise self.error(field, "is not a list of strings")
         return tuple(map(valid_text, values))
 
     def error(self, field: str, complaint: str) -> CatalogueError:

@@ -1,4 +1,4 @@
-"""The catalogue: all products of a shop, from WebShop's own files or generated."""
+"""The catalogue: all products of a shop, read from WebShop's files or generated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .fields import CatalogueError, FieldReader
-from .products import Product, read_product
+from .product import Product, read_product
 
 _PRICE_SEED = 233
 _LONGEST_ASIN = 10
@@ -17,16 +17,16 @@ _NO_ATTRIBUTES = ("DUMMY_ATTR",)
 
 
 class Catalogue:
-    """Products, each with the one price that purchases are judged by.
+    """The products, each with the single price that scoring uses.
 
     Attributes:
-        products: In the order of the file; that order breaks ties of the search.
-        by_asin: The same products by their numbers.
-        prices: asin -> dollars; drawn between the bounds where the shop shows a range.
+        products: The products in the order of the file, which breaks ties in searches.
+        by_asin: The same products by asin.
+        prices: asin -> dollars; drawn from the range if the shop shows one.
     """
 
     def __init__(self, products: Sequence[Product]) -> None:
-        """Index the products and draw the prices: the same in every process."""
+        """Index the products and draw the prices, which are the same in every process."""
         rng = random.Random(_PRICE_SEED)
         self.products = tuple(products)
         self.by_asin = {product.asin: product for product in self.products}
@@ -49,16 +49,16 @@ def read_catalogue(
     items_file: str,
     attributes_file: str,
 ) -> Catalogue:
-    """Read all records but repeated ones and those without a real asin.
+    """Read all records except repeated ones and those without a real asin.
 
     Args:
-        records: What the item file holds.
-        attributes: What the attribute file holds: asin -> entry.
-        items_file: Name of the one file, for error messages.
-        attributes_file: Name of the other.
+        records: The content of the item file.
+        attributes: The content of the attribute file, asin -> entry.
+        items_file: Name of the item file, for error messages.
+        attributes_file: Name of the attribute file, for error messages.
 
     Raises:
-        CatalogueError: If no product is left, or a record lacks a field.
+        CatalogueError: No product is left, or a record lacks a field.
     """
     products: dict[str, Product] = {}
     for number, record in enumerate(records):
@@ -71,7 +71,7 @@ def read_catalogue(
                 entry.texts("attributes") if has_attributes else _NO_ATTRIBUTES,
             )
     if not products:
-        raise CatalogueError(f"{items_file}: there is no product in it.")
+        raise CatalogueError(f"{items_file} contains no products. Use one of WebShop's item files.")
     return Catalogue(list(products.values()))
 
 
@@ -79,21 +79,21 @@ def read_json(path: str | Path, *, kind: type) -> Any:
     """Read a JSON file whose top level is a ``kind`` (list or dict).
 
     Raises:
-        CatalogueError: If the file is missing, is no JSON, or holds something else.
+        CatalogueError: The file is missing, is not JSON, or contains something else.
     """
     path = Path(path).expanduser()
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some files begin with a mark
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # may have a byte order mark
     except OSError as error:
         raise CatalogueError(
-            f"{path} cannot be read ({error.strerror}): give the path of one of WebShop's files, "
+            f"{path} cannot be read ({error.strerror}). Give the path of one of WebShop's files, "
             "or none to play in the generated shop."
         ) from error
     except (RecursionError, ValueError) as error:
-        raise CatalogueError(f"{path} is no JSON ({error}): download it again.") from error
+        raise CatalogueError(f"{path} is not JSON ({error}). Download it again.") from error
     if not isinstance(content, kind):
         raise CatalogueError(
-            f"{path} holds a {type(content).__name__} where WebShop's file holds a "
-            f"{kind.__name__}: was another file meant?"
+            f"{path} contains a {type(content).__name__}, not a {kind.__name__} as WebShop's file "
+            "does. Check that it is the right file."
         )
     return content

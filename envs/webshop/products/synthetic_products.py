@@ -1,4 +1,4 @@
-"""A generated catalogue in the format of WebShop's own files, to play without data."""
+"""A generator of catalogues in the format of WebShop's files, to play without data."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MAX_VALUES = 3
 def synthetic_files(
     *, num_products: int, seed: int
 ) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
-    """Generate what WebShop's three files hold; a longer catalogue begins like a shorter one.
+    """Generate the content of WebShop's three files; a longer catalogue begins with a shorter one.
 
     Args:
-        num_products: How many products; the kinds take turns.
-        seed: Another seed makes other products.
+        num_products: Number of products; the kinds of product alternate.
+        seed: Seed of the products.
 
     Returns:
         The contents of items_shuffle*.json, items_ins_v2*.json and items_human_ins.json.
@@ -59,14 +59,14 @@ def _record(kind: Kind, name: str, features: list[str], rng: random.Random) -> d
 
 
 def _some_values(option: str, values: tuple[str, ...], rng: random.Random) -> list[str]:
-    """Draw some of the values and keep them in their order."""
+    """Draw some of the values and keep their order."""
     num_values = min(len(values), _NUM_VALUES.get(option, _MAX_VALUES))
     drawn = set(rng.sample(values, num_values))
     return [value for value in values if value in drawn]
 
 
 def _pricing(kind: Kind, rng: random.Random) -> str:
-    """Write one price, two, or (rarely) none, as the shop's crawler did."""
+    """Return one price, two prices, or (rarely) none, as in the crawled data."""
     low = kind.dollars * rng.uniform(0.6, 1.4)
     form = rng.choices(("${low:.2f}", "${low:.2f}${high:.2f}", ""), (0.65, 0.3, 0.05))[0]
     return form.format(low=low, high=low * rng.uniform(1.1, 1.6))

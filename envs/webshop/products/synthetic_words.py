@@ -39,11 +39,11 @@ class Kind:
     """A kind of product.
 
     Attributes:
-        category: The department's short name, as WebShop has it.
-        path: Where it stands in the store.
-        query: What one types to find it.
-        options: Option name -> all values that products of the kind may come in.
-        features: What such products may be like.
+        category: The department's short name, as in WebShop.
+        path: The path in the store.
+        query: The query that finds it.
+        options: Option name -> all values that products of the kind may have.
+        features: Features that such products may have.
         dollars: A typical price.
     """
 
@@ -102,7 +102,7 @@ KINDS = (
     _grocery("pasta sauces", "Pantry", 8),
     _electronics("tablet stands", "Accessories", {"Color": _COLORS[:4]}, 26),
 )
-"""The kinds in the order in which products are generated."""
+"""The kinds of product, in the order of generation."""
 
 BRANDS = (
     *("Norvale", "Quillon", "Tamrick", "Osterby", "Velmora", "Harrowin", "Lumisk", "Cadewell"),

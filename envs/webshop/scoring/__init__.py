@@ -1,1 +1,1 @@
-"""The score of a purchase, and the comparisons of texts that it needs."""
+"""The score of a purchase, and the text comparisons that it needs."""

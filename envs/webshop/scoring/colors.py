@@ -1,10 +1,10 @@
-"""WebShop's words for colours, by which option values are compared."""
+"""WebShop's colour words, used to compare option values."""
 
 from __future__ import annotations
 
 from ..goals import GoalOption
 
-# The order matters: a value stands for the first of these words that it contains.
+# The order matters: a value is reduced to the first of these words that it contains.
 COLOR_WORDS = (
     *("alabaster", "apricot", "aqua", "ash", "asphalt", "azure", "banana", "beige", "black"),
     *("blue", "blush", "bordeaux", "bronze", "brown", "burgundy", "camel", "camo", "caramel"),
@@ -22,8 +22,8 @@ COLOR_WORDS = (
 
 
 def normalize_color(option: GoalOption) -> GoalOption:
-    """Return the first colour word in a value; the option itself if there is none.
+    """Return the first colour word in a value, or the option itself if there is none.
 
-    A pair of name and value contains a word only where one of the two equals it.
+    A pair of name and value contains a word only if one of the two equals it.
     """
     return next((word for word in COLOR_WORDS if word in option), option)

@@ -1,4 +1,4 @@
-"""Taggers: which words of a title are nouns. The type part of the reward compares them."""
+"""Taggers that find the nouns of a title, which the type factor of the score compares."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 NounTagger = Callable[[str], Sequence[str]]
-"""From a title to its nouns in lower case, in order, repeated ones too."""
+"""A function from a title to its nouns in lower case, in order, including repeated ones."""
 
 _SPACY_MODEL = "en_core_web_sm"
 _NOUN_TAGS = frozenset({"NOUN", "PROPN"})
@@ -33,21 +33,21 @@ _ADJECTIVES = frozenset(
 
 @lru_cache(maxsize=100_000)
 def simple_nouns(title: str) -> tuple[str, ...]:
-    """Take every word of Latin letters for a noun, but function words and common adjectives."""
+    """Return all words of Latin letters except function words and common adjectives."""
     words = (token.lower() for token in _TOKEN.findall(title) if _WORD.fullmatch(token))
     return tuple(w for w in words if w not in _FUNCTION_WORDS and w not in _ADJECTIVES)
 
 
 def noun_tagger(tagger: str | NounTagger) -> NounTagger:
-    """Return the tagger that is asked for.
+    """Return the requested tagger.
 
     Args:
         tagger: "simple"; "spacy" (the model ``en_core_web_sm``, as in WebShop) or "spacy:" and
             the name of another model; or a function.
 
     Raises:
-        ValueError: If there is no such tagger.
-        ImportError: If spaCy or its model is not installed.
+        ValueError: There is no such tagger.
+        ImportError: spaCy or its model is not installed.
     """
     if callable(tagger):
         return tagger
@@ -57,6 +57,7 @@ def noun_tagger(tagger: str | NounTagger) -> NounTagger:
     if name != "spacy":
         raise ValueError(
             f"tagger must be 'simple', 'spacy', 'spacy:<model>' or a function; got {tagger!r}."
+            " Fix it in env_config."
         )
     return _spacy_nouns(model or _SPACY_MODEL)
 
@@ -79,6 +80,6 @@ def _load_spacy(model: str) -> Any:
         return spacy.load(model)
     except (ImportError, OSError) as error:
         raise ImportError(
-            f"The tagger 'spacy:{model}' needs spaCy and that model: pip install spacy, then "
+            f"The tagger 'spacy:{model}' needs spaCy and that model. Run pip install spacy, then "
             f"python -m spacy download {model}; or set tagger='simple'."
         ) from error

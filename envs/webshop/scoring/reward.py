@@ -1,4 +1,4 @@
-"""The score of a purchase: how well product, attributes, options and price meet the goal."""
+"""The score of a purchase, by how well product, attributes, options and price meet the goal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..goals import Goal, GoalOption
-from ..products.products import Product
+from ..products.product import Product
 from .colors import normalize_color
 from .nouns import NounTagger
 from .similarity import is_similar
@@ -17,7 +17,7 @@ _GOOD_TITLE, _POOR_TITLE, _TITLE_WITHOUT_NOUNS = 0.2, 0.1, 0.2
 
 @dataclass(frozen=True, slots=True)
 class PurchaseScore:
-    """A purchase's score and its parts, by WebShop's names.
+    """A purchase's score and its parts, under WebShop's names.
 
     Attributes:
         reward: The score, 0 to 1.
@@ -28,9 +28,9 @@ class PurchaseScore:
         w_att: Weight of the attributes in the sum.
         w_option: Weight of the options; None if the goal has none.
         w_price: Weight of the price.
-        query_match: Whether both products were crawled for the same query.
+        query_match: Whether both products were crawled with the same query.
         category_match: Whether their category paths share two parts.
-        title_score: Share of the nouns of the goal's title that the bought one has.
+        title_score: Share of the nouns in the goal's title that are also in the bought one's.
     """
 
     reward: float
@@ -58,14 +58,14 @@ def score_purchase(
     """Return ``r_type * (attributes met + options met + price met) / (their number)``.
 
     Args:
-        goal: What was asked for; it has at least one attribute.
-        product: What was bought.
+        goal: The goal, with at least one attribute.
+        product: The bought product.
         options: Option name -> chosen value.
-        price: Of the product, in dollars.
-        nouns: Finds the nouns of titles.
-        fix_option_match: WebShop compares a chosen value with the printed pair of name and value
-            of a synthetic goal, and about 5 % of these goals cannot be met. True compares values
-            with values.
+        price: The product's price, in dollars.
+        nouns: The finder of nouns in titles.
+        fix_option_match: Whether to compare values with values. WebShop compares a chosen value
+            with the printed pair of name and value of a synthetic goal, so about 5 % of these goals
+            cannot be met.
     """
     num_attributes, num_options = len(goal.attributes), len(goal.options)
     attributes_met = sum(_has_attribute(product, wanted) for wanted in goal.attributes)
@@ -116,7 +116,7 @@ def _value(option: GoalOption) -> str:
 
 
 def _title_score(bought: Sequence[str], wanted: Sequence[str]) -> float:
-    """Divide by all nouns, repeated ones too, as WebShop does."""
+    """Return the share of ``wanted`` that was bought; repeated nouns count, as in WebShop."""
     if not wanted:
         return _TITLE_WITHOUT_NOUNS
     return len(set(bought) & set(wanted)) / len(wanted)

@@ -1,1 +1,1 @@
-"""The search box of a shop: terms, index and ranking."""
+"""The search of a shop: terms, index and ranking."""

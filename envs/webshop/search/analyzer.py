@@ -1,7 +1,8 @@
-"""Text to index terms as Lucene's EnglishAnalyzer does it.
+"""Conversion of text to index terms, as in Lucene's EnglishAnalyzer.
 
-Standard tokens (the word boundaries of Unicode's annex 29), possessives, lower case, stop words,
-Porter's stemmer with the two departures of the implementation that Lucene uses.
+It splits text into standard tokens (the word boundaries of Unicode's annex 29), removes
+possessives, lowercases, removes stop words, and applies Porter's stemmer with the two deviations
+of Lucene's implementation.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ STOP_WORDS = frozenset(
 _IDEOGRAPHS = "\u3005-\u3007\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _KATAKANA = "\u30a0-\u30ff\u31f0-\u31ff"
 _EMOJI = "\u2600-\u27bf\U0001f300-\U0001faff"
-# Digits to Python, but no part of a word to Unicode: superscripts, fractions, circled numbers.
+# Word characters in Python but not in Unicode: superscripts, fractions, circled numbers.
 _OTHER_NUMBERS = (
     "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u215f\u2460-\u249b\u2776-\u2793"
 )
@@ -30,7 +31,7 @@ _NOT_ALPHABETIC = _IDEOGRAPHS + _KATAKANA + _OTHER_NUMBERS
 _MARKS = "\u0300-\u036f\u200d"
 _LETTER = rf"[^\W\d_{_NOT_ALPHABETIC}]"
 _RUN = rf"(?:[^\W{_NOT_ALPHABETIC}][{_MARKS}]*)+"
-# A full stop or an apostrophe joins letters and joins digits, a colon letters, a comma digits.
+# A full stop or apostrophe joins letters or digits, a colon joins letters, a comma joins digits.
 _JOINT = (
     rf"(?:(?<={_LETTER})[:\u00b7\u2027.'\u2018\u2019](?={_LETTER})"
     r"|(?<=\d)[,;.'\u2018\u2019](?=\d))"
@@ -46,7 +47,7 @@ def check_installed() -> None:
     for module in ("Stemmer", "rapidfuzz"):
         if importlib.util.find_spec(module) is None:
             raise ImportError(
-                f'WebShop needs the module {module}: pip install "rllib-gigpo[webshop]".'
+                f'WebShop needs the module {module}. Run pip install "rllib-gigpo[webshop]".'
             )
 
 
@@ -63,10 +64,10 @@ def _lower_tokens(text: str) -> Iterator[str]:
 
 @lru_cache(maxsize=100_000)
 def _stem(token: str) -> str:
-    """Return Porter's stem, except where Lucene's stemmer departs from his paper.
+    """Return Porter's stem, with the deviations of Lucene's stemmer from Porter's paper.
 
-    It leaves words of one or two letters alone, and its step 2 has "-logi" to "-log" in addition
-    and "-bli" to "-ble" in place of "-abli" to "-able".
+    It leaves words of one or two letters alone; step 2 also turns "-logi" into "-log", and turns
+    "-bli" into "-ble" instead of "-abli" into "-able".
     """
     if len(token) < _SHORTEST_STEMMED:
         return token
@@ -79,7 +80,7 @@ def _stem(token: str) -> str:
 
 
 def _has_vowel_then_consonant(letters: str) -> bool:
-    """Whether Porter's measure of a stem is positive; y is a vowel after a consonant."""
+    """Return whether Porter's measure of a stem is positive; y is a vowel after a consonant."""
     kinds = ""
     for letter in letters:
         is_vowel = letter in "aeiou" or (letter == "y" and kinds.endswith("c"))
@@ -90,5 +91,5 @@ def _has_vowel_then_consonant(letters: str) -> bool:
 def _porter(word: str) -> str:
     import Stemmer
 
-    # Made anew, because a stemmer must not be shared by threads; 0 is the size of its own cache.
+    # Threads must not share a stemmer, so each call makes one; 0 is the size of its own cache.
     return Stemmer.Stemmer("porter", 0).stemWord(word)

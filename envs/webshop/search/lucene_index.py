@@ -1,4 +1,4 @@
-"""BM25 with the numbers of Lucene: document lengths are kept in one byte."""
+"""BM25 with the same scores as Lucene, which stores document lengths in one byte."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from .analyzer import analyze
 
-_K1, _B = 0.9, 0.4  # the defaults of Pyserini, which WebShop searches with
+_K1, _B = 0.9, 0.4  # the defaults of Pyserini, which WebShop uses
 _NUM_MANTISSA_BITS = 4
 # Lengths below 24 are exact: 255 less the code of the largest 32-bit integer.
 _NUM_EXACT = 24
 
 
 def encode_length(length: int) -> int:
-    """Round a length to one byte as Lucene's ``SmallFloat.intToByte4`` does; result 0..255."""
+    """Round a length to one byte (0 to 255), like Lucene's ``SmallFloat.intToByte4``."""
     if length < _NUM_EXACT:
         return length
     return _NUM_EXACT + _to_small_float(length - _NUM_EXACT)
@@ -45,12 +45,12 @@ def _from_small_float(code: int) -> int:
 
 
 class LuceneIndex:
-    """An index over documents, numbered in the order given.
+    """An index over documents, numbered in the given order.
 
-    A document d scores, over the terms t of the query,
-    ``sum of qtf(t) * ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * L / avg))``
-    with ``L`` the document's length after a trip through one byte, ``avg`` the mean of the exact
-    lengths, ``k1`` 0.9 and ``b`` 0.4. Ties go to the earlier document.
+    The score of a document d is the sum, over the terms t of the query, of
+    ``qtf(t) * ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * L / avg))``,
+    where ``L`` is the document's length rounded to one byte, ``avg`` the mean of the exact lengths,
+    ``k1`` 0.9 and ``b`` 0.4. The earlier document wins ties.
     """
 
     def __init__(self, documents: Iterable[str]) -> None:
@@ -75,7 +75,7 @@ class LuceneIndex:
         """Return the best documents that share a term with the query.
 
         Returns:
-            Pairs of document number and score, the best first, at most ``num_results``.
+            At most ``num_results`` pairs of document number and score, best first.
         """
         scores = np.zeros(self._num_documents)
         for term, frequency in Counter(analyze(query)).items():

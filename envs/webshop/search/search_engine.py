@@ -1,4 +1,4 @@
-"""The shop's search box: words are ranked by BM25, four marks ask for something else."""
+"""The shop's search: a BM25 ranking, plus four special kinds of query."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import random
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+from ..products.product import Product
 from ..products.product_catalogue import Catalogue
-from ..products.products import Product
 from .lucene_index import LuceneIndex
 
 NUM_RESULTS = 50
 
 
 class SearchEngine:
-    """Answers queries over one catalogue.
+    """A search engine over one catalogue.
 
-    A query that starts with a mark is special: "<r>" gives 50 random products, "<a> x" those with
-    attribute x, "<c> x" those of category x, "<q> x" those that the query x was crawled for.
+    Queries that start with a mark are special: "<r>" returns 50 random products, "<a> x" those with
+    attribute x, "<c> x" those of category x, and "<q> x" those crawled with the query x.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -32,7 +32,7 @@ class SearchEngine:
         }
 
     def search(self, query: str, rng: random.Random) -> Sequence[Product]:
-        """Return the products found, the best first; ``rng`` draws the random ones."""
+        """Return the products found, best first; ``rng`` draws the random ones."""
         mark, _, words = query.partition(" ")
         if mark == "<r>":
             products = self._catalogue.products
@@ -42,7 +42,7 @@ class SearchEngine:
         return self.ranking(query)
 
     def ranking(self, query: str) -> tuple[Product, ...]:
-        """Return what BM25 finds, at most 50 products."""
+        """Return the best products by BM25, at most 50."""
         return self._cached_ranking(query)
 
     def _rank(self, query: str) -> tuple[Product, ...]:
@@ -58,7 +58,7 @@ class SearchEngine:
 
 
 def document_text(product: Product) -> str:
-    """Return what is indexed of a product."""
+    """Return the text of a product that is indexed."""
     options = ", and ".join(
         f"{name}: {', '.join(values)}" for name, values in product.options.items()
     )

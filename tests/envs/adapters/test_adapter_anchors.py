@@ -1,4 +1,4 @@
-"""Anchors of games that give no more than text: states are told apart, and recur."""
+"""Anchors of games that provide only text: they distinguish states, and they recur."""
 
 import pytest
 from support.adapter_games import adapter_class
@@ -36,7 +36,7 @@ def test_without_a_board_the_state_is_all_that_was_said():
 def test_gem_tells_a_hint_of_higher_from_one_of_lower():
     env = adapter_class("gem")("game:GuessTheNumber-v0-easy")
     seen = {}
-    for seed in range(12):  # another number each
+    for seed in range(12):  # each with its own number
         env.reset(seed=seed)
         text, _, terminated, _, info = env.step("5")
         if not terminated:
@@ -110,6 +110,6 @@ def test_scienceworld_is_the_same_at_every_reset_of_a_seed(adapter_games):
     adapter_class("science_world")
     env = adapter_games["science_world"]
     first, info = env.reset(seed=1)
-    assert first.count(" cup (") == 3  # things of one name, which ScienceWorld itself shuffles
+    assert first.count(" cup (") == 3  # things with one name, which ScienceWorld itself shuffles
     for _ in range(3):
         assert env.reset(seed=1) == (first, info)

@@ -1,4 +1,4 @@
-"""What an LLM may say to an adapter, and what a training run does to it: the same for all six."""
+"""Guards that all six adapters share: odd text from an LLM, and the demands of a training run."""
 
 import pickle
 

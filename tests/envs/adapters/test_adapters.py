@@ -1,4 +1,4 @@
-"""Thin adapters with the real packages behind them; those that are not installed are skipped."""
+"""The thin adapters with the real packages behind them; packages not installed are skipped."""
 
 import random
 import shutil
@@ -12,11 +12,11 @@ from support.adapter_games import adapter_class
 from rllib_gigpo.envs import CATALOGUE, check_env
 from rllib_gigpo.envs.adapters.global_random import OwnRandomState
 from rllib_gigpo.envs.adapters.minigrid.grid_view import describe_view
-from rllib_gigpo.envs.common.backends import import_backend, require_java
+from rllib_gigpo.envs.common.optional_backends import import_backend, require_java
 from rllib_gigpo.envs.contract import FIRST_TEST_SEED
 
 IDS = "rllib_gigpo.envs:"
-needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no Java here")
+needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed")
 
 
 def checked(env, module, /, **env_config):
@@ -62,7 +62,7 @@ def test_minigrid_answers_what_is_no_action_without_playing_one():
     text, before = env.reset(seed=0)
     for action in ("", "fly", "done!", "go forward now", "\ud800"):
         answer, reward, terminated, truncated, after = env.step(action)
-        assert answer.startswith("There is no such action: use turn left")
+        assert answer.startswith("That is not a valid action. The actions are: turn left")
         assert answer.endswith(text)
         assert (reward, terminated, truncated) == (0.0, False, False)
         assert after == before
@@ -85,17 +85,17 @@ def test_minigrid_names_the_actions_that_a_level_has():
     env = minigrid("MiniGrid-Dynamic-Obstacles-5x5-v0")
     _, info = env.reset(seed=0)
     assert info["admissible_actions"] == ["turn left", "turn right", "go forward"]
-    assert env.step("toggle")[0].startswith("There is no such action")
+    assert env.step("toggle")[0].startswith("That is not a valid action")
 
 
 @pytest.mark.parametrize("name", ["MiniGrid-Nowhere-v0", "no_module_x:Level-v0", "not an id!"])
 def test_minigrid_refuses_ids_that_do_not_exist(name):
-    with pytest.raises(ValueError, match=r"There is no MiniGrid level .*mend name in env_config"):
+    with pytest.raises(ValueError, match=r"There is no MiniGrid level .*Fix name in env_config"):
         minigrid(name)
 
 
 def test_minigrid_refuses_other_environments():
-    with pytest.raises(ValueError, match="'CartPole-v1' is no level of MiniGrid"):
+    with pytest.raises(ValueError, match="'CartPole-v1' is not a level of MiniGrid"):
         minigrid("CartPole-v1")
 
 
@@ -109,10 +109,11 @@ def test_a_view_is_told_from_near_to_far():
     image[3, 5] = (2, 0, 0)  # a wall right ahead
     image[2, 6] = (4, 4, 2)  # a locked yellow door to the left
     image[5, 2] = (6, 0, 0)  # a red ball
+    image[3, 1] = (4, 0, 0)  # an open red door
     objects, colours = {4: "door", 6: "ball"}, {0: "red", 4: "yellow"}
     assert describe_view(image, objects, colours) == (
-        "You see a locked yellow door 1 to the left; a red ball 4 ahead and 2 to the right."
-        " A wall is right ahead."
+        "You see a locked yellow door 1 to the left; an open red door 5 ahead;"
+        " a red ball 4 ahead and 2 to the right. A wall is right ahead."
     )
 
 
@@ -120,8 +121,8 @@ def test_a_view_is_told_from_near_to_far():
     ("name", "reason"),
     [
         ("FrozenLak-v0-raw", "has no game .*such as .*FrozenLake-v0-raw"),
-        ("TicTacToe-v0-raw", "cannot be played by one here .*number of players has to be 2"),
-        ("PublicGoodsGame-v0-raw", "cannot be played by one here .*a game for several"),
+        ("TicTacToe-v0-raw", "cannot be played by one player .*number of players has to be 2"),
+        ("PublicGoodsGame-v0-raw", "cannot be played by one player .*a game for several players"),
     ],
 )
 def test_textarena_says_at_start_what_one_cannot_play(name, reason):
@@ -161,7 +162,7 @@ def test_gem_keeps_the_contract(name):
 
 
 def test_gem_says_at_start_that_it_has_no_such_game():
-    with pytest.raises(ValueError, match=r"GEM cannot make 'game:Go-v0' .*set name to another"):
+    with pytest.raises(ValueError, match=r"GEM cannot make 'game:Go-v0' .*Set name to another"):
         adapter_class("gem")("game:Go-v0")
 
 
@@ -186,7 +187,7 @@ def test_scienceworld_keeps_the_contract_and_its_plan_wins():
 
 def test_scienceworld_says_at_start_which_options_are_wrong():
     make = adapter_class("science_world")
-    with pytest.raises(ValueError, match=r"has no task 'fly': choose boil"):
+    with pytest.raises(ValueError, match=r"has no task 'fly'\. Use boil"):
         make("fly")
     with pytest.raises(ValueError, match=r"Unknown simplification: 'hard'\. Supported"):
         make(simplifications="easy,hard")
@@ -277,5 +278,5 @@ def test_a_missing_backend_names_its_extra(monkeypatch):
     with pytest.raises(ImportError, match=r'pip install "rllib-gigpo\[minigrid\]"'):
         import_backend("no_such_backend", extra="minigrid")
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(ImportError, match="install a Java runtime"):
+    with pytest.raises(ImportError, match="Install a Java runtime"):
         require_java()

@@ -1,4 +1,4 @@
-"""Interactive fiction: games that Jericho does not know are read by their text."""
+"""Interactive fiction: the adapter reads the text of games that Jericho does not know."""
 
 import json
 import os
@@ -99,7 +99,7 @@ def test_commands_to_the_interpreter_are_refused(command, coin_game, tmp_path, m
     assert (text, reward, terminated, truncated) == (REFUSAL, 0.0, False, False)
     assert after == before
     env.step("no")
-    env.step(f"look. {command}")  # only the first of several is read
+    env.step(f"look. {command}")  # only the first of several commands is read
     env.close()
     assert os.listdir(tmp_path) == []
 
@@ -107,7 +107,7 @@ def test_commands_to_the_interpreter_are_refused(command, coin_game, tmp_path, m
 def test_a_damaged_game_is_refused_before_the_interpreter_ends_the_process(coin_game, tmp_path):
     damaged = tmp_path / "damaged.z8"
     damaged.write_bytes(coin_game.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"damaged\.z8.*no whole Z-machine game"):
+    with pytest.raises(ValueError, match=r"damaged\.z8.*not a complete Z-machine game"):
         JerichoEnv(str(damaged))
     with pytest.raises(ValueError, match="There is no game file"):
         JerichoEnv(str(tmp_path / "none.z8"))
@@ -120,7 +120,7 @@ def test_a_copy_can_be_sent_to_another_process(coin_game):
 
 
 class _TellingGame:
-    """An interpreter that answers "score" with a given text."""
+    """An interpreter that answers "score" with a fixed text."""
 
     def __init__(self, score):
         self._answer = score

@@ -1,4 +1,4 @@
-"""ALFWorld-v0: what an agent gets of it, with generated games and with a data set."""
+"""ALFWorld-v0 as an agent sees it, with generated games and with a data set."""
 
 import importlib.util
 import pickle
@@ -48,7 +48,7 @@ def play(env, actions, *, seed):
 
 
 def follow_expert(env, info, *, max_steps):
-    """Return the rewards and the last step's answer."""
+    """Return the rewards and the result of the last step."""
     rewards = []
     for _ in range(max_steps):
         answer = env.step(info["expert_action"])
@@ -168,7 +168,7 @@ print(repr(ALFWorldEnv(task_types=["look_at_obj_in_light"], cache_dir=sys.argv[1
 
 
 def test_one_seed_is_one_game_in_every_process(make_env, tmp_path):
-    command = [sys.executable, "-c", FIRST_TEXT, str(tmp_path)]  # its own cache: made anew
+    command = [sys.executable, "-c", FIRST_TEXT, str(tmp_path)]  # its own, empty cache
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.stdout == f"{make_env('look_at_obj_in_light').reset(seed=5)!r}\n", result.stderr
 
@@ -280,12 +280,12 @@ def test_a_data_set_is_found_by_option_or_variable(monkeypatch, tmp_path):
     env = ALFWorldEnv(task_types=types)
     texts = [env.reset(seed=seed)[0] for seed in range(4)]
     assert texts[0] == texts[2] != texts[1] == texts[3]
-    with pytest.raises(ValueError, match="valid_seen holds no solvable game"):
+    with pytest.raises(ValueError, match="valid_seen contains no solvable game"):
         ALFWorldEnv(split="valid_seen")
     monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path))
-    with pytest.raises(ValueError, match=r"ALFWORLD_DATA=.* holds no json_2\.1\.1/\{train,"):
+    with pytest.raises(ValueError, match=r"ALFWORLD_DATA=.* contains no json_2\.1\.1/\{train,"):
         ALFWorldEnv()
-    with pytest.raises(ValueError, match=r"data_dir=.* holds no"):
+    with pytest.raises(ValueError, match=r"data_dir=.* contains no"):
         ALFWorldEnv(tmp_path)
 
 
@@ -295,10 +295,10 @@ def test_a_damaged_game_of_a_data_set_is_named_when_the_environment_is_made(tmp_
     text = damaged.read_text()
     for remains in (text[: len(text) // 2], text[:-200], "", "\0" * len(text)):
         damaged.write_text(remains)
-        with pytest.raises(ValueError, match=r"1 game file\(s\) are empty or cut off") as told:
+        with pytest.raises(ValueError, match=r"1 game file\(s\) are empty or truncated") as error:
             ALFWorldEnv(tmp_path, task_types=kinds)
-        assert str(damaged) in str(told.value)
-        assert str(whole) not in str(told.value)
+        assert str(damaged) in str(error.value)
+        assert str(whole) not in str(error.value)
 
 
 def test_the_folder_that_alfworld_itself_names_counts_only_with_games(monkeypatch, tmp_path):
@@ -314,11 +314,11 @@ def test_mistakes_in_the_options_are_named_with_the_cure():
         ALFWorldEnv(test_split="test")
     with pytest.raises(ValueError, match=r"task_types must be one of .*'juggle'"):
         ALFWorldEnv(task_types=["juggle"])
-    with pytest.raises(ValueError, match="task_types must be a list of some of"):
+    with pytest.raises(ValueError, match="task_types must be a non-empty list from pick"):
         ALFWorldEnv(task_types="pick_and_place_simple")
-    with pytest.raises(ValueError, match="task_types must be a list"):
+    with pytest.raises(ValueError, match="task_types must be a non-empty list"):
         ALFWorldEnv(task_types=[])
-    with pytest.raises(ValueError, match="task_types must be a list"):
+    with pytest.raises(ValueError, match="task_types must be a non-empty list"):
         ALFWorldEnv(task_types=5)
 
 
@@ -332,7 +332,7 @@ def test_mistakes_in_the_options_are_named_with_the_cure():
 )
 def test_numbers_out_of_range_are_named_with_the_cure(options):
     [name] = options
-    with pytest.raises(ValueError, match=f"{name} must be a .*number .*mend it in env_config"):
+    with pytest.raises(ValueError, match=f"{name} must be a .*number .*Fix it in env_config"):
         ALFWorldEnv(**options)
 
 

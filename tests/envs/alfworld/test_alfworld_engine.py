@@ -1,4 +1,4 @@
-"""ALFWorld's engine: the stock transcripts, in threads too; the process stays as it was."""
+"""ALFWorld's engine: same transcripts as the stock engine, also in threads, and no side effects."""
 
 import hashlib
 import json
@@ -35,13 +35,13 @@ def engine():
 
 def stock_walks(files, num_steps):
     command = [sys.executable, str(STOCK), str(num_steps), *map(str, files)]
-    environ = {**os.environ, "ALFWORLD_DATA": str(Path(files[0]).parent)}  # it makes the folder
+    environ = {**os.environ, "ALFWORLD_DATA": str(Path(files[0]).parent)}  # alfworld creates it
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environ)
     return json.loads(result.stdout.splitlines()[-1])
 
 
 def walk(engine, file, num_steps):
-    """Take the stock engine's walk here."""
+    """Repeat the stock engine's random walk with ours."""
 
     def seen(answer):
         return [answer, engine.admissible_commands, engine.has_won]
@@ -75,7 +75,7 @@ def test_the_shared_games_play_as_on_the_stock_engine(engine):
 def test_the_shared_games_play_as_they_did_on_the_stock_engine(engine):
     walks = [walk(engine, file, 30) for file in shared_games()]
     digest = hashlib.sha256(json.dumps(walks).encode()).hexdigest()
-    # Of stock_walks(files, 30): alfworld 0.4.2, textworld 1.7.0, fast_downward_textworld 20.6.4.
+    # From stock_walks(files, 30): alfworld 0.4.2, textworld 1.7.0, fast_downward_textworld 20.6.4.
     assert digest == "eec33081aeb1066d503cd6ac96dbddeed91f9d5c6a9efafa4dc0e874a990f1fc"
 
 
@@ -91,7 +91,7 @@ def test_engines_play_in_threads_as_they_play_alone(engine, game_cache):
     kinds = ("pick_and_place_simple", "look_at_obj_in_light")
     files = [cached_game(kind, 0, split="train", cache_dir=game_cache) for kind in kinds]
     alone = [walk(engine, file, 20) for file in files]
-    load_game.__globals__["_load"].cache_clear()  # so that the threads translate, too
+    load_game.__globals__["_load"].cache_clear()  # so that the threads translate games, too
     together = {}
 
     def run(number):
@@ -149,7 +149,7 @@ def test_a_game_is_read_once_and_anew_when_its_file_changes(game_cache, tmp_path
 
 
 def with_fact(data, fact):
-    """The game with one fact more at its start."""
+    """Return the game with one more initial fact."""
     problem = data["pddl_problem"].replace("(:init", f"(:init {fact}", 1)
     return json.dumps({**data, "pddl_problem": problem})
 
@@ -181,7 +181,7 @@ def with_fact(data, fact):
             lambda data: json.dumps(
                 {**data, "grammar": data["grammar"].replace("r.name or r.id", "print(r)")}
             ),
-            r"print\(r\).*unknown kind",
+            r"print\(r\).*not supported",
         ),
         (lambda data: json.dumps({**data, "pddl_problem": "(define"}), "PDDL cannot be read"),
         (
@@ -193,24 +193,24 @@ def with_fact(data, fact):
             lambda data: json.dumps(
                 {**data, "grammar": data["grammar"].replace("action HeatObject", "action Warm")}
             ),
-            "says nothing about heatobject",
+            "does not define heatobject",
         ),
         (lambda data: "[" * 100_000, "recursion"),
         (
             lambda data: with_fact(data, "(objectType ghost_bar_1 MugType)"),
-            "objecttype speaks of 'ghost_bar_1', which is no object of it",
+            "objecttype names 'ghost_bar_1', which is not an object of it",
         ),
         (
             lambda data: with_fact(data, "(holds agent1 agent1 agent1)"),
-            r"holds\(agent1, agent1, agent1\) is no fact of its domain",
+            r"holds\(agent1, agent1, agent1\) is not a fact of its domain",
         ),
         (
             lambda data: with_fact(data, "(haunted agent1)"),
-            r"haunted\(agent1\) is no fact of its domain",
+            r"haunted\(agent1\) is not a fact of its domain",
         ),
-        (lambda data: json.dumps({**data, "walkthrough": 5}), "walkthrough is no list"),
-        (lambda data: json.dumps({**data, "walkthrough": "go"}), "walkthrough is no list"),
-        (lambda data: json.dumps({**data, "walkthrough": [["go"]]}), "walkthrough is no list"),
+        (lambda data: json.dumps({**data, "walkthrough": 5}), "walkthrough is not a list"),
+        (lambda data: json.dumps({**data, "walkthrough": "go"}), "walkthrough is not a list"),
+        (lambda data: json.dumps({**data, "walkthrough": [["go"]]}), "walkthrough is not a list"),
     ],
 )
 def test_a_spoilt_game_file_is_named_with_the_reason_and_the_cure(
@@ -226,7 +226,7 @@ def test_a_spoilt_game_file_is_named_with_the_reason_and_the_cure(
 
 
 def test_a_missing_game_file_is_a_clear_error(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere\.tw-pddl is no ALFWorld game: .*No such file"):
+    with pytest.raises(ValueError, match=r"nowhere\.tw-pddl is not an ALFWorld game: .*No such"):
         load_game(tmp_path / "nowhere.tw-pddl")
 
 

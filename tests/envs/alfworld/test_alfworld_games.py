@@ -1,4 +1,4 @@
-"""ALFWorld's generated games: six types, solvable, the same bytes for the same number."""
+"""ALFWorld's generated games: six types, all solvable, the same bytes for the same number."""
 
 import json
 import re
@@ -144,7 +144,7 @@ def test_what_alfworld_leaves_out_of_a_data_set_is_left_out(tmp_path):
 )
 def test_a_game_that_cannot_be_is_refused(arguments):
     kind, number, split = arguments
-    with pytest.raises(ValueError, match=re.escape(f"No generated game {number} of {kind!r}")):
+    with pytest.raises(ValueError, match=re.escape(f"no generated game {number} of {kind!r}")):
         generate_game(kind, number, split=split)
 
 

@@ -1,4 +1,4 @@
-"""Random play: what an action leaves open is filled with words of the task."""
+"""Random play: placeholders of an action are filled with words of the task."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Damaged game files are refused before the interpreter, which would end the process, sees them."""
+"""Damaged game files are refused before the interpreter, which would crash on them, opens them."""
 
 import pytest
 
@@ -9,7 +9,7 @@ UNITS = {1: 2, 2: 2, 3: 2, 4: 4, 5: 4, 6: 8, 7: 8, 8: 8}
 
 
 def make_game(version=5, *, size=1024, has_length=True):
-    """A header by hand, and bytes behind it: no game, but whole."""
+    """Return a handmade header and bytes after it: not a game, but a complete file."""
     game = bytearray(size)
     game[0] = version
     for place in (0x06, 0x0A, 0x0C, 0x0E):
@@ -43,7 +43,7 @@ def test_a_game_of_textworlds_compiler_passes_and_its_damaged_copies_do_not(tmp_
     spec = GameSpec.create("coin_collector", {"level": 1})
     game = bytearray(game_file(spec, 1, cache_dir=tmp_path).read_bytes())
     check(tmp_path, game)
-    with pytest.raises(ValueError, match=r"bytes\. Give a story file"):
+    with pytest.raises(ValueError, match=r"bytes\. Use a story file"):
         check(tmp_path, game[: len(game) // 2])
     game[5000] ^= 255
     with pytest.raises(ValueError, match="checksum"):
@@ -55,11 +55,11 @@ def test_a_game_of_textworlds_compiler_passes_and_its_damaged_copies_do_not(tmp_
     [
         (b"", "it has 0 bytes"),
         (b"\x05" * 63, "it has 63 bytes"),
-        (bytes(1024), "version, is 0 and not 1 to 8"),
-        (b"\x09" + bytes(1023), "version, is 9 and not 1 to 8"),
-        (b"FORM" + bytes(1020), "version, is 70 and not 1 to 8"),
-        (b"\x05" + bytes(1023), "places that are not in the file"),
-        (make_game()[:0x0A] + b"\xff\xff" + make_game()[0x0C:], "places that are not in the file"),
+        (bytes(1024), "version, is 0, not 1 to 8"),
+        (b"\x09" + bytes(1023), "version, is 9, not 1 to 8"),
+        (b"FORM" + bytes(1020), "version, is 70, not 1 to 8"),
+        (b"\x05" + bytes(1023), "addresses outside the file"),
+        (make_game()[:0x0A] + b"\xff\xff" + make_game()[0x0C:], "addresses outside the file"),
         (make_game()[:1000], "it has 1000 of 1024 bytes"),
         (make_game()[:-1] + b"\xff", "checksum"),
     ],
@@ -68,7 +68,7 @@ def test_other_files_are_refused_by_name_and_with_the_cure(tmp_path, game, fault
     with pytest.raises(ValueError, match=fault) as error:
         check(tmp_path, game)
     assert str(tmp_path / "game.z5") in str(error.value)
-    assert "Give a story file" in str(error.value)
+    assert "Use a story file" in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path):

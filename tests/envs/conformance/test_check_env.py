@@ -85,8 +85,8 @@ def test_random_play_is_counted_by_hand():
     ("flaw", "complaint"),
     [
         ("space", r"action_space is Box.*Discrete"),
-        ("seed", r"same seed \([01]\) and actions give another .*np_random"),
-        ("random", r"another observation in the same instance, at step 0"),
+        ("seed", r"same seed \([01]\) and actions give a different .*np_random"),
+        ("random", r"a different observation in the same instance at step 0"),
         ("number", r"observation of reset\(\) is int, not text.*observation_to_text"),
         ("raises", r"step\(''\).*raised KeyError"),
         ("nan", r"a reward is nan"),
@@ -94,8 +94,8 @@ def test_random_play_is_counted_by_hand():
         ("flag", r"terminated is int, not bool"),
         ("won", r"info\['won'\] is str, not bool"),
         ("anchor", r"unhashable ndarray.*tobytes"),
-        ("actions", r"names 'go left' twice"),
-        ("empty", r"info\['admissible_actions'\] holds ''"),
+        ("actions", r"lists 'go left' twice"),
+        ("empty", r"info\['admissible_actions'\] contains ''"),
     ],
 )
 def test_each_flaw_is_named_with_its_cure(flaw, complaint):
@@ -109,7 +109,7 @@ def test_each_flaw_is_named_with_its_cure(flaw, complaint):
     ("flaw", "note"),
     [
         ("endless", "no episode ended within 100 random steps"),
-        ("alias", "info has 'success': rename it to 'won'"),
+        ("alias", "info has 'success', which is ignored; rename it to 'won'"),
         ("constant", "the anchor never changes, although observations do"),
     ],
 )
@@ -120,13 +120,13 @@ def test_what_slows_learning_is_noted_and_is_no_problem(flaw, note):
 
 
 def episode(*anchors):
-    """An episode that visits the given states; in the last one nothing is done any more."""
+    """Return an episode that visits the given states and acts in all but the last."""
     turns = [Turn("go", anchor, 0.0, False, False, {}) for anchor in anchors]
     return Episode((*turns[:-1], replace(turns[-1], terminated=True)), 0.0, 0.0)
 
 
 def test_recurring_anchors_are_counted_within_a_task_and_before_an_action():
-    # Task 0 acts in a, b and a, c: two of four recur. Task 1 acts in b, d: none does.
+    # Task 0 acts in a, b and a, c: two of four recur. Task 1 acts in b, d: none recurs.
     groups = {0: [episode("a", "b", "z"), episode("a", "c", "z")], 1: [episode("b", "d", "d")]}
     assert recurring_anchors(groups) == 2 / 6
     assert math.isnan(recurring_anchors({}))
@@ -157,8 +157,8 @@ def test_all_problems_are_listed_at_once():
 def test_an_environment_that_cannot_be_made_is_a_problem_and_no_crash():
     report = check_env(CORRIDOR, env_config={"length": 0})
     assert report.problems == (
-        "making the environment raised ValueError: length must be a whole number at least 2; "
-        "got 0: mend it in env_config.",
+        "making the environment raised ValueError: length must be a whole number of at least 2; "
+        "got 0. Fix it in env_config.",
     )
     assert report.num_steps == 0
     assert "problem" in str(report)
@@ -228,7 +228,7 @@ def test_the_command_prints_the_report_and_tells_the_shell():
 
 
 class WithProcess(CorridorEnv):
-    """Keeps 40 MB in a process of its own, as an environment in Java does."""
+    """An environment that keeps 40 MB in another process, as an environment in Java does."""
 
     def __init__(self, seeds):
         super().__init__()

@@ -17,7 +17,7 @@ def blocks_of_code(document: Path) -> list[str]:
 
 @pytest.fixture
 def write_module(tmp_path, monkeypatch):
-    """Write code that can then be imported under the name given."""
+    """Return a function that makes code importable under a given name."""
     written = []
 
     def write(name: str, code: str) -> None:
@@ -32,7 +32,7 @@ def write_module(tmp_path, monkeypatch):
 
 @pytest.fixture
 def guess(write_module):
-    """The guide's first block of code, as the module that it says it is."""
+    """Make the guide's first block of code importable as the module `guess`."""
     write_module("guess", blocks_of_code(GUIDE)[0])
 
 
@@ -47,7 +47,7 @@ def test_the_example_of_the_guide_keeps_the_contract(guess):
     assert report.problems == ()
     assert report.recurring_anchors == 1.0
     shown = GUIDE.read_text().splitlines()
-    for line in str(report).splitlines():  # the times and the memory are this machine's
+    for line in str(report).splitlines():  # times and memory depend on the machine
         pattern = re.sub(r"[\d.]+", r"[\\d.]+", re.escape(line).replace(r"\.", "."))
         assert any(re.fullmatch(pattern, known) for known in shown), line
 

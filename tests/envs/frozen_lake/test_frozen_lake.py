@@ -142,7 +142,7 @@ def test_on_slippery_ice_no_other_action_is_better_than_the_experts():
         env.reset(seed=seed)
         policy = best_actions(env._rows, is_slippery=True)
         model = env._lake.P
-        # The value of the policy solves a linear system: no iteration.
+        # The value of the policy solves a linear system, so no iteration is needed.
         matrix, rewards = np.eye(16), np.zeros(16)
         for cell in range(16):
             for probability, following, reward, ended in model[cell][policy[cell] or 0]:
@@ -213,7 +213,7 @@ def test_other_words_change_nothing_not_even_later_slips():
     start, first = plain.reset(seed=1)
     chatty.reset(seed=1)
     text, reward, terminated, truncated, info = chatty.step("jump!")
-    assert text == f"That is no action here. The actions are: left, down, right, up.\n{start}"
+    assert text == f"That is not a valid action. The actions are: left, down, right, up.\n{start}"
     assert (reward, terminated, truncated, info["anchor"]) == (0.0, False, False, first["anchor"])
     for action in ("down", "right", "down"):
         assert plain.step(action)[0] == chatty.step(action)[0]

@@ -49,7 +49,7 @@ def test_long_formulas_have_no_value_and_nesting_breaks_nothing():
 
 
 def trees():
-    """Draw (value, tokens) of a formula in which every operation stands in parentheses."""
+    """Draw (value, tokens) of a formula in which every operation is in parentheses."""
 
     def join(pair, sign):
         (left, left_tokens), (right, right_tokens) = pair
@@ -82,7 +82,7 @@ def test_any_tokens_have_a_value_or_none(tokens):
 
 
 def reachable(numbers):
-    """Return every value that formulas over all of ``numbers`` can have: a slow reference."""
+    """Return every value that formulas over all of ``numbers`` can have, as a slow reference."""
     if len(numbers) == 1:
         return {Fraction(numbers[0])}
     values = set()

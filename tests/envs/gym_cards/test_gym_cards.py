@@ -56,7 +56,7 @@ def test_number_line_ends_at_0_and_5_and_standing_still_does_not_come_closer():
     assert play(number_line(target=2, current=0), "-") == [(-1.0, False, False)]
     env = number_line(target=0, current=5)
     assert play(env, "+") == [(-1.0, False, False)]
-    assert env.step("left")[1] == -1.0  # no move, and no way to be spared the reward of a wrong one
+    assert env.step("left")[1] == -1.0  # an invalid action costs as much as a wrong move
     assert env.step("-")[0] == "Target: 0\nCurrent: 4"
 
 
@@ -120,10 +120,10 @@ def test_points24_needs_exact_fractions_and_survives_division_by_zero():
 def test_a_number_that_no_unused_card_has_is_left_out_and_said_so():
     env = with_cards(EZPointsEnv(), 6, 6)
     play(env, ["6", "+"])
-    assert env.step("7")[0].splitlines()[0] == "There is no unused card of 7."
+    assert env.step("7")[0].splitlines()[0] == "There is no unused card with the number 7."
     play(env, ["6"])
     text, reward, terminated, _, info = env.step("6")
-    assert text.splitlines()[0] == "There is no unused card of 6."
+    assert text.splitlines()[0] == "There is no unused card with the number 6."
     assert (reward, terminated) == (0.0, False)
     assert info["admissible_actions"] == ["+", "*", "="]
     assert env.step("=")[1] == 10.0
@@ -162,7 +162,7 @@ def test_every_hand_of_ezpoints_can_be_solved_by_a_sum_or_a_product():
         *((first, 12 - first) for first in range(2, 11)),
         *((2, 6), (3, 4), (4, 3), (6, 2)),
     }
-    # 2 is drawn once in twelve cards; half of its partners are factors.
+    # One card in twelve is a 2; half of its partners are factors.
     assert 0.02 < hands.count((2, 6)) / 1000 < 0.07
 
 
@@ -229,7 +229,7 @@ def test_other_words_change_nothing_and_count_as_a_step(game):
     env = GAMES[game](max_steps=2)
     _, start = env.reset(seed=0)
     text, reward, terminated, truncated, info = env.step("reboot")
-    assert text.startswith("That is no action here. The actions are: ")
+    assert text.startswith("That is not a valid action. The actions are: ")
     expected = -1.0 if game == "NumberLine" else 0.0
     assert (reward, terminated, truncated) == (expected, False, False)
     assert info["anchor"] == start["anchor"]

@@ -1,4 +1,4 @@
-"""Exact match and F1, worked by hand."""
+"""Exact match and F1, computed by hand."""
 
 import pytest
 from hypothesis import given, settings
@@ -42,10 +42,10 @@ def test_exact_match(answer, golden, expected):
 @pytest.mark.parametrize(
     ("answer", "golden", "expected"),
     [
-        # 3 of 3 words right, 3 of 4 found: 2 * 1 * 0.75 / 1.75; against the second 2 * 2/3 / (5/3).
+        # All 3 words are right and 3 of 4 found: 2 * 1 * 0.75 / 1.75. The second: 2 * 2/3 / (5/3).
         ("14 December 1972", ["14 December 1972 UTC", "December 1972"], 6 / 7),
         ("December 1972", ["14 December 1972 UTC"], 2 / 3),
-        # Repeated words count as often as they occur in both: 2 common, of 3 and of 2.
+        # Repeated words count as often as they occur in both: 2 in common, of 3 and 2 words.
         ("bora bora bora", ["Bora Bora"], 4 / 5),
         ("the cat", ["a cat"], 1.0),
         ("dog", ["cat"], 0.0),

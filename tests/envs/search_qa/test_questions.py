@@ -98,15 +98,15 @@ def test_lists_of_answers_without_ids(tmp_path):
 )
 def test_bad_records_are_refused_with_the_place_and_the_forms(tmp_path, record, message):
     file = write(tmp_path / "bad.jsonl", [record])
-    with pytest.raises(ValueError, match=message) as caught:
+    with pytest.raises(ValueError, match=message) as error:
         read_questions(file)
-    assert "FlashRAG" in str(caught.value)
+    assert "FlashRAG" in str(error.value)
 
 
 def test_bad_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="Check the path"):
         given_questions(tmp_path / "missing.jsonl")
-    with pytest.raises(ValueError, match="holds no questions"):
+    with pytest.raises(ValueError, match="contains no questions"):
         given_questions(write(tmp_path / "empty.jsonl", []))
     with pytest.raises(ValueError, match="4 questions are too few"):
         given_questions(write(tmp_path / "few.jsonl", numbered(4)))
@@ -148,7 +148,7 @@ def test_the_passages_on_the_way_lead_to_the_answer_and_no_shorter_way_does(num_
     for question in (*base.questions.train, *base.questions.test):
         assert len(question.hops) == num_hops
         way = [question.text, *(by_title[title].text for title in question.hops)]
-        # Each text names the next entity, and only the last one the answer.
+        # Each text names the next entity, and only the last names the answer.
         names = [*question.hops, *question.answers]
         assert all(name in text for name, text in zip(names, way, strict=True))
         assert not any(question.answers[0] in text for text in way[:-1])
@@ -226,7 +226,7 @@ def test_a_world_is_the_same_in_every_process():
         ({"num_hops": 4}, "from 1 to 3"),
         ({"num_hops": True}, "num_hops=True"),
         ({"seed": -1}, "seed=-1"),
-        ("small", "give a dict"),
+        ("small", "Use a dict"),
     ],
 )
 def test_impossible_worlds_are_refused(options, message):

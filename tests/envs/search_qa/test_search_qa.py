@@ -1,4 +1,4 @@
-"""Search QA: the rules of an episode, the retriever's faults in play, and the contract."""
+"""Search QA: the rules of an episode, retriever failures during play, and the contract."""
 
 import json
 import pickle
@@ -33,7 +33,7 @@ def write(path, records):
 
 @pytest.fixture
 def files(tmp_path):
-    """Options for a corpus of three passages and one question, to train and to test."""
+    """Return options for a corpus of three passages and one question, for training and testing."""
     record = {"id": "1", "question": QUESTION, "golden_answers": ["the Mora", "Mora river"]}
     facts = {"supporting_facts": {"title": ["Lena Moor", "Velden"]}}
     test = {**record, "question": "Where was Lena Karr born?", "golden_answers": ["Aran"]}
@@ -69,7 +69,7 @@ def test_a_question_is_answered_by_two_searches(files):
         "expert_action": "<search>Lena Moor</search>",
     }
     text, reward, terminated, truncated, info = env.step("<search>Lena Moor</search>")
-    # "Velden" and "born" are other words: only the Lenas match, the right one twice.
+    # "Velden" and "born" are not in the query: only the Lenas match, the right one with two words.
     assert text == f"<information>\nDoc 1: {doc(1)}\nDoc 2: {doc(3)}\n</information>"
     assert (reward, terminated, truncated) == (0.0, False, False)
     assert info["anchor"] == json.dumps([QUESTION, "p1", "p3"])
@@ -93,7 +93,7 @@ def test_the_anchor_is_the_set_of_documents_whatever_the_order(files):
     forth, back = anchors("Lena Moor", "river Mora"), anchors("river Mora", "Lena Moor")
     assert forth[0] != back[0]
     assert forth[1] == back[1] == json.dumps([QUESTION, "p1", "p2"])
-    # Finding nothing new, nothing at all, or not being understood leaves the state as it is.
+    # Finding nothing new, finding nothing, and an invalid action leave the state unchanged.
     assert anchors("Lena Moor", "Lena Moor", "zzz", "</search>")[1:] == [forth[0]] * 3
 
 
@@ -109,7 +109,7 @@ def test_exact_match_and_f1_are_both_told_and_one_is_the_reward(files):
     for reward, expected in (("exact_match", 0.0), ("f1", 2 / 3)):
         env = SearchQAEnv(**files, reward=reward)
         env.reset(seed=0)
-        # Of "deep mora" and the golden "mora" one word is common: 2 * 1 / (2 + 1).
+        # "deep mora" and the golden "mora" have one word in common: 2 * 1 / (2 + 1).
         text, value, *_, info = env.step("answer: the deep Mora")
         assert text == "The answer is wrong."
         assert value == pytest.approx(expected)
@@ -123,7 +123,7 @@ def test_the_last_turn_is_announced_and_searches_nothing(files):
     assert text.endswith("</information>\nThis is the last turn: answer now.")
     assert info["expert_action"] == "<answer>the Mora</answer>"
     text, reward, terminated, truncated, info = env.step("<search>Velden</search>")
-    assert text == "The search was not made: no turn was left."
+    assert text == "The search was not run: no turns were left."
     assert (reward, terminated, truncated, info["won"]) == (0.0, False, True, False)
     assert info["anchor"] == json.dumps([QUESTION, "p1", "p3"])
     with pytest.raises(gymnasium.error.ResetNeeded, match="call reset"):
@@ -264,19 +264,19 @@ def test_a_service_gives_the_same_episodes_as_a_search_in_process():
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (fake.answer(500, b""), "it answered with status 500"),
-        (fake.answer(404, b""), "it answered with status 404"),
-        (fake.answer(200, b"<html>"), "its answer made no sense"),
-        (fake.answer_json({"result": "none"}), "its answer made no sense"),
-        (fake.hang_up, "it could not be reached"),
-        (fake.sleep, "it did not answer in time"),
-        (fake.trickle, "it did not answer in time"),
+        (fake.answer(500, b""), "the service returned status 500"),
+        (fake.answer(404, b""), "the service returned status 404"),
+        (fake.answer(200, b"<html>"), "the service's answer was invalid"),
+        (fake.answer_json({"result": "none"}), "the service's answer was invalid"),
+        (fake.hang_up, "the service could not be reached"),
+        (fake.sleep, "the service did not answer in time"),
+        (fake.trickle, "the service did not answer in time"),
     ],
 )
 def test_in_play_a_fault_of_the_service_is_told_to_the_agent(files, serve, fault, reason):
     del files["corpus"]
     good = fake.answer_json(fake.GOOD)
-    service = serve(fake.in_turn(good, good, fault))  # the first good one answers the check
+    service = serve(fake.in_turn(good, good, fault))  # the first good answer is for the check
     limits = {"request_timeout_s": 2.0, "search_timeout_s": 2.0, "max_attempts": 2}
     env = SearchQAEnv(**files, retriever={"url": service.url, **limits})
     env.reset(seed=0)

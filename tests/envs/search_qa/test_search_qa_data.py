@@ -34,7 +34,7 @@ def test_supporting_facts_become_hops():
     assert Counter(len(question.hops) for question in hotpotqa) == {2: 100}
     assert hotpotqa[3].hops == ("Leland, North Carolina", "Maximum Overdrive")
     musique = read_questions(DATA / "hipporag_musique_train.json")
-    # The ids tell the numbers, such as 2hop__... and 3hop1__...
+    # The ids hold the numbers, such as 2hop__... and 3hop1__...
     assert Counter(len(question.hops) for question in musique) == {2: 68, 3: 27, 4: 5}
     assert all(question.id[0] == str(len(question.hops)) for question in musique)
     assert musique[0].answers == ("G. Stanley Hall", "Stanley Hall")
@@ -52,7 +52,7 @@ def test_the_corpora_hold_every_supporting_passage(name, size):
 
 @pytest.mark.parametrize(("name", "low", "high"), [("hotpotqa", 0.5, 0.8), ("musique", 0.2, 0.6)])
 def test_one_search_is_often_not_enough(name, low, high):
-    """Whether the answer stands in the five passages that the question itself finds."""
+    """Return whether the answer is in the five passages that the question itself finds."""
     retriever = shared_bm25(options(name)["corpus"])
     questions = read_questions(Path(options(name)["questions"]))
     found = retriever.search([question.text for question in questions], top_k=5)

@@ -16,7 +16,7 @@ from rllib_gigpo.envs.sokoban.sokoban_env import SokobanEnv
 from rllib_gigpo.envs.sokoban.solver import SokobanExpert, _pushes_to_target, solve
 
 ID = "rllib_gigpo.envs:Sokoban-v0"
-KINDS = {  # (rows, columns, boxes, moves): number of levels to look at
+KINDS = {  # (rows, columns, boxes, moves): number of levels to check
     (6, 6, 1, 15): 150,
     (6, 6, 2, 15): 60,
     (6, 9, 2, 20): 30,
@@ -130,7 +130,7 @@ def test_other_words_cost_a_step_and_are_answered_in_words():
     env = SokobanEnv(max_steps=2)
     start, first = env.reset(seed=0)
     text, reward, terminated, truncated, info = env.step("setup the box")
-    assert text == f"That is no action here. The actions are: up, down, left, right.\n{start}"
+    assert text == f"That is not a valid action. The actions are: up, down, left, right.\n{start}"
     assert (reward, terminated, truncated) == (-0.1, False, False)
     assert info["anchor"] == first["anchor"] == start
     assert env.step("still")[2:4] == (False, True)
@@ -193,7 +193,7 @@ def test_a_dead_level_has_no_solution_and_no_expert():
 
 def test_a_box_at_a_wall_without_target_is_known_to_be_lost_before_any_search():
     board, state = read(["#######", "#P____#", "#_____#", "#__O__#", "#_____#", "#######"])
-    target = 24  # in the third row of the floor: nothing can be pushed up from the last one
+    target = 24  # in the floor's third row; nothing can be pushed up from its last row
     assert _pushes_to_target(board) == {target: 0, 23: 1, 25: 1, 17: 1, 16: 2, 18: 2}
     assert solve(board, State(state.player, frozenset({31})), max_expansions=0) is None
 

@@ -23,7 +23,7 @@ CHALLENGES = {
 
 
 def follow_expert(env, *, seed, max_steps=60):
-    """Return the rewards and the last step's answer."""
+    """Return the rewards and the result of the last step."""
     _, info = env.reset(seed=seed)
     rewards = []
     for _ in range(max_steps):
@@ -35,7 +35,7 @@ def follow_expert(env, *, seed, max_steps=60):
 
 
 def play(env, actions, *, seed):
-    """Return all that the environment answers, for comparison."""
+    """Return everything that the environment answers, for comparison."""
     answers = [env.reset(seed=seed)]
     answers += [env.step(action) for action in actions]
     return answers
@@ -63,7 +63,7 @@ def test_a_lost_game_terminates_without_being_won(make_env):
 def test_the_expert_of_a_game_with_drop_walks_back_after_a_detour(make_env):
     env = make_env("cooking", drop=True, go=6)
     _, info = env.reset(seed=1)
-    assert env._state.policy_commands == []  # TextWorld itself knows no plan for these games
+    assert env._state.policy_commands == []  # TextWorld itself has no plan for these games
     detours = [action for action in info["admissible_actions"] if action.startswith("go ")]
     _, _, _, _, info = env.step(next(a for a in detours if a != info["expert_action"]))
     for _ in range(40):
@@ -248,7 +248,7 @@ def test_no_text_breaks_the_game(make_env_once, action):
     assert not truncated
     assert not info["won"]
     assert info["anchor"].count("-= ") == 1
-    # The game goes on as if nothing had been: the same way still leads to the goal.
+    # The game goes on as if nothing had happened: the same commands still reach the goal.
     _, _, _, _, after = env.step(info["expert_action"])
     assert after["anchor"] != info["anchor"]
     assert start["task"] == after["task"]
@@ -300,7 +300,7 @@ def test_given_game_files_are_picked_by_the_seed(make_env, game_cache):
 
 @pytest.fixture
 def given_game(game_cache, make_env, tmp_path):
-    """A copy of a game that may be damaged."""
+    """A copy of a game for tests to damage."""
     make_env().reset(seed=1)
     [file] = game_cache.glob("coin_collector_level-5*/1.z8")
     for suffix in (".z8", ".json"):
@@ -310,7 +310,7 @@ def given_game(game_cache, make_env, tmp_path):
 
 def test_a_story_file_cut_short_is_an_error_at_the_start_and_not_the_end_of_the_process(given_game):
     given_game.write_bytes(given_game.read_bytes()[:100_000])
-    with pytest.raises(ValueError, match=r"1\.z8' is no whole Z-machine game: .*Give a story file"):
+    with pytest.raises(ValueError, match=r"1\.z8' is not a complete Z-machine game: .*Use a story"):
         TextWorldEnv(game_files=[given_game])
 
 
@@ -343,7 +343,7 @@ def test_mistakes_in_the_options_are_named_with_the_cure(tmp_path):
     with pytest.raises(ValueError, match=r"observation.*'feedback', 'description'.*'pixels'"):
         TextWorldEnv(observation="pixels")
     for max_steps in (0, "5", 2.5, True):
-        with pytest.raises(ValueError, match="max_steps must be a whole number at least 1"):
+        with pytest.raises(ValueError, match="max_steps must be a whole number of at least 1"):
             TextWorldEnv(max_steps=max_steps)
     with pytest.raises(ValueError, match="expert must be True or False; got 'no'"):
         TextWorldEnv(expert="no")
@@ -351,7 +351,7 @@ def test_mistakes_in_the_options_are_named_with_the_cure(tmp_path):
         TextWorldEnv(game_files=[tmp_path / "missing.z8"])
     with pytest.raises(ValueError, match="empty list"):
         TextWorldEnv(game_files=[])
-    with pytest.raises(ValueError, match=r"game_files must be a list of files, got 'a\.z8' alone"):
+    with pytest.raises(ValueError, match=r"game_files must be a list of files; got 'a\.z8' alone"):
         TextWorldEnv(game_files="a.z8")
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"cache_dir=.*file/games' cannot be made \(Not a dir"):
@@ -409,7 +409,7 @@ with ThreadPoolExecutor(4) as pool:
 
 
 def test_threads_may_load_the_first_game_of_a_process_at_once(make_env, game_cache):
-    make_env().reset(seed=0)  # the game is made; what is left is to parse its logic
+    make_env().reset(seed=0)  # the game exists then; only its logic must still be parsed
     command = [sys.executable, "-c", LOAD_IN_THREADS, str(game_cache)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.stdout == "1\n", result.stderr

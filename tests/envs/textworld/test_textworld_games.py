@@ -24,7 +24,7 @@ SMALL = GameSpec.create("coin_collector", {"level": 2})
 
 
 def stock_game(spec: GameSpec, seed: int) -> tuple[textworld.Game, textworld.GameOptions]:
-    """Make a game with nothing but TextWorld itself."""
+    """Make a game with TextWorld alone."""
     options, settings = textworld.GameOptions(), dict(spec.options)
     options.seeds = seed
     if spec.challenge == "custom":

@@ -1,4 +1,4 @@
-"""Reading WebShop's files, making goals of them, and splitting these into train and test."""
+"""Reading WebShop's files, making goals from them, and splitting goals into train and test."""
 
 import json
 import random
@@ -96,7 +96,7 @@ def test_a_field_of_a_wrong_type_is_named(field, value):
     [
         ({"name": "x"}, "field 'asin' is missing"),
         ({"asin": None}, "field 'asin' is NoneType, not text"),
-        ("text", "a str in place of an object with fields"),
+        ("text", "expected an object with fields, got str"),
     ],
 )
 def test_a_record_without_a_number_is_named_by_its_position(record, complaint):
@@ -164,7 +164,7 @@ def test_a_broken_human_goal_is_named(field):
 
 
 def test_a_human_goal_that_is_no_object_is_named():
-    with pytest.raises(CatalogueError, match=r"human.json: product 'B000000MUG': a str in place"):
+    with pytest.raises(CatalogueError, match=r"human.json: product 'B000000MUG': exp.* got str"):
         human_goals(read(MUG), {MUG["asin"]: ["a mug"]}, instructions_file="human.json")
 
 
@@ -176,7 +176,7 @@ def test_an_instruction_without_attributes_is_an_error(attributes):
 
 
 def test_files_that_do_not_belong_together_are_an_error():
-    with pytest.raises(CatalogueError, match=r"a.json: it has no goal for the products"):
+    with pytest.raises(CatalogueError, match=r"a.json has no goal for the products"):
         synthetic_goals(read(MUG), {"B1": MUG_ATTRIBUTES}, attributes_file="a.json")
 
 
@@ -207,13 +207,13 @@ def test_goals_are_drawn_by_their_weights():
     split = GoalSplit(goals, num_test_goals=1)
     rng = random.Random(0)
     drawn = Counter(split.draw(rng).product.asin for _ in range(2000))
-    assert drawn["B1"] / 2000 == pytest.approx(1 / 1.9, abs=0.05)  # 1 beside nine of 1/10
+    assert drawn["B1"] / 2000 == pytest.approx(1 / 1.9, abs=0.05)  # a weight of 1 and nine of 1/10
 
 
 @pytest.mark.parametrize(
     ("number", "what"),
     [
-        (0, "num_test_goals must be a whole number at least 1; got 0"),
+        (0, "num_test_goals must be a whole number of at least 1; got 0"),
         (10**6, r"num_test_goals=1000000 of \d+ goals leaves none for training"),
     ],
 )
@@ -290,12 +290,12 @@ def test_a_shop_is_opened_once_per_process():
     ("items", "attributes", "message"),
     [
         (None, {}, "items.json cannot be read"),
-        ("{", {}, "items.json is no JSON"),
-        ("[" * 100_000, {}, "items.json is no JSON"),
-        ({}, {}, "items.json holds a dict where WebShop's file holds a list"),
-        ([], {}, "items.json: there is no product"),
-        ([MUG], [], "attributes.json holds a list"),
-        ([MUG], {"B1": []}, "attributes.json: product 'B1' has a list"),
+        ("{", {}, "items.json is not JSON"),
+        ("[" * 100_000, {}, "items.json is not JSON"),
+        ({}, {}, "items.json contains a dict, not a list as WebShop's file does"),
+        ([], {}, "items.json contains no products"),
+        ([MUG], [], "attributes.json contains a list"),
+        ([MUG], {"B1": []}, "attributes.json: product 'B1' has an entry of type list, not dict"),
     ],
 )
 def test_broken_files_are_named(tmp_path, items, attributes, message):
@@ -315,7 +315,7 @@ def test_broken_files_are_named(tmp_path, items, attributes, message):
     ("settings", "message"),
     [
         ({"goals": "easy"}, "goals must be"),
-        ({"num_products": 0}, "num_products must be a whole number at least 1"),
+        ({"num_products": 0}, "num_products must be a whole number of at least 1"),
         ({"items_file": "x"}, "attributes_file must be given"),
         ({"attributes_file": "x"}, "items_file must be given"),
         (
@@ -324,7 +324,7 @@ def test_broken_files_are_named(tmp_path, items, attributes, message):
         ),
         (
             {"items_file": "x", "attributes_file": "y", "instructions_file": "z"},
-            "read with goals='human' only",
+            "instructions_file needs goals='human'",
         ),
     ],
 )

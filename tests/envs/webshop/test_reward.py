@@ -1,4 +1,4 @@
-"""The score of a purchase, part by part, on numbers worked by hand."""
+"""The score of a purchase, part by part, with numbers computed by hand."""
 
 import sys
 from dataclasses import replace
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from rllib_gigpo.envs.webshop.goals import Goal
-from rllib_gigpo.envs.webshop.products.products import Product
+from rllib_gigpo.envs.webshop.products.product import Product
 from rllib_gigpo.envs.webshop.scoring import nouns
 from rllib_gigpo.envs.webshop.scoring.colors import COLOR_WORDS, normalize_color
 from rllib_gigpo.envs.webshop.scoring.nouns import noun_tagger, simple_nouns
@@ -69,7 +69,7 @@ def test_an_attribute_that_nothing_names_is_not_met():
 @pytest.mark.parametrize(
     ("title", "query", "path", "title_score", "factor"),
     [
-        # The goal's title has the nouns mug, handle; "Blue" and "with" are none.
+        # The goal's title has the nouns mug and handle; "Blue" and "with" are not nouns.
         ("Mug", "mugs", "", 1 / 2, 1.0),
         ("Mug", "other", "", 1 / 2, 1.0),
         ("Spoon", "mugs", "Home › Kitchen", 0.0, 0.0),
@@ -118,7 +118,7 @@ def test_a_goal_without_options_has_no_such_part():
 
 def test_values_are_compared_with_the_printed_pair_unless_that_is_fixed():
     goal = replace(GOAL, options=(("color", "r.brown137"),))
-    chosen = {"color": "r.brown137"}  # normalised to "brown", which the pair is not similar to
+    chosen = {"color": "r.brown137"}  # normalised to "brown", which is not similar to the pair
     assert score(options=chosen, goal=goal).r_option == 0.0
     assert score(options=chosen, goal=goal, fix_option_match=True).r_option == 1.0
     assert score(options={"color": "red"}, goal=goal, fix_option_match=True).r_option == 0.0
@@ -138,7 +138,7 @@ def test_human_goals_compare_colors_by_their_first_color_word():
 
 def test_color_words_are_contained_in_text_but_equal_to_an_element_of_a_pair():
     assert len(COLOR_WORDS) == len(set(COLOR_WORDS)) == 102
-    assert normalize_color("dark red") == "dark"  # in the order of the list, not of the text
+    assert normalize_color("dark red") == "dark"  # the first in the list, not in the text
     assert normalize_color(("color", "dark red")) == ("color", "dark red")
     assert normalize_color(("color", "red")) == "red"
     assert normalize_color("12 inches") == "12 inches"
@@ -148,7 +148,7 @@ def test_color_words_are_contained_in_text_but_equal_to_an_element_of_a_pair():
     ("first", "second", "ratio"),
     [
         ("Red, Large", "large red", 100),
-        ("large", ("size", "x-large"), 100),  # its words are among the other's
+        ("large", ("size", "x-large"), 100),  # its words are among the other text's
         ("caf\xe9", "caf", 100),
         ("caf\u0151", "caf", 86),  # only characters 128 to 255 are dropped
         ("", "", 0),
@@ -187,6 +187,6 @@ def test_spacy_is_asked_for_nouns_and_proper_nouns(monkeypatch):
     loaded = []
     fake = SimpleNamespace(load=lambda model: loaded.append(model) or parse)
     monkeypatch.setitem(sys.modules, "spacy", fake)
-    monkeypatch.setattr(nouns, "_spacy_nouns", nouns._spacy_nouns.__wrapped__)  # past its cache
+    monkeypatch.setattr(nouns, "_spacy_nouns", nouns._spacy_nouns.__wrapped__)  # without its cache
     assert noun_tagger("spacy")("A Mug runs Acme") == ("mug", "acme")
     assert loaded == ["en_core_web_sm"]

@@ -1,4 +1,4 @@
-"""Lucene's analyzer and BM25: numbers worked by hand, and its published tables."""
+"""Lucene's analyzer and BM25: numbers computed by hand, and Lucene's published tables."""
 
 import math
 import random
@@ -30,7 +30,7 @@ def found_asins(shop, query):
         ("The Men's T-Shirts", "men t shirt"),
         ("it\u2019s a 3.5 inch, 1,000 count U.S.A. wi-fi", "3.5 inch 1,000 count u.s.a wi fi"),
         ("snake_case a:b 5:6 end. \xbd", "snake_cas a:b 5 6 end"),
-        ("relational conditional", "relat condit"),  # examples of Porter's paper
+        ("relational conditional", "relat condit"),  # examples from Porter's paper
         ("us up", "us up"),  # two letters are not stemmed
         ("technology technological geology", "technolog technolog geologi"),
         ("possibly possible nobly", "possibl possibl nobli"),
@@ -75,7 +75,7 @@ def test_scores_are_those_worked_by_hand():
 def test_the_rounded_length_counts_and_the_exact_mean():
     filler = [f"w{number}" for number in range(60)]
     index = LuceneIndex([" ".join(["red", *filler[:40]]), " ".join(filler[:9])])
-    # 41 terms are kept as 40; the mean of 41 and 9 is 25.
+    # A length of 41 terms is stored as 40; the mean of 41 and 9 is 25.
     score = math.log(1 + 1.5 / 1.5) / (1 + 0.9 * (0.6 + 0.4 * 40 / 25))
     assert index.search("red", num_results=1) == [(0, pytest.approx(score, rel=1e-12))]
 

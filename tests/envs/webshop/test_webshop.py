@@ -1,4 +1,4 @@
-"""WebShop-v0 as an agent meets it: pages, actions, rewards, ``info``, the expert."""
+"""WebShop-v0 as an agent sees it: pages, actions, rewards, ``info``, the expert."""
 
 import importlib.util
 import json
@@ -24,14 +24,14 @@ SMALL = {"num_products": 40, "num_test_goals": 50}
 
 
 def play(env, actions, *, seed=0):
-    """Return the answers to ``reset`` and to every action."""
+    """Return the results of ``reset`` and of every action."""
     answers = [env.reset(seed=seed)]
     answers += [env.step(action) for action in actions]
     return answers
 
 
 def follow_expert(env, seed):
-    """Return the last answer, the actions and the anchors."""
+    """Return the last result, the actions and the anchors."""
     _, info = env.reset(seed=seed)
     actions, anchors = [], [info["anchor"]]
     while True:
@@ -44,7 +44,7 @@ def follow_expert(env, seed):
 
 
 def goal_actions(env, seed=0):
-    """Return the search, the click and the choices by which the expert buys."""
+    """Return the expert's search, click and choices for the purchase."""
     return follow_expert(env, seed)[1]
 
 
@@ -120,7 +120,7 @@ def test_the_expert_finds_every_product_of_the_real_catalogue():
     env = WebShopEnv(**FILES, fix_option_match=True)
     results = [follow_expert(env, seed) for seed in range(0, 5538, 37)]
     rewards = [answer[1] for answer, _, _ in results]
-    # A few products list the same text under two options, of which only one can be chosen.
+    # A few products list the same text under two options, and only one of them can be chosen.
     assert sum(reward == 1.0 for reward in rewards) / len(rewards) > 0.97
     assert min(rewards) > 0.5
 
@@ -189,7 +189,7 @@ def test_without_the_goal_the_page_follows_a_remark_on_what_is_no_action():
     start, info = env.reset(seed=0)
     for action in (*NO_ACTIONS, "x" * 10_000):
         text, *_, after = env.step(action)
-        assert text.startswith("There is no such action here: use search[words], or click[x]")
+        assert text.startswith("That is not a valid action. Use search[words], or click[x]")
         assert text.endswith(f" [SEP] {start}")
         assert after == info
     assert env.step(info["expert_action"])[0].startswith("Back to Search")
@@ -283,7 +283,7 @@ def test_a_seed_is_the_same_episode_in_every_instance_whatever_was_played_before
     first = play(env, actions, seed=5)
     play(env, actions, seed=6)
     assert play(env, actions, seed=5) == first == play(WebShopEnv(), actions, seed=5)
-    assert first[1][0] != first[4][0]  # each "<r>" draws anew
+    assert first[1][0] != first[4][0]  # each "<r>" draws again
 
 
 def test_a_reset_without_a_seed_draws_a_training_goal():
@@ -347,7 +347,7 @@ def test_a_missing_package_is_an_error_that_names_the_extra(monkeypatch):
     monkeypatch.setattr(
         analyzer.importlib.util, "find_spec", lambda name: None if name == "Stemmer" else find(name)
     )
-    with pytest.raises(ImportError, match=r'Stemmer: pip install "rllib-gigpo\[webshop\]"'):
+    with pytest.raises(ImportError, match=r'Stemmer. Run pip install "rllib-gigpo\[webshop\]"'):
         WebShopEnv()
 
 

@@ -1,4 +1,4 @@
-"""WebShop-v0 beside the recorded behaviour of the original simulator."""
+"""WebShop-v0 compared with the recorded behaviour of the original simulator."""
 
 import json
 import random
@@ -41,7 +41,7 @@ def judge(goal, product, options):
 
 
 class RecordedEngine:
-    """Answers with what the original listed, padded to the recorded number of results."""
+    """A search engine that returns the original's list, padded to the recorded number."""
 
     def __init__(self, shop, transcript):
         self._catalogue = shop.catalogue
@@ -155,7 +155,7 @@ def test_transcripts_are_equal(shop, number):
 
 
 def test_the_own_search_lists_nearly_the_same_products(shop):
-    """The recorded run searched with bm25s, which knows neither rounded lengths nor all tokens."""
+    """Compare with a run on bm25s, which has neither rounded lengths nor the same tokens."""
     overlaps = []
     for transcript in original_behaviour()["transcripts"]:
         for step in transcript["steps"]:

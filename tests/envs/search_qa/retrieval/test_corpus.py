@@ -56,21 +56,21 @@ def test_halves_of_surrogate_pairs_are_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no passages"),
-        ('{"id": "a", "text": "x"}\n{oops', "line 2 is no JSON"),
-        ("[" * 100_000, "line 1 is no JSON"),
+        ("", "contains no passages"),
+        ('{"id": "a", "text": "x"}\n{oops', "line 2 is not JSON"),
+        ("[" * 100_000, "line 1 is not JSON"),
         ('{"id": "a"}', "line 1 has the keys"),
         ('{"id": null, "text": "x"}', "has the id None"),
-        ("[1]", "line 1 is a list"),
+        ("[1]", "line 1 is of type list"),
         ('{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}', "2 passages with the id 'a'"),
         ('{"id": "a", "title": 3, "text": "x"}', "a corpus is JSONL"),
     ],
 )
 def test_a_bad_corpus_is_refused_with_the_place_and_the_forms(tmp_path, text, message):
     file = write(tmp_path / "corpus.jsonl", text)
-    with pytest.raises(ValueError, match=message) as caught:
+    with pytest.raises(ValueError, match=message) as error:
         read_corpus(file)
-    assert str(file) in str(caught.value)
+    assert str(file) in str(error.value)
 
 
 def test_files_that_are_missing_binary_or_of_another_json_form(tmp_path):
@@ -81,7 +81,7 @@ def test_files_that_are_missing_binary_or_of_another_json_form(tmp_path):
     (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="cannot be read"):
         read_corpus(tmp_path / "binary.jsonl")
-    with pytest.raises(ValueError, match="holds a int"):
+    with pytest.raises(ValueError, match="is of type int"):
         read_corpus(write(tmp_path / "number.json", "3"))
 
 
@@ -94,7 +94,7 @@ PASSAGES = (
 
 
 def bm25(tf, length, df, *, num=4, mean_length=3.0):
-    """Lucene's formula, with the exact length of a passage in place of its one-byte norm."""
+    """Compute Lucene's formula with a passage's exact length instead of its one-byte norm."""
     import math
 
     idf = math.log(1 + (num - df + 0.5) / (df + 0.5))
@@ -102,7 +102,7 @@ def bm25(tf, length, df, *, num=4, mean_length=3.0):
 
 
 def test_scores_are_lucenes_and_ties_keep_the_order_of_the_corpus():
-    # Words that count: 4, 2, 4 ("a", "of", "and" are stop words), 2; 12 in 4 passages.
+    # Words without stop words ("a", "of", "and"): 4, 2, 4, 2, so 12 in 4 passages.
     (hits,) = BM25Retriever(PASSAGES).search(["rivers"], top_k=3)
     assert [hit.passage.id for hit in hits] == ["0", "1", "3"]
     wanted = [bm25(3, 4, 3), bm25(1, 2, 3), bm25(1, 2, 3)]
@@ -125,7 +125,7 @@ def test_queries_are_answered_each_for_itself_and_very_long_ones_are_cut():
 
 
 def test_a_corpus_without_words_is_refused():
-    with pytest.raises(ValueError, match="holds no words"):
+    with pytest.raises(ValueError, match="contains no words"):
         BM25Retriever([Passage("1", "", "?")])
 
 

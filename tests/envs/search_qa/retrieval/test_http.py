@@ -1,4 +1,4 @@
-"""The client against services that are down, slow, or talk nonsense; the server against clients."""
+"""The client with services that are down, slow or faulty; the server with good and bad clients."""
 
 import http.client
 import json
@@ -123,27 +123,27 @@ def test_a_fault_that_passes_is_tried_again(serve, fault):
 @pytest.mark.parametrize(
     ("respond", "reason"),
     [
-        (fake.answer(500, b"boom"), "it answered with status 500"),
-        (fake.hang_up, "it could not be reached"),
-        (fake.garbage, "it could not be reached"),
-        (fake.answer(200, b"no json"), "its answer made no sense"),
-        (fake.answer(200, b"\xff\xfe"), "its answer made no sense"),
-        (fake.answer(200, b"[" * 100_000), "its answer made no sense"),
-        (fake.answer_json([]), "its answer made no sense"),
-        (fake.answer_json({"result": [3]}), "its answer made no sense"),
-        (fake.answer_json({"result": [[3]]}), "its answer made no sense"),
-        (fake.answer_json({"result": [[], []]}), "its answer made no sense"),
-        (fake.answer_json({"result": [[{"document": {}}]]}), "its answer made no sense"),
-        (fake.answer_json({"result": [[{"document": "x", "score": "high"}]]}), "made no sense"),
-        (fake.answer_json({"result": [[{"document": "x", "score": 10**400}]]}), "made no sense"),
+        (fake.answer(500, b"boom"), "the service returned status 500"),
+        (fake.hang_up, "the service could not be reached"),
+        (fake.garbage, "the service could not be reached"),
+        (fake.answer(200, b"no json"), "the service's answer was invalid"),
+        (fake.answer(200, b"\xff\xfe"), "the service's answer was invalid"),
+        (fake.answer(200, b"[" * 100_000), "the service's answer was invalid"),
+        (fake.answer_json([]), "the service's answer was invalid"),
+        (fake.answer_json({"result": [3]}), "the service's answer was invalid"),
+        (fake.answer_json({"result": [[3]]}), "the service's answer was invalid"),
+        (fake.answer_json({"result": [[], []]}), "the service's answer was invalid"),
+        (fake.answer_json({"result": [[{"document": {}}]]}), "the service's answer was invalid"),
+        (fake.answer_json({"result": [[{"document": "x", "score": "high"}]]}), "was invalid"),
+        (fake.answer_json({"result": [[{"document": "x", "score": 10**400}]]}), "was invalid"),
     ],
 )
 def test_a_fault_that_stays_is_an_error_with_its_reason(serve, respond, reason):
     service = serve(respond)
-    with pytest.raises(RetrieverError, match="No search after 2 attempts") as caught:
+    with pytest.raises(RetrieverError, match="The search failed after 2 attempts") as error:
         client(service.url, max_attempts=2).search(["a"], top_k=3)
-    assert reason in caught.value.reason
-    assert service.url not in caught.value.reason
+    assert reason in error.value.reason
+    assert service.url not in error.value.reason
     assert len(service.requests) == 2
 
 
@@ -179,9 +179,9 @@ def test_several_services_take_turns_and_stand_in_for_each_other(serve):
 def test_at_the_start_a_service_that_is_down_is_an_error_with_the_cure():
     url = f"http://127.0.0.1:{fake.free_port()}/retrieve"
     settings_ = HttpSettings(url=url)
-    with pytest.raises(RetrieverError, match="rllib serve-retriever") as caught:
+    with pytest.raises(RetrieverError, match="rllib serve-retriever") as error:
         shared_http(settings_)
-    assert url in str(caught.value)
+    assert url in str(error.value)
 
 
 def test_a_wrong_shape_is_noticed_at_the_start(serve):
@@ -193,9 +193,9 @@ def test_a_wrong_shape_is_noticed_at_the_start(serve):
 @pytest.mark.parametrize("respond", [fake.sleep, fake.garbage, fake.answer(200, b"[]")])
 def test_a_service_that_is_slow_or_talks_nonsense_is_noticed_at_the_start(serve, respond):
     service = serve(respond)
-    with pytest.raises(RetrieverError, match="cannot be used") as caught:
+    with pytest.raises(RetrieverError, match="Cannot use the retrieval service") as error:
         shared_http(HttpSettings(url=service.url, request_timeout_s=0.5))
-    assert service.url in str(caught.value)
+    assert service.url in str(error.value)
     assert not service.has_outlasted_a_client
 
 
@@ -215,14 +215,14 @@ def test_the_error_survives_the_way_to_another_process():
     ("options", "message"),
     [
         ({}, "with url"),
-        ("http://x", "give a dict"),
+        ("http://x", "Use a dict"),
         ({"url": "http://x", "timeout": 3}, "request_timeout_s"),
         ({"url": "localhost:8000"}, "'localhost:8000'"),
-        ({"url": "ftp://x"}, "give an address"),
-        ({"url": "http://x:port/"}, "give an address"),
-        ({"url": []}, "give an address"),
-        ({"url": None}, "give an address"),
-        ({"url": ["http://x", 3]}, "give an address"),
+        ({"url": "ftp://x"}, "Use an address"),
+        ({"url": "http://x:port/"}, "Use an address"),
+        ({"url": []}, "Use an address"),
+        ({"url": None}, "Use an address"),
+        ({"url": ["http://x", 3]}, "Use an address"),
         ({"url": "http://x", "request_shape": "post"}, "'queries', 'query'"),
         ({"url": "http://x", "request_timeout_s": 0}, "request_timeout_s is 0"),
         ({"url": "http://x", "search_timeout_s": float("inf")}, "search_timeout_s is inf"),
@@ -308,7 +308,7 @@ def test_the_servers_own_number_of_passages_is_the_default(server):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("", "no JSON"),
+        ("", "not JSON"),
         ("[1]", "JSON object"),
         ("{}", 'either "queries"'),
         ('{"query": "a", "queries": ["a"]}', 'either "queries"'),
@@ -335,7 +335,7 @@ def test_other_paths_methods_and_lengths_are_refused(server):
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
     connection.request("POST", "/retrieve", None, {"Content-Length": "99999999999"})
     response = connection.getresponse()
-    # What the body holds is not read as the next request.
+    # The body is not read as the next request.
     assert (response.status, response.getheader("Connection")) == (413, "close")
     response.read()
     for path, status in (("/retrieve", 405), ("/health", 200), ("/", 404)):

@@ -1,4 +1,4 @@
-"""One product of the shop, and how it is read from a record of WebShop's item files."""
+"""A product of the shop, and the function that reads it from WebShop's item files."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _DEFAULT_PRICE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What the shop knows and shows of one product.
+    """The data of one product.
 
     Attributes:
-        asin: Its number, at most 10 characters.
+        asin: The product's number, at most 10 characters.
         category: One of WebShop's five departments, such as "fashion".
-        query: What its crawler typed to find it, lower case; the kind of product.
-        product_category: The path in the store, parts joined by "›".
-        title: Its name.
-        description: A text, maybe empty.
-        bullets: Its features.
+        query: The query by which WebShop's crawler found it, in lower case; the kind of product.
+        product_category: The path in the store, with parts joined by "›".
+        title: The product's name.
+        description: A description, possibly empty.
+        bullets: The product's features.
         attributes: Short phrases that goals ask for.
         options: Option name -> values, all lower case, in the order of the page.
         price_range: One price in dollars, or the two ends of a range.
-        price_tag: How the price is shown.
+        price_tag: The price as shown on the page.
     """
 
     asin: str
@@ -44,10 +44,10 @@ class Product:
 
 
 def read_product(read: FieldReader, attributes: tuple[str, ...]) -> Product:
-    """Read one record of the item file; the attributes stand in another file.
+    """Read one record of the item file; the attributes are from another file.
 
     Raises:
-        CatalogueError: If a field is missing or of a wrong type.
+        CatalogueError: A field is missing or has a wrong type.
     """
     prices = _prices(read)
     return Product(
