@@ -2,7 +2,7 @@
 
     python benchmarks/exactness.py results/learning results/sokoban
 
-The folders are those of `learning.py`; every iteration of every run is read.
+The folders are those that `learning.py` writes; every iteration of every run is read.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def figures_of(deviations: Sequence[Sequence[float]]) -> list[Figure]:
 
 
 def main() -> None:
-    """Read the runs and print."""
+    """Read the runs and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_figures_option(parser)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")

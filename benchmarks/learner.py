@@ -58,7 +58,7 @@ def save_model(folder: str, args: argparse.Namespace) -> None:
 
 
 def make_rows(args: argparse.Namespace) -> TokenRows:
-    """Draw rows with prompts of normally distributed length and short responses."""
+    """Draw rows with prompts of normally distributed lengths and short responses."""
     rng = np.random.default_rng(args.seed)
     drawn = rng.normal(args.prompt_tokens, args.prompt_tokens_std, args.rows)
     prompt_lengths = np.maximum(drawn, 8).astype(int)
@@ -141,7 +141,7 @@ def _pad(rows: TokenRows, ids: np.ndarray, longest: int) -> MicroBatch:
 
 
 def measure(folder: str, args: argparse.Namespace) -> dict[str, list[float]]:
-    """Time all sides in turns, after one untimed round.
+    """Time all sides in turn, after one untimed round.
 
     Returns:
         Seconds of each update, by side.
@@ -230,7 +230,7 @@ def add_size_options(parser: argparse.ArgumentParser) -> None:
         ("seed", 0),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--attention", default="sdpa", help="attention of transformers")
+    parser.add_argument("--attention", default="sdpa", help="attention kernel in transformers")
 
 
 def parse_args() -> argparse.Namespace:

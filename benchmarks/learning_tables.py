@@ -197,7 +197,9 @@ ALFWORLD_FAILURES = facts(
         label: f"{{{FAILED}/{name}:.0f}} of {{{FAILED}/{name}:n}}"
         for name, label in {
             "not_there_or_not_held": "takes or moves an object that is not there or not held",
-            "already_there_or_no_such_place": "goes to the agent's own place, or to none",
+            "already_there_or_no_such_place": (
+                "goes to the current place, or to one that does not exist"
+            ),
             "wrong_number": 'names the wrong number ("take pillow 2"; there is only pillow 1)',
         }.items()
     }

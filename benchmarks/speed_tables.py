@@ -180,7 +180,7 @@ CREDIT_TABLES = {
                 {"measured": span("plain_over_ours")},
             ),
             Row(
-                ("ms that it saved an iteration of the main job",),
+                ("ms that it saved per iteration of the main job",),
                 "credit/discarded_c_loops",
                 {"measured": "{saved_ms_at_900_rows:.1f}"},
             ),

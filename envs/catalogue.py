@@ -39,7 +39,7 @@ class EnvEntry:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What is missing, each with its cure; empty if it is installed."""
+        """What is missing, each as a hint for the user; empty if everything is installed."""
         has_modules = all(find_spec(module) is not None for module in self.modules)
         package = () if has_modules else (f"pip install 'rllib-gigpo[{self.extra}]'",)
         absent = [name for name in self.programs if shutil.which(name) is None]

@@ -1,4 +1,4 @@
-"""The base class of the games behind Java: an expert with one plan, and rewards from a score."""
+"""The base class of games that run in Java: an expert with one plan, and rewards from a score."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
         game_seed = (
             int(self.np_random.integers(self._source.first_test_seed)) if seed is None else seed
         )
-        self._is_over = True  # if the game cannot be read, the last one must not go on
+        self._is_over = True  # if the game cannot be read, the previous one must not continue
         path, self._task_type = self._source.game(game_seed)
         game = load_game(path)
         if self._engine is None:

@@ -13,7 +13,7 @@ def cache_folder(name: str) -> Path:
 
 
 def make_cache_folder(cache_dir: str | Path) -> None:
-    """Make the folder for generated games, so that a failure is an error before the first reset.
+    """Make the folder for generated games, to report a failure before the first reset.
 
     Raises:
         ValueError: The folder cannot be made.

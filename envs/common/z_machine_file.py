@@ -1,4 +1,4 @@
-"""A check that a file is a complete Z-machine game; the interpreter ends the process if not."""
+"""A check that a file is a complete Z-machine game; any other makes the interpreter exit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GiGPO with dynamic sampling on ALFWorld: groups that all win or all lose are drawn again."""
+"""GiGPO with dynamic sampling on ALFWorld: groups of only wins or only losses are redrawn."""
 
 from rllib_gigpo.recipes import experiment
 

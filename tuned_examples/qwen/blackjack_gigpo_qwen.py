@@ -1,4 +1,4 @@
-"""GiGPO on Blackjack with a text model, after verl-agent's run with a vision model.
+"""GiGPO on Blackjack with a text model, following verl-agent's run with a vision model.
 
 Only the game, its length, and the numbers of groups and optimiser steps differ from
 ezpoints_gigpo_qwen.py. A win earns 1, as in verl-agent. A hand takes one or two steps, so an

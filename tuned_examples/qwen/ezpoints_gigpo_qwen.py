@@ -1,4 +1,4 @@
-"""GiGPO on EZPoints with a text model, after verl-agent's run with a vision model.
+"""GiGPO on EZPoints with a text model, following verl-agent's run with a vision model.
 
 The preset holds the settings of verl-agent's ALFWorld run; this file changes those that differ in
 its EZPoints run. The prompt has no history, because the formula so far is part of the state.

@@ -4,10 +4,10 @@
 
 Plays two of the six task types in generated rooms with about 8 to 30 places. Each seed has its own
 game, generated at its first use (half a second). Besides what the agent sees, the prompt
-(`alfworld_tiny`) lists the actions that are possible here, and the places to go to by their names
-alone, in a third of the tokens of the full list. As in the main job (textworld_gigpo_tiny.py), a
-small model is first fitted to noisy demonstrations, which takes some minutes. The expert knows
-where everything is; the agent must search.
+(`alfworld_tiny`) lists the possible actions, and the places to go to by name only, which takes a
+third of the tokens of the full list. As in the main job (textworld_gigpo_tiny.py), a small model is
+first fitted to noisy demonstrations, which takes some minutes. The expert knows where everything
+is; the agent must search.
 """
 
 from rllib_gigpo import GiGPOConfig

@@ -2,7 +2,7 @@
 
     rllib train file tuned_examples/tiny/minigrid_gigpo_tiny.py
 
-The agent reads a description of its view in words. As in the main job (textworld_gigpo_tiny.py), a
+The agent reads a description of what it sees. As in the main job (textworld_gigpo_tiny.py), a
 model of 0.3M parameters is first fitted to noisy demonstrations, played by BabyAI's own bot. The
 model also learns to predict the prompts.
 """

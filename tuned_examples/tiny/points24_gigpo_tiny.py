@@ -3,9 +3,9 @@
     rllib train file tuned_examples/tiny/points24_gigpo_tiny.py
 
 As in the main job (textworld_gigpo_tiny.py), a model of 0.3M parameters is first fitted to
-demonstrations, but with few random labels: nearly every formula is wrong, and a model that never
-wins has nothing to compare. It cannot calculate; it memorises the formulas of these 64 hands. Hands
-without a solution are left out. A correct formula earns 10.
+demonstrations, but with few random labels, because nearly every random formula is wrong and a model
+that never wins has nothing to compare. It cannot calculate; it memorises the formulas of these 64
+hands. Hands without a solution are left out. A correct formula earns 10.
 """
 
 from rllib_gigpo import GiGPOConfig

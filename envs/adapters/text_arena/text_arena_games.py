@@ -1,4 +1,4 @@
-"""TextArena's games: making them, and checking that one player can play them here."""
+"""A factory for TextArena's games, and a check that one player can play them here."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Entity:
     indefinite: str = "a"
 
     def __str__(self) -> str:
-        """Return the name, because an expression may be an entity alone."""
+        """Return the name, because an expression may consist of an entity alone."""
         return self.name
 
 

@@ -17,7 +17,7 @@ class Quit(Exception):  # noqa: N818 - not an error: the person stops playing
 
 
 class Player(ABC):
-    """A player, which chooses the action of each turn."""
+    """A player that chooses the action of each turn."""
 
     @abstractmethod
     def choose(self, info: Mapping[str, Any]) -> Any:
@@ -73,7 +73,7 @@ class Expert(Player):
 class Chance(Player):
     """A random player: draws an admissible action, or from the action space if none are listed.
 
-    Words of the task fill the placeholders of an action, as in ``check_env``.
+    Placeholders in an action are filled with words from the task, as in ``check_env``.
     """
 
     def __init__(self, seed: int, action_space: spaces.Space) -> None:

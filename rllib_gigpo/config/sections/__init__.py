@@ -1,4 +1,4 @@
-"""The settings by topic, one file each; a field has the type, default, bound and meaning."""
+"""The settings, one file per topic; each field states its type, default, bound and meaning."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read(config: Any) -> tuple[Settings | None, list[str]]:
     """Build all sections from the attributes of a config.
 
     Returns:
-        The settings, or None if there are mistakes; and every mistake as a sentence with its cure.
+        The settings, or None if there are mistakes; and a sentence on each mistake and its fix.
         A check between settings is skipped if one of them is already wrong.
     """
     built, mistakes = dict[str, Any](), list[str]()
