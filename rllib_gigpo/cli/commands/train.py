@@ -123,16 +123,7 @@ def _option_parser() -> argparse.ArgumentParser:
         "--resume",
         metavar="PATH",
         type=Path,
-        help="continue a run in its folder, from its newest whole checkpoint, or start a new run "
-        "from a checkpoint; a new --stop, new settings and changes of the file count. This runs "
-        "code from the checkpoint's pickles: resume only from those that you trust",
-    )
-    run.add_argument(
-        "--max-failures",
-        metavar="N",
-        type=int,
-        help="times that a failed run goes on from its newest checkpoint by itself, after the "
-        "death of a Learner for example; -1 for no bound (default: 0)",
+        help="continue from the folder of an interrupted run, or from a checkpoint",
     )
     run.add_argument(
         "--dry-run", action="store_true", help="only estimate memory and run one tiny iteration"
@@ -150,7 +141,7 @@ def _option_parser() -> argparse.ArgumentParser:
         "--checkpoint-freq",
         metavar="N",
         type=int,
-        help="iterations between checkpoints; 0 for none (default: 10, or as in a resumed run)",
+        help="iterations between checkpoints; 0 for none (default: 10)",
     )
     output.add_argument(
         "--checkpoint-at-end",
