@@ -30,8 +30,6 @@ class TokenRows:
         minibatch_row_counts: (M,) float64, weighted rows over all Learners.
         old_values: (R,) float32, the critic's value of each row's state; None without a critic.
         value_targets: (R,) float32, the targets of these values; None without a critic.
-        is_fresh: (R,) bool, whether the weights that the update starts from sampled the row; None
-            for all rows.
     """
 
     token_ids: np.ndarray
@@ -45,7 +43,6 @@ class TokenRows:
     minibatch_row_counts: np.ndarray
     old_values: np.ndarray | None = None
     value_targets: np.ndarray | None = None
-    is_fresh: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check that the lengths match.
@@ -89,7 +86,6 @@ class TokenRows:
         weights: np.ndarray | None = None,
         old_values: np.ndarray | None = None,
         value_targets: np.ndarray | None = None,
-        is_fresh: np.ndarray | None = None,
     ) -> TokenRows:
         """Lay out the rows of a whole batch and count its mini-batches.
 
@@ -103,7 +99,6 @@ class TokenRows:
             weights: (R,) Weights in the loss; None for 1 each.
             old_values: (R,) The critic's values; None without a critic.
             value_targets: (R,) The targets of the values; None without a critic.
-            is_fresh: (R,) bool, whether the newest weights sampled the row; None for all rows.
 
         Returns:
             The rows, with the global counts of their mini-batches.
@@ -129,7 +124,6 @@ class TokenRows:
             minibatch_row_counts=row_counts[:num_minibatches],
             old_values=_float32(old_values),
             value_targets=_float32(value_targets),
-            is_fresh=is_fresh,
         )
 
     @property
@@ -180,14 +174,9 @@ class TokenRows:
             advantages=self.advantages[responses],
             weights=self.weights[rows],
             minibatch_ids=self.minibatch_ids[rows],
-            **{
-                name: None if column is None else column[rows]
-                for name, column in self._optional_columns().items()
-            },
+            old_values=None if self.old_values is None else self.old_values[rows],
+            value_targets=None if self.value_targets is None else self.value_targets[rows],
         )
-
-    def _optional_columns(self) -> dict[str, np.ndarray | None]:
-        return {name: getattr(self, name) for name in ("old_values", "value_targets", "is_fresh")}
 
     def split(self, num_shards: int) -> list[TokenRows]:
         """Split the rows into shards, balanced by tokens within each mini-batch.

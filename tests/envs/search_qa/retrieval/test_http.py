@@ -1,12 +1,9 @@
 """The client with services that are down, slow or faulty; the server with good and bad clients."""
 
-import contextlib
 import http.client
 import json
 import pickle
-import socket
 import threading
-import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -36,7 +33,9 @@ PASSAGES = (
 @pytest.fixture
 def serve():
     """Start a fake service that responds in a given way."""
-    with contextlib.ExitStack() as stack:
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
         yield lambda respond: stack.enter_context(fake.serving(fake.FakeService(respond)))
 
 
@@ -390,100 +389,3 @@ def test_a_taken_port_and_an_odd_top_k_are_refused(server):
         RetrieverServer(("127.0.0.1", urlsplit(server.url).port), BM25Retriever(PASSAGES))
     with pytest.raises(ValueError, match="top_k is 0"):
         RetrieverServer(("127.0.0.1", 0), BM25Retriever(PASSAGES), top_k=0)
-
-
-# Slow clients.
-
-
-@pytest.fixture
-def serve_briefly():
-    """Start a server with little patience; return it with a function that connects to it."""
-    options = {"client_timeout_s": 0.2, "max_connections": 16}
-    server = RetrieverServer(("127.0.0.1", 0), BM25Retriever(PASSAGES), **options)
-    with fake.serving(server), contextlib.ExitStack() as stack:
-
-        def connect(request=b""):
-            connection = socket.create_connection(server.server_address[:2], timeout=60)
-            stack.enter_context(connection)
-            connection.sendall(request)
-            return connection
-
-        yield server, connect
-
-
-def is_dropped(connection):
-    """Wait until the server has closed a connection."""
-    try:
-        while connection.recv(4096):
-            pass
-    except ConnectionError:
-        pass
-    return True
-
-
-def send_for_ever(connection, data, *, pause_s):
-    while True:
-        connection.sendall(data)
-        time.sleep(pause_s)
-
-
-HEAD = b"POST /retrieve HTTP/1.1\r\nContent-Length: 16\r\n"
-UNFINISHED = {
-    "nothing": b"",
-    "half a request line": b"POST /ret",
-    "half of the headers": HEAD,
-    "half a body": HEAD + b'\r\n{"query":',
-    "a whole request, and no more": HEAD.replace(b"16", b"17") + b'\r\n{"query": "town"}',
-}
-
-
-@pytest.mark.fault("B21", promise="a client that sends too slowly is dropped, whatever it sent")
-@pytest.mark.parametrize("request_", UNFINISHED.values(), ids=UNFINISHED)
-def test_a_client_that_stops_is_dropped(serve_briefly, request_, capfd):
-    server, connect = serve_briefly
-    assert is_dropped(connect(request_))
-    assert post(server, '{"query": "town"}')[0] == 200
-    assert capfd.readouterr().err == ""
-
-
-@pytest.mark.fault("B21", promise="bytes that trickle do not prolong the time of a request")
-@pytest.mark.parametrize("first", [b"", HEAD + b"X: ", HEAD.replace(b"16", b"4000000") + b"\r\n"])
-def test_a_client_that_trickles_is_dropped(serve_briefly, first):
-    _, connect = serve_briefly
-    connection = connect(first)
-    with pytest.raises(ConnectionError):
-        send_for_ever(connection, b"x", pause_s=0.02)
-
-
-@pytest.mark.fault("B21", promise="a client that does not read its answers is dropped")
-def test_a_client_that_does_not_read_is_dropped(serve_briefly):
-    _, connect = serve_briefly
-    connection = connect()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    with pytest.raises(ConnectionError):
-        send_for_ever(connection, b"GET /health HTTP/1.1\r\n\r\n" * 100, pause_s=0.0)
-
-
-@pytest.mark.fault("B21", promise="300 slow clients hold few threads, and others are served")
-def test_slow_clients_hold_few_threads_and_let_others_in(serve_briefly, record_property):
-    server, connect = serve_briefly
-    before = threading.active_count()
-    slow = [connect(b"POST /ret") for _ in range(300)]
-    assert post(server, '{"query": "town"}')[0] == 200
-    most = threading.active_count() - before
-    assert all(is_dropped(connection) for connection in slow)
-    while len(server.connections):
-        time.sleep(0.01)
-    record_property("happened", f"at most {most} threads for 300 slow clients; then none")
-    assert most < 2 * 16  # some may be about to end
-
-
-def test_a_search_may_take_longer_than_a_client():
-    class Slow(BM25Retriever):
-        def search(self, queries, *, top_k):
-            time.sleep(0.5)
-            return super().search(queries, top_k=top_k)
-
-    server = RetrieverServer(("127.0.0.1", 0), Slow(PASSAGES), client_timeout_s=0.1)
-    with fake.serving(server):
-        assert post(server, '{"query": "town"}')[0] == 200
