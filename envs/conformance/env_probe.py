@@ -13,9 +13,7 @@ import psutil
 from gymnasium import spaces
 
 from ..common.random_actions import draw_action
-from ..contract import ANCHOR, EXPERT_ACTION, INFO_TYPES, ContractViolationError
-from ..info_fence import as_dict, read_key
-from ..response_fence import parts_of
+from ..contract import ANCHOR, EXPERT_ACTION
 
 ToText = Callable[[Any], Any]
 Policy = Callable[[Mapping[str, Any]], Any]
@@ -67,31 +65,17 @@ def play(
 ) -> Episode:
     """Play one episode of at most ``max_steps`` steps."""
     start = time.perf_counter()
-    response: Any = env.reset(seed=seed)
+    observation, info = env.reset(seed=seed)
     reset_s = time.perf_counter() - start
-    observation, info = parts_of("reset", response)
-    turns = [Turn(None, to_text(observation), 0.0, False, False, as_dict(info))]
+    turns = [Turn(None, to_text(observation), 0.0, False, False, dict(info))]
     steps_s = 0.0
     while len(turns) <= max_steps and not (turns[-1].terminated or turns[-1].truncated):
-        action = policy(_usable(turns[-1].info))
+        action = policy(turns[-1].info)
         start = time.perf_counter()
-        response = env.step(action)
+        observation, reward, terminated, truncated, info = env.step(action)
         steps_s += time.perf_counter() - start
-        observation, reward, terminated, truncated, info = parts_of("step", response)
-        text = to_text(observation)
-        turns.append(Turn(action, text, reward, terminated, truncated, as_dict(info)))
+        turns.append(Turn(action, to_text(observation), reward, terminated, truncated, dict(info)))
     return Episode(tuple(turns), reset_s, steps_s)
-
-
-def _usable(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the keys that break the contract, so that all problems come to light."""
-    usable = dict(info)
-    for key in INFO_TYPES.keys() & info.keys():
-        try:
-            read_key(key, info[key])
-        except ContractViolationError:
-            del usable[key]
-    return usable
 
 
 def memory_per_copy(make: Callable[[], gymnasium.Env], num_copies: int) -> float:

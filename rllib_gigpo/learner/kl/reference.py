@@ -11,7 +11,6 @@ from rllib_gigpo.learner.sharding import Sharding
 from rllib_gigpo.learner.update_data import UpdateData
 from rllib_gigpo.models.lora import has_lora, lora_disabled
 from rllib_gigpo.models.model_adapter import ModelAdapter
-from rllib_gigpo.models.model_probe import probe
 
 
 class Reference:
@@ -20,7 +19,6 @@ class Reference:
     def __init__(self, model: Any) -> None:
         """Score with ``model``."""
         self._adapter = ModelAdapter(model)
-        probe(self._adapter)
 
     @classmethod
     def of(cls, model: Any, sharding: Sharding) -> Reference:

@@ -1,6 +1,5 @@
 """The client with services that are down, slow or faulty; the server with good and bad clients."""
 
-import contextlib
 import http.client
 import json
 import pickle
@@ -34,7 +33,9 @@ PASSAGES = (
 @pytest.fixture
 def serve():
     """Start a fake service that responds in a given way."""
-    with contextlib.ExitStack() as stack:
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
         yield lambda respond: stack.enter_context(fake.serving(fake.FakeService(respond)))
 
 

@@ -1,1 +1,0 @@
-"""Checkpoints as files: written whole or not at all, verified, described, and found again."""
