@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import ast
 import io
-import re
 import subprocess
 import tarfile
 import tempfile
@@ -94,7 +93,7 @@ def _num_lines(node: ast.stmt) -> int:
 
 
 def module_files(root: Path) -> dict[str, Path]:
-    """Map the dotted name of every module to its file; a package is its ``__init__.py``."""
+    """Map the installed name of every module to its file; a package is its ``__init__.py``."""
     found = {}
     for folder, package in SOURCES.items():
         for file in python_files(root, folder):
@@ -106,18 +105,24 @@ def module_files(root: Path) -> dict[str, Path]:
 
 def imported_modules(name: str, file: Path, known: Mapping[str, Path]) -> set[str]:
     """Find the modules of the package that a module imports at run time, now or later."""
-    tree = ast.parse(file.read_text())
-    for block in ast.walk(tree):
-        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING"):
-            block.body = []
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    targets = {target for node in ast.walk(tree) for target in _targets(node, package)}
+    targets = set(imported_names(name, file))
     # `from package import name`: the module of that name, else the package itself.
     return {
         next(one for one in (target, target.rpartition(".")[0]) if one in known)
         for target in targets
         if target in known or target.rpartition(".")[0] in known
     }
+
+
+def imported_names(name: str, file: Path) -> Iterator[str]:
+    """Yield the dotted names that a module imports at run time, with relative ones resolved."""
+    tree = ast.parse(file.read_text())
+    for block in ast.walk(tree):
+        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING"):
+            block.body = []
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(tree):
+        yield from _targets(node, package)
 
 
 def _targets(node: ast.AST, package: str) -> Iterator[str]:
@@ -217,7 +222,7 @@ def measure_commit(commit: str) -> Structure:
 
 def main() -> None:
     """Print the measures, and write them if asked to."""
-    parser = argparse.ArgumentParser(description=re.split(r"\n\n", __doc__ or "")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--against", metavar="COMMIT", help="measure this commit too")
     add_figures_option(parser)
     options = parser.parse_args()

@@ -1,6 +1,5 @@
 """Packaging: the installed files, the imports between parts, and the cost of an import."""
 
-import ast
 import json
 import subprocess
 import sys
@@ -9,6 +8,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import structure
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rllib_gigpo"
@@ -45,26 +47,13 @@ FORBIDDEN = {
 
 def modules() -> Iterator[tuple[str, Path]]:
     """Yield (dotted name, file) of every module; modules of `envs` have their installed names."""
-    for file in sorted(PACKAGE.rglob("*.py")):
-        yield ".".join(file.relative_to(ROOT).with_suffix("").parts), file
-    for file in sorted((ROOT / "envs").rglob("*.py")):
-        yield "rllib_gigpo." + ".".join(file.relative_to(ROOT).with_suffix("").parts), file
+    for name, file in structure.module_files(ROOT).items():
+        yield (f"{name}.__init__" if file.stem == "__init__" else name), file
 
 
 def imports(name: str, file: Path) -> Iterator[str]:
     """Yield the dotted names that a module imports at run time, with relative ones resolved."""
-    tree = ast.parse(file.read_text())
-    for block in ast.walk(tree):
-        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING"):
-            block.body = []
-    package = name.split(".") if file.name == "__init__.py" else name.split(".")[:-1]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            stem = ".".join([*base, *([node.module] if node.module else [])])
-            yield from (f"{stem}.{alias.name}" for alias in node.names)
+    return structure.imported_names(name.removesuffix(".__init__"), file)
 
 
 def part_of(name: str) -> str:

@@ -55,7 +55,8 @@ def test_it_is_made_by_its_id():
 def test_impossible_options_are_refused():
     with pytest.raises(ValueError, match="length must be a whole number of at least 2; got 1"):
         CorridorEnv(1, max_steps=3)
-    with pytest.raises(ValueError, match="max_steps must be a whole number of at least 1; got Tru"):
+    message = "max_steps must be a whole number of at least 1; got True"
+    with pytest.raises(ValueError, match=message):
         CorridorEnv(max_steps=True)
 
 

@@ -226,7 +226,8 @@ def test_a_spoilt_game_file_is_named_with_the_reason_and_the_cure(
 
 
 def test_a_missing_game_file_is_a_clear_error(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere\.tw-pddl is not an ALFWorld game: .*No such"):
+    message = r"nowhere\.tw-pddl is not an ALFWorld game: .*No such file"
+    with pytest.raises(ValueError, match=message):
         load_game(tmp_path / "nowhere.tw-pddl")
 
 

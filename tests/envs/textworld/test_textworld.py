@@ -310,7 +310,8 @@ def given_game(game_cache, make_env, tmp_path):
 
 def test_a_story_file_cut_short_is_an_error_at_the_start_and_not_the_end_of_the_process(given_game):
     given_game.write_bytes(given_game.read_bytes()[:100_000])
-    with pytest.raises(ValueError, match=r"1\.z8' is not a complete Z-machine game: .*Use a story"):
+    message = r"1\.z8' is not a complete Z-machine game: .*Use a story file"
+    with pytest.raises(ValueError, match=message):
         TextWorldEnv(game_files=[given_game])
 
 

@@ -164,7 +164,8 @@ def test_a_broken_human_goal_is_named(field):
 
 
 def test_a_human_goal_that_is_no_object_is_named():
-    with pytest.raises(CatalogueError, match=r"human.json: product 'B000000MUG': exp.* got str"):
+    message = r"human.json: product 'B000000MUG': expected an object with fields, got str"
+    with pytest.raises(CatalogueError, match=message):
         human_goals(read(MUG), {MUG["asin"]: ["a mug"]}, instructions_file="human.json")
 
 
