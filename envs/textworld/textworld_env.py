@@ -105,7 +105,7 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         """Start the game of ``seed``, or of a random training seed if it is None."""
         super().reset(seed=seed, options=options)
         game_seed = int(self.np_random.integers(2**20)) if seed is None else seed
-        self._state = None  # if the game cannot be made, the last one must not go on
+        self._state = None  # if the game cannot be made, the previous one must not continue
         self._load(self._source.file(game_seed))
         self._state = self._game.reset()
         self._num_steps, self._score = 0, 0.0

@@ -1,4 +1,4 @@
-"""GiGPO on ALFWorld, after verl-agent's run, which reaches 86.7 % success in 150 iterations.
+"""GiGPO on ALFWorld, following verl-agent's run, which reaches 86.7 % success in 150 iterations.
 
 Training plays the split "train"; evaluation plays all 140 games of "valid_seen". If ALFWORLD_DATA
 is not set, the games are generated, and results are not comparable with published ones.

@@ -1,4 +1,4 @@
-"""GiGPO on NumberLine with a text model, after verl-agent's run with Qwen2-VL-2B-Instruct.
+"""GiGPO on NumberLine with a text model, following verl-agent's run with Qwen2-VL-2B-Instruct.
 
 Only the game, its length and the number of optimiser steps differ from ezpoints_gigpo_qwen.py. A
 win earns 1, as in verl-agent. An iteration has 80 optimiser steps, while verl-agent takes one for

@@ -1,4 +1,4 @@
-"""GiGPO on question answering with a search engine, on eight GPUs, after verl-agent's Search run.
+"""GiGPO on question answering with search, on eight GPUs, following verl-agent's Search run.
 
     rllib serve-retriever --corpus wiki.jsonl --port 8000
     QWEN_PATH=path/to/Qwen2.5-7B-Instruct QUESTIONS=train.jsonl TEST_QUESTIONS=test.jsonl \

@@ -1,4 +1,4 @@
-"""GiGPO on Sokoban with a text model, after verl-agent's run with a vision model.
+"""GiGPO on Sokoban with a text model, following verl-agent's run with a vision model.
 
 The preset is that of verl-agent's ALFWorld run, with the changes of its Sokoban run. Differences:
 verl-agent trains Qwen2.5-VL-3B-Instruct on pictures of the levels, without a history; this model

@@ -1,4 +1,4 @@
-"""GiGPO on WebShop, after verl-agent's run, which reaches 67.4 % success in 150 iterations.
+"""GiGPO on WebShop, following verl-agent's run, which reaches 67.4 % success in 150 iterations.
 
 WEBSHOP_DATA is a folder with WebShop's items_shuffle_1000.json and items_ins_v2_1000.json. As in
 the paper, a perfect purchase earns 10 and any other purchase 0.

@@ -7,7 +7,7 @@ from rllib_gigpo.recipes import experiment
 
 main_job = experiment("../tiny/textworld_gigpo_tiny.py", beside=__file__)
 
-# Groups that all win or all lose teach nothing, so they are redrawn, at most twice per iteration.
+# Groups of only wins or only losses teach nothing: they are redrawn, at most twice per iteration.
 config = main_job.config.training(
     policy_loss={"clip_param_high": 0.28},
     dynamic_sampling={"max_resamples": 2},
