@@ -5,7 +5,7 @@
 #   DEVICE           cpu or cuda; default: cuda if nvidia-smi lists a GPU
 #   TORCH_INDEX_URL  a package index with CPU builds of torch, if pip's configuration has none
 #   EXPERIMENT       the file that `make train` runs
-#   EXTRAS           extras to install; the planner of `alfworld` is compiled, which needs a C++ compiler
+#   EXTRAS           extras to install; the planner of `alfworld` is compiled, in about a minute
 #   FIGURES          --figures, if `make bench` and `make results` should write docs/results/figures.json
 #   ARGS             extra options for `make train`, `make test`, `make gpu-check` or `make results`
 
@@ -14,7 +14,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 EXPERIMENT ?= tuned_examples/tiny/textworld_gigpo_tiny.py
 RESULTS ?= results
-EXTRAS ?= textworld,alfworld,webshop,search,minigrid,textarena,gem,similar,plot,lora,dev
+GAMES := textworld,alfworld,webshop,search,minigrid,textarena,gem,scienceworld,textworld-express
+EXTRAS ?= $(GAMES),similar,plot,lora,dev
 
 # Tasks of `make results` besides the main job: GiGPO and GRPO train on COMPARED, GiGPO alone on TRAINED.
 # ALFWorld is in COMPARED if EXTRAS names it.
@@ -29,7 +30,7 @@ STAMPS := $(VENV)/stamps
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test gpu-check lint typecheck docs bench results clean
+.PHONY: help setup train test faults gpu-check lint typecheck docs bench results clean
 .NOTPARALLEL:
 
 help:
@@ -43,6 +44,9 @@ train: setup  ## train the tiny TextWorld agent; it improves visibly within minu
 
 test: lint  ## check style and types, then run the tests
 	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
+
+faults: setup  ## inject every fault of docs/reliability.md and print what happened
+	$(BIN)/python -m pytest -m "fault and not gpu" -p faults.fault_report $(ARGS)
 
 gpu-check: setup  ## run the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu tests/integration/gpu $(ARGS)

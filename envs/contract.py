@@ -2,8 +2,9 @@
 
 An environment is any ``gymnasium.Env`` whose observations are text (or become text through the
 setting ``observation_to_text``) and whose ``reset(seed=...)`` is deterministic in the seed, so that
-a group of episodes can share one task. Both ``reset`` and ``step`` may return the keys below;
-``rllib_gigpo.envs.check_env`` checks them.
+a group of episodes can share one task. Both ``reset`` and ``step`` may return the keys below. The
+fence (`response_fence.py`, `info_fence.py`) checks them in training and in
+``rllib_gigpo.envs.check_env``.
 """
 
 from __future__ import annotations
@@ -69,6 +70,20 @@ COMMON_ALIASES: Final[dict[str, str]] = {
     "task_score": SCORE,
 }
 """Names that other environments use for the same keys; ``check_env`` points them out."""
+
+
+class ContractViolationError(ValueError):
+    """A response of an environment breaks the contract.
+
+    Attributes:
+        kind: The part at fault: "observation", "reward", "flags", "info", "anchor" or "pickle"; for
+            a response that does not have the right parts, the call ("reset" or "step").
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        """Store the kind; ``message`` says what is wrong and what to change."""
+        super().__init__(message)
+        self.kind = kind
 
 
 def text_space(max_length: int) -> spaces.Text:

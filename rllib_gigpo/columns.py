@@ -6,6 +6,7 @@ an array with one row per step (turn) of the whole batch, R rows in all.
 
 # Rollout, env-to-module: one item per episode that waits for an answer.
 OBSERVATION_TEXT = "observation_text"  # str
+OBSERVATION_FAULTS = "observation_faults"  # shared data: id of an episode -> what is wrong
 HISTORY = "history"  # list[PastStep]
 PROMPTS = "prompts"  # prompting.prompt_record.Prompt: token ids, text, what was left out
 

@@ -29,6 +29,10 @@ class RolloutError(GiGPOError, RuntimeError):
     """Too many groups of episodes were lost in a row, so the run stops."""
 
 
+class UpdateError(GiGPOError, RuntimeError):
+    """The updates no longer train the model, or train it on wrong log-probs, so the run stops."""
+
+
 class CheckpointError(GiGPOError):
     """A checkpoint cannot be read, or belongs to another model or environment."""
 

@@ -14,9 +14,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from ray.exceptions import RayActorError
 from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
@@ -33,10 +37,16 @@ from ray.tune.registry import register_trainable
 from rllib_gigpo import columns
 from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.checkpoints.checkpoint_writer import CheckpointWriter, copy_to_storage
+from rllib_gigpo.checkpoints.finder import MANIFEST_ENTRY, check_whole, is_checkpoint
+from rllib_gigpo.checkpoints.manifest import MANIFEST
 from rllib_gigpo.config.gigpo_config import BaseGiGPOConfig
 from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.errors import UpdateError
 from rllib_gigpo.learner.learner_scores import LearnerScores, make_learner_scores
 from rllib_gigpo.learner.training_rows import TrainingRows
+from rllib_gigpo.learner.update_guard import UpdateGuard
+from rllib_gigpo.reports.results import WARNINGS, without_nan
 from rllib_gigpo.reports.transcripts import TranscriptWriter
 from rllib_gigpo.resources import check_resources
 from rllib_gigpo.sampling.dynamic_sampler import DynamicSampler
@@ -86,6 +96,7 @@ class GiGPO(Algorithm):
         self._sampler = self.make_group_sampler()
         self.sample_source = self.make_sample_source()
         self._learner_scores = self.make_learner_scores()
+        self._update_guard = self.make_update_guard()
         self._report: dict[str, dict[str, Any]] = {}
         self.last_batch: dict[str, Any] = {}
         self.callbacks.append(TranscriptWriter(self.settings.reporting.transcripts))
@@ -103,7 +114,7 @@ class GiGPO(Algorithm):
         local = self.env_runner_group.local_env_runner
         return GroupSampler(
             self._remote_runners().sample if local is None else local.sample_groups,
-            max_redraws=self.settings.env_runners.max_group_redraws,
+            max_lost_rate=self.settings.env_runners.max_lost_group_rate,
         )
 
     def make_task_stream(self) -> TaskStream:
@@ -129,6 +140,10 @@ class GiGPO(Algorithm):
     def make_learner_scores(self) -> list[LearnerScores]:
         """Build the scores that the Learners compute before credit is assigned; often none."""
         return make_learner_scores(self.config, self.learner_group, self.spaces)
+
+    def make_update_guard(self) -> UpdateGuard:
+        """Build the watch over the updates, which ends a run that does not learn."""
+        return UpdateGuard.from_config(self.config)
 
     def make_evaluation_tasks(self) -> EvaluationTasks:
         """Build the test tasks."""
@@ -157,6 +172,7 @@ class GiGPO(Algorithm):
         )
         metrics = rollout_metrics(result)
         self._report[ENV_RUNNER_RESULTS] = metrics
+        self._report[WARNINGS] = self._sampler.take_warnings()
         self._log_counts(metrics["num_env_steps"])
         return result
 
@@ -172,7 +188,7 @@ class GiGPO(Algorithm):
             batch={name: column for part in scores for name, column in part.items()},
             episodes=episodes,
             explore=True,
-            shared_data={"iteration": self.iteration},
+            shared_data={"iteration": self.iteration, "policy_version": self.policy_version},
         )
         self.last_batch = {**batch, "episodes": episodes}
         self._report[CREDIT_RESULTS] = batch[columns.CREDIT_METRICS]
@@ -180,8 +196,19 @@ class GiGPO(Algorithm):
 
     def _update(self, rows: TokenRows) -> None:
         """Train on the rows; the Learners share them, balanced by tokens."""
-        results = self.learner_group.update(training_data=TrainingRows(rows=rows))
+        try:
+            results = self.learner_group.update(training_data=TrainingRows(rows=rows))
+        except RayActorError as error:
+            raise UpdateError(
+                f"A Learner died in iteration {self.iteration + 1}: somebody or the lack of memory"
+                " killed it, or it crashed; see its log in Ray. The run can go on from its last"
+                " checkpoint: by hand with --resume, or by itself with --max-failures"
+            ) from error
+        metrics = self.metrics.peek_results(results[0])[DEFAULT_MODULE_ID]  # equal on all Learners
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
+        warning = self._update_guard.check(metrics, iteration=self.iteration + 1)
+        if warning is not None:
+            self._report[WARNINGS]["update"] = warning
 
     def _hand_out_weights(self) -> None:
         """Send the new weights to every engine, as the next policy version."""
@@ -199,11 +226,8 @@ class GiGPO(Algorithm):
         """
         tasks = self.make_evaluation_tasks()
         with self._phase("evaluate"):
-            result = self._sampler.sample(
-                tasks.draw,
-                tasks.num_tasks,
-                weight_version=self.policy_version,
-                may_give_fewer=True,
+            result = self._sampler.sample_fixed(
+                tasks.draw, tasks.num_tasks, weight_version=self.policy_version
             )
         return {ENV_RUNNER_RESULTS: evaluation_metrics(result)}
 
@@ -261,9 +285,46 @@ class GiGPO(Algorithm):
             self.policy_version = state[_STATE]["policy_version"]
             self._weight_sync.push(self.policy_version)
 
+    @override(Algorithm)
+    def get_metadata(self) -> dict[str, Any]:
+        """Return RLlib's metadata, and that a whole checkpoint has a manifest."""
+        return {**super().get_metadata(), MANIFEST_ENTRY: MANIFEST}
+
+    @override(Checkpointable)
+    def save_to_path(
+        self, path: Any = None, *, state: Any = None, filesystem: Any = None, **kwargs: Any
+    ) -> str:
+        """Save a checkpoint whole or not at all: written aside, verified, then renamed.
+
+        Raises:
+            CheckpointError: It could not be written whole. What was at ``path`` is unchanged.
+        """
+        write = partial(super().save_to_path, state=state, **kwargs)
+        writer = CheckpointWriter(self.config, self.learner_group)
+        return writer.save(write, path, filesystem, is_complete=state is None)
+
+    @override(Algorithm)
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        """Save for Tune, and check the copy that Tune makes in the trial's folder.
+
+        Tune deletes the oldest checkpoint after this has succeeded.
+
+        Raises:
+            CheckpointError: There is no whole checkpoint at the end.
+        """
+        if checkpoint_dir is not None or not self._storage:
+            return super().save(checkpoint_dir)
+        return copy_to_storage(super().save, self._storage)
+
     @override(Checkpointable)
     def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
-        """Restore, then load the restored weights into every engine."""
+        """Restore, then load the restored weights into every engine.
+
+        Raises:
+            CheckpointError: The checkpoint is not whole, or belongs to another model.
+        """
+        if is_checkpoint(Path(path)):
+            check_whole(Path(path))
         super().restore_from_path(path, *args, **kwargs)
         self._weight_sync.push(self.policy_version)
 
@@ -327,10 +388,14 @@ class GiGPO(Algorithm):
 
     @override(Algorithm)
     def _compile_iteration_results(self, *, train_results: Any, eval_results: Any) -> Any:
-        """Add this iteration's exact numbers; RLlib's logger smooths over iterations."""
+        """Add this iteration's exact numbers; RLlib's logger smooths over iterations.
+
+        RLlib reports NaN for a metric that an earlier update had and this one lacks; drop it.
+        """
         results = super()._compile_iteration_results(
             train_results=train_results, eval_results=eval_results
         )
+        results[LEARNER_RESULTS] = without_nan(results.get(LEARNER_RESULTS, {}))
         for topic, values in self._report.items():
             results[topic] = {**results.get(topic, {}), **values}
         results["policy_version"] = self.policy_version

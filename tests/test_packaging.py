@@ -21,15 +21,18 @@ LAYERS = {
     **dict.fromkeys(["", "errors", "installation", "columns", "options"], 0),
     **dict.fromkeys(["config.presets", "reports.results", "reports.plots"], 0),
     **dict.fromkeys(["batch", "credit", "loss", "prompting", "envs", "weights"], 1),
+    **dict.fromkeys(["checkpoints"], 1),
     **dict.fromkeys(["models", "engines"], 2),
     **dict.fromkeys(["sampling", "env_runner", "connectors", "rl_modules", "learner"], 3),
     **dict.fromkeys(["warm_start", "resources", "weights.weight_sync", "reports.transcripts"], 3),
     **dict.fromkeys(["config", "gigpo", "recipes", "reports"], 4),
+    **dict.fromkeys(["checkpoints.run_description", "checkpoints.checkpoint_writer"], 4),
     **dict.fromkeys(["cli"], 5),
 }
 # Part of the package -> top-level packages that it must never import. The maths and the models also
 # run on a GPU machine that has torch and transformers, but neither Ray nor pydantic.
 FORBIDDEN = {
+    "checkpoints": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "batch": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "credit": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "loss": {"ray", "vllm", "transformers", "pydantic"},

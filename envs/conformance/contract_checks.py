@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 import pickle
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
-import numpy as np
 from gymnasium import spaces
 
-from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, COMMON_ALIASES, INFO_TYPES, TAGS
+from ..contract import (
+    ADMISSIBLE_ACTIONS,
+    COMMON_ALIASES,
+    INFO_TYPES,
+    TAGS,
+    ContractViolationError,
+)
+from ..info_fence import read_key
+from ..response_fence import check_sendable, read_flag, read_reward
 from .env_probe import Episode, Turn
 
 
@@ -57,58 +64,34 @@ def _turn_problems(turn: Turn) -> Iterator[str]:
             f"the observation of {call} is {type(turn.text).__name__}, not text. Return a str, or "
             "set config.prompting(observation_to_text=...) and pass the same to check_env."
         )
-    yield from _reward_problems(turn.reward)
-    for name, flag in (("terminated", turn.terminated), ("truncated", turn.truncated)):
-        if not isinstance(flag, bool | np.bool_):
-            yield (
-                f"{name} is {type(flag).__name__}, not bool. step() must return (observation, "
-                "reward, terminated, truncated, info)."
-            )
-    for key, value in turn.info.items():
-        yield from _info_problems(str(key), value)
+    yield from _complaints(read_reward, turn.reward)
+    yield from _complaints(read_flag, "terminated", turn.terminated)
+    yield from _complaints(read_flag, "truncated", turn.truncated)
+    for key in [key for key in INFO_TYPES if key in turn.info]:
+        yield from _complaints(read_key, key, turn.info[key])
+    yield from _complaints(check_sendable, turn.text, turn.info)
+    for key in (ADMISSIBLE_ACTIONS, TAGS):
+        yield from _list_problems(key, turn.info.get(key))
 
 
-def _reward_problems(reward: Any) -> Iterator[str]:
-    is_number = isinstance(reward, int | float | np.integer | np.floating)
-    if not is_number or not math.isfinite(reward):
-        yield (
-            f"a reward is {reward!r} ({type(reward).__name__}). Return a finite number, the reward "
-            "of this one step."
-        )
+def _complaints(read: Callable[..., Any], *arguments: Any) -> Iterator[str]:
+    """Yield what the fence, which training uses too, says about a part of the response."""
+    try:
+        read(*arguments)
+    except ContractViolationError as violation:
+        yield str(violation)
 
 
-def _info_problems(key: str, value: Any) -> Iterator[str]:
-    types = INFO_TYPES.get(key)
-    if types is None:
+def _list_problems(key: str, values: Any) -> Iterator[str]:
+    """Yield what is allowed in training, but shows a mistake in the environment."""
+    if not isinstance(values, list | tuple) or not all(isinstance(one, str) for one in values):
         return
-    has_right_type = isinstance(value, types)
-    if not has_right_type:
-        names = " or ".join(kind.__name__ for kind in types)
-        yield f"info[{key!r}] is {type(value).__name__}, not {names} (rllib_gigpo.envs.contract)."
-        return
-    if key in (ADMISSIBLE_ACTIONS, TAGS):
-        yield from _list_problems(key, list(value))
-    if key == ANCHOR:
-        yield from _anchor_problems(value)
-
-
-def _list_problems(key: str, values: Sequence[Any]) -> Iterator[str]:
-    odd = [value for value in values if not isinstance(value, str) or not value.strip()]
-    if odd:
-        yield f"info[{key!r}] contains {odd[0]!r}. It must be a list of non-empty strings."
+    empty = [value for value in values if not value.strip()]
+    if empty:
+        yield f"info[{key!r}] contains {empty[0]!r}. It must be a list of non-empty strings."
     elif len(set(values)) < len(values):
         twice = Counter(values).most_common(1)[0][0]
         yield f"info[{key!r}] lists {twice!r} twice. Remove duplicates, as with sorted(set(...))."
-
-
-def _anchor_problems(anchor: Any) -> Iterator[str]:
-    try:
-        hash(anchor)
-    except TypeError:
-        yield (
-            f"info['anchor'] is an unhashable {type(anchor).__name__}. Use text, a number or a "
-            "tuple; for an array, its .tobytes()."
-        )
 
 
 def compare_episodes(original: Episode, replay: Episode, *, where: str, seed: int) -> list[str]:

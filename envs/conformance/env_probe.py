@@ -13,7 +13,9 @@ import psutil
 from gymnasium import spaces
 
 from ..common.random_actions import draw_action
-from ..contract import ANCHOR, EXPERT_ACTION
+from ..contract import ANCHOR, EXPERT_ACTION, INFO_TYPES, ContractViolationError
+from ..info_fence import as_dict, read_key
+from ..response_fence import parts_of
 
 ToText = Callable[[Any], Any]
 Policy = Callable[[Mapping[str, Any]], Any]
@@ -65,17 +67,31 @@ def play(
 ) -> Episode:
     """Play one episode of at most ``max_steps`` steps."""
     start = time.perf_counter()
-    observation, info = env.reset(seed=seed)
+    response: Any = env.reset(seed=seed)
     reset_s = time.perf_counter() - start
-    turns = [Turn(None, to_text(observation), 0.0, False, False, dict(info))]
+    observation, info = parts_of("reset", response)
+    turns = [Turn(None, to_text(observation), 0.0, False, False, as_dict(info))]
     steps_s = 0.0
     while len(turns) <= max_steps and not (turns[-1].terminated or turns[-1].truncated):
-        action = policy(turns[-1].info)
+        action = policy(_usable(turns[-1].info))
         start = time.perf_counter()
-        observation, reward, terminated, truncated, info = env.step(action)
+        response = env.step(action)
         steps_s += time.perf_counter() - start
-        turns.append(Turn(action, to_text(observation), reward, terminated, truncated, dict(info)))
+        observation, reward, terminated, truncated, info = parts_of("step", response)
+        text = to_text(observation)
+        turns.append(Turn(action, text, reward, terminated, truncated, as_dict(info)))
     return Episode(tuple(turns), reset_s, steps_s)
+
+
+def _usable(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the keys that break the contract, so that all problems come to light."""
+    usable = dict(info)
+    for key in INFO_TYPES.keys() & info.keys():
+        try:
+            read_key(key, info[key])
+        except ContractViolationError:
+            del usable[key]
+    return usable
 
 
 def memory_per_copy(make: Callable[[], gymnasium.Env], num_copies: int) -> float:

@@ -27,3 +27,9 @@ class GroupTask:
     group_size: int
     sampling: SamplingSettings
     is_training: bool = True
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """A key that sorts tasks by number: 2 before 10, "test-2" before "test-10"."""
+        text, _, number = str(self.group_id).rpartition("-")
+        return (text, int(number)) if number.isdigit() else (str(self.group_id), 0)

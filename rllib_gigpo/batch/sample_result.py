@@ -23,8 +23,16 @@ class FinishedGroup:
 class LostGroup:
     """A group that a fault ended; its episodes are dropped.
 
-    Kinds of faults in environments: reset, step, reward, observation, not_deterministic, worker and
-    timeout; in EnvRunners: runner, engine and weights.
+    Kinds of faults in environments:
+
+    - reset, step: The call raised, or did not return the parts of Gymnasium's API.
+    - observation, reward, flags, info, anchor, pickle: This part breaks the contract (pickle: it
+      cannot travel to another process).
+    - not_deterministic: Members of the group started differently.
+    - timeout: A call did not return in time.
+    - worker: The environment's process died.
+
+    Kinds in EnvRunners: runner (it died, or did not answer in time), engine and weights.
     """
 
     task: GroupTask

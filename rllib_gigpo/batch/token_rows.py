@@ -30,6 +30,8 @@ class TokenRows:
         minibatch_row_counts: (M,) float64, weighted rows over all Learners.
         old_values: (R,) float32, the critic's value of each row's state; None without a critic.
         value_targets: (R,) float32, the targets of these values; None without a critic.
+        is_fresh: (R,) bool, whether the weights that the update starts from sampled the row; None
+            for all rows.
     """
 
     token_ids: np.ndarray
@@ -43,6 +45,7 @@ class TokenRows:
     minibatch_row_counts: np.ndarray
     old_values: np.ndarray | None = None
     value_targets: np.ndarray | None = None
+    is_fresh: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check that the lengths match.
@@ -86,6 +89,7 @@ class TokenRows:
         weights: np.ndarray | None = None,
         old_values: np.ndarray | None = None,
         value_targets: np.ndarray | None = None,
+        is_fresh: np.ndarray | None = None,
     ) -> TokenRows:
         """Lay out the rows of a whole batch and count its mini-batches.
 
@@ -99,6 +103,7 @@ class TokenRows:
             weights: (R,) Weights in the loss; None for 1 each.
             old_values: (R,) The critic's values; None without a critic.
             value_targets: (R,) The targets of the values; None without a critic.
+            is_fresh: (R,) bool, whether the newest weights sampled the row; None for all rows.
 
         Returns:
             The rows, with the global counts of their mini-batches.
@@ -124,6 +129,7 @@ class TokenRows:
             minibatch_row_counts=row_counts[:num_minibatches],
             old_values=_float32(old_values),
             value_targets=_float32(value_targets),
+            is_fresh=is_fresh,
         )
 
     @property
@@ -174,8 +180,9 @@ class TokenRows:
             advantages=self.advantages[responses],
             weights=self.weights[rows],
             minibatch_ids=self.minibatch_ids[rows],
-            old_values=None if self.old_values is None else self.old_values[rows],
-            value_targets=None if self.value_targets is None else self.value_targets[rows],
+            old_values=_taken(self.old_values, rows),
+            value_targets=_taken(self.value_targets, rows),
+            is_fresh=_taken(self.is_fresh, rows),
         )
 
     def split(self, num_shards: int) -> list[TokenRows]:
@@ -225,6 +232,10 @@ def _joined(parts: Sequence[Sequence[float] | np.ndarray], dtype: type) -> np.nd
 
 def _float32(values: np.ndarray | None) -> np.ndarray | None:
     return None if values is None else np.asarray(values).astype(np.float32)
+
+
+def _taken(column: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if column is None else column[rows]
 
 
 def _offsets(lengths: np.ndarray) -> np.ndarray:

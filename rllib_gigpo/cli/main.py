@@ -5,15 +5,13 @@ Each subcommand is a file with ``add_parser(subparsers)`` and ``run(args) -> int
 """
 
 import argparse
-import os
-import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from rllib_gigpo import __version__
-from rllib_gigpo.cli import INTERRUPTED, OUTPUT_CLOSED
+from rllib_gigpo.cli import INTERRUPTED, OUTPUT_CLOSED, SIGNALLED
 from rllib_gigpo.cli.commands import (
     envs,
     evaluate,
@@ -25,9 +23,13 @@ from rllib_gigpo.cli.commands import (
     warm_start,
 )
 from rllib_gigpo.cli.module_folders import modules_from
+from rllib_gigpo.cli.stop_signals import (
+    StoppedBySignal,
+    discard_closed_outputs,
+    handled_signals,
+    raise_stop,
+)
 from rllib_gigpo.errors import GiGPOError
-
-_STDOUT = 1  # file descriptor
 
 _SUBCOMMANDS = (
     train,
@@ -68,34 +70,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 for success; 2 for a mistake in the arguments, files or settings, which
-        is reported on stderr; 130 after Ctrl-C; 141 if the reader of stdout has exited.
+        is reported on stderr; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; 141 if the
+        reader of stdout has exited.
     """
     args = build_parser().parse_args(argv)
     try:
-        with modules_from(Path.cwd()):
+        with modules_from(Path.cwd()), handled_signals(raise_stop):
             status: int = args.run(args)
         sys.stdout.flush()
         return status
     except GiGPOError as error:
         print(f"rllib: error: {error}", file=sys.stderr)
         return 2
+    except StoppedBySignal as stop:
+        print(f"rllib: {stop}", file=sys.stderr)
+        return SIGNALLED + stop.number
     except KeyboardInterrupt:
         print("rllib: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        if not _is_output_closed():
+    except BrokenPipeError:  # stdout's reader has exited, as after `| head`
+        if not discard_closed_outputs():
             raise
         return OUTPUT_CLOSED
-
-
-def _is_output_closed() -> bool:
-    """Return whether stdout's reader has exited, as after `| head`; if so, discard the rest."""
-    output = select.poll()
-    output.register(_STDOUT, 0)
-    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0)):
-        return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
-    return True
 
 
 if __name__ == "__main__":

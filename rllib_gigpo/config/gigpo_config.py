@@ -121,7 +121,7 @@ class BaseGiGPOConfig(RLlibParts):
         num_env_workers: int = NotProvided,
         num_cpus_per_env_worker: float = NotProvided,
         num_env_threads: int = NotProvided,
-        max_group_redraws: int = NotProvided,
+        max_lost_group_rate: float = NotProvided,
         **kwargs: Any,
     ) -> Self:
         """Set where the environments run; RLlib's own options are passed on."""
@@ -157,12 +157,14 @@ class BaseGiGPOConfig(RLlibParts):
         kl_coeff: float = NotProvided,
         kl: Options = NotProvided,
         old_logp: str = NotProvided,
+        strict_ratio: bool | None = NotProvided,
         importance_sampling: Options = NotProvided,
         entropy_coeff: float = NotProvided,
         critic: Options = NotProvided,
         optim: Variant = NotProvided,
         lr_schedule: Variant = NotProvided,
         num_minibatches: int = NotProvided,
+        max_skipped_updates: int = NotProvided,
         micro_batch_tokens: int = NotProvided,
         logp_chunk_tokens: int = NotProvided,
         **kwargs: Any,

@@ -53,7 +53,8 @@ def append_module_to_env_pieces(
         think_tag=prompts.think_tag,
         require_think=prompts.require_think,
     )
-    pipeline.append(DecodeResponse(load_tokenizer(settings.model.model_path)))
+    tags = getattr(parser, "tags", ())  # a custom parser may lack them
+    pipeline.append(DecodeResponse(load_tokenizer(settings.model.model_path), tags))
     pipeline.append(ParseAction(parser))
     pipeline.append(ActionToEnv(action_space, **_action_hints(env)))
     return pipeline

@@ -8,10 +8,14 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig
 
 from rllib_gigpo.errors import EngineError
+from rllib_gigpo.models.causal_lm import meta_causal_lm
 from rllib_gigpo.models.context import context_length
+from rllib_gigpo.models.tokenizer import open_tokenizer
+from rllib_gigpo.models.weight_files import tensor_files, tensor_shapes
+from rllib_gigpo.prompting.chat_format import find_turn_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,9 @@ class ModelFacts:
 
     def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Read the checkpoint's tensors one by one."""
-        for file in sorted(Path(self.path).glob("*.safetensors")):
-            with safe_open(file, framework="pt") as tensors:
-                for name in tensors.keys():  # noqa: SIM118
+        for name, file in tensor_files(Path(self.path)).items():
+            if name in self.tensor_shapes:
+                with safe_open(file, framework="pt") as tensors:
                     yield name, tensors.get_tensor(name)
 
 
@@ -67,16 +71,16 @@ def read_model_facts(path: str) -> ModelFacts:
         config=config.get_text_config(),
         stop_token_ids=_stop_token_ids(folder, config.get_text_config()),
         is_tied=bool(config.get_text_config().tie_word_embeddings),
-        tensor_shapes=_tensor_shapes(folder),
+        tensor_shapes=_shapes_in_use(folder, config),
     )
 
 
 def _stop_token_ids(folder: Path, config: Any) -> list[int]:
-    """Collect the end tokens from three places, which may disagree."""
+    """Collect the end tokens from four places, which may disagree."""
     found = {
         *_as_list(_read_json(folder / "generation_config.json").get("eos_token_id")),
         *_as_list(getattr(config, "eos_token_id", None)),
-        *_as_list(_tokenizer_eos(folder)),
+        *_tokenizer_ends(folder),
     }
     if not found:
         raise EngineError(
@@ -86,10 +90,13 @@ def _stop_token_ids(folder: Path, config: Any) -> list[int]:
     return sorted(found)
 
 
-def _tokenizer_eos(folder: Path) -> int | None:
-    if not (folder / "tokenizer_config.json").is_file():
-        return None
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True).eos_token_id
+def _tokenizer_ends(folder: Path) -> list[int]:
+    """Return the eos token, and the tokens that close an answer in the chat template."""
+    names = ("tokenizer_config.json", "tokenizer.json", "tokenizer.model")
+    if not any((folder / name).is_file() for name in names):
+        return []
+    tokenizer = open_tokenizer(folder)
+    return [*_as_list(tokenizer.eos_token_id), *find_turn_end(tokenizer).token_ids]
 
 
 def _as_list(value: int | list[int] | None) -> list[int]:
@@ -102,11 +109,11 @@ def _read_json(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def _tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Read the headers of the safetensors files."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118
-                shapes[name] = tuple(tensors.get_slice(name).get_shape())
-    return shapes
+def _shapes_in_use(folder: Path, config: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the checkpoint's tensors that the model has; others are never loaded."""
+    shapes = tensor_shapes(folder)
+    try:
+        known = set(meta_causal_lm(config).state_dict())
+    except (ValueError, ImportError):  # transformers has no causal LM for it
+        return shapes
+    return {name: shape for name, shape in shapes.items() if name in known} or shapes

@@ -3,6 +3,7 @@
 import torch
 
 from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.errors import EngineError
 
 
 def token_log_probs(logits: torch.Tensor, sampling: SamplingSettings) -> torch.Tensor:
@@ -38,8 +39,17 @@ def _cut_tail(scores: torch.Tensor, top_p: float) -> torch.Tensor:
 def sample_token(
     logits: torch.Tensor, sampling: SamplingSettings, *, generator: torch.Generator
 ) -> tuple[int, float]:
-    """Sample a token; return its id and its log-prob under the distribution sampled from."""
+    """Sample a token; return its id and its log-prob under the distribution sampled from.
+
+    Raises:
+        EngineError: The logits are not numbers.
+    """
     logp = token_log_probs(logits, sampling)
+    if logp.isnan().any():
+        raise EngineError(
+            "The model's logits are NaN or infinite, so no token can be sampled. A weight of the"
+            " model is probably NaN or infinite; use another checkpoint."
+        )
     if sampling.temperature == 0:
         token_id = int(logp.argmax())
     else:

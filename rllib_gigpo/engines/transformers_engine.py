@@ -70,7 +70,7 @@ class TransformersEngine(InferenceEngine):
             model = AutoModelForCausalLM.from_pretrained(
                 path, dtype=getattr(torch, self.settings.dtype), local_files_only=True
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise EngineError(f"The model {path!r} cannot be loaded: {error}") from error
         self._model = model.eval().requires_grad_(False)
 

@@ -7,96 +7,19 @@ Ray actors is in `env_workers.py`.
 
 from __future__ import annotations
 
-import contextlib
-import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
-import gymnasium as gym
-
+from rllib_gigpo.env_runner.daemon_threads import DaemonThreads
+from rllib_gigpo.env_runner.env_slots import EnvEvent, EnvSlots
 from rllib_gigpo.env_runner.env_source import EnvSource
+from rllib_gigpo.env_runner.hang_watch import HangWatch
 
-
-@dataclass(frozen=True, slots=True)
-class EnvEvent:
-    """An environment's answer to a reset or a step."""
-
-    slot: int
-    observation: Any = None
-    reward: float = 0.0
-    terminated: bool = False
-    truncated: bool = False
-    info: dict[str, Any] | None = None
-    seconds: float = 0.0  # time inside the environment
-    error: str | None = None  # what went wrong; the answer above is then void
-    error_kind: str | None = None  # "reset", "step" or "worker"
-
-
-class EnvSlots:
-    """The environments of one process, made on first use; exceptions become events."""
-
-    def __init__(self, source: EnvSource) -> None:
-        """Start without environments."""
-        self._source = source
-        self._envs: dict[int, gym.Env] = {}
-
-    def reset(self, slot: int, seed: int) -> EnvEvent:
-        """Reset the slot's environment to the task ``seed``."""
-
-        def call() -> EnvEvent:
-            if slot not in self._envs:
-                self._envs[slot] = self._source.make()
-            observation, info = self._envs[slot].reset(seed=seed)
-            return EnvEvent(slot=slot, observation=observation, info=info)
-
-        return self._guarded(slot, "reset", call)
-
-    def step(self, slot: int, action: Any) -> EnvEvent:
-        """Step the slot's environment."""
-
-        def call() -> EnvEvent:
-            observation, reward, terminated, truncated, info = self._envs[slot].step(action)
-            return EnvEvent(
-                slot=slot,
-                observation=observation,
-                reward=float(reward),
-                terminated=bool(terminated),
-                truncated=bool(truncated),
-                info=info,
-            )
-
-        return self._guarded(slot, "step", call)
-
-    def close(self) -> None:
-        """Close all environments."""
-        for slot in list(self._envs):
-            self._discard(slot)
-
-    def _guarded(self, slot: int, kind: str, call: Callable[[], EnvEvent]) -> EnvEvent:
-        """Time ``call``; an exception in the user's environment costs its group, not the run."""
-        start = time.perf_counter()
-        try:
-            event = call()
-        except Exception as error:
-            self._discard(slot)
-            return EnvEvent(
-                slot=slot,
-                seconds=time.perf_counter() - start,
-                error=f"{type(error).__name__}: {error}",
-                error_kind=kind,
-            )
-        return replace(event, seconds=time.perf_counter() - start)
-
-    def _discard(self, slot: int) -> None:
-        env = self._envs.pop(slot, None)
-        if env is None:
-            return
-        with contextlib.suppress(Exception):  # a broken environment may also fail to close
-            env.close()
+CLOSE_TIMEOUT_S = 5.0  # longest wait for environments to close
 
 
 class EnvPool(ABC):
@@ -124,20 +47,32 @@ class EnvPool(ABC):
 
 
 class SerialEnvs(EnvPool):
-    """Environments that step immediately, on the caller's thread: reproducible, best if fast."""
+    """Environments that step immediately, on the caller's thread: reproducible, best if fast.
 
-    def __init__(self, source: EnvSource) -> None:
-        """Start without environments."""
-        self._slots = EnvSlots(source)
+    Nothing can interrupt one that hangs; ``watch`` says which one it is.
+    """
+
+    def __init__(
+        self, source: EnvSource, *, is_sent: bool = False, watch: HangWatch | None = None
+    ) -> None:
+        """Start without environments; ``is_sent`` is that of `EnvSlots`."""
+        self._slots = EnvSlots(source, is_sent=is_sent)
+        self._watch = watch
+        self._progress: dict[int, tuple[int, int]] = {}  # the seed and number of steps of a slot
         self._events: deque[EnvEvent] = deque()
 
     def reset(self, slot: int, seed: int) -> None:
         """Reset the environment now."""
-        self._events.append(self._slots.reset(slot, seed))
+        self._progress[slot] = (seed, 0)
+        with self._watched(f"reset(seed={seed})"):
+            self._events.append(self._slots.reset(slot, seed))
 
     def step(self, slot: int, action: Any) -> None:
         """Step the environment now."""
-        self._events.append(self._slots.step(slot, action))
+        seed, number = self._progress[slot]
+        self._progress[slot] = (seed, number + 1)
+        with self._watched(f"step {number + 1} of seed {seed}, step({action!r:.80})"):
+            self._events.append(self._slots.step(slot, action))
 
     def poll(self) -> list[EnvEvent]:
         """Return all answers since the last call, in the order of the commands."""
@@ -150,25 +85,34 @@ class SerialEnvs(EnvPool):
 
     def close(self) -> None:
         """Close all environments."""
-        self._slots.close()
+        with self._watched("close()"):
+            self._slots.close()
+
+    def _watched(self, call: str) -> AbstractContextManager[None]:
+        return nullcontext() if self._watch is None else self._watch.during(call)
 
 
 class ThreadedEnvs(EnvPool):
-    """Environments that step in threads, each in one thread at a time."""
+    """Environments that step in threads, each in one thread at a time.
 
-    def __init__(self, source: EnvSource, *, num_threads: int) -> None:
-        """Start ``num_threads`` threads."""
-        self._slots = EnvSlots(source)
-        self._executor = ThreadPoolExecutor(num_threads, thread_name_prefix="gigpo-env")
+    The threads are daemons: one in which an environment hangs cannot be ended, but it does not keep
+    the process from exiting.
+    """
+
+    def __init__(self, source: EnvSource, *, num_threads: int, is_sent: bool = False) -> None:
+        """Start ``num_threads`` threads; ``is_sent`` is that of `EnvSlots`."""
+        self._slots = EnvSlots(source, is_sent=is_sent)
+        self._num_threads = num_threads
+        self._threads = DaemonThreads(num_threads, name="gigpo-env")
         self._pending: set[Future[EnvEvent]] = set()
 
     def reset(self, slot: int, seed: int) -> None:
         """Queue the reset."""
-        self._pending.add(self._executor.submit(self._slots.reset, slot, seed))
+        self._pending.add(self._threads.submit(partial(self._slots.reset, slot, seed)))
 
     def step(self, slot: int, action: Any) -> None:
         """Queue the step."""
-        self._pending.add(self._executor.submit(self._slots.step, slot, action))
+        self._pending.add(self._threads.submit(partial(self._slots.step, slot, action)))
 
     def poll(self) -> list[EnvEvent]:
         """Return the answers that have arrived, by slot."""
@@ -182,6 +126,13 @@ class ThreadedEnvs(EnvPool):
             wait(self._pending, timeout=timeout_s, return_when=FIRST_COMPLETED)
 
     def close(self) -> None:
-        """Close all environments; a hanging step stays in its thread."""
-        self._executor.shutdown(wait=not self._pending, cancel_futures=True)
-        self._slots.close()
+        """Close all environments within `CLOSE_TIMEOUT_S`; what hangs stays in its thread."""
+        for future in self._pending:
+            future.cancel()
+        self._threads.stop()
+        closers = DaemonThreads(self._num_threads, name="gigpo-env-close")
+        wait(
+            [closers.submit(partial(self._slots.close_slot, slot)) for slot in self._slots.in_use],
+            timeout=CLOSE_TIMEOUT_S,
+        )
+        closers.stop()

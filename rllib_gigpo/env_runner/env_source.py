@@ -19,6 +19,13 @@ class EnvSource:
     env: str | Callable[..., gym.Env]
     env_config: Mapping[str, Any]
 
+    @property
+    def name(self) -> str:
+        """The environment, for messages."""
+        return (
+            self.env if isinstance(self.env, str) else getattr(self.env, "__name__", "(callable)")
+        )
+
     def make(self) -> gym.Env:
         """Make an environment.
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import (
+    NodeDiedError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    WorkerCrashedError,
+)
 
-from rllib_gigpo.env_runner.env_pool import EnvEvent, EnvPool, EnvSlots
+from rllib_gigpo.env_runner.env_pool import CLOSE_TIMEOUT_S, EnvPool
+from rllib_gigpo.env_runner.env_slots import EnvEvent, EnvSlots
 from rllib_gigpo.env_runner.env_source import EnvSource
 
-_CLOSE_TIMEOUT_S = 5.0
+_DEATHS = (RayActorError, WorkerCrashedError, NodeDiedError, OutOfMemoryError)
 
 
 class EnvWorker:
@@ -18,7 +25,7 @@ class EnvWorker:
 
     def __init__(self, source: EnvSource) -> None:
         """Start without environments."""
-        self._slots = EnvSlots(source)
+        self._slots = EnvSlots(source, is_sent=True)
 
     def reset(self, slot: int, seed: int) -> EnvEvent:
         """Reset the slot's environment."""
@@ -37,7 +44,8 @@ class RayEnvs(EnvPool):
     """Slots spread over Ray actors in turn.
 
     A dead actor is replaced, and each of its pending slots answers with an error of kind "worker".
-    Its other slots fail at their next step, because their environments are gone.
+    Its other slots fail at their next step, because their environments are gone. An answer that
+    cannot be sent costs neither.
     """
 
     def __init__(
@@ -86,7 +94,7 @@ class RayEnvs(EnvPool):
         """Give the actors a short time to close their environments, then kill them."""
         closing = [worker.close.remote() for worker in self._workers if self._is_idle(worker)]
         if closing:
-            ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_TIMEOUT_S)
+            ray.wait(closing, num_returns=len(closing), timeout=CLOSE_TIMEOUT_S)
         for worker in self._workers:
             ray.kill(worker)
         self._workers = []
@@ -101,10 +109,11 @@ class RayEnvs(EnvPool):
         slot, worker = self._pending.pop(ref)
         try:
             return ray.get(ref)
-        except RayError as error:
+        except _DEATHS as error:
             self._replace(worker)
-            message = str(error).splitlines()[0] if str(error) else type(error).__name__
-            return EnvEvent(slot=slot, error=message, error_kind="worker")
+            return EnvEvent(slot=slot, error=_first_line(error), error_kind="worker")
+        except RayError as error:  # the actor lives, but its answer cannot be restored here
+            return EnvEvent(slot=slot, error=_first_line(error), error_kind="pickle")
 
     def _worker_of(self, slot: int) -> Any:
         return self._workers[slot % len(self._workers)]
@@ -119,3 +128,7 @@ class RayEnvs(EnvPool):
 
     def _is_idle(self, worker: Any) -> bool:
         return all(busy != worker for _, busy in self._pending.values())
+
+
+def _first_line(error: RayError) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -10,7 +10,7 @@ from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import StepRecord
 from rllib_gigpo.engines.inference_engine import Generation
-from rllib_gigpo.env_runner.env_pool import EnvEvent
+from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.prompting.action_parser import ParsedAction
 from rllib_gigpo.prompting.prompt_record import Prompt
 

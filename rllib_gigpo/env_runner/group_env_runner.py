@@ -29,6 +29,8 @@ from rllib_gigpo.engines.inference_engine import EngineSettings
 from rllib_gigpo.env_runner.env_pool import EnvPool, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.env_workers import RayEnvs
+from rllib_gigpo.env_runner.hang_watch import HangWatch
+from rllib_gigpo.env_runner.last_words import end_this_actor, tell_driver
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.errors import WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
@@ -53,6 +55,11 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         super().__init__(config=config, **kwargs)
         self._settings: Settings = self.config.settings
         self._env_source = EnvSource(self.config.env, dict(self.config.env_config or {}))
+        self._watch = HangWatch(
+            self._env_source.name,
+            limit_s=self._settings.inference.engine_timeout_s,
+            report=self._report_hang,
+        )
         self._rollout: Rollout | None = None
         self._envs: EnvPool | None = None
         self.module: EngineModule
@@ -64,11 +71,13 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     @override(EnvRunner)
     def make_env(self) -> None:
         """Make one environment to read its spaces, and build the pipelines that need them."""
-        probe = self._env_source.make()
+        with self._watch.during("its constructor"):
+            probe = self._env_source.make()
         self._spaces = (probe.observation_space, probe.action_space)
         self._env_to_module = self.config.build_env_to_module_connector(env=probe)
         self._module_to_env = self.config.build_module_to_env_connector(env=probe)
-        probe.close()
+        with self._watch.during("close()"):
+            probe.close()
 
     @override(EnvRunner)
     def make_module(self) -> None:
@@ -97,6 +106,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
     def _make_envs(self) -> EnvPool:
         settings, source = self._settings.env_runners, self._env_source
+        is_remote = bool(self.worker_index)  # then the episodes travel to the driver
         if settings.num_env_workers:
             return RayEnvs(
                 source,
@@ -105,8 +115,14 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
                 num_cpus=settings.num_cpus_per_env_worker,
             )
         if settings.num_env_threads:
-            return ThreadedEnvs(source, num_threads=settings.num_env_threads)
-        return SerialEnvs(source)
+            return ThreadedEnvs(source, num_threads=settings.num_env_threads, is_sent=is_remote)
+        return SerialEnvs(source, is_sent=is_remote, watch=self._watch)
+
+    def _report_hang(self, message: str) -> None:
+        """Say which call hangs; a remote EnvRunner then ends itself, and Ray restarts it."""
+        if self._rollout is not None and self.worker_index:
+            end_this_actor(f"{message} The EnvRunner was ended and its groups are lost.")
+        tell_driver(message)
 
     # ------------------------------------------------------------------ sampling
 
@@ -180,6 +196,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
                 max_concurrent_episodes=inference.max_concurrent_episodes,
                 seed=self.config.seed,
                 stall_timeout_s=inference.engine_timeout_s,
+                env_name=self._env_source.name,
             ),
         )
 
@@ -243,6 +260,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     def stop(self) -> None:
         """Close the environments and stop the engine."""
         self._close_envs()
+        self._watch.stop()
         self.module.stop()
 
     def _close_envs(self) -> None:

@@ -9,7 +9,6 @@ finished episode frees its slot for the next waiting episode.
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -23,7 +22,8 @@ from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.connectors.module_to_env.action_to_env import SKIP_STEP
 from rllib_gigpo.engines.inference_engine import Generation, GenerationRequest
-from rllib_gigpo.env_runner.env_pool import EnvEvent, EnvPool
+from rllib_gigpo.env_runner.env_pool import EnvPool
+from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.env_runner.episode_recorder import EpisodeRecorder
 from rllib_gigpo.rl_modules.engine_module import EngineModule
 
@@ -38,6 +38,7 @@ class RolloutSettings:
     max_concurrent_episodes: int | None = None
     seed: int | None = None  # None: the engine samples without seeds
     stall_timeout_s: float = 600.0  # longest time without progress
+    env_name: str = "the environment"  # for the messages of lost groups
 
 
 @dataclass(slots=True)
@@ -57,6 +58,12 @@ class _Run:
     @property
     def request_id(self) -> str:
         return f"{self.task.group_id}-{self.member}-{len(self.episode)}"
+
+    @property
+    def place(self) -> str:
+        """The environment's call under way, or else its last one."""
+        step = f"step {len(self.episode) + 1}" if self.episode.is_reset else "reset()"
+        return f"seed {self.task.seed}, {step}"
 
 
 class Rollout:
@@ -165,6 +172,10 @@ class Rollout:
             self._forget(run.task)
             self._finished.append(FinishedGroup(run.task, [member.episode for member in group]))
 
+    def _lose_group_of(self, run: _Run, kind: str, message: str) -> None:
+        where = f"{self._settings.env_name}, {run.place}"
+        self._lose_group(run.task, kind, f"{where}: {message}")
+
     def _lose_group(self, task: GroupTask, kind: str, message: str) -> None:
         """Drop a group's episodes; those in an environment free their slot when it answers."""
         for run in self._groups[task.group_id]:
@@ -196,12 +207,14 @@ class Rollout:
             if run.is_dropped:
                 self._free_slots.append(event.slot)
                 continue
-            fault = _fault_of(event)
-            if fault is None and not run.episode.is_reset:
+            fault = None
+            if event.error is not None:
+                fault = event.error_kind or "step", event.error
+            elif not run.episode.is_reset:
                 fault = self._begin_fault(run, event)
             if fault is not None:
                 self._free_slots.append(event.slot)
-                self._lose_group(run.task, *fault)
+                self._lose_group_of(run, *fault)
             elif run.episode.is_reset:
                 self._add_step(run, event)
             else:
@@ -211,15 +224,15 @@ class Rollout:
     def _begin_fault(self, run: _Run, event: EnvEvent) -> tuple[str, str] | None:
         """Check that a group's members start alike; otherwise they cannot be compared."""
         info = event.info or {}
-        start = (info.get("task"), str(event.observation))
+        start = (info.get("task"), _as_text(event.observation))
         first = self._first_observations.setdefault(run.task.group_id, start)
         if first == start:
             return None
         return (
             "not_deterministic",
-            f"reset(seed={run.task.seed}) gave two different starts: {_short(first)} and"
-            f" {_short(start)}. reset() must depend only on its seed: draw from a generator that"
-            " it seeds, and run rllib_gigpo.envs.check_env",
+            f"reset(seed={run.task.seed}) gave two different starts: {_short(repr(first))} and"
+            f" {_short(repr(start))}. reset() must depend only on its seed: draw from a generator"
+            " that it seeds, and run rllib_gigpo.envs.check_env",
         )
 
     def _add_step(self, run: _Run, event: EnvEvent) -> None:
@@ -239,11 +252,18 @@ class Rollout:
             self._submit(part)
 
     def _submit(self, runs: list[_Run]) -> None:
-        batch = self._pass_through(self._env_to_module, runs, {})
+        faults: dict[str, str] = {}
+        batch = self._pass_through(
+            self._env_to_module, runs, {}, shared_data={columns.OBSERVATION_FAULTS: faults}
+        )
+        self._lose_unreadable(runs, faults)
         requests = []
         for run, prompt, text in zip(
             runs, batch[columns.PROMPTS], batch[columns.OBSERVATION_TEXT], strict=True
         ):
+            if run.is_dropped:
+                self._free_slots.append(run.slot)
+                continue
             run.recorder.add_prompt(prompt, text)
             self._in_engine[run.request_id] = run
             requests.append(
@@ -257,8 +277,18 @@ class Rollout:
         self._module.submit(requests)
         self._note_progress()
 
+    def _lose_unreadable(self, runs: list[_Run], faults: dict[str, str]) -> None:
+        """Lose the groups of episodes whose observation did not become text."""
+        for run in runs:
+            if run.episode.id_ in faults and not run.is_dropped:
+                self._lose_group_of(run, "observation", faults[run.episode.id_])
+
     def _pass_through(
-        self, pipeline: Any, runs: list[_Run], batch: dict[str, Any]
+        self,
+        pipeline: Any,
+        runs: list[_Run],
+        batch: dict[str, Any],
+        shared_data: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Run a pipeline on episodes that are all for training or all for evaluation."""
         return pipeline(
@@ -266,7 +296,7 @@ class Rollout:
             batch=batch,
             episodes=[run.episode for run in runs],
             explore=runs[0].task.is_training,
-            shared_data={},
+            shared_data={} if shared_data is None else shared_data,
         )
 
     def _request_seed(self, request_id: str) -> int | None:
@@ -333,22 +363,17 @@ class Rollout:
         idle_s = time.monotonic() - self._last_progress
         if self._in_engine or idle_s < self._settings.stall_timeout_s:
             return
-        slots = sorted(self._in_env)
+        places = "; ".join(run.place for run in self._in_env.values())
+        message = (
+            f"{self._settings.env_name} has not answered for {idle_s:.0f} s (limit"
+            f" {self._settings.stall_timeout_s:g} s, config.inference(engine_timeout_s=...)):"
+            f" {_short(places)}"
+        )
         self.is_stalled = True
         self._in_env.clear()
         self._waiting.clear()
         for task in [group[0].task for group in self._groups.values()]:
-            message = f"no answer for {idle_s:.0f} s from the environments in slots {slots}"
             self._lose_group(task, "timeout", message)
-
-
-def _fault_of(event: EnvEvent) -> tuple[str, str] | None:
-    """Return the kind and message of what is wrong with an environment's answer, if anything."""
-    if event.error is not None:
-        return event.error_kind or "step", event.error
-    if not math.isfinite(event.reward):
-        return "reward", f"step() returned the reward {event.reward}; rewards must be finite"
-    return None
 
 
 def _by_kind(runs: list[_Run]) -> list[list[_Run]]:
@@ -357,6 +382,12 @@ def _by_kind(runs: list[_Run]) -> list[list[_Run]]:
     return [part for part in kinds if part]
 
 
-def _short(value: Any, length: int = 160) -> str:
-    text = repr(value)
+def _as_text(observation: Any) -> str:
+    try:
+        return str(observation)
+    except Exception:  # its class may do anything
+        return type(observation).__name__
+
+
+def _short(text: str, length: int = 160) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."

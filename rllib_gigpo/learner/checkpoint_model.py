@@ -23,7 +23,7 @@ from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.learner.sharding import Sharding
 from rllib_gigpo.models.lora import load_adapter, merged_weights, save_adapter
 from rllib_gigpo.models.lora_settings import LoraSettings
-from rllib_gigpo.models.tokenizer import load_tokenizer
+from rllib_gigpo.models.tokenizer import open_tokenizer
 
 _LEARNER_GROUP = "learner_group"
 _ADAPTER_FOLDER = "adapter"
@@ -71,14 +71,18 @@ class CheckpointModel(Checkpointable):
         use_msgpack: bool = False,
     ) -> str:
         """Write the folder to any pyarrow file system."""
-        with tempfile.TemporaryDirectory() as temporary, _no_progress_bar():
-            is_local = filesystem is None or isinstance(filesystem, pyarrow.fs.LocalFileSystem)
-            folder = str(path) if is_local else temporary
-            self._save_model(Path(folder))
-            load_tokenizer(self._model_path).save_pretrained(folder)
-            if not is_local:
-                pyarrow.fs.copy_files(folder, str(path), destination_filesystem=filesystem)
+        if filesystem is None or isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+            self._save_folder(Path(str(path)))
+            return str(path)
+        with tempfile.TemporaryDirectory() as temporary:
+            self._save_folder(Path(temporary))
+            pyarrow.fs.copy_files(temporary, str(path), destination_filesystem=filesystem)
         return str(path)
+
+    def _save_folder(self, folder: Path) -> None:
+        with _no_progress_bar():
+            self._save_model(folder)
+            open_tokenizer(self._model_path).save_pretrained(folder)
 
     @override(Checkpointable)
     def restore_from_path(

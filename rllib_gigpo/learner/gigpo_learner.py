@@ -46,6 +46,7 @@ from rllib_gigpo.loss.objective import (
 )
 from rllib_gigpo.loss.packing import MicroBatch, empty_micro_batch
 from rllib_gigpo.models.causal_lm import resolve_dtype
+from rllib_gigpo.models.model_probe import probe
 from rllib_gigpo.rl_modules import causal_lm_module as lm
 
 # Keys of the state.
@@ -56,12 +57,15 @@ KL_COEFF = "kl_coeff"
 class GiGPOLearner(TorchLearner):
     """The Learner that trains the causal LM of `CausalLMModule` on `TrainingRows`."""
 
+    save_failure: str | None = None  # of the last save
+
     @override(TorchLearner)
     def build(self) -> None:
-        """Build the model and optimiser; keep the start weights if there is a KL term."""
+        """Build and probe the model, build the optimiser, keep the start weights for a KL term."""
         self._settings = self.config.settings
         self.sharding = make_sharding(self.config)
         super().build()
+        probe(self._causal_lm.adapter)
         self._iteration = 0
         loss, optimizer = self._settings.loss, self._settings.optimizer
         self._forward_settings = ForwardSettings(
@@ -143,8 +147,9 @@ class GiGPOLearner(TorchLearner):
         # The mismatch covers all tokens if old_logp is recomputed, else the first mini-batch.
         self._log_means({**sums.results(), **mismatch, "kl_coeff": self._kl.coeff})
         self._log(data, seconds=time.perf_counter() - start)
-        num_rows = float(training_data.rows.minibatch_row_counts.sum())
-        self._kl.after_update(sums.results()["kl_to_reference"], num_rows=num_rows)
+        if sums.losses:  # else there is no divergence to steer by
+            num_rows = float(training_data.rows.minibatch_row_counts.sum())
+            self._kl.after_update(sums.results()["kl_to_reference"], num_rows=num_rows)
         self._iteration += 1
         self.after_gradient_based_update(timesteps=timesteps or {})
         return None if _no_metrics_reduce else self.metrics.reduce()
@@ -230,7 +235,8 @@ class GiGPOLearner(TorchLearner):
             totals += torch.cat([part.loss.detach().double().reshape(1), part.sums])
             deviation = torch.maximum(deviation, part.max_ratio_deviation)
             logp_diff = torch.maximum(logp_diff, part.max_abs_logp_diff)
-        sums.add_deviation(deviation.item(), logp_diff=logp_diff.item())
+        if data.has_fresh[minibatch]:
+            sums.add_deviation(deviation.item(), logp_diff=logp_diff.item())
         self.sharding.reduce(totals)
         self._step(totals, divisor, sums)
 
@@ -332,6 +338,16 @@ class GiGPOLearner(TorchLearner):
         settings = self._settings
         dtype = resolve_dtype(settings.inference.engine_dtype or settings.model.dtype)
         return self.sharding.export(self._causal_lm.weights(), dtype)
+
+    @override(Learner)
+    def save_to_path(self, *args: Any, **kwargs: Any) -> str:
+        """Save, and keep a failure's text: RLlib drops the answers of remote Learners."""
+        self.save_failure = None
+        try:
+            return super().save_to_path(*args, **kwargs)
+        except Exception as error:
+            self.save_failure = f"{type(error).__name__}: {error}"
+            raise
 
     @override(Learner)
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:

@@ -11,6 +11,7 @@ import ray
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.errors import UpdateError
 
 
 class LearnerScores(ABC):
@@ -32,7 +33,23 @@ class LearnerScores(ABC):
         """
 
     def _ask(self, rows: TokenRows, method: str) -> np.ndarray:
-        """Deal rows out to the Learners in turn; return the answers in the order of the rows."""
+        """Return the Learners' answers in the order of the rows.
+
+        Raises:
+            UpdateError: An answer is not finite.
+        """
+        answers = self._answers(rows, method)
+        num_faulty = int((~np.isfinite(answers)).sum())
+        if num_faulty:
+            raise UpdateError(
+                f"The Learners' {method} of {num_faulty} of {rows.num_rows} steps are NaN or"
+                " infinite, so there is no credit to assign. A weight of the model is probably NaN"
+                " or infinite; start again from an earlier checkpoint, with a lower lr."
+            )
+        return answers
+
+    def _answers(self, rows: TokenRows, method: str) -> np.ndarray:
+        """Deal rows out to the Learners in turn."""
         num_learners = max(1, len(self._learner_group))
         if self._learner_group.is_local:
             return getattr(self._learner_group._learner, method)(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -63,11 +64,14 @@ def _metrics(
 ) -> dict[str, float]:
     values = torch.stack([torch.ones_like(difference), difference, importance, is_beyond]).double()
     sums = values @ weights.double()
-    largest = torch.cat([(difference.abs() * (weights > 0)), difference.new_zeros(1)]).max()
+    counted = torch.where(weights > 0, difference.abs().nan_to_num(nan=math.inf), 0.0)
+    largest = torch.cat([counted, difference.new_zeros(1)]).max()
     sharding.reduce(sums)
     sharding.reduce(largest, maximum=True)
     num_tokens, *rest = sums.tolist()
-    means = [value / num_tokens if num_tokens else 0.0 for value in rest]
+    if not num_tokens:
+        return {}
+    means = [value / num_tokens for value in rest]
     return {
         **dict(zip(MISMATCH_METRICS, means, strict=True)),
         "max_abs_logp_diff": largest.item(),

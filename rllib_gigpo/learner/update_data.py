@@ -31,6 +31,8 @@ class UpdateData:
         micro_batches: By mini-batch id, on the CPU; empty if this Learner has no rows in it.
         divisors: By mini-batch id, the global divisor of the loss; 0 if no token counts anywhere.
         row_divisors: By mini-batch id, the global weight of its rows, for the critic's loss.
+        has_fresh: By mini-batch id, whether it has counted rows of this Learner that the weights
+            before the update sampled.
         columns: Columns of this Learner's S response tokens, on its device.
         row_columns: Columns of this Learner's rows, on its device; None without a critic.
         num_rows: Number of this Learner's rows.
@@ -40,6 +42,7 @@ class UpdateData:
     micro_batches: list[list[MicroBatch]]
     divisors: list[float]
     row_divisors: list[float]
+    has_fresh: list[bool]
     columns: TokenColumns
     row_columns: RowColumns | None
     num_rows: int
@@ -101,6 +104,7 @@ def prepare_update(
         micro_batches=micro_batches,
         divisors=divisors,
         row_divisors=rows.minibatch_row_counts.tolist(),
+        has_fresh=_has_fresh(rows),
         columns=_columns(rows, aggregation, device),
         row_columns=_row_columns(rows, device),
         num_rows=rows.num_rows,
@@ -122,7 +126,17 @@ def _columns(rows: TokenRows, aggregation: LossAggregation, device: torch.device
         loss_weights=on_device(aggregation.token_weights(rows.weights, lengths)),
         metric_weights=on_device(np.repeat(rows.weights, lengths)),
         row_ids=on_device(np.repeat(np.arange(rows.num_rows), lengths), np.int64),
+        fresh_weights=None
+        if rows.is_fresh is None
+        else on_device(np.repeat(rows.weights * rows.is_fresh, lengths)),
     )
+
+
+def _has_fresh(rows: TokenRows) -> list[bool]:
+    is_counted = (rows.weights > 0) & (rows.response_lengths > 0)
+    is_fresh = is_counted if rows.is_fresh is None else is_counted & rows.is_fresh
+    found = np.bincount(rows.minibatch_ids[is_fresh], minlength=rows.num_minibatches)
+    return [bool(count) for count in found]
 
 
 def _row_columns(rows: TokenRows, device: torch.device) -> RowColumns | None:

@@ -6,6 +6,8 @@ import torch
 
 from rllib_gigpo.loss.objective import METRIC_NAMES
 
+UNMEASURED = -1.0  # a maximum of no values; all measured ones are at least 0
+
 
 @dataclass(slots=True)
 class UpdateSums:
@@ -17,9 +19,9 @@ class UpdateSums:
         losses: One loss per step taken.
         grad_norms: One norm before clipping per step taken.
         num_skipped: Number of steps skipped because the loss or a gradient was not finite.
-        fresh_deviation: This Learner's max |ρ - 1| before the first step.
-        fresh_logp_diff: This Learner's max |rollout_logp - logp| before the first step.
-        max_deviation: This Learner's max |ρ - 1|.
+        fresh_deviation: This Learner's max |ρ - 1| before the first step; below 0 if unmeasured.
+        fresh_logp_diff: The same of |rollout_logp - logp|.
+        max_deviation: This Learner's max |ρ - 1|; below 0 if unmeasured.
     """
 
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(METRIC_NAMES, 0.0))
@@ -27,9 +29,9 @@ class UpdateSums:
     losses: list[float] = field(default_factory=list)
     grad_norms: list[float] = field(default_factory=list)
     num_skipped: int = 0
-    fresh_deviation: float = 0.0
-    fresh_logp_diff: float = 0.0
-    max_deviation: float = 0.0
+    fresh_deviation: float = UNMEASURED
+    fresh_logp_diff: float = UNMEASURED
+    max_deviation: float = UNMEASURED
 
     def add_step(self, sums: torch.Tensor, *, loss: float, grad_norm: float) -> None:
         """Add a taken step."""
@@ -54,31 +56,38 @@ class UpdateSums:
     def results(self) -> dict[str, float]:
         """Return the metrics: means over tokens, and means over steps of loss and gradient norm.
 
-        Metrics that compare the engine with the Learner cover only the first step.
+        Metrics that compare the engine with the Learner cover only the first step. Metrics that
+        were not computed, because no step was taken or no row was fresh, are absent.
         """
-        num_tokens = self.sums["num_tokens"]
         num_steps = len(self.losses)
-        per_token = {
-            **_per_token(self.sums),
-            "rollout_kl": _per_token(self.fresh_sums)["rollout_kl"],
-        }
-        return {
-            **per_token,
-            "num_response_tokens": num_tokens,
-            "total_loss": sum(self.losses) / num_steps if num_steps else 0.0,
-            "grad_norm": sum(self.grad_norms) / num_steps if num_steps else 0.0,
-            "num_steps": float(num_steps),
-            "num_skipped_steps": float(self.num_skipped),
+        maxima = {
             "max_ratio_deviation_fresh": self.fresh_deviation,
             "max_ratio_deviation": self.max_deviation,
             "max_abs_logp_diff": self.fresh_logp_diff,
         }
+        return {
+            **_per_token(self.sums),
+            **_only(_per_token(self.fresh_sums), "rollout_kl"),
+            **_mean("total_loss", self.losses),
+            **_mean("grad_norm", self.grad_norms),
+            **{name: value for name, value in maxima.items() if value > UNMEASURED},
+            "num_response_tokens": self.sums["num_tokens"],
+            "num_steps": float(num_steps),
+            "num_skipped_steps": float(self.num_skipped),
+        }
 
 
 def _per_token(sums: dict[str, float]) -> dict[str, float]:
+    """Divide sums by their number of tokens; without tokens there are no means."""
     num_tokens = sums["num_tokens"]
-    return {
-        name: value / num_tokens if num_tokens else 0.0
-        for name, value in sums.items()
-        if name != "num_tokens"
-    }
+    if not num_tokens:
+        return {}
+    return {name: value / num_tokens for name, value in sums.items() if name != "num_tokens"}
+
+
+def _only(values: dict[str, float], name: str) -> dict[str, float]:
+    return {name: values[name]} if name in values else {}
+
+
+def _mean(name: str, values: list[float]) -> dict[str, float]:
+    return {name: sum(values) / len(values)} if values else {}

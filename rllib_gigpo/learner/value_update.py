@@ -59,10 +59,15 @@ class ValueUpdate:
         return self._coeff * total / divisor
 
     def results(self) -> dict[str, float]:
-        """Return means over all rows of all Learners: ``vf_loss``, ``vf_clip_fraction``, ..."""
+        """Return means over all rows of all Learners: ``vf_loss``, ``vf_clip_fraction``, ...
+
+        Without rows there are none.
+        """
         self._sharding.reduce(self._sums)
         num_rows, *sums = self._sums.tolist()
-        means = [value / num_rows if num_rows else 0.0 for value in sums]
+        if not num_rows:
+            return {}
+        means = [value / num_rows for value in sums]
         return dict(zip(VALUE_METRIC_NAMES[1:], means, strict=True))
 
 

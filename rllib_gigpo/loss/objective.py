@@ -33,8 +33,8 @@ class ObjectiveSums:
     Attributes:
         loss: Scalar with gradient, Σ v·l.
         sums: (len(METRIC_NAMES),) float64 without gradient, weighted by the row weights.
-        max_ratio_deviation: Scalar, max |exp(logp - rollout_logp) - 1| over the tokens of weight
-            > 0; 0 if there are none.
+        max_ratio_deviation: Scalar, max |exp(logp - rollout_logp) - 1| over the fresh tokens of
+            weight > 0; 0 if there are none.
         max_abs_logp_diff: Scalar, max |rollout_logp - logp| over the same tokens.
     """
 
@@ -99,11 +99,12 @@ def objective(
             -from_rollout,
         )
         stacked = torch.stack([value.double() for value in values])
+    fresh = columns.metric_weights if columns.fresh_weights is None else columns.fresh_weights
     return ObjectiveSums(
         loss=(token_loss * columns.loss_weights).sum(),
         sums=stacked @ columns.metric_weights.double(),
-        max_ratio_deviation=_max_of_counted(from_rollout.exp() - 1.0, columns.metric_weights),
-        max_abs_logp_diff=_max_of_counted(from_rollout, columns.metric_weights),
+        max_ratio_deviation=_max_of_counted(from_rollout.exp() - 1.0, fresh),
+        max_abs_logp_diff=_max_of_counted(from_rollout, fresh),
     )
 
 

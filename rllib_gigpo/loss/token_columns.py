@@ -21,6 +21,8 @@ class TokenColumns:
         row_ids: (S,) int64, the row of each token, unique within the Learner.
         ref_logp: (S,) Log-probabilities under the reference; None without a KL term.
         importance: (S,) Factor of the policy loss that corrects for the engine; None for 1.
+        fresh_weights: (S,) `metric_weights`, but 0 for tokens that older weights sampled; None if
+            there are no such tokens.
     """
 
     rollout_logp: torch.Tensor
@@ -31,6 +33,7 @@ class TokenColumns:
     row_ids: torch.Tensor
     ref_logp: torch.Tensor | None = None
     importance: torch.Tensor | None = None
+    fresh_weights: torch.Tensor | None = None
 
     def select(self, indices: torch.Tensor) -> TokenColumns:
         """Select some tokens.

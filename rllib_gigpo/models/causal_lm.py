@@ -38,7 +38,7 @@ def load_causal_lm(
             attn_implementation=attn_implementation,
             local_files_only=True,
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:  # RuntimeError: shapes
         raise ConfigError(
             f"transformers cannot open {str(folder)!r} as a causal language model with "
             f"attn_implementation={attn_implementation!r}: {error}."

@@ -9,7 +9,17 @@ from typing import Any
 
 from rllib_gigpo.errors import ConfigError
 
-_LENGTHS = ("max_position_embeddings", "n_positions", "max_seq_len")
+# The names that vLLM 0.32 reads, too; the smallest counts.
+_LENGTHS = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "seq_length",
+    "max_sequence_length",
+    "max_seq_length",
+    "seq_len",
+)
+_ALREADY_SCALED = ("default", "llama3", "longrope", "su", "proportional")
 
 
 def existing_model_folder(model_path: str | Path | None) -> Path:
@@ -50,17 +60,42 @@ def read_config(model_path: str | Path | None) -> dict[str, Any]:
 def context_length(config: Mapping[str, Any]) -> int | None:
     """Return the context length of a model: the tokens of prompt and response together.
 
+    This is the only rule for it: the settings and the engines' start use it. RoPE scaling counts as
+    in vLLM: linear and dynamic scaling multiply the length. YaRN's is the original length times its
+    factor, if the configuration does not state a longer one.
+
     Args:
         config: The model's configuration; for a model of text and images, the text part counts.
 
     Returns:
-        The length, or None if the configuration does not give it or scales the positions (RoPE).
+        The length, or None if the configuration does not give it.
     """
     text = config.get("text_config") or config
-    rope = text.get("rope_parameters") or text.get("rope_scaling") or {}
-    if rope.get("rope_type", rope.get("type", "default")) != "default":
+    lengths = [text[name] for name in _LENGTHS if isinstance(text.get(name), int)]
+    stated = text.get("model_max_length") or min(lengths, default=None)  # Cohere's name goes first
+    if stated is None or "gemma3" in str(text.get("model_type")):  # Gemma 3 states the product
+        return stated
+    scaled = [_scaled_length(stated, rope) for rope in _rope_parameters(text)]
+    return None if None in scaled else max((one for one in scaled if one), default=stated)
+
+
+def _rope_parameters(text: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the parameters of RoPE: one set, or one for each type of layer."""
+    found = text.get("rope_scaling") or text.get("rope_parameters") or {}
+    by_layer = [one for one in found.values() if isinstance(one, Mapping)]
+    return by_layer or [found]
+
+
+def _scaled_length(stated: int, rope: Mapping[str, Any]) -> int | None:
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind in _ALREADY_SCALED:
+        return stated
+    factor = rope.get("factor")
+    if not isinstance(factor, int | float):
         return None
-    return next((text[name] for name in _LENGTHS if isinstance(text.get(name), int)), None)
+    if "yarn" in kind:
+        return max(stated, int((rope.get("original_max_position_embeddings") or stated) * factor))
+    return int(stated * factor)
 
 
 def check_context_length(

@@ -14,6 +14,10 @@ from torch import nn
 from rllib_gigpo.loss.log_probs import response_log_probs
 from rllib_gigpo.loss.packing import MicroBatch
 from rllib_gigpo.models.lora import merged_weights
+from rllib_gigpo.models.own_head import OwnHead
+
+# In transformers' names: attention_dropout, resid_pdrop, layerdrop, drop_path_rate, jitter_noise.
+_RANDOM = ("drop", "jitter")
 
 NamedTensors = Iterator[tuple[str, torch.Tensor]]
 
@@ -25,6 +29,7 @@ class ModelAdapter:
         """Wrap ``model``, a Hugging Face causal LM with or without adapters."""
         self.model = model
         self._transform = logit_transform(model.config.get_text_config())
+        self._own_head: OwnHead | None = None
 
     def hidden_states(self, micro_batch: MicroBatch) -> torch.Tensor:
         """Run the model up to its last hidden states, (B·L, H)."""
@@ -33,7 +38,13 @@ class ModelAdapter:
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Run the output embedding and the logit transform: (C, H) -> (C, V)."""
+        if self._own_head is not None:
+            return self._own_head(hidden)
         return self._transform(self.model.get_output_embeddings()(hidden))
+
+    def use_own_head(self) -> None:
+        """Leave the step to logits to the model, because `logit_transform` does not know it."""
+        self._own_head = OwnHead(self.model)
 
     def response_scores(
         self,
@@ -97,8 +108,19 @@ def logit_transform(config: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 def disable_dropout(model: nn.Module) -> None:
     """Set every dropout to 0: the ratio to the rollout must be 1 before the first step."""
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.modules.dropout._DropoutNd):
             module.p = 0.0
-        # Attention layers in transformers keep their dropout rate as a plain number.
-        if isinstance(getattr(module, "attention_dropout", None), float):
-            setattr(module, "attention_dropout", 0.0)  # noqa: B010 - not a declared attribute
+        _zero_rates(module)
+
+
+def disable_config_dropout(model: Any) -> None:
+    """Set the rates in the configuration to 0, too, for code that reads them in each pass."""
+    _zero_rates(model.config)
+    _zero_rates(model.config.get_text_config())
+
+
+def _zero_rates(owner: Any) -> None:
+    """Set the plain numbers that are rates of dropout or noise to 0."""
+    for name, value in vars(owner).items():
+        if isinstance(value, float) and any(word in name for word in _RANDOM):
+            setattr(owner, name, 0.0)

@@ -6,7 +6,10 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.context import existing_model_folder
+from rllib_gigpo.models.context import existing_model_folder, read_config
+from rllib_gigpo.prompting.chat_format import added_tokens, find_turn_end, template_tokens
+
+_PROBE = "go north, take 2 coins"
 
 
 def load_tokenizer(model_path: str | Path | None) -> Any:
@@ -16,21 +19,41 @@ def load_tokenizer(model_path: str | Path | None) -> Any:
         model_path: The folder with the model's files.
 
     Returns:
-        A Hugging Face tokenizer that has a chat template and an end-of-turn token.
+        A Hugging Face tokenizer that encodes and decodes text and has a chat template and an
+        end-of-turn token.
 
     Raises:
-        ConfigError: The folder does not exist or holds no tokenizer, or the tokenizer has no chat
-            template or no eos token.
+        ConfigError: The folder does not exist or holds no tokenizer; or the tokenizer loses text,
+            does not fit the model's vocabulary, or has no chat template, no eos token or no token
+            that closes an answer.
+    """
+    tokenizer = open_tokenizer(model_path)
+    folder = existing_model_folder(model_path)
+    _check_vocabulary(tokenizer, folder)
+    _check_turns(tokenizer, folder)
+    return tokenizer
+
+
+def open_tokenizer(model_path: str | Path | None) -> Any:
+    """Open a tokenizer that encodes and decodes text; `load_tokenizer` checks all that a run needs.
+
+    Args:
+        model_path: The folder with the model's files.
+
+    Raises:
+        ConfigError: The folder does not exist or holds no tokenizer, or the tokenizer loses text.
     """
     folder = existing_model_folder(model_path)
+    # With mistral-common installed, transformers prefers tekken.json, which has no chat template.
+    kwargs = {"mistral_format": False} if (folder / "tokenizer.json").is_file() else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, **kwargs)
+    except Exception as error:  # a fence: a torn file raises whatever its reader raises
         raise ConfigError(
             f"transformers finds no tokenizer in {str(folder)!r}: {error}. Save one there with "
             "tokenizer.save_pretrained(folder)."
         ) from error
-    _check_usable(tokenizer, folder)
+    _check_round_trip(tokenizer, folder)
     return tokenizer
 
 
@@ -45,7 +68,39 @@ def save_tokenizer(tokenizer: Any, folder: str | Path) -> None:
     tokenizer.save_pretrained(str(folder), save_jinja_files=False)
 
 
-def _check_usable(tokenizer: Any, folder: Path) -> None:
+def _check_round_trip(tokenizer: Any, folder: Path) -> None:
+    # transformers builds an empty vocabulary if tokenizer.json is missing.
+    ids = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+    decoded = tokenizer.decode(ids, skip_special_tokens=True)
+    if _letters(decoded) != _letters(_PROBE):
+        raise ConfigError(
+            f"The tokenizer in {str(folder)!r} turns {_PROBE!r} into {len(ids)} tokens and these "
+            f"into {decoded!r}, so text is lost. Its vocabulary (usually tokenizer.json) is missing"
+            " or belongs to another model: copy all tokenizer files of the model there."
+        )
+
+
+def _letters(text: str) -> str:
+    """Return what every tokenizer keeps: it may change case and spaces."""
+    return "".join(text.split()).casefold()
+
+
+def _check_vocabulary(tokenizer: Any, folder: Path) -> None:
+    config = read_config(folder)
+    num_rows = (config.get("text_config") or config).get("vocab_size")
+    # A special token without an embedding does no harm unless the chat template uses it.
+    idle = set(added_tokens(tokenizer, only_special=True)) - set(template_tokens(tokenizer))
+    used = set(tokenizer.get_vocab().values()) - idle | {tokenizer.eos_token_id or 0}
+    largest = max(used)
+    if num_rows is not None and largest >= num_rows:
+        raise ConfigError(
+            f"The tokenizer in {str(folder)!r} has token ids up to {largest}, but the model has "
+            f"only {num_rows} embeddings (vocab_size in config.json). Use the model's own "
+            "tokenizer, or resize the embeddings with model.resize_token_embeddings and save both."
+        )
+
+
+def _check_turns(tokenizer: Any, folder: Path) -> None:
     if not tokenizer.chat_template:
         raise ConfigError(
             f"The tokenizer in {str(folder)!r} has no chat template to turn messages into "
@@ -56,4 +111,11 @@ def _check_usable(tokenizer: Any, folder: Path) -> None:
         raise ConfigError(
             f"The tokenizer in {str(folder)!r} has no eos token, so no response would ever end. "
             "Set tokenizer.eos_token to the token that ends a turn and save it."
+        )
+    plain_text = find_turn_end(tokenizer).plain_text
+    if plain_text:
+        raise ConfigError(
+            f"The chat template in {str(folder)!r} closes an answer with {plain_text!r}, which is "
+            "not one token of the tokenizer, so no response would end there. Add it with "
+            "tokenizer.add_special_tokens, or use the model's own tokenizer."
         )

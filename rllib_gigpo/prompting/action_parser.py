@@ -78,6 +78,7 @@ class ActionParser:
         self.action_tag = action_tag
         self.think_tag = think_tag
         self.require_think = require_think
+        self.tags = tuple(tag for tag in (action_tag, think_tag) if tag is not None)
         self._action_block = re.compile(rf"<{action_tag}>(.*?)</{action_tag}>", re.DOTALL)
 
     def parse(self, response: str, admissible_actions: Sequence[str] | None) -> ParsedAction:

@@ -34,6 +34,7 @@ class BlockParser(ActionParser):
             raise ConfigError(
                 f"tags={tags!r} must be a list of words, such as ['search', 'answer']."
             )
+        self.tags += tuple(words)
         names = "|".join(words)
         self._opening = re.compile(rf"<(?:{names})>")
         self._block = re.compile(rf"<({names})>(.*?)</\1>", re.DOTALL)

@@ -10,6 +10,7 @@ from rllib_gigpo.prompting.template import PromptInputs
 CUT_MARKER = " ... "
 _SLACK_TOKENS = 4
 _MAX_ATTEMPTS = 12
+_FEW_CHARACTERS = 8  # for each token of a prompt's limit: takes milliseconds to encode
 
 
 class PromptShortener:
@@ -83,12 +84,14 @@ class PromptShortener:
         self, inputs: PromptInputs, prompt: Prompt, field: str
     ) -> tuple[PromptInputs, Prompt]:
         """Keep as much of both ends of one field as fits, to within a few tokens; maybe nothing."""
-        low, high = 0, len(getattr(inputs, field))
-        low_excess = self.excess(prompt)
+        high = len(getattr(inputs, field))
         best = self._with_cut(inputs, field, high)
+        if self.excess(best[1]) > 0:
+            return best
+        low, low_excess, high, best = self._bracket(inputs, prompt, field, best)
         for _ in range(_MAX_ATTEMPTS):
             room = -self.excess(best[1])
-            if room < 0 or room <= _SLACK_TOKENS or high - low <= 1:
+            if room <= _SLACK_TOKENS or high - low <= 1:
                 break
             # Tokens are nearly proportional to characters, so two or three attempts are enough.
             share = (low_excess + _SLACK_TOKENS / 2) / (low_excess + room)
@@ -99,6 +102,29 @@ class PromptShortener:
             else:
                 low, low_excess = num_removed, self.excess(attempt[1])
         return best
+
+    def _bracket(
+        self,
+        inputs: PromptInputs,
+        prompt: Prompt,
+        field: str,
+        best: tuple[PromptInputs, Prompt],
+    ) -> tuple[int, int, int, tuple[PromptInputs, Prompt]]:
+        """Bound the number of characters to remove; of a huge text, nothing long is encoded.
+
+        Returns:
+            A number that is too small and by how many tokens, and one that is large enough and the
+            prompt that it gives (``best`` if all of the field has to go).
+        """
+        length = high = len(getattr(inputs, field))
+        num_kept = _FEW_CHARACTERS * self._max_prompt_tokens
+        while num_kept < length:
+            attempt = self._with_cut(inputs, field, length - num_kept)
+            if self.excess(attempt[1]) > 0:
+                return length - num_kept, self.excess(attempt[1]), high, best
+            high, best = length - num_kept, attempt
+            num_kept *= 4
+        return 0, self.excess(prompt), high, best
 
     def _with_cut(
         self, inputs: PromptInputs, field: str, num_removed: int

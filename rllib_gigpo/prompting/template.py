@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.memory import PastStep
@@ -170,11 +171,27 @@ def _read_file(path: Path) -> str:
         ) from error
 
 
+def sandbox(*, trim_blocks: bool = False, lstrip_blocks: bool = False) -> Environment:
+    """Return the environment of users' templates, which reach facts and filters but no Python.
+
+    A template may come with a stranger's config or checkpoint. An attribute such as ``__globals__``
+    is an error, as in the chat templates of transformers.
+
+    Args:
+        trim_blocks: See Jinja.
+        lstrip_blocks: See Jinja.
+    """
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        trim_blocks=trim_blocks,
+        lstrip_blocks=lstrip_blocks,
+        autoescape=False,
+    )
+
+
 @functools.cache
 def _compile(source: str, *, name: str) -> Template:
-    environment = Environment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-    )
+    environment = sandbox(trim_blocks=True, lstrip_blocks=True)
     try:
         used = meta.find_undeclared_variables(environment.parse(source))
         _check_variables(used, known=environment.globals, name=name)

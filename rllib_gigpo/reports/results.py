@@ -17,6 +17,7 @@ from rllib_gigpo.errors import GiGPOError
 PHASES = ("sample", "credit", "learn", "sync", "evaluate")
 ANCHOR_GROUP_SIZES = "credit/anchor_group_size_histogram"
 EVALUATION = "evaluation/env_runners"
+WARNINGS = "warnings"  # texts that an iteration wants people to read, by topic
 
 # Field of `IterationSummary` -> path of its value in the result.
 METRIC_PATHS = {
@@ -36,6 +37,7 @@ METRIC_PATHS = {
     "kl": "learners/default_policy/approx_kl",
     "grad_norm": "learners/default_policy/grad_norm",
     "clip_fraction": "learners/default_policy/clip_fraction",
+    "num_skipped_steps": "learners/default_policy/num_skipped_steps",
     "max_ratio_deviation_fresh": "learners/default_policy/max_ratio_deviation_fresh",
     "eval_success_rate": "evaluation/env_runners/success_rate",
     "eval_success_ci_low": "evaluation/env_runners/success_ci_low",
@@ -67,6 +69,7 @@ class IterationSummary:
     kl: float | None = None
     grad_norm: float | None = None
     clip_fraction: float | None = None
+    num_skipped_steps: float | None = None
     max_ratio_deviation_fresh: float | None = None
     eval_success_rate: float | None = None
     eval_success_ci_low: float | None = None
@@ -74,6 +77,8 @@ class IterationSummary:
     eval_num_episodes: float | None = None
     phase_seconds: tuple[tuple[str, float], ...] = ()  # (phase, seconds) in the order of PHASES
     anchor_group_sizes: tuple[tuple[int, float], ...] = ()  # (size, number of groups), ascending
+    groups_lost: tuple[tuple[str, float], ...] = ()  # (kind of fault, number of groups)
+    warnings: str = ""  # a line for each
 
 
 def summarize(result: Mapping[str, Any]) -> IterationSummary:
@@ -84,6 +89,8 @@ def summarize(result: Mapping[str, Any]) -> IterationSummary:
         iteration=0 if iteration is None else int(iteration),
         phase_seconds=_phase_seconds(result),
         anchor_group_sizes=_anchor_group_sizes(result),
+        groups_lost=tuple((lookup(result, "env_runners/groups_lost") or {}).items()),
+        warnings="\n".join(map(str, (lookup(result, WARNINGS) or {}).values())),
         **values,
     )
 
@@ -106,6 +113,15 @@ def number(result: Mapping[str, Any], path: str) -> float | None:
     except (TypeError, ValueError):
         return None
     return value if math.isfinite(value) else None
+
+
+def without_nan(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the metrics that are NaN, in nested dicts too: they were not computed."""
+    kept = {
+        key: without_nan(value) if isinstance(value, Mapping) else value
+        for key, value in result.items()
+    }
+    return {key: value for key, value in kept.items() if value == value}
 
 
 def read_result_file(path: Path) -> list[IterationSummary]:

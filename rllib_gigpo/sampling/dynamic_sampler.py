@@ -75,7 +75,11 @@ class DynamicSampler:
                 break
         missing = num_groups - len(result.groups)
         return in_order(
-            replace(result, groups=result.groups + aside[:missing], filtered=aside[missing:])
+            replace(
+                result,
+                groups=result.groups + aside[:missing],
+                filtered=result.filtered + aside[missing:],
+            )
         )
 
 

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import SampleResult
+from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.errors import EngineError
 from rllib_gigpo.sampling.rollout_metrics import has_won, rollout_metrics, wilson_interval
 
 if TYPE_CHECKING:
@@ -47,7 +51,17 @@ class EvaluationTasks:
 
 
 def evaluation_metrics(result: SampleResult) -> dict[str, Any]:
-    """Compute `rollout_metrics` of the test episodes, with a confidence interval for success."""
+    """Compute `rollout_metrics` of the test episodes, with a confidence interval for success.
+
+    Raises:
+        EngineError: All answers have log-probs that are not finite, so they mean nothing.
+    """
+    logps = [record.rollout_logp for record in step_records(result.episodes)]
+    if logps and not any(np.isfinite(logp).all() for logp in logps):
+        raise EngineError(
+            f"The log-probs of all {len(logps)} answers are NaN or infinite, so the answers mean"
+            " nothing. A weight of the model is probably NaN or infinite; use another checkpoint."
+        )
     metrics = rollout_metrics(result)
     num_won = sum(has_won(episode) for episode in result.episodes)
     low, high = wilson_interval(num_won, len(result.episodes))

@@ -13,6 +13,7 @@ from ray.rllib.env.env_runner_group import EnvRunnerGroup
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
+from rllib_gigpo.env_runner.last_words import last_words_of
 from rllib_gigpo.errors import EngineError, GiGPOError, RolloutError, WeightSyncError
 
 _PROBE_INTERVAL_S = 1.0
@@ -100,8 +101,7 @@ class RemoteRunners:
     ) -> SampleResult:
         """Turn an EnvRunner's answer into the result of its share."""
         if answer is None:
-            message = "its EnvRunner died or did not answer in time; see that actor's log in Ray"
-            return _all_lost(share, "runner", message)
+            return self._silent(runner_id, share)
         if isinstance(answer, EngineError):
             self._retire(runner_id)
             return _all_lost(share, "engine", str(answer))
@@ -114,6 +114,15 @@ class RemoteRunners:
             raise answer
         self._resynced.discard(runner_id)
         return answer
+
+    def _silent(self, runner_id: int, share: list[GroupTask]) -> SampleResult:
+        """Return the lost share of an EnvRunner without an answer, with what is known about it."""
+        last_words = last_words_of(self._group._worker_manager.actors()[runner_id])
+        if last_words is not None:
+            return _all_lost(share, "timeout", last_words)
+        limit = "" if self._timeout_s is None else f" within sample_timeout_s={self._timeout_s:g}"
+        message = f"EnvRunner {runner_id} died or did not answer{limit}; see its actor's log in Ray"
+        return _all_lost(share, "runner", message)
 
     def _await_healthy_runner(self) -> None:
         """If all EnvRunners are dead, wait until one has restarted with its engine."""

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +10,9 @@ import gymnasium as gym
 import numpy as np
 
 from rllib_gigpo.envs.common.random_actions import fill_placeholders, has_placeholder
+from rllib_gigpo.envs.contract import ContractViolationError
 from rllib_gigpo.envs.making import make
+from rllib_gigpo.envs.response_fence import read_reset, read_step
 from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.prompting import (
     ActionParser,
@@ -19,6 +22,7 @@ from rllib_gigpo.prompting import (
     PromptInputs,
     PromptRenderer,
 )
+from rllib_gigpo.prompting.text_encoder import TextEncoder, mark
 from rllib_gigpo.warm_start.warm_start_progress import PlayProgress, Progress
 from rllib_gigpo.warm_start.warm_start_settings import WarmStartSettings
 
@@ -69,7 +73,8 @@ def play_demonstrations(
         for num_played, seed in enumerate(settings.seeds):
             _tell(progress, PlayProgress(num_played, len(settings.seeds)))
             for episode in range(settings.demonstrations.episodes_per_seed):
-                turns += _play_episode(env, settings, seed=seed, episode=episode)
+                with _contract_kept(settings.env, seed):
+                    turns += _play_episode(env, settings, seed=seed, episode=episode)
         _tell(progress, PlayProgress(len(settings.seeds), len(settings.seeds)))
         return turns
     finally:
@@ -128,12 +133,12 @@ def make_epochs(
         The rows of each epoch, in the order of the demonstrations.
     """
     prompts = [renderer.render(turn.inputs).token_ids for turn in demonstrations]
-    epochs = []
+    encoder, epochs = TextEncoder(tokenizer), []
     for epoch in range(num_epochs):
         labelled = randomize_labels(
             demonstrations, probability=random_label_probability, seed=(seed, epoch)
         )
-        responses = [_encode_response(parser.format(turn.action), tokenizer) for turn in labelled]
+        responses = [_encode_response(turn.action, parser, encoder, tokenizer) for turn in labelled]
         epochs.append([DemonstrationRow(*row) for row in zip(prompts, responses, strict=True)])
     return epochs
 
@@ -148,13 +153,21 @@ def _make_env(settings: WarmStartSettings) -> gym.Env:
         ) from error
 
 
+@contextmanager
+def _contract_kept(name: str, seed: int) -> Iterator[None]:
+    try:
+        yield
+    except ContractViolationError as violation:
+        raise EnvContractError(f"{name}, seed {seed}: {violation}") from violation
+
+
 def _play_episode(
     env: gym.Env, settings: WarmStartSettings, *, seed: int, episode: int
 ) -> Iterator[Demonstration]:
     memory = LastSteps(settings.prompting.history_length)
     # One random stream per episode: more seeds or episodes do not change the others.
     rng = np.random.default_rng([settings.seed, seed, episode])
-    observation, info = env.reset(seed=seed)
+    observation, info = read_reset(env.reset(seed=seed))
     _check_has_expert(info, settings.env)
     task, past = info.get("task", ""), list[PastStep]()
     while len(past) < settings.demonstrations.max_episode_steps:
@@ -168,7 +181,7 @@ def _play_episode(
         if action is None:
             return
         past.append(PastStep(step=len(past) + 1, observation=observation, action=action))
-        observation, _, terminated, truncated, info = env.step(action)
+        observation, _, terminated, truncated, info = read_step(env.step(action))
         if terminated or truncated:
             return
 
@@ -207,8 +220,12 @@ def _draw(inputs: PromptInputs, rng: np.random.Generator) -> str:
     return fill_placeholders(action, inputs.task, random.Random(int(rng.integers(2**32))))
 
 
-def _encode_response(text: str, tokenizer: Any) -> list[int]:
-    return [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+def _encode_response(
+    action: str, parser: ActionParser, encoder: TextEncoder, tokenizer: Any
+) -> list[int]:
+    """Encode an answer; an action that spells a control token stays text, as in a prompt."""
+    ids = encoder.encode(parser.format(action), lambda: parser.format(mark(action)))
+    return [*ids, tokenizer.eos_token_id]
 
 
 def _check_spaces(env: gym.Env, name: str) -> None:

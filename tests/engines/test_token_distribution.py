@@ -7,6 +7,7 @@ import torch
 
 from rllib_gigpo.engines import SamplingSettings
 from rllib_gigpo.engines.token_distribution import sample_token, token_log_probs
+from rllib_gigpo.errors import EngineError
 
 # Probabilities 0.4, 0.3, 0.2, 0.1, in another order.
 LOGITS = torch.tensor([0.2, 0.4, 0.1, 0.3]).log()
@@ -72,3 +73,11 @@ def test_tokens_are_drawn_as_often_as_their_log_prob_says():
         round(math.log(4 / 7), 5),
         round(math.log(3 / 7), 5),
     }
+
+
+@pytest.mark.fault("case 16", promise="the exact engine refuses logits that are NaN")
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_that_are_nan_are_an_error(temperature):
+    logits = torch.tensor([0.2, float("nan"), 0.1])
+    with pytest.raises(EngineError, match="A weight of the model is probably NaN"):
+        sample_token(logits, SamplingSettings(temperature=temperature), generator=torch.Generator())

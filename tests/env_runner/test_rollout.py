@@ -21,7 +21,6 @@ from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.env_pool import SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
-from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.prompting.action_parser import ActionParser
 from rllib_gigpo.prompting.memory import LastSteps
 from rllib_gigpo.prompting.renderer import PromptRenderer
@@ -59,7 +58,9 @@ class Walk(gym.Env):
 def make_rollout(tokenizer, scripted_engine):
     """Return a function that makes (rollout, scripted engine)."""
 
-    def make(env, answer, *, settings=SETTINGS, envs=None, space=None, pieces=(), **engine):
+    def make(
+        env, answer, *, settings=SETTINGS, envs=None, space=None, pieces=(), to_text=None, **engine
+    ):
         scripted = scripted_engine(answer, **engine)
         template = PromptTemplate.from_name_or_source(TEMPLATE)
         rollout = Rollout(
@@ -67,7 +68,7 @@ def make_rollout(tokenizer, scripted_engine):
             envs or SerialEnvs(EnvSource(env, {})),
             env_to_module=EnvToModulePipeline(
                 connectors=[
-                    ObservationToText(),
+                    ObservationToText(to_text),
                     AddHistory(LastSteps(2)),
                     RenderPrompt(PromptRenderer(tokenizer, template, max_prompt_tokens=500)),
                     *pieces,
@@ -267,13 +268,56 @@ def test_an_environment_that_ignores_its_seed_is_found_out(play):
     assert "two different starts" in result.lost[0].message
 
 
-def test_an_observation_that_is_no_text_raises_with_the_cure(play):
+@pytest.mark.fault("B13", promise="An observation that is not text costs its group.")
+def test_an_observation_that_is_not_text_costs_its_group_and_names_the_cure(play):
     class Numbers(Walk):
-        def reset(self, *, seed=None, options=None):
-            return 42, {}
+        def step(self, action):
+            observation, *rest = super().step(action)
+            return (42 if self.position == 2 else observation), *rest
 
-    with pytest.raises(EnvContractError, match="observation_to_text"):
-        play(Numbers, lambda prompt: "up", seeds=[0])
+    result, _ = play(Numbers, lambda prompt: "up", seeds=[1, 3])
+    assert [group.task.seed for group in result.groups] == [3]
+    (lost,) = result.lost
+    assert lost.kind == "observation"
+    assert lost.message.startswith("the environment, seed 1, step 2: The observation is not text")
+    assert "observation_to_text" in lost.message
+
+
+def test_all_slots_are_free_again_after_a_group_without_text(play):
+    class FirstTaskFails(Walk):
+        def reset(self, *, seed=None, options=None):
+            observation, info = super().reset(seed=seed)
+            return (None if seed == 0 else observation), info
+
+    settings = replace(SETTINGS, max_concurrent_episodes=3)
+    result, engine = play(FirstTaskFails, lambda prompt: "up", seeds=[0, 1, 2], settings=settings)
+    assert [group.task.seed for group in result.groups] == [1, 2]
+    assert max(engine.batch_sizes) == 3
+
+
+def test_a_reader_of_observations_that_raises_costs_the_group(play, make_rollout):
+    def read(observation):
+        if observation == "at 2":
+            raise LookupError("no words")
+        return observation
+
+    result, _ = play(Walk, lambda prompt: "up", seeds=[1, 3], to_text=read)
+    assert [group.task.seed for group in result.groups] == [3]
+    assert "observation_to_text=...) cannot read" in result.lost[0].message
+    assert "LookupError" in result.lost[0].message
+
+
+@pytest.mark.fault("case 13", promise="A lone surrogate in an observation is replaced.")
+def test_a_lone_surrogate_reaches_the_engine_as_valid_text(play, record_property):
+    class Cut(Walk):
+        def reset(self, *, seed=None, options=None):
+            observation, info = super().reset(seed=seed)
+            return f"{observation} \ud83d", info
+
+    result, engine = play(Cut, lambda prompt: "up", seeds=[2])
+    assert not result.lost
+    assert "at 2 ?" in engine.requests[0][1]
+    record_property("happened", "the surrogate is shown to the model as ?")
 
 
 def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play):
@@ -296,6 +340,8 @@ def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play
     )
     release.set()
     assert result.lost[0].kind == "timeout"
+    assert "limit 0.5 s" in result.lost[0].message
+    assert "seed 0, step 1" in result.lost[0].message
 
 
 class Buttons(gym.Env):

@@ -86,7 +86,7 @@ def test_asking_for_more_than_the_cluster_has_is_an_error_at_start(build, corrid
 
 
 def test_an_environment_that_always_fails_stops_the_run_with_its_error(build, corridor_config):
-    config = corridor_config().env_runners(max_group_redraws=3)
+    config = corridor_config().env_runners(max_lost_group_rate=0.1)
     config.environment("rllib_gigpo.envs:Corridor-v0", env_config={"length": 3, "max_steps": 6})
     algorithm = build(config)
 

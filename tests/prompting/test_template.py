@@ -121,3 +121,33 @@ def test_a_broken_template_is_an_error_when_it_is_made(source, message):
 def test_jinja_s_own_globals_may_be_used():
     template = PromptTemplate.from_name_or_source("{% for i in range(2) %}{{ i }}{% endfor %}")
     assert template.render(PromptInputs("")) == "01"
+
+
+ATTACKS = [
+    "{{ lipsum.__globals__['os'].popen('touch FILE').read() }}",
+    "{{ cycler.__init__.__globals__.os.popen('touch FILE').read() }}",
+    "{{ observation.__class__.__mro__[1].__subclasses__() }}",
+    "{{ ''.format.__self__.__class__ }}{{ '{0.__class__.__mro__}'.format(observation) }}",
+    "{% for key in history.__class__.__base__.__subclasses__() %}{{ key }}{% endfor %}",
+    "{{ (observation | attr('__class__')).__name__ }}",
+]
+
+
+@pytest.mark.fault("B20", promise="A prompt template reaches facts and filters, but no Python.")
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_template_that_reaches_for_python_is_an_error_in_words(attack, tmp_path):
+    source = "{{ observation }}" + attack.replace("FILE", str(tmp_path / "ran"))
+    with pytest.raises(ConfigError, match=r"failed to render: .*(unsafe|undefined)"):
+        PromptTemplate(source)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.fault("B20", promise="Neither does a template that turns observations into text.")
+@pytest.mark.parametrize("attack", ATTACKS[:2])
+def test_a_template_for_observations_is_in_the_sandbox_too(attack, tmp_path):
+    from rllib_gigpo.connectors.env_to_module.observation_to_text import text_reader
+
+    read = text_reader(attack.replace("FILE", str(tmp_path / "ran")))
+    with pytest.raises(ConfigError, match=r"observation_to_text=.* may not do this: .*unsafe"):
+        read({"observation": "a hall"})
+    assert not (tmp_path / "ran").exists()

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from rllib_gigpo.errors import GiGPOError
-from rllib_gigpo.reports.results import IterationSummary, number, read_result_file, summarize
+from rllib_gigpo.reports.results import (
+    IterationSummary,
+    number,
+    read_result_file,
+    summarize,
+    without_nan,
+)
 
 RESULT = {
     "training_iteration": 7,
@@ -39,6 +45,15 @@ def test_missing_and_non_finite_metrics_are_none():
     assert number({"a": {"b": math.nan}}, "a/b") is None
     assert number({"a": "text"}, "a") is None
     assert number({"a": 1}, "a/b") is None
+
+
+def test_metrics_that_are_nan_are_left_out_and_infinite_ones_stay():
+    result = {"a": {"loss": math.nan, "deviation": math.inf}, "b": math.nan, "c": 1}
+    assert without_nan(result) == {"a": {"deviation": math.inf}, "c": 1}
+
+
+def test_warnings_are_part_of_a_summary():
+    assert summarize({"warnings": {"update": "look here"}}).warnings == "look here"
 
 
 def test_the_later_line_of_an_iteration_counts_and_a_torn_line_is_skipped(tmp_path: Path):

@@ -55,7 +55,7 @@ class Runner:
 
 def sample(runner, num_groups, *, max_resamples=10):
     sampler = DynamicSampler(
-        GroupSampler(runner.sample_groups, max_redraws=3), max_resamples=max_resamples
+        GroupSampler(runner.sample_groups, max_lost_rate=0.99), max_resamples=max_resamples
     )
     stream = TaskStream(
         group_size=2, sampling=SamplingSettings(), first_task=0, num_tasks=None, seed=0
@@ -94,6 +94,13 @@ def test_lost_groups_are_drawn_again_beside_it():
     result = sample(Runner(dull={1}, broken={0}), 2)
     assert seeds(result.groups) == [2, 3]
     assert [lost.task.seed for lost in result.lost] == [0]
+
+
+def test_groups_that_were_drawn_to_be_safe_count_as_filtered():
+    # 0 and 2 are lost, then half of the first redraw; so the second draws two for one.
+    result = sample(Runner(dull=(), broken={0, 2, 4}), 4)
+    assert seeds(result.groups) == [1, 3, 5, 6]
+    assert seeds(result.filtered) == [7]
 
 
 def test_metrics_are_of_all_that_was_played_and_of_the_batch():

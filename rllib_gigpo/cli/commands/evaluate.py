@@ -2,22 +2,17 @@
 
 import argparse
 import json
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rllib_gigpo.cli.checkpoints import find_checkpoint
-from rllib_gigpo.cli.experiment import apply_settings, assignment
+from rllib_gigpo.checkpoints.written_aside import disk_state
+from rllib_gigpo.cli.experiment import apply_settings, assignment, json_object
+from rllib_gigpo.cli.playing.playable import PICKLE_WARNING, Playable, find_playable
 from rllib_gigpo.cli.ray_session import add_ray_options, ray_session, ray_settings
 from rllib_gigpo.cli.training.progress_display import decimal, percent, thousands
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.reports.results import EVALUATION, lookup, number
-
-if TYPE_CHECKING:
-    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-
-_CONSTRUCTOR_FILE = "class_and_ctor_args.pkl"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,13 +21,22 @@ def add_parser(subparsers: Any) -> None:
         "evaluate",
         help="evaluate a checkpoint on the test tasks",
         description="Play the test tasks with a checkpoint. Report success with a 95% confidence "
-        "interval, overall and for each task tag.",
+        f"interval, overall and for each task tag. {PICKLE_WARNING}",
     )
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
         type=Path,
-        help="a checkpoint, or a trial's folder (uses its newest checkpoint)",
+        help="a checkpoint, a trial's folder (uses its newest whole checkpoint), or a plain "
+        "Hugging Face folder",
+    )
+    parser.add_argument(
+        "--env",
+        metavar="ID",
+        help="Gymnasium id of the environment (default: that of the checkpoint or of gigpo.json)",
+    )
+    parser.add_argument(
+        "--env-config", metavar="JSON", type=json_object, help="settings of the environment"
     )
     parser.add_argument(
         "--num-tasks",
@@ -62,14 +66,15 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``rllib evaluate`` and return the exit status."""
-    checkpoint = find_checkpoint(args.checkpoint)
     settings = list(args.settings)
     if args.num_tasks is not None:
         settings.append(("num_test_tasks", args.num_tasks))
+    playable = find_playable(args.checkpoint, env=args.env, env_config=args.env_config)
     with ray_session(ray_settings(args)):
-        result = evaluate_checkpoint(checkpoint, settings)
+        result = evaluate_playable(playable, settings)
     print("\n".join(table(result)))
-    output = args.output or checkpoint.parent / f"evaluation_{checkpoint.name}.json"
+    place = playable.place
+    output = args.output or place.parent / f"evaluation_{place.name}.json"
     write_json(result, output)
     print(f"metrics  {output}")
     return 0
@@ -81,18 +86,31 @@ def evaluate_checkpoint(
     """Rebuild the algorithm of a checkpoint and evaluate it.
 
     Args:
-        checkpoint: Folder of an RLlib checkpoint. It holds pickles: open only those you trust.
+        checkpoint: Folder of an RLlib checkpoint. It holds pickles, which run code: open only those
+            that you trust. Or a plain model folder, which needs no pickles.
         settings: (name, value) pairs to set on its config first.
 
     Returns:
         The result of ``Algorithm.evaluate()``.
     """
-    from ray.rllib.algorithms.algorithm import Algorithm
+    return evaluate_playable(find_playable(checkpoint), settings)
 
-    from rllib_gigpo.learner.checkpoint_model import model_folder
+
+def evaluate_playable(
+    playable: Playable, settings: Sequence[tuple[str, Any]] = ()
+) -> dict[str, Any]:
+    """Play the test tasks with a model.
+
+    Args:
+        playable: The model, with its config.
+        settings: (name, value) pairs to set on its config first.
+
+    Returns:
+        The result of ``Algorithm.evaluate()``.
+    """
     from rllib_gigpo.loss.kl import KLSettings
 
-    config = checkpoint_config(checkpoint)
+    config = playable.config
     # The initial model may be gone, and evaluation does not measure the divergence from it.
     unneeded: list[tuple[str, Any]] = [
         ("kl_coeff", 0.0),
@@ -102,30 +120,13 @@ def evaluate_checkpoint(
     # Merge the evaluation overrides into the config, so the command can change them.
     config.update_from_dict(dict(config.evaluation_config or {}))
     config.evaluation_config = None
-    apply_settings(config, [("model_path", str(model_folder(checkpoint))), *unneeded])
+    apply_settings(config, unneeded)
     apply_settings(config, settings)
-    algorithm = Algorithm.from_checkpoint(str(checkpoint.resolve()), config=config)
+    algorithm = playable.build()
     try:
         return algorithm.evaluate()
     finally:
         algorithm.stop()
-
-
-def checkpoint_config(checkpoint: Path) -> "AlgorithmConfig":
-    """Read the config of a checkpoint.
-
-    Raises:
-        CheckpointError: The file with the config is missing.
-    """
-    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-
-    file = checkpoint / _CONSTRUCTOR_FILE
-    if not file.is_file():
-        raise CheckpointError(
-            f"{file} is missing, so the checkpoint's config is unknown; copy the whole checkpoint"
-        )
-    (state, *_), _ = pickle.loads(file.read_bytes())["ctor_args_and_kwargs"]
-    return state if isinstance(state, AlgorithmConfig) else AlgorithmConfig.from_state(state)
 
 
 def table(result: Mapping[str, Any]) -> list[str]:
@@ -151,9 +152,20 @@ def _success(metrics: Mapping[str, Any]) -> str:
 
 
 def write_json(result: Mapping[str, Any], path: Path) -> None:
-    """Write a result as JSON, with NumPy numbers as plain ones."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2, sort_keys=True, default=_plain) + "\n")
+    """Write a result as JSON, with NumPy numbers as plain ones.
+
+    Raises:
+        CheckpointError: The file cannot be written.
+    """
+    text = json.dumps(result, indent=2, sort_keys=True, default=_plain) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise CheckpointError(
+            f"the metrics could not be written to {path}: {error.strerror} ({disk_state(path)}); "
+            "choose another file with --output"
+        ) from error
 
 
 def _plain(value: Any) -> Any:

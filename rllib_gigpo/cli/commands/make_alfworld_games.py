@@ -19,7 +19,7 @@ def add_parser(subparsers: Any) -> None:
         description="Generate household tasks from the files of the package alfworld, solve each "
         "with the planner, and write them in the folder layout of ALFWorld's own data. To play "
         "them, set ALFWORLD_DATA or the environment's data_dir to the output folder. The same "
-        "options give the same games, at about two per second.",
+        "options give the same games. About two games are made per second.",
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder to fill")
     parser.add_argument(

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.cli.experiment import json_object, whole_number
+from rllib_gigpo.cli.experiment import assignment, json_object, whole_number
 from rllib_gigpo.cli.playing.local_episode import Prompter, play_here
+from rllib_gigpo.cli.playing.playable import PICKLE_WARNING, find_playable
 from rllib_gigpo.cli.playing.played_step import show
 from rllib_gigpo.cli.playing.players import make_player
 from rllib_gigpo.errors import ConfigError
@@ -22,20 +23,21 @@ def add_parser(subparsers: Any) -> None:
         help="play one episode in the terminal",
         description="Play one episode and see what an agent sees: prompt, anchor, admissible "
         "actions and reward. Play it yourself, or watch the environment's expert, a random player "
-        "or a checkpoint.",
+        f"or a checkpoint. {PICKLE_WARNING}",
     )
     parser.add_argument(
-        "env",
+        "env_id",
         metavar="ID",
         nargs="?",
         help="Gymnasium id of the environment; not with --checkpoint",
     )
     parser.add_argument(
-        "--env-config",
-        metavar="JSON",
-        type=json_object,
-        default={},
-        help="settings of the environment",
+        "--env",
+        metavar="ID",
+        help="the same as an option; with --checkpoint, instead of the run's environment",
+    )
+    parser.add_argument(
+        "--env-config", metavar="JSON", type=json_object, help="settings of the environment"
     )
     parser.add_argument(
         "--as",
@@ -43,12 +45,6 @@ def add_parser(subparsers: Any) -> None:
         default="person",
         dest="player",
         help="who plays (default: person)",
-    )
-    parser.add_argument("--checkpoint", metavar="DIR", type=Path, help="let this checkpoint play")
-    parser.add_argument(
-        "--engine",
-        default="transformers",
-        help="engine that runs the checkpoint's model (default: transformers)",
     )
     parser.add_argument(
         "--seed", metavar="N", type=whole_number(0), default=0, help="seed of the task (default: 0)"
@@ -73,7 +69,33 @@ def add_parser(subparsers: Any) -> None:
         default=2,
         help="number of past turns in the prompt (default: 2)",
     )
+    _add_checkpoint_options(parser)
     parser.set_defaults(run=run)
+
+
+def _add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a checkpoint that plays."""
+    parser.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        type=Path,
+        help="let this checkpoint play, or the model in a plain Hugging Face folder",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        type=assignment,
+        action="append",
+        default=[],
+        dest="settings",
+        help="change a setting of the checkpoint's config, e.g. --set template=compact; "
+        "may be repeated",
+    )
+    parser.add_argument(
+        "--engine",
+        default="transformers",
+        help="engine that runs the checkpoint's model (default: transformers)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,16 +104,22 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: Neither an environment nor a checkpoint is given, or both are.
     """
-    if (args.env is None) == (args.checkpoint is None):
-        raise ConfigError("play needs either the ID of an environment or --checkpoint DIR")
-    if args.checkpoint is not None:
+    if args.checkpoint is not None and args.env_id is None:
         from rllib_gigpo.cli.playing.checkpoint_player import checkpoint_steps
 
-        show(checkpoint_steps(args.checkpoint, seed=args.seed, engine=args.engine))
+        playable = find_playable(args.checkpoint, env=args.env, env_config=args.env_config)
+        show(checkpoint_steps(playable, args.settings, seed=args.seed, engine=args.engine))
         return 0
+    env_ids = [one for one in (args.env_id, args.env) if one is not None]
+    if len(env_ids) != 1 or args.checkpoint is not None:
+        raise ConfigError(
+            "play needs either the ID of an environment or --checkpoint DIR, which takes --env ID"
+        )
+    if args.settings:
+        raise ConfigError("--set changes a checkpoint's config; pass --checkpoint DIR")
     from rllib_gigpo.env_runner.env_source import EnvSource
 
-    env = EnvSource(args.env, args.env_config).make()
+    env = EnvSource(env_ids[0], args.env_config or {}).make()
     prompter = Prompter(args.template, args.history_length)
     player = make_player(args.player, args.seed, env.action_space)
     try:

@@ -46,7 +46,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         type=int,
         default=3,
-        help="passages per query, if the request does not say (default: 3)",
+        help="passages per query, if the request does not set it (default: 3)",
     )
     parser.set_defaults(run=run)
 

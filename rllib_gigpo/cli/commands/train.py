@@ -123,11 +123,26 @@ def _option_parser() -> argparse.ArgumentParser:
         "--resume",
         metavar="PATH",
         type=Path,
-        help="continue from the folder of an interrupted run, or from a checkpoint",
+        help="continue a run in its folder, from its newest whole checkpoint, or start a new run "
+        "from a checkpoint; a new --stop, new settings and changes of the file count. This runs "
+        "code from the checkpoint's pickles: resume only from those that you trust",
+    )
+    run.add_argument(
+        "--max-failures",
+        metavar="N",
+        type=int,
+        help="times that a failed run goes on from its newest checkpoint by itself, after the "
+        "death of a Learner for example; -1 for no bound (default: 0)",
     )
     run.add_argument(
         "--dry-run", action="store_true", help="only estimate memory and run one tiny iteration"
     )
+    _add_output_options(parser)
+    add_ray_options(parser)
+    return parser
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument(
         "--output", metavar="DIR", type=Path, help="folder for all runs (default: ~/ray_results)"
@@ -141,7 +156,7 @@ def _option_parser() -> argparse.ArgumentParser:
         "--checkpoint-freq",
         metavar="N",
         type=int,
-        help="iterations between checkpoints; 0 for none (default: 10)",
+        help="iterations between checkpoints; 0 for none (default: 10, or as in a resumed run)",
     )
     output.add_argument(
         "--checkpoint-at-end",
@@ -151,5 +166,3 @@ def _option_parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--keep-checkpoints", metavar="N", type=int, help="latest checkpoints to keep (default: 2)"
     )
-    add_ray_options(parser)
-    return parser

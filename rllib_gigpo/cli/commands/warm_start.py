@@ -17,7 +17,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the ``warm-start`` subcommand."""
     parser = subparsers.add_parser(
         "warm-start",
-        help="fit an initial model to demonstrations of an environment's expert",
+        help="fit an initial model to demonstrations by an environment's expert",
         description="Play training tasks with an environment's expert (info['expert_action']) and "
         "fit a model to its actions: a tiny new model, or --base-model. The result is a Hugging "
         "Face folder, which is cached. Use the same prompt options in the training run.",
@@ -136,7 +136,7 @@ def _add_prompt_options(group: Any) -> None:
     group.add_argument(
         "--template",
         metavar="NAME",
-        help="prompt template: a name, a path or its source (default: compact)",
+        help="prompt template: a name, a path or Jinja source (default: compact)",
     )
     group.add_argument(
         "--history-length",
@@ -156,7 +156,7 @@ def _add_prompt_options(group: Any) -> None:
             f"--{name}-tag",
             metavar="NAME",
             default=_NO_TAG,
-            help=f"tag around the {'action' if name == 'action' else 'thought'} (default: none)",
+            help=f"tag around the {'action' if name == 'action' else 'reasoning'} (default: none)",
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rllib_gigpo.cli.playing.played_step import facts, result, rule
 from rllib_gigpo.cli.playing.players import Player, Quit
 from rllib_gigpo.cli.playing.shown import in_one_line, shown
+from rllib_gigpo.envs.response_fence import read_reset, read_step
 from rllib_gigpo.errors import EnvContractError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def play_here(
         EnvContractError: The environment failed.
     """
     with _told(f"reset(seed={seed})"):
-        observation, info = env.reset(seed=seed)
+        observation, info = read_reset(env.reset(seed=seed))
     total, ended = 0.0, False
     for step in range(1, max_steps + 1):
         print(f"{rule(step)}\n{prompter.render(shown(observation), info)}")
@@ -70,9 +71,9 @@ def play_here(
             break
         prompter.note(shown(observation), in_one_line(action))
         with _told(f"step({action!r})"):
-            observation, reward, terminated, truncated, info = env.step(action)
-        total += float(reward)
-        print(result(action, float(reward), total))
+            observation, reward, terminated, truncated, info = read_step(env.step(action))
+        total += reward
+        print(result(action, reward, total))
         ended = terminated or truncated
         if ended:
             print(f"{rule('the end')}\n{shown(observation)}")

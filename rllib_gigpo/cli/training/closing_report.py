@@ -5,7 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from rllib_gigpo.cli.checkpoints import newest_checkpoint
+from rllib_gigpo.checkpoints.finder import newest_checkpoint, trials_in
+from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.errors import MissingExtraError
 from rllib_gigpo.reports import plots
 from rllib_gigpo.reports.results import IterationSummary, read_result_file
@@ -16,46 +17,70 @@ ERROR_FILE = "error.txt"
 _ERROR_LINES = 15
 
 
-def report_trial(folder: Path, *, experiment: str, failed: bool) -> None:
+def report_trial(
+    folder: Path, *, experiment: str, errors: Path | None, is_done: bool = True
+) -> None:
     """Draw the figures of a trial and print its report.
 
     Args:
         folder: The trial's folder, with ``result.json`` and its checkpoints.
         experiment: Title of the figures.
-        failed: Whether the trial ended with an error, which Tune has written to ``error.txt``.
+        errors: The file to which the driver wrote the trial's errors, and of which Tune has copied
+            as much as the disk holds to ``error.txt``; None if the trial did not fail.
+        is_done: Whether the trial has reached ``stop``; if not, see `report_unfinished`.
     """
-    if failed:
-        print_error(folder / ERROR_FILE)
+    if errors is not None:
+        copy = folder / ERROR_FILE
+        print_error(copy if _size(copy) >= _size(errors) else errors)
     folder = _short(folder)
     print(f"results      {folder}")
     if not (folder / RESULT_FILE).is_file():
         return
     for figure in draw_figures(folder, read_result_file(folder / RESULT_FILE), title=experiment):
         print(f"figure       {figure}")
-    checkpoint = newest_checkpoint(folder)
-    if checkpoint:
-        print(f"evaluate it  {command()} evaluate {shlex.quote(str(checkpoint))}")
-        print("continue it  repeat the command with a larger --stop and")
-        print(f"             --resume {shlex.quote(str(checkpoint))}")
+    found = newest_checkpoint(folder)
+    if found:
+        found.report()
+        checkpoint = shlex.quote(str(found.path))
+        print(f"evaluate it  {command()} evaluate {checkpoint}")
+        if is_done:
+            print("continue it  repeat the command with a larger --stop and")
+            print(f"             --resume {checkpoint}")
     if (folder / TRANSCRIPT_FOLDER).is_dir():
         print(f"transcripts  {folder / TRANSCRIPT_FOLDER}")
 
 
-def report_interrupt(experiment_folder: Path) -> None:
-    """Print how to continue an interrupted run."""
-    print("interrupted  to continue from the last checkpoint, repeat the command with")
+def report_unfinished(experiment_folder: Path, *, how: str) -> None:
+    """Print how to continue a run, if it has a checkpoint to continue from.
+
+    Args:
+        experiment_folder: The run's folder.
+        how: How it ended: "interrupted" or "failed".
+    """
+    if not any(newest_checkpoint(trial) for trial in trials_in(experiment_folder)):
+        print(f"{how:<11}  before the first checkpoint, so there is nothing to resume; repeat the")
+        print("             command, perhaps with a smaller --checkpoint-freq")
+        return
+    print(f"{how:<11}  to continue from the last checkpoint, repeat the command with")
     print(f"             --resume {shlex.quote(str(_short(experiment_folder)))}")
 
 
 def print_error(error_file: Path) -> None:
     """Print the end of a trial's traceback, which shows the cause, and where the rest is."""
-    lines = error_file.read_text(errors="replace").rstrip().splitlines()
+    try:
+        lines = error_file.read_text(errors="replace").rstrip().splitlines()
+    except OSError as error:
+        lines = [f"{error_file} cannot be read: {error.strerror} ({disk_state(error_file)})"]
     print("\n".join(lines[-_ERROR_LINES:]))
     print(f"the run failed; the full error is in {error_file}; -v shows what the workers print")
 
 
 def draw_figures(folder: Path, summaries: list[IterationSummary], *, title: str) -> list[Path]:
-    """Write the learning curve and any anchor-group sizes to ``folder``; [] without matplotlib."""
+    """Write the learning curve and any anchor-group sizes to ``folder``.
+
+    Returns:
+        The files; [] if matplotlib is missing or fails, which a printed sentence explains.
+    """
     try:
         figures = [
             plots.save(
@@ -67,6 +92,11 @@ def draw_figures(folder: Path, summaries: list[IterationSummary], *, title: str)
             figures.append(plots.save(sizes, folder / "anchor_group_sizes.png"))
     except MissingExtraError as error:
         print(error)
+        return []
+    # A fence: the run is over and its results are safe, whatever matplotlib or the disk does.
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        print(f"no figures   {reason} ({disk_state(folder)})")
         return []
     return figures
 
@@ -81,6 +111,10 @@ def command() -> str:
     if not script.exists() or (found and Path(found).samefile(script)):
         return "rllib"
     return shlex.quote(str(_short(script)))
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else 0
 
 
 def _short(path: Path) -> Path:

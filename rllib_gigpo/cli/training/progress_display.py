@@ -113,7 +113,7 @@ def make_display(stop: Mapping[str, Any], *, title: str) -> ProgressDisplay:
 
 
 def plain_line(history: Sequence[IterationSummary], stop: Mapping[str, Any]) -> str:
-    """Format the last iteration of ``history`` as one line."""
+    """Format the last iteration of ``history`` as one line, and its warnings as further lines."""
     last = history[-1]
     cells = [
         f"iteration {iteration_text(last, stop)}",
@@ -127,7 +127,11 @@ def plain_line(history: Sequence[IterationSummary], stop: Mapping[str, Any]) -> 
     ]
     if last.eval_success_rate is not None:
         cells.append(f"evaluation {evaluation_text(last)}")
-    return "  ".join(cells)
+    if last.groups_lost:
+        cells.append(f"lost groups {kinds_text(last)}")
+    if last.num_skipped_steps:
+        cells.append(f"skipped steps {last.num_skipped_steps:.0f}")
+    return "\n".join(["  ".join(cells), *warning_lines(last)])
 
 
 def detail_rows(
@@ -157,6 +161,11 @@ def detail_rows(
     ]
     if last.num_episodes_lost:
         rows.append(("episodes lost", f"[red]{last.num_episodes_lost:.0f}[/red]"))
+    if last.groups_lost:
+        rows.append(("groups lost", f"[red]{kinds_text(last)}[/red]"))
+    if last.num_skipped_steps:
+        rows.append(("skipped steps", f"[red]{last.num_skipped_steps:.0f}[/red]"))
+    rows += [("", line) for summary in history for line in warning_lines(summary)]
     return rows
 
 
@@ -195,6 +204,16 @@ def evaluation_text(summary: IterationSummary) -> str:
     """Return "81.2% [74.1%, 86.8%] at iteration 40"."""
     interval = f"[{percent(summary.eval_success_ci_low)}, {percent(summary.eval_success_ci_high)}]"
     return f"{percent(summary.eval_success_rate)} {interval} at iteration {summary.iteration}"
+
+
+def kinds_text(summary: IterationSummary) -> str:
+    """Return "3 step, 1 timeout", the groups that faults cost."""
+    return ", ".join(f"{number:.0f} {kind}" for kind, number in summary.groups_lost)
+
+
+def warning_lines(summary: IterationSummary) -> list[str]:
+    """Return "warning: ..." for each warning of an iteration."""
+    return [f"warning: {text}" for text in summary.warnings.splitlines()]
 
 
 def phase_text(summary: IterationSummary) -> str:

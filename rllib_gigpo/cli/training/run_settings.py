@@ -14,9 +14,11 @@ class RunSettings:
 
     stop: Mapping[str, Any] | None = None  # None: that of the experiment
     settings: Sequence[tuple[str, Any]] = ()  # (name, value) set on the config
-    checkpoint_freq: int = 10  # in iterations; 0: none during the run
-    checkpoint_at_end: bool = True
-    keep_checkpoints: int = 2
+    # None: as in the run that is resumed, or the default
+    checkpoint_freq: int | None = None  # in iterations; 0: none during the run
+    checkpoint_at_end: bool | None = None
+    keep_checkpoints: int | None = None
+    max_failures: int = 0  # times that a failed trial goes on from its newest checkpoint
     resume: Path | None = None
     output: Path | None = None  # None: Ray's ~/ray_results
     experiment_name: str | None = None

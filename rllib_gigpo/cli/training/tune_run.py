@@ -2,29 +2,33 @@
 
 import contextlib
 import datetime
+import errno
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.train.constants import DEFAULT_STORAGE_PATH
 from ray.tune.experiment import Trial
-from ray.tune.search.variant_generator import parse_spec_vars
-from ray.tune.tune_config import ResumeConfig
 
-from rllib_gigpo.cli import INTERRUPTED
-from rllib_gigpo.cli.checkpoints import is_checkpoint
+from rllib_gigpo.checkpoints.written_aside import disk_state
+from rllib_gigpo.cli import INTERRUPTED, SIGNALLED
 from rllib_gigpo.cli.experiment import Experiment
 from rllib_gigpo.cli.ray_session import ray_session
-from rllib_gigpo.cli.training.closing_report import report_interrupt, report_trial
+from rllib_gigpo.cli.training.closing_report import report_trial, report_unfinished
+from rllib_gigpo.cli.training.graceful_stop import GracefulStop, StopAtSignal
 from rllib_gigpo.cli.training.progress_display import ProgressDisplay, make_display
+from rllib_gigpo.cli.training.resumption import Resumption, checkpoint_config
+from rllib_gigpo.cli.training.run_record import RecordCallback, RunRecord, is_searched
 from rllib_gigpo.cli.training.run_settings import RunSettings
-from rllib_gigpo.errors import CheckpointError, ConfigError
+from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.reports.results import summarize
 from rllib_gigpo.resources import check_resources
 
-_EXPERIMENT_MARK = "experiment_state-*.json"
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 class ProgressCallback(tune.Callback):
@@ -44,34 +48,48 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
     """Train until ``stop``, an interrupt or an error.
 
     Returns:
-        The exit status: 0 if done, 1 if a trial failed, 130 if interrupted.
+        The exit status: 0 if done, 1 if a trial failed, 128 plus its number after a signal.
 
     Raises:
         ConfigError: The config has mistakes, the run needs more CPUs or GPUs than there are, or
             the run to resume has already finished.
-        CheckpointError: ``settings.resume`` is neither a run nor a checkpoint.
+        CheckpointError: ``settings.resume`` is neither a run nor a checkpoint, or the results
+            cannot be written.
     """
-    stop = dict(experiment.stop if settings.stop is None else settings.stop)
-    place = _place(experiment, settings)
-    if not _is_search_space(experiment.config.to_dict()):
+    if not is_searched(experiment.config.to_dict()):
         experiment.config.copy(copy_frozen=False).validate()  # here, not a minute later in a trial
+    record = RunRecord.of(experiment, settings)
+    place = _new_place(experiment, settings)
+    stop = dict(experiment.stop if settings.stop is None else settings.stop)
+    graceful = GracefulStop()
+    callbacks: list[tune.Callback] = [RecordCallback(record), graceful]
+    if settings.resume:
+        resumption = Resumption(experiment, settings, record)
+        place, stop = {**place, **resumption.place}, resumption.stop
+        callbacks += resumption.callbacks
     display = make_display(stop, title=experiment.name)
-    with ray_session(settings.ray):
+    callbacks.append(ProgressCallback(display))
+    place["scheduler"] = StopAtSignal(graceful)
+    with ray_session(settings.ray, last_words=partial(_last_words, graceful, display)):
         _check_resources(experiment, settings)
-        with _shown(display):
-            trials = _run_trials(experiment, settings, stop, [ProgressCallback(display)], place)
-    if not display.history and all(trial.status == Trial.TERMINATED for trial in trials):
-        raise ConfigError(
-            f"{settings.resume}: this run has already finished; to continue, pass one of its "
-            "checkpoints to --resume and a larger --stop"
-        )
-    for trial in trials:
-        failed = trial.status == Trial.ERROR
-        report_trial(Path(trial.path), experiment=experiment.name, failed=failed)
-    status = _exit_status(trials)
-    if status == INTERRUPTED:
-        report_interrupt(Path(trials[0].path).parent)
+        with graceful.listening(), _shown(display), _named_disk(settings):
+            trials = _run_trials(experiment, settings, stop, callbacks, place)
+        errors = [_errors(trial) for trial in trials]
+    status = _exit_status(trials, graceful.signal)
+    for trial, file in zip(trials, errors, strict=True):
+        report_trial(Path(trial.path), experiment=experiment.name, errors=file, is_done=status == 0)
+    if status != 0:
+        how = "failed" if status == 1 else "interrupted"
+        report_unfinished(Path(trials[0].path).parent, how=how)
     return status
+
+
+def _last_words(graceful: GracefulStop, display: ProgressDisplay) -> int:
+    """Print how to go on after the death of the cluster; return the exit status."""
+    display.stop()
+    if graceful.run_folder is not None:
+        report_unfinished(graceful.run_folder, how="interrupted")
+    return 1 if graceful.signal is None else SIGNALLED + graceful.signal
 
 
 def _run_trials(
@@ -89,11 +107,8 @@ def _run_trials(
         experiment.config.algo_class,
         config=experiment.config.to_dict(),
         stop=dict(stop),
-        checkpoint_config=tune.CheckpointConfig(
-            checkpoint_frequency=settings.checkpoint_freq,
-            checkpoint_at_end=settings.checkpoint_at_end,
-            num_to_keep=settings.keep_checkpoints,
-        ),
+        checkpoint_config=checkpoint_config(settings),
+        max_failures=settings.max_failures,
         callbacks=callbacks,
         verbose=2 if settings.ray.verbosity > 1 else 0,
         raise_on_failed_trial=False,
@@ -103,6 +118,13 @@ def _run_trials(
         **place,
     )
     return analysis.trials
+
+
+def _errors(trial: Trial) -> Path | None:
+    """Return the driver's own file with a failed trial's errors; only while Ray is connected."""
+    if trial.status != Trial.ERROR:
+        return None
+    return Path(trial.error_file or trial.path)
 
 
 def _silence_tune() -> None:
@@ -123,36 +145,35 @@ def _searched(trial: Trial) -> str:
     return trial.experiment_tag.partition("_")[2]
 
 
-def _place(experiment: Experiment, settings: RunSettings) -> dict[str, Any]:
-    """Return the arguments of `tune.run` for the run's folder and what it starts from."""
-    resume = settings.resume.resolve() if settings.resume else None
-    if resume and any(resume.glob(_EXPERIMENT_MARK)):
-        again = ResumeConfig(errored=ResumeConfig.ResumeType.RESUME)
-        return {"name": resume.name, "storage_path": str(resume.parent), "resume_config": again}
-    if resume and not is_checkpoint(resume):
-        raise CheckpointError(
-            f"--resume {settings.resume} is neither a run's folder (no {_EXPERIMENT_MARK}) "
-            "nor an RLlib checkpoint; pass one of these"
-        )
+def _new_place(experiment: Experiment, settings: RunSettings) -> dict[str, Any]:
+    """Return the arguments of `tune.run` for the folder of a new run."""
     stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    place: dict[str, Any] = {"name": settings.experiment_name or f"{experiment.name}_{stamp}"}
+    place = {"name": settings.experiment_name or f"{experiment.name}_{stamp}"}
     if settings.output:
         place["storage_path"] = str(settings.output.resolve())
-    if resume:
-        place["restore"] = str(resume)
     return place
 
 
 def _check_resources(experiment: Experiment, settings: RunSettings) -> None:
     """Refuse a run whose actors would wait forever, if this command started Ray itself."""
     parameters = experiment.config.to_dict()
-    if not settings.ray.address and not _is_search_space(parameters):
+    if not settings.ray.address and not is_searched(parameters):
         check_resources(experiment.config.algo_class.default_resource_request(parameters))
 
 
-def _is_search_space(parameters: Mapping[str, Any]) -> bool:
-    _, domains, grids = parse_spec_vars(parameters)
-    return bool(domains or grids)
+@contextlib.contextmanager
+def _named_disk(settings: RunSettings) -> Iterator[None]:
+    """Name the folder of the results if its disk is full or may not be written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        output = settings.output or Path(DEFAULT_STORAGE_PATH)
+        raise CheckpointError(
+            f"the results could not be written: {error} ({disk_state(output.expanduser())}); free "
+            "some space or choose another folder with --output"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -164,7 +185,9 @@ def _shown(display: ProgressDisplay) -> Iterator[None]:
         display.stop()
 
 
-def _exit_status(trials: list[Trial]) -> int:
+def _exit_status(trials: list[Trial], signal: int | None = None) -> int:
+    if signal is not None:
+        return SIGNALLED + signal
     if any(trial.status == Trial.ERROR for trial in trials):
         return 1
     # After an interrupt, Tune marks every trial TERMINATED; only those that met `stop` are "done".

@@ -35,6 +35,7 @@ class LossSection(Section):
         "rollout",
         "Old log-probs in the ratio: the engine's, or the Learner's (one more forward pass).",
     )
+    strict_ratio: bool | None = setting(None, "End if fresh ratios are off; None: float32 on CPUs.")
     importance_sampling: ImportanceSettings | None = setting(
         None, "Correction for the engine's probabilities; needs old_logp='recompute'."
     )

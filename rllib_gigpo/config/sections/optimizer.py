@@ -22,6 +22,7 @@ class OptimizerSection(Section):
     grad_clip: PositiveFloat | None = setting(1.0, "Largest gradient norm; None for no clipping.")
     num_epochs: PositiveInt = setting(1, "Passes over each batch.")
     num_minibatches: PositiveInt = setting(4, "Optimiser steps per epoch.")
+    max_skipped_updates: PositiveInt = setting(3, "Iterations with no finite step that end a run.")
     micro_batch_tokens: PositiveInt = setting(
         16384, "Tokens per forward and backward pass; bounds memory, does not change the result."
     )

@@ -22,8 +22,8 @@ class EnvRunnerSection(Section):
     num_env_threads: NonNegativeInt = setting(
         0, "Threads per process, for environments that wait; 0 is best for fast ones."
     )
-    max_group_redraws: NonNegativeInt = setting(
-        5, "Redraws in a row that may lose all their groups before the run stops."
+    max_lost_group_rate: float = setting(
+        0.99, "Share of the last 100 groups that faults may cost; 1 never stops.", ge=0, le=1
     )
 
 

@@ -18,7 +18,7 @@ class TaskSection(Section):
     )
     first_train_task: int = setting(0, "Lowest training seed.")
     task_period: PositiveInt = setting(
-        1, "Kinds of tasks; seeds equal modulo it are of one kind (sum of a mixture's shares)."
+        1, "Number of seeds after which the kinds of tasks repeat (sum of a mixture's shares)."
     )
     num_test_tasks: PositiveInt = setting(128, "Number of seeds to evaluate on, one episode each.")
     first_test_task: int = setting(FIRST_TEST_SEED, "Lowest test seed.")

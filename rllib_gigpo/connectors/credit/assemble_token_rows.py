@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,15 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.minibatches import assign_minibatches
-from rllib_gigpo.batch.step_record import step_records
+from rllib_gigpo.batch.step_record import StepRecord, step_records
 from rllib_gigpo.batch.token_rows import TokenRows
 
 
 class AssembleTokenRows(ConnectorV2):
     """Connector that reads ADVANTAGES and the episodes' tokens, and writes TOKEN_ROWS.
 
-    The rows include ROW_WEIGHTS, VALUES and VALUE_TARGETS if these columns exist.
+    The rows include ROW_WEIGHTS, VALUES and VALUE_TARGETS if these columns exist. A row is fresh if
+    the shared data's policy version sampled all its tokens.
 
     Mini-batches hold whole trajectories. The seed and the iteration determine the shuffle, so a
     resumed run makes the same mini-batches.
@@ -37,7 +39,8 @@ class AssembleTokenRows(ConnectorV2):
         **kwargs: Any,
     ) -> Any:
         """Lay the batch out for the Learners."""
-        iteration = (shared_data or {}).get("iteration", 0)
+        shared_data = shared_data or {}
+        iteration, version = shared_data.get("iteration", 0), shared_data.get("policy_version")
         trajectory_ids = batch[columns.TRAJECTORY_IDS]
         num_minibatches = min(self._num_minibatches, len(episodes))
         records = step_records(episodes)
@@ -56,5 +59,13 @@ class AssembleTokenRows(ConnectorV2):
             weights=batch.get(columns.ROW_WEIGHTS),
             old_values=batch.get(columns.VALUES),
             value_targets=batch.get(columns.VALUE_TARGETS),
+            is_fresh=_is_fresh(records, version),
         )
         return batch
+
+
+def _is_fresh(records: Sequence[StepRecord], version: int | None) -> np.ndarray | None:
+    """Return (R,) bool, which rows a policy version sampled; None if the version is unknown."""
+    if version is None:
+        return None
+    return np.array([record.policy_version == version for record in records], dtype=bool)

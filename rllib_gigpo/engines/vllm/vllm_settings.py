@@ -59,10 +59,14 @@ def engine_arguments(
         "enable_prefix_caching": True,
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
+        # If Mistral's own files are in the folder too, "auto" would load those.
+        "config_format": "hf",
+        "load_format": "hf",
         "weight_transfer_config": {"backend": WEIGHT_TRANSFER_BACKEND},
         "worker_extension_cls": WORKER_EXTENSION,
     }
     arguments |= _gpu_arguments(settings) if on_gpu else _cpu_arguments(settings, facts)
+    arguments |= _context_arguments(settings, facts)
     if settings.lora is not None:
         arguments |= _lora_arguments(settings.lora)
     return arguments | dict(settings.engine_kwargs)
@@ -80,6 +84,18 @@ def check_engine_kwargs(engine_kwargs: Mapping[str, Any], *, on_gpu: bool) -> No
         raise ConfigError(
             "engine_kwargs has options that are fixed. Remove " + "; ".join(mistakes) + "."
         )
+
+
+def _context_arguments(settings: EngineSettings, facts: ModelFacts) -> dict[str, Any]:
+    """Return what makes vLLM accept a context that the model has by YaRN; `check_context` judged.
+
+    vLLM (0.32) takes ``max_position_embeddings`` for the scaled length, but the usual recipe for
+    YaRN leaves the original length there.
+    """
+    stated = getattr(facts.config, "max_position_embeddings", None)
+    if stated is None or settings.max_model_len <= stated:
+        return {}
+    return {"hf_overrides": {"max_position_embeddings": settings.max_model_len}}
 
 
 def _lora_arguments(lora: LoraSettings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rllib_gigpo.learner.sharding import Sharding
 from rllib_gigpo.learner.update_data import UpdateData
 from rllib_gigpo.models.lora import has_lora, lora_disabled
 from rllib_gigpo.models.model_adapter import ModelAdapter
+from rllib_gigpo.models.model_probe import probe
 
 
 class Reference:
@@ -19,6 +20,7 @@ class Reference:
     def __init__(self, model: Any) -> None:
         """Score with ``model``."""
         self._adapter = ModelAdapter(model)
+        probe(self._adapter)
 
     @classmethod
     def of(cls, model: Any, sharding: Sharding) -> Reference:

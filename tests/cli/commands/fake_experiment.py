@@ -9,7 +9,10 @@ from ray.tune import PlacementGroupFactory, Trainable
 
 
 class FakeAlgorithm(Trainable):
-    """A trainable that counts its iterations and fails in iteration ``env_config["fails_at"]``."""
+    """A trainable that counts its iterations.
+
+    It fails in iteration ``env_config["fails_at"]``, and in the save after ``"save_fails_at"``.
+    """
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
@@ -18,14 +21,21 @@ class FakeAlgorithm(Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         self._count = 0
         self._fails_at = config["env_config"].get("fails_at")
+        self._save_fails_at = config["env_config"].get("save_fails_at")
 
     def step(self) -> dict[str, Any]:
         self._count += 1
         if self._fails_at == self._count:
             raise RuntimeError("the engine is on fire")
-        return {"env_runners": {"success_rate": self._count / 10}, "timers": {"sample_s": 0.5}}
+        return {
+            "env_runners": {"success_rate": self._count / 10},
+            "timers": {"sample_s": 0.5},
+            "lr": self.config["lr"],
+        }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
+        if self._save_fails_at == self._count:
+            raise OSError(28, "No space left on device")
         Path(checkpoint_dir, "rllib_checkpoint.json").write_text(json.dumps(self._count))
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 from rllib_gigpo.cli.commands import evaluate
+from rllib_gigpo.cli.playing.playable import checkpoint_config
 from rllib_gigpo.errors import CheckpointError
 
 RESULT = {
@@ -48,8 +49,8 @@ def test_the_config_of_a_checkpoint_is_read_from_its_constructor_arguments(tmp_p
     constructor = {"class": None, "ctor_args_and_kwargs": ((config.get_state(),), {})}
     (tmp_path / "class_and_ctor_args.pkl").write_bytes(pickle.dumps(constructor))
 
-    read = evaluate.checkpoint_config(tmp_path)
+    read = checkpoint_config(tmp_path)
 
     assert read.lr == 0.125
     with pytest.raises(CheckpointError, match="copy the whole checkpoint"):
-        evaluate.checkpoint_config(tmp_path / "nowhere")
+        checkpoint_config(tmp_path / "nowhere")

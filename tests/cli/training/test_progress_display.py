@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -36,6 +37,25 @@ def test_metrics_that_are_missing_show_as_a_dash():
     assert progress_display.plain_line(HISTORY[:1], {}) == (
         "iteration 1  success 0.0%  return -  valid -  length -  tokens/s -  -  left -"
     )
+
+
+@pytest.mark.fault("B23", promise="skipped steps and warnings are shown in the line and the panel")
+def test_skipped_steps_and_warnings_are_shown():
+    faulty = replace(HISTORY[0], num_skipped_steps=4.0, warnings="the ratio is off")
+    line, warning = progress_display.plain_line([faulty], {}).splitlines()
+    assert line.endswith("skipped steps 4")
+    assert warning == "warning: the ratio is off"
+    rows = dict(progress_display.detail_rows([faulty, HISTORY[1]], {}))
+    assert rows[""] == "warning: the ratio is off"  # of an earlier iteration
+    assert "skipped steps" not in rows
+    assert dict(progress_display.detail_rows([faulty], {}))["skipped steps"] == "[red]4[/red]"
+
+
+def test_the_kinds_of_lost_groups_are_shown():
+    faulty = replace(HISTORY[0], groups_lost=(("step", 3.0), ("timeout", 1.0)))
+    assert progress_display.plain_line([faulty], {}).endswith("lost groups 3 step, 1 timeout")
+    rows = dict(progress_display.detail_rows([faulty], {}))
+    assert rows["groups lost"] == "[red]3 step, 1 timeout[/red]"
 
 
 def test_the_time_left_is_the_sooner_of_the_criteria():

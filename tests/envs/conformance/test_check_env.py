@@ -2,6 +2,7 @@ import math
 import random
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import gymnasium
@@ -34,12 +35,17 @@ class Flawed(CorridorEnv):
         if self.flaw == "raises" and action not in ("go left", "go right"):
             raise KeyError(action)
         text, reward, terminated, truncated, info = super().step(action)
-        reward = {"nan": float("nan"), "text_reward": "1"}.get(self.flaw, reward)
+        rewards = {"nan": float("nan"), "text_reward": "1", "huge": 1e308}
+        reward = rewards.get(self.flaw, reward)
         if self.flaw == "flag":
             terminated = int(terminated)
         if self.flaw == "endless":
             terminated = truncated = False
             self._is_running = True
+        if self.flaw == "old API":
+            return text, reward, terminated, {}
+        if self.flaw == "list":
+            return text, reward, terminated, truncated, [info]
         return self._distort(text), reward, terminated, truncated, self._distort_info(info)
 
     def _distort(self, text):
@@ -55,6 +61,11 @@ class Flawed(CorridorEnv):
             "anchor": {"anchor": np.zeros(2)},
             "actions": {"admissible_actions": ["go left", "go left"]},
             "empty": {"admissible_actions": ["go left", ""]},
+            "letters": {"admissible_actions": "go left"},
+            "odd": {"admissible_actions": [None, 3]},
+            "nan_anchor": {"anchor": ("room", float("nan"))},
+            "lock": {"lock": threading.Lock()},
+            "none": {"admissible_actions": None, "won": None, "anchor": None},
         }
         if self.flaw == "alias":
             info["success"] = info.pop("won")
@@ -96,6 +107,13 @@ def test_random_play_is_counted_by_hand():
         ("anchor", r"unhashable ndarray.*tobytes"),
         ("actions", r"lists 'go left' twice"),
         ("empty", r"info\['admissible_actions'\] contains ''"),
+        ("letters", r"info\['admissible_actions'\] is str, not list or tuple"),
+        ("odd", r"info\['admissible_actions'\] contains None"),
+        ("nan_anchor", r"NaN equals nothing"),
+        ("lock", r"info\['lock'\] \(lock\) cannot be sent"),
+        ("huge", r"a reward is 1e\+308"),
+        ("old API", r"step\(\) returned 4 values"),
+        ("list", r"info is list, not dict"),
     ],
 )
 def test_each_flaw_is_named_with_its_cure(flaw, complaint):
@@ -117,6 +135,13 @@ def test_what_slows_learning_is_noted_and_is_no_problem(flaw, note):
     report = check_env(Flawed, env_config={"flaw": flaw})
     assert report.is_ok
     assert any(note in found for found in report.notes)
+
+
+@pytest.mark.fault("case 14", promise="check_env agrees that None is an absent key.")
+def test_keys_that_are_none_count_as_absent():
+    report = check_env(Flawed, env_config={"flaw": "none"})
+    assert report.is_ok
+    assert report.info_shares["admissible_actions"] == 0
 
 
 def episode(*anchors):

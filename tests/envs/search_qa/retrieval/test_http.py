@@ -1,5 +1,6 @@
 """The client with services that are down, slow or faulty; the server with good and bad clients."""
 
+import contextlib
 import http.client
 import json
 import pickle
@@ -33,9 +34,7 @@ PASSAGES = (
 @pytest.fixture
 def serve():
     """Start a fake service that responds in a given way."""
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         yield lambda respond: stack.enter_context(fake.serving(fake.FakeService(respond)))
 
 

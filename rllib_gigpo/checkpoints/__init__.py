@@ -1,0 +1,1 @@
+"""Checkpoints as files: written whole or not at all, verified, described, and found again."""

@@ -1,0 +1,155 @@
+"""Writes an Algorithm's checkpoint whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs
+
+from rllib_gigpo.checkpoints.components import MODEL, missing_component
+from rllib_gigpo.checkpoints.manifest import MANIFEST, manifest_fault, write_manifest
+from rllib_gigpo.checkpoints.run_description import write_description
+from rllib_gigpo.checkpoints.torn_files import torn_file
+from rllib_gigpo.checkpoints.written_aside import disk_state, written_aside
+from rllib_gigpo.errors import CheckpointError
+
+_SAVE_TIMEOUT_S = 60.0
+
+
+class CheckpointWriter:
+    """Writes a checkpoint aside, verifies it, adds a manifest, and renames it into place.
+
+    RLlib's ``save_to_path`` (Ray 2.60) drops the answers of remote Learners, so a Learner whose
+    disk is full goes unnoticed and is taken out of service. This class checks the files, and asks
+    the Learners what failed, which also puts them back into service.
+    """
+
+    def __init__(self, config: Any, learner_group: Any) -> None:
+        """Write checkpoints of the Algorithm with this config and these Learners."""
+        self._config = config
+        self._learner_group = learner_group
+
+    def save(
+        self,
+        write: Callable[[Path], Any],
+        path: str | Path | None,
+        filesystem: pyarrow.fs.FileSystem | None,
+        *,
+        is_complete: bool = True,
+    ) -> str:
+        """Save a checkpoint.
+
+        Args:
+            write: RLlib's own saving, to a local folder.
+            path: The checkpoint's folder or its URI; None for a new temporary folder.
+            filesystem: The file system of ``path``; None to read it from the URI.
+            is_complete: Whether ``write`` saves all components.
+
+        Returns:
+            The path on its file system.
+
+        Raises:
+            CheckpointError: It could not be written whole. What was at ``path`` is unchanged.
+        """
+        if path is None:
+            path = Path(tempfile.gettempdir()) / str(uuid.uuid4())
+        if filesystem is None:
+            filesystem, path = pyarrow.fs.FileSystem.from_uri(str(path))
+        if isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+            self._save_locally(write, Path(path), is_complete=is_complete)
+            return str(path)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "checkpoint"
+            self._save_locally(write, folder, is_complete=is_complete)
+            with _named_failure(path, folder):
+                _upload(folder, str(path), filesystem)
+        return str(path)
+
+    def _save_locally(
+        self, write: Callable[[Path], Any], target: Path, *, is_complete: bool
+    ) -> None:
+        with _named_failure(target), written_aside(target) as folder:
+            try:
+                write(folder)
+            finally:
+                failures = self._learner_failures()
+            fault = torn_file(folder) or (missing_component(folder) if is_complete else None)
+            if fault or failures:
+                raise _NotWholeError("; ".join(filter(None, [*failures, fault])))
+            if is_complete:
+                write_description(self._config, folder / MODEL)
+            write_manifest(folder)
+
+    def _learner_failures(self) -> list[str]:
+        answers = self._learner_group.foreach_learner(
+            _take_failure,
+            healthy_only=False,
+            mark_healthy=True,
+            timeout_seconds=_SAVE_TIMEOUT_S,
+        )
+        failures = (answer.get() for answer in answers)  # of a dead Learner: RLlib's RayError
+        return [f"a Learner reports {failure}" for failure in failures if failure]
+
+
+def copy_to_storage(save: Callable[[str], Any], storage: Any) -> Any:
+    """Let Tune save a checkpoint and copy it to a trial's folder, then check the copy.
+
+    Args:
+        save: Tune's own ``save``, which takes a temporary folder.
+        storage: Tune's description of the trial's folder.
+
+    Returns:
+        The answer of ``save``.
+
+    Raises:
+        CheckpointError: It could not be saved, or the copy differs from its manifest.
+    """
+    place = Path(storage.trial_fs_path)
+    is_local = isinstance(storage.storage_filesystem, pyarrow.fs.LocalFileSystem)
+    with _named_failure(place), tempfile.TemporaryDirectory() as folder:
+        result = save(folder)
+        fault = manifest_fault(Path(result.checkpoint.path)) if is_local else None
+        if fault:
+            raise _NotWholeError(f"{Path(result.checkpoint.path).name}: {fault}")
+    return result
+
+
+def _take_failure(learner: Any) -> str | None:
+    failure, learner.save_failure = learner.save_failure, None
+    return failure
+
+
+class _NotWholeError(Exception):
+    """A folder is not whole; the text is a clause for `_named_failure`."""
+
+
+@contextmanager
+def _named_failure(target: Any, local: Path | None = None) -> Iterator[None]:
+    """Turn an exception while saving into a CheckpointError that names place, cause and disk."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    # A fence: components raise whatever their libraries do, such as SafetensorError or a RayError.
+    except Exception as error:
+        reason = str(error) if isinstance(error, _NotWholeError) else _kind_and_text(error)
+        raise CheckpointError(
+            f"The checkpoint {target} could not be saved: {reason} ({disk_state(local or target)})."
+            " Earlier checkpoints are unchanged; free some space or choose another disk, and resume"
+        ) from error
+
+
+def _kind_and_text(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+def _upload(folder: Path, path: str, filesystem: pyarrow.fs.FileSystem) -> None:
+    """Copy a folder to another file system, its manifest last."""
+    pyarrow.fs.copy_files(str(folder), path, destination_filesystem=filesystem)
+    last = f"{path}/{MANIFEST}"
+    pyarrow.fs.copy_files(str(folder / MANIFEST), last, destination_filesystem=filesystem)

@@ -1,0 +1,1 @@
+"""The Ray cluster of a command: its address, its processes, and what ends it."""

@@ -1,0 +1,100 @@
+"""What a run was started with, kept in its folder, so that a resumed run can tell what changed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.search.variant_generator import parse_spec_vars
+
+from rllib_gigpo.cli.experiment import Experiment
+from rllib_gigpo.cli.training.run_settings import RunSettings
+
+# Not "*.json": Tune copies those files from the start of a resumed run over later ones.
+RECORD_FILE = "rllib_run.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The plain values of the experiment file and of the options when a run started."""
+
+    config: Mapping[str, Any]  # settings that JSON can hold, without those that are searched
+    given: tuple[str, ...]  # names set with --set
+    stop: Mapping[str, Any]  # of the file
+
+    @classmethod
+    def of(cls, experiment: Experiment, settings: RunSettings) -> RunRecord:
+        """Return the record of an experiment to which the options are already applied."""
+        names = tuple(name.split(".")[0] for name, _ in settings.settings)
+        return cls(plain_settings(experiment.config.to_dict()), names, dict(experiment.stop))
+
+    def write(self, run_folder: Path) -> None:
+        """Write the record to the folder of a run."""
+        (run_folder / RECORD_FILE).write_text(json.dumps(asdict(self)) + "\n")
+
+    @classmethod
+    def read(cls, run_folder: Path) -> RunRecord | None:
+        """Read the record of a run; None if it has none, or a torn one."""
+        try:
+            content = json.loads((run_folder / RECORD_FILE).read_bytes())
+            return cls(content["config"], tuple(content["given"]), content["stop"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
+    def changes(self, earlier: RunRecord | None) -> Iterator[str]:
+        """Yield the settings that the user changed since a run started.
+
+        A setting given now counts. One that the file changed counts, unless it was given when the
+        run started: then the option was only not repeated.
+
+        Args:
+            earlier: The record of the start; None if it is unknown.
+        """
+        for name, value in self.config.items():
+            of_file = {} if earlier is None or name in earlier.given else earlier.config
+            if name in self.given or of_file.get(name, value) != value:
+                yield name
+
+
+def plain_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that JSON can hold, as JSON holds them, without those of a search."""
+    return {
+        name: json.loads(json.dumps(value))
+        for name, value in config.items()
+        if _is_json(value) and not is_searched({name: value})
+    }
+
+
+def is_searched(config: Mapping[str, Any]) -> bool:
+    """Return whether some value is a search space of Tune."""
+    _, domains, grids = parse_spec_vars(config)
+    return bool(domains or grids)
+
+
+class RecordCallback(tune.Callback):
+    """A Tune callback that writes the record when the first trial starts."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self._record = record
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Write the record; a run on a full disk goes on without it."""
+        folder = Path(trial.path).parent
+        with contextlib.suppress(OSError):
+            self._record.write(folder)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""Threads that do not keep the process alive, for calls into code that may hang."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+_Job = tuple[Callable[[], Any], Future[Any]]
+
+
+class DaemonThreads:
+    """Some daemon threads that run calls in order.
+
+    Python joins the threads of a `ThreadPoolExecutor` at exit, so one call that hangs would keep
+    the process alive for ever.
+    """
+
+    def __init__(self, num_threads: int, *, name: str) -> None:
+        """Start the threads."""
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._num_threads = num_threads
+        for number in range(num_threads):
+            Thread(target=_work, args=(self._jobs,), name=f"{name}-{number}", daemon=True).start()
+
+    def submit(self, call: Callable[[], Any]) -> Future[Any]:
+        """Queue ``call``."""
+        future: Future[Any] = Future()
+        self._jobs.put((call, future))
+        return future
+
+    def stop(self) -> None:
+        """End each thread after its current call, without waiting for it."""
+        for _ in range(self._num_threads):
+            self._jobs.put(None)
+
+
+def _work(jobs: SimpleQueue[_Job | None]) -> None:
+    while (job := jobs.get()) is not None:
+        call, future = job
+        if not future.set_running_or_notify_cancel():
+            continue
+        try:
+            future.set_result(call())
+        except BaseException as error:  # the caller gets it from the future
+            future.set_exception(error)

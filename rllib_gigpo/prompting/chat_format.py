@@ -1,0 +1,177 @@
+"""Chat messages as text, through a tokenizer's chat template, and what the template's tokens do."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import TemplateError
+
+from rllib_gigpo.errors import ConfigError
+
+_PROBE = "probe 4711 text"
+_ANSWER = "answer 0815 text"
+_TEMPLATE_ERRORS = (TemplateError, ValueError, TypeError, LookupError, AttributeError)
+
+
+class ChatFormat:
+    """The prompts that a chat template makes of a system prompt and one user message."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        system_prompt: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Find out how the chat template takes messages.
+
+        Args:
+            tokenizer: A Hugging Face tokenizer with a chat template.
+            system_prompt: Text of a system message at the start; None sends none.
+            chat_template_kwargs: Arguments of the chat template.
+
+        Raises:
+            ConfigError: The chat template is missing, rejects the messages or leaves them out.
+        """
+        self._tokenizer = tokenizer
+        self._system_prompt = system_prompt
+        self._kwargs = dict(chat_template_kwargs or {})
+        self._is_text_only = self._find_content_format()
+
+    def messages(self, user_text: str) -> list[dict[str, Any]]:
+        """Return the messages of a prompt; each ``content`` is a list of parts."""
+        user = {"role": "user", "content": [{"type": "text", "text": user_text}]}
+        if self._system_prompt is None:
+            return [user]
+        system = {"role": "system", "content": [{"type": "text", "text": self._system_prompt}]}
+        return [system, user]
+
+    def prompt_text(self, user_text: str) -> str:
+        """Return the prompt that ends where the model's answer begins."""
+        messages = self.messages(user_text)
+        if self._is_text_only:
+            messages = [_flatten(message) for message in messages]
+        return self._tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, **self._kwargs
+        )
+
+    def frame(self) -> tuple[str, str]:
+        """Return the template's own text before and after the user message."""
+        before, _, after = self.prompt_text(_PROBE).partition(_PROBE)
+        return before, after
+
+    def _find_content_format(self) -> bool:
+        """Find out whether the chat template takes contents as strings (True) or as parts."""
+        for is_text_only in (True, False):
+            self._is_text_only = is_text_only
+            if _PROBE in self._probe(is_last=not is_text_only):
+                return is_text_only
+        raise ConfigError(
+            "The tokenizer's chat template leaves out the user message, both as a string and as "
+            "content parts. Use an instruction-tuned model, or set another tokenizer.chat_template."
+        )
+
+    def _probe(self, *, is_last: bool) -> str:
+        try:
+            return self.prompt_text(_PROBE)
+        except (TemplateError, ValueError, TypeError) as error:
+            if not is_last:
+                return ""
+            raise ConfigError(
+                f"The tokenizer's chat template cannot render the prompt: {error} (system_prompt="
+                f"{self._system_prompt!r}, chat_template_kwargs={self._kwargs}). Use "
+                "a model whose chat template supports these settings, or leave them out."
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """What a chat template writes after the assistant's message.
+
+    Attributes:
+        token_ids: The tokens that can follow an answer at once, ascending; empty if none is known.
+        plain_text: The text that closes the last answer of a conversation if none of it is a token
+            outside the learned vocabulary, so that an engine cannot stop there; empty otherwise.
+    """
+
+    token_ids: list[int]
+    plain_text: str
+
+
+def find_turn_end(tokenizer: Any) -> TurnEnd:
+    """Find out what closes an assistant's turn, by rendering conversations.
+
+    Args:
+        tokenizer: A Hugging Face tokenizer. Without a chat template, or if that takes no assistant
+            messages, nothing is known.
+    """
+    added = added_tokens(tokenizer)
+    pattern = pattern_of(added.values())
+    ids = {content: token_id for token_id, content in added.items()}
+    closings = [_closing(text) for text in conversations(tokenizer)]
+    matches = [pattern.search(closing) for closing in closings]
+    is_plain = bool(closings) and matches[0] is None
+    return TurnEnd(
+        token_ids=sorted({ids[match[0]] for match in matches if match}),
+        plain_text=closings[0].strip() if is_plain else "",
+    )
+
+
+def conversations(tokenizer: Any) -> list[str]:
+    """Return example conversations: one that ends with an answer, and one that goes on.
+
+    Empty if the tokenizer has no chat template, or one that takes no assistant messages.
+    """
+    roles = [("user", _PROBE), ("assistant", _ANSWER), ("user", _PROBE)]
+    if not tokenizer.chat_template:
+        return []
+    return list(_rendered(tokenizer, roles[:2])) + list(_rendered(tokenizer, roles))
+
+
+def added_tokens(tokenizer: Any, *, only_special: bool = False) -> dict[int, str]:
+    """Return the tokens outside the learned vocabulary, by id; runs of whitespace do not count."""
+    return {
+        token_id: token.content
+        for token_id, token in tokenizer.added_tokens_decoder.items()
+        if token.content.strip() and (token.special or not only_special)
+    }
+
+
+def template_tokens(tokenizer: Any) -> dict[int, str]:
+    """Return the added tokens that the chat template names or writes, by id."""
+    written = "\n".join([str(tokenizer.chat_template), *conversations(tokenizer)])
+    return {i: text for i, text in added_tokens(tokenizer).items() if text in written}
+
+
+def control_tokens(tokenizer: Any) -> dict[int, str]:
+    """Return the tokens that steer a model, by id: special ones and those of the chat template."""
+    return added_tokens(tokenizer, only_special=True) | template_tokens(tokenizer)
+
+
+def pattern_of(strings: Any) -> re.Pattern[str]:
+    """Return a pattern for any of some strings, the longest first; for none, it never matches."""
+    longest_first = sorted(strings, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+def _rendered(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield a conversation in the first form of messages that the chat template takes."""
+    for as_content in (str, lambda text: [{"type": "text", "text": text}]):
+        messages = [{"role": role, "content": as_content(text)} for role, text in turns]
+        try:
+            text = tokenizer.apply_chat_template(messages, tokenize=False)
+        except _TEMPLATE_ERRORS:
+            continue
+        if _ANSWER in text:
+            yield text
+            return
+
+
+def _closing(conversation: str) -> str:
+    """Return the text between the answer and the next message or the end."""
+    return conversation.rpartition(_ANSWER)[2].partition(_PROBE)[0]
+
+
+def _flatten(message: dict[str, Any]) -> dict[str, Any]:
+    return {**message, "content": "".join(part["text"] for part in message["content"])}

@@ -1,0 +1,99 @@
+"""The bound on lost groups: a rate over the last groups that were played."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import NoReturn
+
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
+from rllib_gigpo.errors import RolloutError
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 100
+"""Number of groups over which the rate is taken.
+
+If each group is lost with probability p, independently, then with the default bound of 0.99 a run
+stops when 100 groups in a row are lost. Out of 10,000 groups played, that happens with a
+probability of about 4e-7 at p = 0.8, 3 % at p = 0.9 and 95 % at p = 0.95. With p = 1 the run stops
+after 100 groups.
+"""
+
+MAX_INCIDENTS = 6
+"""Number of draws in a row that may be lost as a whole to incidents that take minutes each."""
+
+_SLOW_INCIDENTS = {"timeout", "runner", "engine", "weights"}
+# One of these may cost all groups of a draw, so it counts as one lost group.
+_INCIDENTS = _SLOW_INCIDENTS | {"worker"}
+
+
+class FaultBound:
+    """The watch over the groups that faults cost."""
+
+    def __init__(self, *, max_rate: float) -> None:
+        """Start without groups; more than ``max_rate`` of the last `WINDOW` groups is too many."""
+        self._max_rate = max_rate
+        self._window: deque[LostGroup | None] = deque(maxlen=WINDOW)  # None: it finished
+        self._num_incidents = 0  # in a row
+        self._known_kinds: set[str] = set()
+        self._untold: dict[str, str] = {}  # kind -> warning
+
+    def note(self, part: SampleResult) -> None:
+        """Add the groups of a draw.
+
+        Raises:
+            RolloutError: Too many of the last groups are lost; the message describes the faults.
+        """
+        self._warn_of_new_kinds(part.lost)
+        self._window.extend(_outcomes(part))
+        lost = [group for group in self._window if group is not None]
+        if len(lost) > self._max_rate * WINDOW:
+            self._stop(
+                f"{len(lost)} of the last {len(self._window)} groups were lost; at most"
+                f" {self._max_rate:.0%} of {WINDOW} may be (max_lost_group_rate)",
+                lost,
+            )
+        is_slow = not part.groups and {group.kind for group in part.lost} <= _SLOW_INCIDENTS
+        self._num_incidents = self._num_incidents + 1 if is_slow else 0
+        if self._num_incidents == MAX_INCIDENTS and self._max_rate < 1:
+            self._stop(f"All groups were lost in {MAX_INCIDENTS} draws in a row", part.lost)
+
+    def _stop(self, reason: str, lost: Sequence[LostGroup]) -> NoReturn:
+        raise RolloutError(
+            f"{reason}, so the run stops. {described(lost)} Fix the environment"
+            " (rllib_gigpo.envs.check_env shows what is wrong with it), or allow more with"
+            " config.env_runners(max_lost_group_rate=...)."
+        )
+
+    def take_warnings(self) -> dict[str, str]:
+        """Return the first fault of each kind that is new since the last call."""
+        untold, self._untold = self._untold, {}
+        return untold
+
+    def _warn_of_new_kinds(self, lost: Sequence[LostGroup]) -> None:
+        for group in lost:
+            if group.kind not in self._known_kinds:
+                self._known_kinds.add(group.kind)
+                self._untold[group.kind] = f"a group was lost ({group.kind}): {group.message}"
+                logger.warning(self._untold[group.kind])
+
+
+def _outcomes(part: SampleResult) -> list[LostGroup | None]:
+    """Return a draw's faults, and None for each whole group, in the order of the tasks."""
+    incidents = {group.kind: group for group in part.lost if group.kind in _INCIDENTS}
+    counted = [group for group in part.lost if group.kind not in _INCIDENTS]
+    outcomes: list[tuple[GroupTask, LostGroup | None]]
+    outcomes = [(group.task, group) for group in (*counted, *incidents.values())]
+    outcomes += [(group.task, None) for group in part.groups]
+    return [fault for _, fault in sorted(outcomes, key=lambda outcome: outcome[0].place)]
+
+
+def described(lost: Sequence[LostGroup]) -> str:
+    """Describe faults: how many of each kind, and the last one in full."""
+    kinds = ", ".join(f"{count} x {kind}" for kind, count in Counter(x.kind for x in lost).items())
+    last = lost[-1]
+    where = f"{last.kind!r} at task seed {last.task.seed}"
+    return f"Faults: {kinds}. Last fault, {where}: {last.message.rstrip('.')}."
