@@ -46,7 +46,8 @@ test: lint  ## check style and types, then run the tests
 	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
 
 faults: setup  ## inject every fault of docs/reliability.md and print what happened
-	$(BIN)/python -m pytest -m "fault and not gpu" -p faults.fault_report $(ARGS)
+	$(BIN)/python -m pytest -m "fault and not gpu" -p faults.fault_report \
+	    --fault-page docs/reliability.md $(ARGS)
 
 gpu-check: setup  ## run the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu tests/integration/gpu $(ARGS)

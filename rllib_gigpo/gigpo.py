@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ray.exceptions import RayActorError
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
@@ -42,9 +41,8 @@ from rllib_gigpo.checkpoints.finder import MANIFEST_ENTRY, check_whole, is_check
 from rllib_gigpo.checkpoints.manifest import MANIFEST
 from rllib_gigpo.config.gigpo_config import BaseGiGPOConfig
 from rllib_gigpo.engines.inference_engine import SamplingSettings
-from rllib_gigpo.errors import UpdateError
+from rllib_gigpo.learner.learner_calls import LearnerCalls
 from rllib_gigpo.learner.learner_scores import LearnerScores, make_learner_scores
-from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_guard import UpdateGuard
 from rllib_gigpo.reports.results import WARNINGS, without_nan
 from rllib_gigpo.reports.transcripts import TranscriptWriter
@@ -95,6 +93,9 @@ class GiGPO(Algorithm):
         self._weight_sync = self.make_weight_sync()
         self._sampler = self.make_group_sampler()
         self.sample_source = self.make_sample_source()
+        self._learners = LearnerCalls(
+            self.learner_group, timeout_s=self.settings.optimizer.update_timeout_s
+        )
         self._learner_scores = self.make_learner_scores()
         self._update_guard = self.make_update_guard()
         self._report: dict[str, dict[str, Any]] = {}
@@ -139,7 +140,7 @@ class GiGPO(Algorithm):
 
     def make_learner_scores(self) -> list[LearnerScores]:
         """Build the scores that the Learners compute before credit is assigned; often none."""
-        return make_learner_scores(self.config, self.learner_group, self.spaces)
+        return make_learner_scores(self.config, self._learners, self.spaces)
 
     def make_update_guard(self) -> UpdateGuard:
         """Build the watch over the updates, which ends a run that does not learn."""
@@ -196,14 +197,7 @@ class GiGPO(Algorithm):
 
     def _update(self, rows: TokenRows) -> None:
         """Train on the rows; the Learners share them, balanced by tokens."""
-        try:
-            results = self.learner_group.update(training_data=TrainingRows(rows=rows))
-        except RayActorError as error:
-            raise UpdateError(
-                f"A Learner died in iteration {self.iteration + 1}: somebody or the lack of memory"
-                " killed it, or it crashed; see its log in Ray. The run can go on from its last"
-                " checkpoint: by hand with --resume, or by itself with --max-failures"
-            ) from error
+        results = self._learners.update(rows)
         metrics = self.metrics.peek_results(results[0])[DEFAULT_MODULE_ID]  # equal on all Learners
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
         warning = self._update_guard.check(metrics, iteration=self.iteration + 1)

@@ -165,6 +165,7 @@ class BaseGiGPOConfig(RLlibParts):
         lr_schedule: Variant = NotProvided,
         num_minibatches: int = NotProvided,
         max_skipped_updates: int = NotProvided,
+        update_timeout_s: float = NotProvided,
         micro_batch_tokens: int = NotProvided,
         logp_chunk_tokens: int = NotProvided,
         **kwargs: Any,

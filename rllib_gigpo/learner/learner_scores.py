@@ -6,20 +6,20 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-import ray
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.errors import UpdateError
+from rllib_gigpo.learner.learner_calls import LearnerCalls
 
 
 class LearnerScores(ABC):
     """Columns of the credit pipeline that the Learners compute."""
 
-    def __init__(self, learner_group: Any) -> None:
-        """Compute the columns on ``learner_group``, RLlib's group of `GiGPOLearner`."""
-        self._learner_group = learner_group
+    def __init__(self, learners: LearnerCalls) -> None:
+        """Compute the columns on ``learners``."""
+        self._learners = learners
 
     @abstractmethod
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
@@ -36,9 +36,9 @@ class LearnerScores(ABC):
         """Return the Learners' answers in the order of the rows.
 
         Raises:
-            UpdateError: An answer is not finite.
+            UpdateError: An answer is not finite, or a Learner did not answer.
         """
-        answers = self._answers(rows, method)
+        answers = self._learners.score(rows, method)
         num_faulty = int((~np.isfinite(answers)).sum())
         if num_faulty:
             raise UpdateError(
@@ -48,28 +48,6 @@ class LearnerScores(ABC):
             )
         return answers
 
-    def _answers(self, rows: TokenRows, method: str) -> np.ndarray:
-        """Deal rows out to the Learners in turn."""
-        num_learners = max(1, len(self._learner_group))
-        if self._learner_group.is_local:
-            return getattr(self._learner_group._learner, method)(rows)
-        # RLlib calls the same function on all Learners; each fetches only its own share.
-        shares = [
-            ray.put(rows.select(np.arange(rank, rows.num_rows, num_learners)))
-            for rank in range(num_learners)
-        ]
-        answers = self._learner_group.foreach_learner(
-            lambda learner: (learner.sharding.rank, _answer(learner, method, shares))
-        )
-        result = np.zeros(rows.num_rows)
-        for rank, values in (answer.get() for answer in answers):
-            result[rank::num_learners] = values
-        return result
-
-
-def _answer(learner: Any, method: str, shares: list[ray.ObjectRef]) -> np.ndarray:
-    return getattr(learner, method)(ray.get(shares[learner.sharding.rank]))
-
 
 class CriticValues(LearnerScores):
     """The critic's VALUES and BOOTSTRAP_VALUES.
@@ -78,9 +56,9 @@ class CriticValues(LearnerScores):
     have come next; its value replaces the rewards that were cut off.
     """
 
-    def __init__(self, learner_group: Any, env_to_module: Any) -> None:
-        """Compute on ``learner_group``; ``env_to_module`` renders the next prompts of episodes."""
-        super().__init__(learner_group)
+    def __init__(self, learners: LearnerCalls, env_to_module: Any) -> None:
+        """Compute on ``learners``; ``env_to_module`` renders the next prompts of episodes."""
+        super().__init__(learners)
         self._env_to_module = env_to_module
 
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
@@ -119,15 +97,15 @@ class RewardDivergences(LearnerScores):
         return {columns.KL_PENALTIES: self._ask(rows, "kl_penalties")}
 
 
-def make_learner_scores(config: Any, learner_group: Any, spaces: Any) -> list[LearnerScores]:
+def make_learner_scores(config: Any, learners: LearnerCalls, spaces: Any) -> list[LearnerScores]:
     """Build the scores that a config needs from the Learners; often none."""
     scores: list[LearnerScores] = []
     loss = config.settings.loss
     if loss.critic is not None:
         next_prompts = config.build_env_to_module_connector(spaces=spaces)
-        scores.append(CriticValues(learner_group, next_prompts))
+        scores.append(CriticValues(learners, next_prompts))
     if loss.kl_in_reward:
-        scores.append(RewardDivergences(learner_group))
+        scores.append(RewardDivergences(learners))
     return scores
 
 

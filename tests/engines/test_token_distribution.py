@@ -75,7 +75,7 @@ def test_tokens_are_drawn_as_often_as_their_log_prob_says():
     }
 
 
-@pytest.mark.fault("case 16", promise="the exact engine refuses logits that are NaN")
+@pytest.mark.fault("case 16", promise="The exact engine refuses logits that are NaN.")
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_logits_that_are_nan_are_an_error(temperature):
     logits = torch.tensor([0.2, float("nan"), 0.1])

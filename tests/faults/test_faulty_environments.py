@@ -71,7 +71,10 @@ CASES = [(says, "in process") for says in SAYS if says != "pickle"] + [
 
 @pytest.mark.slow
 @pytest.mark.fault(
-    *("B13", "B14", "case 13", "case 14"),
+    "B13",
+    "B14",
+    "case 13",
+    "case 14",
     promise="A bad value of an environment costs its group, and the run goes on.",
 )
 @pytest.mark.parametrize(("says", "place"), CASES, ids=str)

@@ -73,7 +73,7 @@ def train_until_it_ends(algorithm, *, at_most):
     raise AssertionError(f"the run did not end in {at_most} iterations")
 
 
-@pytest.mark.fault("B23", "case 16", promise="a NaN in a weight ends the run after a few updates")
+@pytest.mark.fault("B23", "case 16", promise="A NaN in a weight ends the run after a few updates.")
 def test_a_nan_in_a_weight_ends_the_run(build, corridor_config, broken_folder, record_property):
     config = corridor_config(max_skipped_updates=2).llm(model_path=broken_folder)
     algorithm = build(config)
@@ -92,7 +92,7 @@ def test_a_nan_in_a_weight_ends_the_run(build, corridor_config, broken_folder, r
         algorithm.evaluate()
 
 
-@pytest.mark.fault("case 16", promise="scores of the Learners that are NaN end the run at once")
+@pytest.mark.fault("case 16", promise="Scores of the Learners that are NaN end the run at once.")
 @pytest.mark.parametrize(
     ("settings", "method"),
     [
@@ -110,7 +110,7 @@ def test_scores_that_are_nan_name_the_weights_and_not_the_reward(
     assert "A weight of the model is probably NaN" in message
 
 
-@pytest.mark.fault("case 17", promise="wrong log-probs end a float32 run on CPUs at iteration 1")
+@pytest.mark.fault("case 17", promise="Wrong log-probs end a float32 run on CPUs at iteration 1.")
 @pytest.mark.usefixtures("wrong_log_probs")
 def test_log_probs_that_disagree_end_the_run_at_once(build, corridor_config, record_property):
     config = corridor_config().inference(engine="transformers")
@@ -122,7 +122,7 @@ def test_log_probs_that_disagree_end_the_run_at_once(build, corridor_config, rec
     assert "dropout" in message
 
 
-@pytest.mark.fault("case 17", promise="without strict_ratio, wrong log-probs warn once")
+@pytest.mark.fault("case 17", promise="Without strict_ratio, wrong log-probs warn once.")
 @pytest.mark.usefixtures("wrong_log_probs")
 def test_without_strict_ratio_log_probs_that_disagree_warn_once(build, corridor_config):
     config = corridor_config(strict_ratio=False).inference(engine="transformers")

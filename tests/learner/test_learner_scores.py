@@ -4,9 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ray.exceptions import RayActorError
 
 from rllib_gigpo import columns
-from rllib_gigpo.learner import learner_scores
+from rllib_gigpo.errors import UpdateError
+from rllib_gigpo.learner import learner_calls
+from rllib_gigpo.learner.learner_calls import LearnerCalls
 from rllib_gigpo.learner.learner_scores import RewardDivergences
 
 RESPONSES = [[7], [8, 9], [1, 2, 3], [4], [5, 6]]
@@ -45,35 +48,71 @@ class Learners:
 
     is_local = False
 
-    def __init__(self, num_learners):
+    def __init__(self, num_learners, num_answering=None):
         self._learners = [FakeLearner(rank) for rank in reversed(range(num_learners))]
+        self._num_answering = num_learners if num_answering is None else num_answering
         self.working = None
 
     def __len__(self):
         return len(self._learners)
 
-    def foreach_learner(self, function):
-        for learner in self._learners:
+    def foreach_learner(self, function, *, timeout_seconds):
+        assert timeout_seconds == 2.0
+        for learner in self._learners[: self._num_answering]:
             self.working = learner.sharding.rank
-            result = function(learner)
-            yield SimpleNamespace(get=lambda result=result: result)
+            try:
+                result, ok = function(learner), True
+            except Exception as error:
+                result, ok = error, False
+            yield SimpleNamespace(ok=ok, get=lambda result=result: result)
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """Replace Ray's object store by a list."""
+    stored = []
+
+    def put(share):
+        stored.append(share)
+        return len(stored) - 1
+
+    monkeypatch.setattr(learner_calls, "ray", SimpleNamespace(put=put, get=stored.__getitem__))
+    return stored
 
 
 @pytest.mark.parametrize("num_learners", [1, 2, 3, 7])
-def test_a_learner_fetches_its_own_share_and_the_answers_are_in_order(monkeypatch, num_learners):
-    learners, stored, fetched = Learners(num_learners), [], []
-
-    def put(rows):
-        stored.append(rows)
-        return len(stored) - 1
+def test_a_learner_fetches_its_own_share_and_the_answers_are_in_order(
+    monkeypatch, store, num_learners
+):
+    learners, fetched = Learners(num_learners), []
 
     def get(reference):
         fetched.append((learners.working, reference))
-        return stored[reference]
+        return store[reference]
 
-    monkeypatch.setattr(learner_scores, "ray", SimpleNamespace(put=put, get=get))
+    monkeypatch.setattr(learner_calls.ray, "get", get)
     episodes = [Episode(RESPONSES[:3]), Episode(RESPONSES[3:])]
-    scores = RewardDivergences(learners)(episodes)
+    scores = RewardDivergences(LearnerCalls(learners, timeout_s=2.0))(episodes)
     assert scores[columns.KL_PENALTIES].tolist() == [10.0, 20.0, 30.0, 10.0, 20.0]
     assert sorted(fetched) == [(rank, rank) for rank in range(num_learners)]
-    assert sum(rows.num_rows for rows in stored) == len(RESPONSES)
+    assert sum(rows.num_rows for rows in store) == len(RESPONSES)
+
+
+@pytest.mark.fault("B16", promise="The wait for a Learner has a limit, which the message names.")
+def test_a_learner_that_does_not_answer_is_an_error(store):
+    calls = LearnerCalls(Learners(3, num_answering=2), timeout_s=2.0)
+    with pytest.raises(UpdateError, match=r"1 of 3 Learners have not .*2 s .*update_timeout_s"):
+        RewardDivergences(calls)([Episode(RESPONSES)])
+
+
+@pytest.mark.parametrize("error", [RayActorError(), ValueError("wrong")])
+def test_the_cause_comes_before_the_deaths_that_follow(monkeypatch, store, error):
+    learners = Learners(2)
+
+    def fail(learner, rows):
+        raise error if learner.sharding.rank == 0 else RayActorError()
+
+    monkeypatch.setattr(FakeLearner, "kl_penalties", fail)
+    expected = UpdateError if isinstance(error, RayActorError) else ValueError
+    with pytest.raises(expected, match=r"A Learner died during kl_penalties|wrong"):
+        RewardDivergences(LearnerCalls(learners, timeout_s=2.0))([Episode(RESPONSES)])

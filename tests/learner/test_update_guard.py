@@ -29,7 +29,7 @@ def make_guard(make_config):
     return lambda **settings: UpdateGuard.from_config(make_config(**settings))
 
 
-@pytest.mark.fault("B23", "case 16", promise="updates that are all skipped end the run in words")
+@pytest.mark.fault("B23", "case 16", promise="Updates that are all skipped end the run in words.")
 def test_updates_that_were_all_skipped_end_the_run(make_guard):
     guard = make_guard(max_skipped_updates=2)
     guard.check(SKIPPED, iteration=1)
@@ -51,7 +51,7 @@ def test_a_step_among_skipped_ones_and_an_update_without_tokens_count_as_no_skip
     guard.check({"num_steps": 0.0, "num_skipped_steps": 0.0}, iteration=2)
 
 
-@pytest.mark.fault("case 17", promise="a ratio off 1 on fresh rows ends a float32 run on CPUs")
+@pytest.mark.fault("case 17", promise="A ratio off 1 on fresh rows ends a float32 run on CPUs.")
 def test_in_float32_on_cpus_a_ratio_that_is_off_ends_the_run(make_guard):
     with pytest.raises(UpdateError, match=r"Iteration 3: .*off by 0\.4.*limit 0\.0001") as error:
         make_guard().check(OFF, iteration=3)
@@ -101,7 +101,7 @@ def test_a_ratio_within_the_limit_or_without_fresh_rows_is_fine(make_guard, metr
     assert make_guard().check(metrics, iteration=1) is None
 
 
-@pytest.mark.fault("B23", promise="metrics that were not computed are absent, not 0")
+@pytest.mark.fault("B23", promise="Metrics that were not computed are absent, not 0.")
 @pytest.mark.parametrize("settings", [{}, {"old_logp": "recompute"}, {"kl_coeff": 0.1}])
 def test_metrics_of_skipped_steps_are_absent(make_learner, train, make_rows, settings):
     rows = make_rows(num_minibatches=1)

@@ -38,7 +38,9 @@ def test_a_folder_without_tokenizer_json_is_refused(folder):
         engine_of(folder).start()
 
 
-@pytest.mark.fault("B2", promise="So is one whose vocabulary is torn or belongs elsewhere.")
+@pytest.mark.fault(
+    "B2", promise="A folder whose vocabulary is torn or belongs elsewhere is refused."
+)
 def test_a_vocabulary_that_knows_no_letters_is_refused(folder):
     file = folder / "tokenizer.json"
     content = json.loads(file.read_text())

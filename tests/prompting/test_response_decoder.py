@@ -37,7 +37,7 @@ def test_a_perfect_answer_in_special_tags_is_valid(tokenizer):
     assert parser.parse(text, ["go east"]).is_admissible
 
 
-@pytest.mark.fault("case 20", promise="So do the tags of blocks.")
+@pytest.mark.fault("case 20", promise="The tags of blocks stay in the answer's text.")
 def test_blocks_in_special_tags_are_found(tokenizer):
     other = with_special(tokenizer, "<search>", "</search>")
     parser = BlockParser(["search", "answer"])

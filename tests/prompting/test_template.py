@@ -142,7 +142,7 @@ def test_a_template_that_reaches_for_python_is_an_error_in_words(attack, tmp_pat
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.fault("B20", promise="Neither does a template that turns observations into text.")
+@pytest.mark.fault("B20", promise="A template for observations reaches no Python either.")
 @pytest.mark.parametrize("attack", ATTACKS[:2])
 def test_a_template_for_observations_is_in_the_sandbox_too(attack, tmp_path):
     from rllib_gigpo.connectors.env_to_module.observation_to_text import text_reader

@@ -77,7 +77,9 @@ pieces = st.lists(
 ).map("".join)
 
 
-@pytest.mark.fault("case 18", "B15", promise="... whatever the text and the template.")
+@pytest.mark.fault(
+    "case 18", "B15", promise="No combination of text and template makes a control token."
+)
 @given(observation=pieces, other=pieces, name=st.sampled_from(sorted(FAMILIES)))
 @settings(deadline=None, max_examples=50)
 def test_no_combination_of_pieces_becomes_a_control_token(observation, other, name):

@@ -23,7 +23,6 @@ class OptimizerSection(Section):
     num_epochs: PositiveInt = setting(1, "Passes over each batch.")
     num_minibatches: PositiveInt = setting(4, "Optimiser steps per epoch.")
     max_skipped_updates: PositiveInt = setting(3, "Iterations with no finite step that end a run.")
-    micro_batch_tokens: PositiveInt = setting(
-        16384, "Tokens per forward and backward pass; bounds memory, does not change the result."
-    )
+    update_timeout_s: PositiveFloat = setting(3600, "Limit for the answer of a remote Learner.")
+    micro_batch_tokens: PositiveInt = setting(16384, "Tokens per pass; bounds memory only.")
     logp_chunk_tokens: PositiveInt = setting(1024, "Tokens whose logits are in memory at once.")

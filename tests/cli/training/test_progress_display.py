@@ -39,7 +39,7 @@ def test_metrics_that_are_missing_show_as_a_dash():
     )
 
 
-@pytest.mark.fault("B23", promise="skipped steps and warnings are shown in the line and the panel")
+@pytest.mark.fault("B23", promise="Skipped steps and warnings are shown in the line and the panel.")
 def test_skipped_steps_and_warnings_are_shown():
     faulty = replace(HISTORY[0], num_skipped_steps=4.0, warnings="the ratio is off")
     line, warning = progress_display.plain_line([faulty], {}).splitlines()

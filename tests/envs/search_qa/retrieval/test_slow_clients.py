@@ -64,7 +64,7 @@ UNFINISHED = {
 }
 
 
-@pytest.mark.fault("B21", promise="a client that sends too slowly is dropped, whatever it sent")
+@pytest.mark.fault("B21", promise="A client that sends too slowly is dropped, whatever it sent.")
 @pytest.mark.parametrize("request_", UNFINISHED.values(), ids=UNFINISHED)
 def test_a_client_that_stops_is_dropped(serve_briefly, request_, capfd):
     server, connect = serve_briefly
@@ -73,7 +73,7 @@ def test_a_client_that_stops_is_dropped(serve_briefly, request_, capfd):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.fault("B21", promise="bytes that trickle do not prolong the time of a request")
+@pytest.mark.fault("B21", promise="Bytes that trickle do not prolong the time of a request.")
 @pytest.mark.parametrize("first", [b"", HEAD + b"X: ", HEAD.replace(b"16", b"4000000") + b"\r\n"])
 def test_a_client_that_trickles_is_dropped(serve_briefly, first):
     _, connect = serve_briefly
@@ -82,7 +82,7 @@ def test_a_client_that_trickles_is_dropped(serve_briefly, first):
         send_for_ever(connection, b"x", pause_s=0.02)
 
 
-@pytest.mark.fault("B21", promise="a client that does not read its answers is dropped")
+@pytest.mark.fault("B21", promise="A client that does not read its answers is dropped.")
 def test_a_client_that_does_not_read_is_dropped(serve_briefly):
     _, connect = serve_briefly
     connection = connect()
@@ -91,7 +91,7 @@ def test_a_client_that_does_not_read_is_dropped(serve_briefly):
         send_for_ever(connection, b"GET /health HTTP/1.1\r\n\r\n" * 100, pause_s=0.0)
 
 
-@pytest.mark.fault("B21", promise="300 slow clients hold few threads, and others are served")
+@pytest.mark.fault("B21", promise="300 slow clients hold few threads, and others are served.")
 def test_slow_clients_hold_few_threads_and_let_others_in(serve_briefly, record_property):
     server, connect = serve_briefly
     before = threading.active_count()
