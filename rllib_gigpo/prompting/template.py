@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import SandboxedEnvironment
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.memory import PastStep
@@ -134,8 +134,8 @@ class PromptTemplate:
             return text.strip()
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
             raise ConfigError(
-                f"Prompt template {self.name!r} failed to render: {error}. It may use "
-                f"{', '.join(TEMPLATE_VARIABLES)}; compare it with a shipped template "
+                f"Prompt template {self.name!r} failed to render: {str(error).rstrip('.')}. It may"
+                f" use {', '.join(TEMPLATE_VARIABLES)}; compare it with a shipped template "
                 f"({_shipped_names_text()})."
             ) from error
 
@@ -175,13 +175,13 @@ def sandbox(*, trim_blocks: bool = False, lstrip_blocks: bool = False) -> Enviro
     """Return the environment of users' templates, which reach facts and filters but no Python.
 
     A template may come with a stranger's config or checkpoint. An attribute such as ``__globals__``
-    is an error, as in the chat templates of transformers.
+    is an error. A template may change lists that it makes; the facts of a turn cannot be changed.
 
     Args:
         trim_blocks: See Jinja.
         lstrip_blocks: See Jinja.
     """
-    return ImmutableSandboxedEnvironment(
+    return SandboxedEnvironment(
         undefined=StrictUndefined,
         trim_blocks=trim_blocks,
         lstrip_blocks=lstrip_blocks,

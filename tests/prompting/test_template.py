@@ -123,6 +123,11 @@ def test_jinja_s_own_globals_may_be_used():
     assert template.render(PromptInputs("")) == "01"
 
 
+def test_a_template_may_fill_lists_of_its_own():
+    source = "{% set names = [] %}{% set _ = names.append(observation) %}{{ names | join }}"
+    assert PromptTemplate(source).render(PromptInputs("a hall")) == "a hall"
+
+
 ATTACKS = [
     "{{ lipsum.__globals__['os'].popen('touch FILE').read() }}",
     "{{ cycler.__init__.__globals__.os.popen('touch FILE').read() }}",
