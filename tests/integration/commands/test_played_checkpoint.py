@@ -36,4 +36,6 @@ def test_an_environment_that_breaks_is_told_in_one_line(checkpoint, capsys, monk
 
     monkeypatch.setattr(CorridorEnv, "step", broken)
     assert main(["play", "--checkpoint", str(checkpoint), "--seed", "5"]) == 2
-    assert "Task 5 could not be played: OSError: the door is stuck" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "Task 5 could not be played: rllib_gigpo.envs:Corridor-v0, seed 5, step 1" in shown
+    assert "OSError: the door is stuck" in shown
