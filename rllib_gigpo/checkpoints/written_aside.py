@@ -30,7 +30,7 @@ def written_aside(target: Path) -> Iterator[Path]:
 def disk_state(path: Path) -> str:
     """Describe the disk of a file or folder: "the disk at /data has 0 of 100 MB free"."""
     place = path.absolute()
-    while not place.exists():
+    while not os.path.exists(place):  # Path.exists raises for a name that is too long
         place = place.parent
     usage = shutil.disk_usage(place)
     while not os.path.ismount(place):

@@ -154,9 +154,13 @@ def _init(settings: RaySettings, address: str, **options: Any) -> None:
     except SystemExit as stop:  # from Ray's handler of SIGTERM
         raise StoppedBySignal(int(stop.code or 0)) from None
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        where = "start" if address == "local" else f"join the cluster at {address}"
+        where, hint = f"join the cluster at {address}", ""
+        if address == "local":
+            where = "start"
+            folder = os.environ.get("RAY_TMPDIR", "/tmp")
+            hint = f"its files and sockets are in {folder}, which RAY_TMPDIR changes; "
         raise ConfigError(
-            f"Ray could not {where}: {type(error).__name__}: {error} (-v shows more)"
+            f"Ray could not {where}: {type(error).__name__}: {error} ({hint}-v shows more)"
         ) from error
 
 

@@ -104,6 +104,17 @@ def test_ray_starts_without_a_home(tmp_path, home):
     assert "task 7" in shown.stdout, shown.stderr
 
 
+@pytest.mark.fault("B22", promise="If Ray cannot start, the message names its folder.")
+def test_a_folder_too_long_for_sockets_is_named(monkeypatch):
+    folder = "/tmp/" + "x" * 100
+    monkeypatch.setenv("RAY_TMPDIR", folder)
+    with (
+        pytest.raises(ConfigError, match=rf"Ray could not start: .*in {folder}, which RAY_TMPDIR"),
+        ray_session(RaySettings()),
+    ):
+        pass
+
+
 @pytest.mark.fault("case 22", promise="A user without an entry in the list of users has no home.")
 def test_a_user_without_an_entry_gets_a_token(monkeypatch):
     def fail() -> Path:

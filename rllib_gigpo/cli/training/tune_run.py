@@ -28,7 +28,10 @@ from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.reports.results import summarize
 from rllib_gigpo.resources import check_resources
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+_DISK_ERRORS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+)
 
 
 class ProgressCallback(tune.Callback):
@@ -72,7 +75,7 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
     place["scheduler"] = StopAtSignal(graceful)
     with ray_session(settings.ray, last_words=partial(_last_words, graceful, display)):
         _check_resources(experiment, settings)
-        with graceful.listening(), _shown(display), _named_disk(settings):
+        with graceful.listening(), _shown(display), named_disk(settings):
             trials = _run_trials(experiment, settings, stop, callbacks, place)
         errors = [_errors(trial) for trial in trials]
     status = _exit_status(trials, graceful.signal)
@@ -162,17 +165,17 @@ def _check_resources(experiment: Experiment, settings: RunSettings) -> None:
 
 
 @contextlib.contextmanager
-def _named_disk(settings: RunSettings) -> Iterator[None]:
+def named_disk(settings: RunSettings) -> Iterator[None]:
     """Name the folder of the results if its disk is full or may not be written to."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _DISK_ERRORS:
+        output = (settings.output or Path(DEFAULT_STORAGE_PATH)).expanduser().resolve()
+        if error.errno not in _DISK_ERRORS and str(output) not in str(error):
             raise
-        output = settings.output or Path(DEFAULT_STORAGE_PATH)
         raise CheckpointError(
-            f"the results could not be written: {error} ({disk_state(output.expanduser())}); free "
-            "some space or choose another folder with --output"
+            f"the results could not be written: {error} ({disk_state(output)}); free "
+            "some space, or choose another folder with --output"
         ) from error
 
 
