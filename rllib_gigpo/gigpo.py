@@ -364,11 +364,15 @@ class GiGPO(Algorithm):
         if not self.settings.inference.share_gpu:
             yield
             return
-        self.env_runner_group.foreach_env_runner(lambda runner: runner.module.engine.sleep())
+        on_engines = partial(
+            self.env_runner_group.foreach_env_runner,
+            timeout_seconds=self.settings.inference.engine_timeout_s,
+        )
+        on_engines(lambda runner: runner.module.engine.sleep())
         try:
             yield
         finally:
-            self.env_runner_group.foreach_env_runner(lambda runner: runner.module.engine.wake())
+            on_engines(lambda runner: runner.module.engine.wake())
 
     def _log_counts(self, num_env_steps: int) -> None:
         self.metrics.log_value(
