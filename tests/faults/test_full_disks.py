@@ -106,6 +106,8 @@ def test_a_disk_that_fills_up_costs_the_iterations_since_the_last_checkpoint(
     resume = ("--resume", str(output / "run"))
     resumed = rllib("train", "file", str(file), *resume, *options, **temporary)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    lines = (trial / "result.json").read_text().splitlines()
+    # On a full output disk Tune's record is torn too, and the run goes on in a new trial.
+    results = sorted((output / "run").glob("*/result.json"), key=lambda one: one.stat().st_mtime)
+    lines = results[-1].read_text().splitlines()
     assert [json.loads(line)["training_iteration"] for line in lines][-6:] == [3, 4, 5, 6, 7, 8]
     record_property("lost", "2 iterations, those since the last checkpoint")

@@ -78,7 +78,6 @@ def test_a_nan_in_a_weight_ends_the_run(build, corridor_config, broken_folder, r
     config = corridor_config(max_skipped_updates=2).llm(model_path=broken_folder)
     algorithm = build(config)
     results, message = train_until_it_ends(algorithm, at_most=4)
-    record_property("happened", message)
     record_property("lost", "the run, which could not learn")
     assert "the log-probs of the engine or the Learner are NaN" in message
     assert "Usual causes: NaN or infinity in a weight" in message
@@ -115,7 +114,6 @@ def test_scores_that_are_nan_name_the_weights_and_not_the_reward(
 def test_log_probs_that_disagree_end_the_run_at_once(build, corridor_config, record_property):
     config = corridor_config().inference(engine="transformers")
     results, message = train_until_it_ends(build(config), at_most=1)
-    record_property("happened", message)
     record_property("lost", "the run, before its first wrong weights are used")
     assert results == []
     assert "Iteration 1" in message
