@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,10 +13,10 @@ from typing import Any
 import pyarrow.fs
 
 from rllib_gigpo.checkpoints.components import MODEL, missing_component
-from rllib_gigpo.checkpoints.manifest import MANIFEST, manifest_fault, write_manifest
+from rllib_gigpo.checkpoints.manifest import MANIFEST, is_listed, manifest_fault, write_manifest
 from rllib_gigpo.checkpoints.run_description import write_description
 from rllib_gigpo.checkpoints.torn_files import torn_file
-from rllib_gigpo.checkpoints.written_aside import disk_state, written_aside
+from rllib_gigpo.checkpoints.written_aside import disk_state, temporary_folder, written_aside
 from rllib_gigpo.errors import CheckpointError
 
 _SAVE_TIMEOUT_S = 60.0
@@ -63,17 +64,18 @@ class CheckpointWriter:
         if isinstance(filesystem, pyarrow.fs.LocalFileSystem):
             self._save_locally(write, Path(path), is_complete=is_complete)
             return str(path)
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary) / "checkpoint"
+        with _named_failure(path), temporary_folder("save") as temporary:
+            folder = temporary / "checkpoint"
             self._save_locally(write, folder, is_complete=is_complete)
-            with _named_failure(path, folder):
-                _upload(folder, str(path), filesystem)
+            _upload(folder, str(path), filesystem)
         return str(path)
 
     def _save_locally(
         self, write: Callable[[Path], Any], target: Path, *, is_complete: bool
     ) -> None:
-        with _named_failure(target), written_aside(target) as folder:
+        # Of an earlier checkpoint, a state in another format would be read instead of the new one.
+        kept = written_aside(target, keep=lambda entry: not is_listed(entry))
+        with _named_failure(target), kept as folder:
             try:
                 write(folder)
             finally:
@@ -111,11 +113,18 @@ def copy_to_storage(save: Callable[[str], Any], storage: Any) -> Any:
     """
     place = Path(storage.trial_fs_path)
     is_local = isinstance(storage.storage_filesystem, pyarrow.fs.LocalFileSystem)
-    with _named_failure(place), tempfile.TemporaryDirectory() as folder:
-        result = save(folder)
-        fault = manifest_fault(Path(result.checkpoint.path)) if is_local else None
-        if fault:
-            raise _NotWholeError(f"{Path(result.checkpoint.path).name}: {fault}")
+    before = storage.checkpoint_fs_path
+    with _named_failure(place), temporary_folder("save") as folder:
+        try:
+            result = save(str(folder / "checkpoint"))
+            copy = Path(result.checkpoint.path)
+            fault = manifest_fault(copy) if is_local else None
+            if fault:
+                raise _NotWholeError(f"{copy.name}: {fault}")
+        except Exception:
+            if is_local and storage.checkpoint_fs_path != before:  # it takes space and is torn
+                shutil.rmtree(storage.checkpoint_fs_path, ignore_errors=True)
+            raise
     return result
 
 
@@ -129,7 +138,7 @@ class _NotWholeError(Exception):
 
 
 @contextmanager
-def _named_failure(target: Any, local: Path | None = None) -> Iterator[None]:
+def _named_failure(target: Any) -> Iterator[None]:
     """Turn an exception while saving into a CheckpointError that names place, cause and disk."""
     try:
         yield
@@ -138,8 +147,10 @@ def _named_failure(target: Any, local: Path | None = None) -> Iterator[None]:
     # A fence: components raise whatever their libraries do, such as SafetensorError or a RayError.
     except Exception as error:
         reason = str(error) if isinstance(error, _NotWholeError) else _kind_and_text(error)
+        named = error.filename if isinstance(error, OSError) else None
+        place = Path(named) if isinstance(named, str) else Path(target)
         raise CheckpointError(
-            f"The checkpoint {target} could not be saved: {reason} ({disk_state(local or target)})."
+            f"The checkpoint {target} could not be saved: {reason} ({disk_state(place)})."
             " Earlier checkpoints are unchanged; free some space or choose another disk, and resume"
         ) from error
 
