@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.fs
 
 from rllib_gigpo.checkpoints.components import MODEL, missing_component
-from rllib_gigpo.checkpoints.manifest import MANIFEST, is_listed, manifest_fault, write_manifest
+from rllib_gigpo.checkpoints.manifest import is_listed, manifest_fault, write_manifest
 from rllib_gigpo.checkpoints.run_description import write_description
 from rllib_gigpo.checkpoints.torn_files import torn_file
 from rllib_gigpo.checkpoints.written_aside import disk_state, temporary_folder, written_aside
@@ -67,7 +67,7 @@ class CheckpointWriter:
         with _named_failure(path), temporary_folder("save") as temporary:
             folder = temporary / "checkpoint"
             self._save_locally(write, folder, is_complete=is_complete)
-            _upload(folder, str(path), filesystem)
+            pyarrow.fs.copy_files(str(folder), str(path), destination_filesystem=filesystem)
         return str(path)
 
     def _save_locally(
@@ -157,10 +157,3 @@ def _named_failure(target: Any) -> Iterator[None]:
 
 def _kind_and_text(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-
-
-def _upload(folder: Path, path: str, filesystem: pyarrow.fs.FileSystem) -> None:
-    """Copy a folder to another file system, its manifest last."""
-    pyarrow.fs.copy_files(str(folder), path, destination_filesystem=filesystem)
-    last = f"{path}/{MANIFEST}"
-    pyarrow.fs.copy_files(str(folder / MANIFEST), last, destination_filesystem=filesystem)

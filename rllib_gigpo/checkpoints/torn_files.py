@@ -32,6 +32,8 @@ def torn_file(folder: Path) -> str | None:
 
 def torn_model_file(folder: Path) -> str | None:
     """Return a clause about the first incomplete file of a Hugging Face folder; None if whole."""
+    if not (folder / "config.json").is_file():
+        return "config.json is missing"
     for file in (file for pattern in _MODEL_FILES for file in sorted(folder.glob(pattern))):
         fault = file_fault(file)
         if fault:
