@@ -38,6 +38,7 @@ from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.checkpoints.checkpoint_writer import CheckpointWriter, copy_to_storage
 from rllib_gigpo.checkpoints.finder import MANIFEST_ENTRY
+from rllib_gigpo.checkpoints.learner_failures import learners_restored
 from rllib_gigpo.checkpoints.manifest import MANIFEST
 from rllib_gigpo.checkpoints.restore_check import check_restorable
 from rllib_gigpo.config.gigpo_config import BaseGiGPOConfig
@@ -328,17 +329,16 @@ class GiGPO(Algorithm):
         return super().from_checkpoint(path, filesystem, **kwargs)
 
     @override(Checkpointable)
-    def restore_from_path(
-        self, path: Any, *, component: str | None = None, filesystem: Any = None, **kwargs: Any
-    ) -> None:
+    def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
         """Restore, then load the restored weights into every engine.
 
         Raises:
             CheckpointError: The checkpoint is not whole, or belongs to another model.
         """
-        if component is None:  # else `path` is a part of a checkpoint
-            check_restorable(path, filesystem)
-        super().restore_from_path(path, component=component, filesystem=filesystem, **kwargs)
+        if "component" not in kwargs:  # else `path` is a part of a checkpoint
+            check_restorable(path, kwargs.get("filesystem"))
+        with learners_restored(path, self.learner_group):
+            super().restore_from_path(path, *args, **kwargs)
         self._weight_sync.push(self.policy_version)
 
     # ------------------------------------------------------------------ environment

@@ -13,21 +13,18 @@ from typing import Any
 import pyarrow.fs
 
 from rllib_gigpo.checkpoints.components import MODEL, missing_component
+from rllib_gigpo.checkpoints.learner_failures import take_failures
 from rllib_gigpo.checkpoints.manifest import is_listed, manifest_fault, write_manifest
 from rllib_gigpo.checkpoints.run_description import write_description
 from rllib_gigpo.checkpoints.torn_files import torn_file
 from rllib_gigpo.checkpoints.written_aside import disk_state, temporary_folder, written_aside
 from rllib_gigpo.errors import CheckpointError
 
-_SAVE_TIMEOUT_S = 60.0
-
 
 class CheckpointWriter:
     """Writes a checkpoint aside, verifies it, adds a manifest, and renames it into place.
 
-    RLlib's ``save_to_path`` (Ray 2.60) drops the answers of remote Learners, so a Learner whose
-    disk is full goes unnoticed and is taken out of service. This class checks the files, and asks
-    the Learners what failed, which also puts them back into service.
+    It checks the files and asks the Learners what failed.
     """
 
     def __init__(self, config: Any, learner_group: Any) -> None:
@@ -79,23 +76,13 @@ class CheckpointWriter:
             try:
                 write(folder)
             finally:
-                failures = self._learner_failures()
+                failures = take_failures(self._learner_group)
             fault = torn_file(folder) or (missing_component(folder) if is_complete else None)
             if fault or failures:
                 raise _NotWholeError("; ".join(filter(None, [*failures, fault])))
             if is_complete:
                 write_description(self._config, folder / MODEL)
             write_manifest(folder)
-
-    def _learner_failures(self) -> list[str]:
-        answers = self._learner_group.foreach_learner(
-            _take_failure,
-            healthy_only=False,
-            mark_healthy=True,
-            timeout_seconds=_SAVE_TIMEOUT_S,
-        )
-        failures = (answer.get() for answer in answers)  # of a dead Learner: RLlib's RayError
-        return [f"a Learner reports {failure}" for failure in failures if failure]
 
 
 def copy_to_storage(save: Callable[[str], Any], storage: Any) -> Any:
@@ -128,11 +115,6 @@ def copy_to_storage(save: Callable[[str], Any], storage: Any) -> Any:
     return result
 
 
-def _take_failure(learner: Any) -> str | None:
-    failure, learner.save_failure = learner.save_failure, None
-    return failure
-
-
 class _NotWholeError(Exception):
     """A folder is not whole; the text is a clause for `_named_failure`."""
 
@@ -151,7 +133,8 @@ def _named_failure(target: Any) -> Iterator[None]:
         place = Path(named) if isinstance(named, str) else Path(target)
         raise CheckpointError(
             f"The checkpoint {target} could not be saved: {reason} ({disk_state(place)})."
-            " Earlier checkpoints are unchanged; free some space or choose another disk, and resume"
+            " Earlier checkpoints are unchanged; remove the cause (if the disk is full: free some"
+            " space or choose another), and resume"
         ) from error
 
 

@@ -1,6 +1,7 @@
 """The real Algorithm saves whole checkpoints or raises, with local and remote Learners."""
 
 import json
+import pickle
 import resource
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ray import tune
 
 from rllib_gigpo import GiGPO, columns
 from rllib_gigpo.checkpoints.finder import checkpoint_fault
+from rllib_gigpo.checkpoints.manifest import write_manifest
 from rllib_gigpo.errors import CheckpointError
 
 MODEL = "learner_group/learner/rl_module"
@@ -164,6 +166,21 @@ def test_a_script_is_told_which_file_is_torn(make, tmp_path):
         algorithm.restore_from_path(tmp_path / "nowhere")
 
 
+@pytest.mark.fault("B19", promise="A Learner that cannot restore ends the command, in words.")
+@pytest.mark.parametrize("num_learners", [0, 1], ids=["local", "remote"])
+def test_a_learner_that_cannot_restore_is_not_passed_over(make, tmp_path, num_learners):
+    algorithm = make(num_learners=num_learners)
+    saved = Path(algorithm.save_to_path(tmp_path / "new"))
+    state = saved / "learner_group" / "learner" / "state.pkl"
+    content = pickle.loads(state.read_bytes())
+    content["optimizer"] = {"default_policy": 3}
+    state.write_bytes(pickle.dumps(content))
+    write_manifest(saved)
+    with pytest.raises(CheckpointError, match=rf"{saved} could not be restored: a Learner reports"):
+        algorithm.restore_from_path(saved)
+    algorithm.train()  # the Learner is still in service
+
+
 def test_a_part_of_a_checkpoint_is_restored_as_before(make, tmp_path):
     algorithm = make(num_learners=0)
     saved = Path(algorithm.save_to_path(tmp_path / "new"))
@@ -178,7 +195,9 @@ def test_a_part_of_a_checkpoint_is_restored_as_before(make, tmp_path):
 def test_a_state_in_another_format_does_not_hide_the_new_one(make, tmp_path):
     algorithm = make(num_learners=0)
     target = tmp_path / "new"
-    algorithm.save_to_path(target, use_msgpack=True)
+    algorithm.save_to_path(target)
+    (target / "algorithm_state.pkl").rename(target / "algorithm_state.msgpack")
+    write_manifest(target)  # as after save_to_path(use_msgpack=True)
     (target / "notes.txt").write_text("mine")
     algorithm.train()
     algorithm.save_to_path(target)
@@ -205,6 +224,7 @@ def test_two_learners_save_for_one_and_for_other_runners(make, tmp_path):
     saved = two.save_to_path(tmp_path / "new")
     assert checkpoint_fault(Path(saved)) is None
     first = played_tasks(two)
+    two.stop()  # there are CPUs for one of them
     config = two.config.copy(copy_frozen=False)
     config.learners(num_learners=0).env_runners(num_env_runners=2)
     one = GiGPO.from_checkpoint(saved, config=config)
