@@ -79,6 +79,8 @@ class Resumption:
         self.place = self._place()
 
     def _place(self) -> dict[str, Any]:
+        if not self._folder.is_dir():
+            raise CheckpointError(f"--resume {self._given}: there is no such folder")
         if self._is_run():
             self._refuse_another_place()
             try:
