@@ -16,6 +16,10 @@ from rllib_gigpo.checkpoints.finder import checkpoint_fault
 from rllib_gigpo.checkpoints.manifest import write_manifest
 from rllib_gigpo.errors import CheckpointError
 
+LOCAL_AND_REMOTE = [
+    pytest.param(0, id="local"),
+    pytest.param(1, id="remote", marks=pytest.mark.slow),
+]
 MODEL = "learner_group/learner/rl_module"
 
 
@@ -66,7 +70,7 @@ def test_rllibs_ways_to_name_the_place_work_as_before(make, tmp_path, monkeypatc
 
 
 @pytest.mark.fault("B1", promise="A failed save is an error; the earlier checkpoint stays.")
-@pytest.mark.parametrize("num_learners", [0, 1], ids=["local", "remote"])
+@pytest.mark.parametrize("num_learners", LOCAL_AND_REMOTE)
 def test_a_save_on_a_full_disk_is_an_error_and_the_run_can_go_on(
     make, tmp_path, num_learners, record_property
 ):
@@ -167,7 +171,7 @@ def test_a_script_is_told_which_file_is_torn(make, tmp_path):
 
 
 @pytest.mark.fault("B19", promise="A Learner that cannot restore ends the command, in words.")
-@pytest.mark.parametrize("num_learners", [0, 1], ids=["local", "remote"])
+@pytest.mark.parametrize("num_learners", LOCAL_AND_REMOTE)
 def test_a_learner_that_cannot_restore_is_not_passed_over(make, tmp_path, num_learners):
     algorithm = make(num_learners=num_learners)
     saved = Path(algorithm.save_to_path(tmp_path / "new"))

@@ -58,13 +58,12 @@ class RunRecord:
             earlier: The record of the start; None if it is unknown.
         """
         for name, value in self.config.items():
-            is_of_file = earlier is not None and name not in earlier.given
-            if name in self.given or (is_of_file and _is_changed(name, value, earlier.config)):
+            if name in self.given or (earlier is not None and earlier._differs(name, value)):
                 yield name
 
-
-def _is_changed(name: str, value: Any, earlier: Mapping[str, Any]) -> bool:
-    return name not in earlier or earlier[name] != value
+    def _differs(self, name: str, value: Any) -> bool:
+        is_same = name in self.config and self.config[name] == value
+        return name not in self.given and not is_same
 
 
 def objects_of(config: Mapping[str, Any]) -> list[str]:

@@ -103,7 +103,7 @@ def test_a_run_without_a_readable_record_goes_on_in_a_new_trial(run, damage, cap
 
 
 @pytest.mark.fault("B3", promise="If Tune's record is torn, a new trial takes the checkpoint.")
-@pytest.mark.parametrize("content", [None, '{"trial_data": [], "runner_data": {}}'])
+@pytest.mark.parametrize("content", [None, *slowly('{"trial_data": [], "runner_data": {}}')])
 def test_a_run_whose_record_is_lost_or_lists_nothing_goes_on_in_its_folder(run, content, capsys):
     for file in run.glob("experiment_state-*.json"):
         file.unlink()

@@ -57,6 +57,7 @@ def evaluated(tmp_path: Path, *arguments: str) -> dict:
     return json.loads(report.read_text())["env_runners"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("B20", promise="A model folder is evaluated and played without unpickling.")
 def test_a_model_folder_is_evaluated_like_its_checkpoint(model, checkpoint, tmp_path):
     plain = evaluated(tmp_path, str(model))
