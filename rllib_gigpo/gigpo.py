@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ray.rllib.algorithms.algorithm import Algorithm
@@ -37,8 +36,10 @@ from rllib_gigpo import columns
 from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.checkpoints.checkpoint_writer import CheckpointWriter, copy_to_storage
-from rllib_gigpo.checkpoints.finder import MANIFEST_ENTRY, check_whole, is_checkpoint
+from rllib_gigpo.checkpoints.finder import MANIFEST_ENTRY
+from rllib_gigpo.checkpoints.learner_failures import learners_restored
 from rllib_gigpo.checkpoints.manifest import MANIFEST
+from rllib_gigpo.checkpoints.restore_check import check_restorable
 from rllib_gigpo.config.gigpo_config import BaseGiGPOConfig
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.learner.learner_calls import LearnerCalls
@@ -310,6 +311,17 @@ class GiGPO(Algorithm):
             return super().save(checkpoint_dir)
         return copy_to_storage(super().save, self._storage)
 
+    @classmethod
+    @override(Algorithm)
+    def from_checkpoint(cls, path: Any, filesystem: Any = None, **kwargs: Any) -> Algorithm:
+        """Build an Algorithm from a checkpoint. This runs code from its pickles.
+
+        Raises:
+            CheckpointError: The checkpoint is not whole, or belongs to another model.
+        """
+        check_restorable(path, filesystem)
+        return super().from_checkpoint(path, filesystem, **kwargs)
+
     @override(Checkpointable)
     def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
         """Restore, then load the restored weights into every engine.
@@ -317,9 +329,10 @@ class GiGPO(Algorithm):
         Raises:
             CheckpointError: The checkpoint is not whole, or belongs to another model.
         """
-        if is_checkpoint(Path(path)):
-            check_whole(Path(path))
-        super().restore_from_path(path, *args, **kwargs)
+        if "component" not in kwargs:  # else `path` is a part of a checkpoint
+            check_restorable(path, kwargs.get("filesystem"))
+        with learners_restored(path, self.learner_group):
+            super().restore_from_path(path, *args, **kwargs)
         self._weight_sync.push(self.policy_version)
 
     # ------------------------------------------------------------------ environment

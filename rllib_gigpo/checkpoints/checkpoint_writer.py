@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,21 +13,18 @@ from typing import Any
 import pyarrow.fs
 
 from rllib_gigpo.checkpoints.components import MODEL, missing_component
-from rllib_gigpo.checkpoints.manifest import MANIFEST, manifest_fault, write_manifest
+from rllib_gigpo.checkpoints.learner_failures import take_failures
+from rllib_gigpo.checkpoints.manifest import is_listed, manifest_fault, write_manifest
 from rllib_gigpo.checkpoints.run_description import write_description
 from rllib_gigpo.checkpoints.torn_files import torn_file
-from rllib_gigpo.checkpoints.written_aside import disk_state, written_aside
+from rllib_gigpo.checkpoints.written_aside import disk_state, temporary_folder, written_aside
 from rllib_gigpo.errors import CheckpointError
-
-_SAVE_TIMEOUT_S = 60.0
 
 
 class CheckpointWriter:
     """Writes a checkpoint aside, verifies it, adds a manifest, and renames it into place.
 
-    RLlib's ``save_to_path`` (Ray 2.60) drops the answers of remote Learners, so a Learner whose
-    disk is full goes unnoticed and is taken out of service. This class checks the files, and asks
-    the Learners what failed, which also puts them back into service.
+    It checks the files and asks the Learners what failed.
     """
 
     def __init__(self, config: Any, learner_group: Any) -> None:
@@ -63,37 +61,28 @@ class CheckpointWriter:
         if isinstance(filesystem, pyarrow.fs.LocalFileSystem):
             self._save_locally(write, Path(path), is_complete=is_complete)
             return str(path)
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary) / "checkpoint"
+        with _named_failure(path), temporary_folder("save") as temporary:
+            folder = temporary / "checkpoint"
             self._save_locally(write, folder, is_complete=is_complete)
-            with _named_failure(path, folder):
-                _upload(folder, str(path), filesystem)
+            pyarrow.fs.copy_files(str(folder), str(path), destination_filesystem=filesystem)
         return str(path)
 
     def _save_locally(
         self, write: Callable[[Path], Any], target: Path, *, is_complete: bool
     ) -> None:
-        with _named_failure(target), written_aside(target) as folder:
+        # Of an earlier checkpoint, a state in another format would be read instead of the new one.
+        kept = written_aside(target, keep=lambda entry: not is_listed(entry))
+        with _named_failure(target), kept as folder:
             try:
                 write(folder)
             finally:
-                failures = self._learner_failures()
+                failures = take_failures(self._learner_group)
             fault = torn_file(folder) or (missing_component(folder) if is_complete else None)
             if fault or failures:
                 raise _NotWholeError("; ".join(filter(None, [*failures, fault])))
             if is_complete:
                 write_description(self._config, folder / MODEL)
             write_manifest(folder)
-
-    def _learner_failures(self) -> list[str]:
-        answers = self._learner_group.foreach_learner(
-            _take_failure,
-            healthy_only=False,
-            mark_healthy=True,
-            timeout_seconds=_SAVE_TIMEOUT_S,
-        )
-        failures = (answer.get() for answer in answers)  # of a dead Learner: RLlib's RayError
-        return [f"a Learner reports {failure}" for failure in failures if failure]
 
 
 def copy_to_storage(save: Callable[[str], Any], storage: Any) -> Any:
@@ -111,17 +100,19 @@ def copy_to_storage(save: Callable[[str], Any], storage: Any) -> Any:
     """
     place = Path(storage.trial_fs_path)
     is_local = isinstance(storage.storage_filesystem, pyarrow.fs.LocalFileSystem)
-    with _named_failure(place), tempfile.TemporaryDirectory() as folder:
-        result = save(folder)
-        fault = manifest_fault(Path(result.checkpoint.path)) if is_local else None
-        if fault:
-            raise _NotWholeError(f"{Path(result.checkpoint.path).name}: {fault}")
+    before = storage.checkpoint_fs_path
+    with _named_failure(place), temporary_folder("save") as folder:
+        try:
+            result = save(str(folder / "checkpoint"))
+            copy = Path(result.checkpoint.path)
+            fault = manifest_fault(copy) if is_local else None
+            if fault:
+                raise _NotWholeError(f"{copy.name}: {fault}")
+        except Exception:
+            if is_local and storage.checkpoint_fs_path != before:  # it takes space and is torn
+                shutil.rmtree(storage.checkpoint_fs_path, ignore_errors=True)
+            raise
     return result
-
-
-def _take_failure(learner: Any) -> str | None:
-    failure, learner.save_failure = learner.save_failure, None
-    return failure
 
 
 class _NotWholeError(Exception):
@@ -129,7 +120,7 @@ class _NotWholeError(Exception):
 
 
 @contextmanager
-def _named_failure(target: Any, local: Path | None = None) -> Iterator[None]:
+def _named_failure(target: Any) -> Iterator[None]:
     """Turn an exception while saving into a CheckpointError that names place, cause and disk."""
     try:
         yield
@@ -138,18 +129,14 @@ def _named_failure(target: Any, local: Path | None = None) -> Iterator[None]:
     # A fence: components raise whatever their libraries do, such as SafetensorError or a RayError.
     except Exception as error:
         reason = str(error) if isinstance(error, _NotWholeError) else _kind_and_text(error)
+        named = error.filename if isinstance(error, OSError) else None
+        place = Path(named) if isinstance(named, str) else Path(target)
         raise CheckpointError(
-            f"The checkpoint {target} could not be saved: {reason} ({disk_state(local or target)})."
-            " Earlier checkpoints are unchanged; free some space or choose another disk, and resume"
+            f"The checkpoint {target} could not be saved: {reason} ({disk_state(place)})."
+            " Earlier checkpoints are unchanged; remove the cause (if the disk is full: free some"
+            " space or choose another), and resume"
         ) from error
 
 
 def _kind_and_text(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-
-
-def _upload(folder: Path, path: str, filesystem: pyarrow.fs.FileSystem) -> None:
-    """Copy a folder to another file system, its manifest last."""
-    pyarrow.fs.copy_files(str(folder), path, destination_filesystem=filesystem)
-    last = f"{path}/{MANIFEST}"
-    pyarrow.fs.copy_files(str(folder / MANIFEST), last, destination_filesystem=filesystem)

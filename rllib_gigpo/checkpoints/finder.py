@@ -1,5 +1,6 @@
 """Finds the newest whole checkpoint of a run, and says which ones were passed over and why."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rllib_gigpo.checkpoints.components import MODEL_CONFIG, missing_component
-from rllib_gigpo.checkpoints.manifest import manifest_fault
+from rllib_gigpo.checkpoints.manifest import MANIFEST, manifest_fault
 from rllib_gigpo.checkpoints.torn_files import file_fault, torn_file
+from rllib_gigpo.checkpoints.written_aside import tidy
 from rllib_gigpo.errors import CheckpointError
 
 MARK = "rllib_checkpoint.json"  # RLlib writes it first into every checkpoint
@@ -51,17 +53,20 @@ def checkpoint_fault(checkpoint: Path) -> str | None:
     if fault:
         return f"{MARK} {fault}"
     content = json.loads(mark.read_bytes())
-    has_manifest = isinstance(content, dict) and MANIFEST_ENTRY in content
-    if has_manifest:
+    is_promised = isinstance(content, dict) and MANIFEST_ENTRY in content
+    if is_promised or (checkpoint / MANIFEST).is_file():
         return manifest_fault(checkpoint)
     is_ours = (checkpoint / MODEL_CONFIG).is_file()
     return torn_file(checkpoint) or (missing_component(checkpoint) if is_ours else None)
 
 
 def newest_checkpoint(trial_folder: Path) -> FoundCheckpoint | None:
-    """Return the newest whole ``checkpoint_000012`` of a Tune trial; None if there is none."""
+    """Return the newest whole ``checkpoint_000012`` of a Tune trial; None if there is none.
+
+    The newest is the one with the largest number in its name.
+    """
     passed_over = list[str]()
-    for checkpoint in sorted(_checkpoints(trial_folder), reverse=True):
+    for checkpoint in reversed(_checkpoints(trial_folder)):
         fault = checkpoint_fault(checkpoint)
         if fault is None:
             return FoundCheckpoint(checkpoint, tuple(passed_over))
@@ -75,6 +80,8 @@ def find_checkpoint(path: Path) -> FoundCheckpoint:
     Raises:
         CheckpointError: There is no whole checkpoint, or the folder holds several trials.
     """
+    with contextlib.suppress(OSError):  # a disk for reading only
+        tidy(path.resolve())
     if is_checkpoint(path):
         check_whole(path)
         return FoundCheckpoint(path)
@@ -95,7 +102,8 @@ def find_checkpoint(path: Path) -> FoundCheckpoint:
 
 def trials_in(path: Path) -> list[Path]:
     """Return the folder itself and those in it that hold checkpoints."""
-    return [one for one in (path, *sorted(path.glob("*"))) if _checkpoints(one)]
+    found = _distinct([path, *sorted(path.glob("[!.]*"))])
+    return [one for one in found if _checkpoints(one)]
 
 
 def check_whole(checkpoint: Path) -> None:
@@ -108,15 +116,36 @@ def check_whole(checkpoint: Path) -> None:
     if fault is None:
         return
     other = newest_checkpoint(checkpoint.parent) if _TUNE_NAME.fullmatch(checkpoint.name) else None
-    cure = f"use {other.path}, which is whole" if other else "copy it again from its source"
+    cure = (
+        f"use {other.path}, which is whole"
+        if other
+        else "copy it again from its source to a new folder"
+    )
     raise CheckpointError(f"The checkpoint {checkpoint} is not whole: {fault}; {cure}")
 
 
 def all_faults(trial_folder: Path) -> str:
     """Return what is wrong with every checkpoint of a trial, as one clause."""
-    checkpoints = sorted(_checkpoints(trial_folder))
+    checkpoints = _checkpoints(trial_folder)
     return "; ".join(f"{one.name}: {checkpoint_fault(one)}" for one in checkpoints)
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    return [one for one in folder.glob("*") if is_checkpoint(one)]
+    """Return the checkpoints in a folder, the oldest first."""
+    found = [one for one in folder.glob("[!.]*") if is_checkpoint(one)]
+    return sorted(_distinct(found), key=_age)
+
+
+def _distinct(folders: list[Path]) -> list[Path]:
+    """Drop links to others of the folders."""
+    by_place = dict[Path, Path]()
+    for one in sorted(folders, key=Path.is_symlink):
+        by_place.setdefault(one.resolve(), one)
+    return list(by_place.values())
+
+
+def _age(checkpoint: Path) -> tuple[bool, list[tuple[int, str]]]:
+    """Order names by the numbers in them: Tune's last, and step_9 before step_10."""
+    parts = re.findall(r"\d+|\D+", checkpoint.name)
+    numbered = [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return _TUNE_NAME.fullmatch(checkpoint.name) is not None, numbered

@@ -1,7 +1,8 @@
 """The manifest of a checkpoint: size and checksum of every file, written after all of them.
 
 A folder with a manifest that agrees with its files is whole. Copies need no special care: one that
-was cut off differs from its manifest, or has none.
+was cut off differs from its manifest, or has none. A file that was added later is a fault if a
+reader of checkpoints would open it.
 """
 
 import hashlib
@@ -9,10 +10,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rllib_gigpo.checkpoints.components import MODEL
 from rllib_gigpo.checkpoints.torn_files import file_fault, files_in
 
 MANIFEST = "manifest.json"
 _VERSION = 1
+# RLlib prefers a state in msgpack to the pickle next to it, and transformers one form of weights or
+# tokenizer to another.
+_READ_ANYWHERE = (".pkl", ".msgpack")
+_READ_WITH_A_MODEL = (".json", ".safetensors", ".bin", ".jinja", ".model", ".txt", ".py")
 
 
 def write_manifest(folder: Path) -> None:
@@ -29,18 +35,44 @@ def write_manifest(folder: Path) -> None:
 def manifest_fault(folder: Path) -> str | None:
     """Return a clause about the first difference between a folder and its manifest; None if whole.
 
-    Files that the manifest does not list, such as an evaluation's report, are ignored.
+    Other files that the manifest does not list, such as an evaluation's report, are ignored.
     """
     fault = file_fault(folder / MANIFEST)
     if fault:
         return f"{MANIFEST} {fault}"
-    listed = json.loads((folder / MANIFEST).read_bytes())
-    if not isinstance(listed, dict) or not isinstance(listed.get("files"), dict):
+    listed = _listed(folder)
+    if not listed:
         return f"{MANIFEST} lists no files"
-    for name, entry in listed["files"].items():
+    for name, entry in listed.items():
         fault = _difference(folder / name, entry)
         if fault:
             return f"{name} {fault}"
+    return _added_file(folder, listed)
+
+
+def is_listed(entry: Path) -> bool:
+    """Return whether a folder's manifest lists a file of it, or files below a folder in it."""
+    try:
+        names = _listed(entry.parent)
+    except (OSError, ValueError):  # no manifest, or a torn one
+        return False
+    return any(Path(name).parts[:1] == (entry.name,) for name in names)
+
+
+def _listed(folder: Path) -> dict[str, Any]:
+    content = json.loads((folder / MANIFEST).read_bytes())
+    files = content.get("files") if isinstance(content, dict) else None
+    return files if isinstance(files, dict) else {}
+
+
+def _added_file(folder: Path, listed: dict[str, Any]) -> str | None:
+    for file in files_in(folder):
+        name = file.relative_to(folder)
+        is_of_model = name.is_relative_to(MODEL)
+        is_read = file.suffix in _READ_ANYWHERE + _READ_WITH_A_MODEL * is_of_model
+        is_hidden = any(part.startswith(".") for part in name.parts)
+        if is_read and not is_hidden and name.as_posix() not in listed:
+            return f"{name} was added after it was saved"
     return None
 
 

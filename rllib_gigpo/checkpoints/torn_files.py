@@ -32,6 +32,8 @@ def torn_file(folder: Path) -> str | None:
 
 def torn_model_file(folder: Path) -> str | None:
     """Return a clause about the first incomplete file of a Hugging Face folder; None if whole."""
+    if not (folder / "config.json").is_file():
+        return "config.json is missing"
     for file in (file for pattern in _MODEL_FILES for file in sorted(folder.glob(pattern))):
         fault = file_fault(file)
         if fault:
@@ -56,6 +58,8 @@ def file_fault(file: Path) -> str | None:
             file.open("rb").close()
             return None
         return check(file) if file.stat().st_size else "is empty"
+    except FileNotFoundError:
+        return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
 
@@ -89,7 +93,8 @@ def _pickle_fault(file: Path) -> str | None:
         try:
             for _ in pickletools.genops(stream):  # reads the opcodes and runs none
                 pass
-        except ValueError:  # UnicodeDecodeError included
+        # A changed byte may be the length of a string, for which there is no memory.
+        except (ValueError, OverflowError, MemoryError):
             return _CUT_OFF
     return None
 
@@ -97,8 +102,12 @@ def _pickle_fault(file: Path) -> str | None:
 def _missing_shard(folder: Path) -> str | None:
     """Return a clause about a file that an index of shards names and that does not exist."""
     for index in sorted(folder.rglob("*.safetensors.index.json")):
-        shards = sorted(set(json.loads(index.read_bytes()).get("weight_map", {}).values()))
-        missing = next((name for name in shards if not (index.parent / name).is_file()), None)
+        content = json.loads(index.read_bytes())
+        shards = content.get("weight_map") if isinstance(content, dict) else None
+        if not isinstance(shards, dict):
+            return f"{index.relative_to(folder)} names no files"
+        names = sorted(set(map(str, shards.values())))
+        missing = next((name for name in names if not (index.parent / name).is_file()), None)
         if missing:
             return f"{(index.parent / missing).relative_to(folder)} is missing"
     return None
@@ -108,5 +117,6 @@ _CHECKS: dict[str, Callable[[Path], str | None]] = {
     ".json": _json_fault,
     ".safetensors": _safetensors_fault,
     ".pkl": _pickle_fault,
+    ".msgpack": lambda file: None,
     ".jinja": lambda file: None,
 }

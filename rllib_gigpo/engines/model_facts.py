@@ -63,7 +63,7 @@ def read_model_facts(path: str) -> ModelFacts:
             "Hugging Face model folder in llm(model_path=...)."
         )
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise EngineError(f"The configuration in {path!r} cannot be read: {error}") from error
     return ModelFacts(

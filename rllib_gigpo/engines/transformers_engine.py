@@ -68,7 +68,10 @@ class TransformersEngine(InferenceEngine):
         self._is_tied = facts.is_tied
         try:
             model = AutoModelForCausalLM.from_pretrained(
-                path, dtype=getattr(torch, self.settings.dtype), local_files_only=True
+                path,
+                dtype=getattr(torch, self.settings.dtype),
+                local_files_only=True,
+                trust_remote_code=False,
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise EngineError(f"The model {path!r} cannot be loaded: {error}") from error

@@ -23,7 +23,7 @@ from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.learner.sharding import Sharding
 from rllib_gigpo.models.lora import load_adapter, merged_weights, save_adapter
 from rllib_gigpo.models.lora_settings import LoraSettings
-from rllib_gigpo.models.tokenizer import open_tokenizer
+from rllib_gigpo.models.tokenizer import open_tokenizer, save_tokenizer
 
 _LEARNER_GROUP = "learner_group"
 _ADAPTER_FOLDER = "adapter"
@@ -82,7 +82,7 @@ class CheckpointModel(Checkpointable):
     def _save_folder(self, folder: Path) -> None:
         with _no_progress_bar():
             self._save_model(folder)
-            open_tokenizer(self._model_path).save_pretrained(folder)
+            save_tokenizer(open_tokenizer(self._model_path), folder)
 
     @override(Checkpointable)
     def restore_from_path(
@@ -98,16 +98,23 @@ class CheckpointModel(Checkpointable):
         Raises:
             CheckpointError: The weights belong to another model.
         """
-        with tempfile.TemporaryDirectory() as temporary, _no_progress_bar():
-            folder = str(path)
-            if filesystem and not isinstance(filesystem, pyarrow.fs.LocalFileSystem):
-                pyarrow.fs.copy_files(folder, temporary, source_filesystem=filesystem)
-                folder = temporary
-            if self._lora is not None:
-                self._restore_adapter(Path(folder))
-                return
+        if filesystem is None or isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+            self._restore_folder(Path(path))
+            return
+        with tempfile.TemporaryDirectory() as temporary:
+            pyarrow.fs.copy_files(str(path), temporary, source_filesystem=filesystem)
+            self._restore_folder(Path(temporary))
+
+    def _restore_folder(self, folder: Path) -> None:
+        if self._lora is not None:
+            self._restore_adapter(folder)
+            return
+        with _no_progress_bar():
             saved = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=self._model.dtype, local_files_only=True
+                str(folder),
+                dtype=self._model.dtype,
+                local_files_only=True,
+                trust_remote_code=False,
             )
         try:
             self._sharding.load(self._model, saved.state_dict())

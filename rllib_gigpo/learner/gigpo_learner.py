@@ -57,7 +57,7 @@ KL_COEFF = "kl_coeff"
 class GiGPOLearner(TorchLearner):
     """The Learner that trains the causal LM of `CausalLMModule` on `TrainingRows`."""
 
-    save_failure: str | None = None  # of the last save
+    checkpoint_failure: str | None = None  # of the last save or restore, see learner_failures.py
 
     @override(TorchLearner)
     def build(self) -> None:
@@ -341,12 +341,23 @@ class GiGPOLearner(TorchLearner):
 
     @override(Learner)
     def save_to_path(self, *args: Any, **kwargs: Any) -> str:
-        """Save, and keep a failure's text: RLlib drops the answers of remote Learners."""
-        self.save_failure = None
-        try:
+        """Save, and keep a failure's text."""
+        with self._failure_kept():
             return super().save_to_path(*args, **kwargs)
+
+    @override(Learner)
+    def restore_from_path(self, *args: Any, **kwargs: Any) -> None:
+        """Restore, and keep a failure's text."""
+        with self._failure_kept():
+            super().restore_from_path(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _failure_kept(self) -> Iterator[None]:
+        self.checkpoint_failure = None
+        try:
+            yield
         except Exception as error:
-            self.save_failure = f"{type(error).__name__}: {error}"
+            self.checkpoint_failure = f"{type(error).__name__}: {error}"
             raise
 
     @override(Learner)

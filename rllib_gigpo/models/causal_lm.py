@@ -37,6 +37,7 @@ def load_causal_lm(
             dtype=torch_dtype,
             attn_implementation=attn_implementation,
             local_files_only=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError, ImportError, RuntimeError) as error:  # RuntimeError: shapes
         raise ConfigError(
@@ -70,7 +71,9 @@ def load_config(model_path: str | Path) -> PreTrainedConfig:
     """
     folder = existing_model_folder(model_path)
     try:
-        return AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        return AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"transformers cannot read the configuration in {str(folder)!r}: {error}."

@@ -116,5 +116,6 @@ def check_context_length(
     if length is not None and wanted > length:
         raise ConfigError(
             f"{max_prompt_tokens=} and {max_response_tokens=} need a context of {wanted} tokens,"
-            f" but the model has {length}; lower them with .llm(...), or use a model with more"
+            f" but the model has {length}; lower them with .llm(...) or --set, or use a model with"
+            " more"
         )

@@ -47,7 +47,10 @@ def open_tokenizer(model_path: str | Path | None) -> Any:
     # With mistral-common installed, transformers prefers tekken.json, which has no chat template.
     kwargs = {"mistral_format": False} if (folder / "tokenizer.json").is_file() else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, **kwargs)
+        # trust_remote_code: by default, transformers asks on the terminal whether to run code.
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False, **kwargs
+        )
     except Exception as error:  # a fence: a torn file raises whatever its reader raises
         raise ConfigError(
             f"transformers finds no tokenizer in {str(folder)!r}: {error}. Save one there with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import StepRecord, step_records
+from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.options.records import Options, require
+from rllib_gigpo.reports.results import WARNINGS
 
 TRANSCRIPT_FOLDER = "transcripts"
 _CREDIT_COLUMNS = (
@@ -58,12 +61,18 @@ class TranscriptWriter(RLlibCallback):
         iteration, interval = result["training_iteration"], self._settings.interval
         if interval == 0 or (iteration - 1) % interval or not algorithm.last_batch:
             return
-        folder = Path(algorithm.logdir) / TRANSCRIPT_FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"iteration_{iteration:06d}.jsonl"
-        with path.open("w", encoding="utf-8") as file:
-            for line in transcript_lines(algorithm.last_batch, num_groups=self._settings.groups):
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        path = Path(algorithm.logdir) / TRANSCRIPT_FOLDER / f"iteration_{iteration:06d}.jsonl"
+        lines = transcript_lines(algorithm.last_batch, num_groups=self._settings.groups)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w", encoding="utf-8") as file:
+                file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        except OSError as error:  # a transcript never ends a run
+            with contextlib.suppress(OSError):
+                path.unlink()
+            result.setdefault(WARNINGS, {})["transcripts"] = (
+                f"no transcript of iteration {iteration}: {error.strerror} ({disk_state(path)})"
+            )
 
 
 def transcript_lines(batch: dict[str, Any], *, num_groups: int) -> Iterator[dict[str, Any]]:

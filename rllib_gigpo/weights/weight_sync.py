@@ -7,6 +7,7 @@ EnvRunner hold one chunk at a time, and Ray's object store holds all of them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -58,12 +59,15 @@ class WeightSync:
 
         All Learners take part, because a sharded model needs all of them to be gathered.
         """
+        start = time.monotonic()
         results = self._learner_group.foreach_learner(put_weights, timeout_seconds=self._timeout_s)
         answers = [result.get() for result in results if result.ok]
         chunks = [reference for answer in answers for reference in answer]
         if not chunks:
             errors = [str(result.get()) for result in results if not result.ok]
-            cause = errors[0] if errors else f"none in {self._timeout_s:g} s"
+            is_late = time.monotonic() - start >= self._timeout_s
+            silence = f"none in {self._timeout_s:g} s" if is_late else "none is in service"
+            cause = errors[0] if errors else silence
             raise WeightSyncError(f"The Learners did not export their weights: {cause}.")
         return chunks
 

@@ -76,3 +76,43 @@ def test_a_trial_without_a_whole_checkpoint_is_an_error(tmp_path: Path):
         find_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match="copy it again"):
         check_whole(torn)
+
+
+@pytest.mark.fault("B19", promise="A mark that lost its note of the manifest hides no damage.")
+def test_a_changed_mark_does_not_hide_the_manifest(tmp_path: Path):
+    checkpoint = make_checkpoint(tmp_path / "mine")
+    (checkpoint / MARK).write_text("{}")
+    with pytest.raises(CheckpointError, match=f"{MARK} has 2 of "):
+        find_checkpoint(checkpoint)
+
+
+def test_numbers_in_names_are_compared_as_numbers(tmp_path: Path):
+    for name in ("step_9", "step_10"):
+        make_checkpoint(tmp_path / name)
+    assert find_checkpoint(tmp_path).path.name == "step_10"
+    for name in ("checkpoint_999999", "checkpoint_1000000"):
+        make_checkpoint(tmp_path / name)
+    assert find_checkpoint(tmp_path).path.name == "checkpoint_1000000"
+
+
+def test_links_are_followed_and_counted_once(tmp_path: Path):
+    trial = tmp_path / "run" / "trial"
+    older = make_checkpoint(trial / "checkpoint_000000")
+    newest = make_checkpoint(trial / "checkpoint_000001")
+    (trial / "checkpoint_latest").symlink_to(older.name)
+    (tmp_path / "run" / "last").symlink_to("trial")
+    assert find_checkpoint(tmp_path / "run").path == newest
+    assert find_checkpoint(trial / "checkpoint_latest").path == trial / "checkpoint_latest"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "checkpoint_000000").symlink_to(older)
+    assert find_checkpoint(elsewhere).path == elsewhere / "checkpoint_000000"
+
+
+@pytest.mark.fault("B1", promise="A killed save leaves nothing that is taken for a checkpoint.")
+def test_what_a_killed_save_left_is_not_a_checkpoint(tmp_path: Path):
+    whole = make_checkpoint(tmp_path / "mine")
+    make_checkpoint(tmp_path / ".mine.partial-0123abcd")
+    assert find_checkpoint(tmp_path).path == whole
+    whole.rename(tmp_path / ".mine.earlier-0123abcd")
+    assert find_checkpoint(whole).path == whole

@@ -58,9 +58,36 @@ def test_a_torn_manifest_is_a_fault(folder: Path, damage: str):
 
 
 def test_a_manifest_of_another_form_is_a_fault(folder: Path):
-    for content in ("[]", "{}", '{"files": []}'):
+    for content in ("[]", "{}", '{"files": []}', '{"files": {}}'):
         (folder / MANIFEST).write_text(content)
         assert manifest_fault(folder) == f"{MANIFEST} lists no files"
+
+
+@pytest.mark.fault("B19", promise="A file that was added to a checkpoint is named if it is read.")
+def test_an_added_file_is_a_fault_if_a_reader_would_open_it(folder: Path):
+    write_manifest(folder)
+    model = folder / "learner_group" / "learner" / "rl_module"
+    model.mkdir(parents=True)
+    for harmless in (folder / "notes.txt", folder / "model" / "more.json", model / "README.md"):
+        harmless.write_text("mine")
+    assert manifest_fault(folder) is None
+    for read in (folder / "state.msgpack", folder / "model" / "x.pkl", model / "tokenizer.json"):
+        read.write_text("{}")
+        name = read.relative_to(folder)
+        assert manifest_fault(folder) == f"{name} was added after it was saved"
+        read.unlink()
+
+
+def test_an_index_that_names_no_files_is_a_fault(folder: Path):
+    index = folder / "model" / "model.safetensors.index.json"
+    for content in ("[]", "{}", '{"weight_map": 3}'):
+        index.write_text(content)
+        assert torn_file(folder) == f"model/{index.name} names no files"
+
+
+def test_a_pickle_with_the_length_of_no_string_is_torn(folder: Path):
+    (folder / "state.pkl").write_bytes(b"\x80\x04\x8e" + b"\xff" * 7 + b"\x3f" + b"abc")
+    assert torn_file(folder) == "state.pkl ends in the middle"
 
 
 def test_a_missing_shard_is_seen_in_the_index(folder: Path):

@@ -1,11 +1,17 @@
 """A folder appears whole or not at all, and nothing that was there is lost."""
 
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 from faults.small_disk import fill, small_disk
 
-from rllib_gigpo.checkpoints.written_aside import disk_state, written_aside
+from rllib_gigpo.checkpoints import written_aside as module
+from rllib_gigpo.checkpoints.written_aside import disk_state, temporary_folder, written_aside
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -70,3 +76,75 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, record_property):
         state = disk_state(disk / "new" / "not" / "there")
     assert state == f"the disk at {disk} has 0 of 1 MB free"
     record_property("lost", "the failed save")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
+
+
+def write_until_killed(target: Path) -> None:
+    with written_aside(target) as folder, temporary_folder("test"):
+        (folder / "a").write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.fault("B1", promise="What a killed save left behind is deleted by the next one.")
+def test_the_folders_of_a_killed_writer_are_deleted_by_the_next_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(module, "_UNLOCKED_S", 0.0)
+    (tmp_path / "temporary").mkdir()
+    target = tmp_path / "sub" / "new"
+    write(target, a="1")
+    killed = multiprocessing.get_context("fork").Process(target=write_until_killed, args=(target,))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    assert len(names(tmp_path / "sub")) == 2
+    assert len(names(tmp_path / "temporary")) == 1
+    assert content(target) == {"a": "1"}
+
+    write(target, a="2")
+    assert names(tmp_path / "sub") == ["new"]
+    assert content(target) == {"a": "2"}
+    with temporary_folder("test") as folder:
+        assert names(tmp_path / "temporary") == [folder.name]
+    assert names(tmp_path / "temporary") == []
+
+
+def test_the_folder_of_a_living_writer_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_UNLOCKED_S", 0.0)
+    target = tmp_path / "new"
+    with written_aside(target) as folder:
+        (folder / "a").write_text("first")
+        write(target, a="second")
+        assert folder.is_dir()
+    assert content(target) == {"a": "first"}
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_writer_killed_between_the_two_renames_loses_nothing(tmp_path, monkeypatch, is_replaced):
+    monkeypatch.setattr(module, "_UNLOCKED_S", 0.0)
+    target, earlier = tmp_path / "new", tmp_path / ".new.earlier-0123abcd"
+    write(earlier, a="1", notes="mine")
+    if is_replaced:
+        write(target, a="2")
+    module.tidy(target)
+    assert content(target) == {"a": "2" if is_replaced else "1", "notes": "mine"}
+    assert names(tmp_path) == ["new"]
+
+
+def test_a_folder_that_has_just_been_made_is_not_taken_for_one_left_behind(tmp_path):
+    fresh, old = (tmp_path / f".new.partial-{name}" for name in ("fresh", "old"))
+    fresh.mkdir()
+    old.mkdir()
+    os.utime(old, (time.time() - 99,) * 2)
+    module.tidy(tmp_path / "new")
+    assert names(tmp_path) == [fresh.name]
+
+
+def test_what_is_not_to_be_kept_of_an_earlier_folder_goes(tmp_path):
+    target = tmp_path / "new"
+    write(target, state="1", notes="mine")
+    with written_aside(target, keep=lambda entry: entry.name != "state") as folder:
+        (folder / "a").write_text("2")
+    assert content(target) == {"a": "2", "notes": "mine"}

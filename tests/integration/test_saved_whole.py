@@ -1,17 +1,25 @@
 """The real Algorithm saves whole checkpoints or raises, with local and remote Learners."""
 
 import json
+import pickle
 import resource
 from pathlib import Path
 
+import pyarrow.fs
 import pytest
 import torch
 from faults.small_disk import fill, small_disk
 from ray import tune
 
+from rllib_gigpo import GiGPO, columns
 from rllib_gigpo.checkpoints.finder import checkpoint_fault
+from rllib_gigpo.checkpoints.manifest import write_manifest
 from rllib_gigpo.errors import CheckpointError
 
+LOCAL_AND_REMOTE = [
+    pytest.param(0, id="local"),
+    pytest.param(1, id="remote", marks=pytest.mark.slow),
+]
 MODEL = "learner_group/learner/rl_module"
 
 
@@ -62,7 +70,7 @@ def test_rllibs_ways_to_name_the_place_work_as_before(make, tmp_path, monkeypatc
 
 
 @pytest.mark.fault("B1", promise="A failed save is an error; the earlier checkpoint stays.")
-@pytest.mark.parametrize("num_learners", [0, 1], ids=["local", "remote"])
+@pytest.mark.parametrize("num_learners", LOCAL_AND_REMOTE)
 def test_a_save_on_a_full_disk_is_an_error_and_the_run_can_go_on(
     make, tmp_path, num_learners, record_property
 ):
@@ -136,3 +144,101 @@ def test_a_torn_checkpoint_is_not_restored(make, tmp_path):
         algorithm.restore_from_path(str(saved))
     for name, tensor in algorithm.learner_group._learner.export_weights():
         torch.testing.assert_close(tensor, weights[name], rtol=0, atol=0)
+
+
+@pytest.mark.fault("B19", promise="A script restores no torn checkpoint either: one line.")
+def test_a_script_is_told_which_file_is_torn(make, tmp_path):
+    algorithm = make(num_learners=0)
+    saved = Path(algorithm.save_to_path(tmp_path / "new"))
+    constructor, mark = saved / "class_and_ctor_args.pkl", saved / "rllib_checkpoint.json"
+    whole = constructor.read_bytes()
+    constructor.write_bytes(whole[:99])
+    for place in (str(saved), saved.as_uri(), tune.Checkpoint(str(saved))):
+        with pytest.raises(CheckpointError, match=r"class_and_ctor_args.pkl has 99 of"):
+            GiGPO.from_checkpoint(place)
+    with pytest.raises(CheckpointError, match=r"class_and_ctor_args.pkl has 99 of"):
+        algorithm.restore_from_path(saved.as_uri())
+    constructor.write_bytes(whole)
+    mark.unlink()
+    with pytest.raises(CheckpointError, match=f"{mark.name} is missing"):
+        algorithm.restore_from_path(saved)
+    (tmp_path / "run" / "trial" / "checkpoint_000000").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=rf"no {mark.name}\), but has some in .*trial"):
+        algorithm.restore_from_path(tmp_path / "run")
+    with pytest.raises(FileNotFoundError):
+        algorithm.restore_from_path(tmp_path / "nowhere")
+
+
+@pytest.mark.fault("B19", promise="A Learner that cannot restore ends the command, in words.")
+@pytest.mark.parametrize("num_learners", LOCAL_AND_REMOTE)
+def test_a_learner_that_cannot_restore_is_not_passed_over(make, tmp_path, num_learners):
+    algorithm = make(num_learners=num_learners)
+    saved = Path(algorithm.save_to_path(tmp_path / "new"))
+    state = saved / "learner_group" / "learner" / "state.pkl"
+    content = pickle.loads(state.read_bytes())
+    content["optimizer"] = {"default_policy": 3}
+    state.write_bytes(pickle.dumps(content))
+    write_manifest(saved)
+    with pytest.raises(CheckpointError, match=rf"{saved} could not be restored: a Learner reports"):
+        algorithm.restore_from_path(saved)
+    algorithm.train()  # the Learner is still in service
+
+
+def test_a_part_of_a_checkpoint_is_restored_as_before(make, tmp_path):
+    algorithm = make(num_learners=0)
+    saved = Path(algorithm.save_to_path(tmp_path / "new"))
+    start = dict(algorithm.learner_group._learner.export_weights())
+    algorithm.train()
+    algorithm.restore_from_path(saved / "learner_group", component="learner_group")
+    for name, tensor in algorithm.learner_group._learner.export_weights():
+        torch.testing.assert_close(tensor, start[name], rtol=0, atol=0)
+    assert algorithm.training_iteration == 1
+
+
+def test_a_state_in_another_format_does_not_hide_the_new_one(make, tmp_path):
+    algorithm = make(num_learners=0)
+    target = tmp_path / "new"
+    algorithm.save_to_path(target)
+    (target / "algorithm_state.pkl").rename(target / "algorithm_state.msgpack")
+    write_manifest(target)  # as after save_to_path(use_msgpack=True)
+    (target / "notes.txt").write_text("mine")
+    algorithm.train()
+    algorithm.save_to_path(target)
+    assert sorted(one.name for one in target.glob("algorithm_state.*")) == ["algorithm_state.pkl"]
+    assert (target / "notes.txt").read_text() == "mine"
+    other = make(num_learners=0)
+    other.restore_from_path(target)
+    assert other.training_iteration == 1
+
+
+def test_another_file_system_gets_a_whole_checkpoint(make, tmp_path):
+    algorithm = make(num_learners=0)
+    remote = pyarrow.fs.SubTreeFileSystem(str(tmp_path), pyarrow.fs.LocalFileSystem())
+    algorithm.save_to_path("bucket/new", filesystem=remote)
+    assert checkpoint_fault(tmp_path / "bucket" / "new") is None
+    algorithm.restore_from_path("bucket/new", filesystem=remote)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("B1", promise="A checkpoint restores under other numbers of Learners, runners.")
+def test_two_learners_save_for_one_and_for_other_runners(make, tmp_path):
+    two = make(num_learners=2)
+    two.train()
+    saved = two.save_to_path(tmp_path / "new")
+    assert checkpoint_fault(Path(saved)) is None
+    first = played_tasks(two)
+    two.stop()  # there are CPUs for one of them
+    config = two.config.copy(copy_frozen=False)
+    config.learners(num_learners=0).env_runners(num_env_runners=2)
+    one = GiGPO.from_checkpoint(saved, config=config)
+    try:
+        assert one.training_iteration == 1
+        assert played_tasks(one) == first
+    finally:
+        one.stop()
+
+
+def played_tasks(algorithm) -> list:
+    algorithm.train()
+    episodes = algorithm.last_batch["episodes"]
+    return sorted(str(episode.custom_data[columns.TASK]) for episode in episodes)

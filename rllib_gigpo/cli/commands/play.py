@@ -14,6 +14,8 @@ from rllib_gigpo.cli.playing.players import make_player
 from rllib_gigpo.errors import ConfigError
 
 _PLAYERS = ("person", "expert", "random")
+_MAX_STEPS = 50
+_HISTORY_LENGTH = 2
 
 
 def add_parser(subparsers: Any) -> None:
@@ -42,9 +44,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--as",
         choices=_PLAYERS,
-        default="person",
         dest="player",
-        help="who plays (default: person)",
+        help="who plays without a checkpoint (default: person)",
     )
     parser.add_argument(
         "--seed", metavar="N", type=whole_number(0), default=0, help="seed of the task (default: 0)"
@@ -53,21 +54,19 @@ def add_parser(subparsers: Any) -> None:
         "--max-steps",
         metavar="N",
         type=whole_number(1),
-        default=50,
-        help="maximum number of steps (default: 50)",
+        help="maximum number of steps (default: 50, or as in the checkpoint's config)",
     )
     parser.add_argument(
         "--template",
         metavar="NAME",
-        default="default",
-        help="prompt template: a name, a path or its source (default: default)",
+        help="prompt template: a name, a path or its source (default: default, or as in the "
+        "checkpoint's config)",
     )
     parser.add_argument(
         "--history-length",
         metavar="N",
         type=whole_number(0),
-        default=2,
-        help="number of past turns in the prompt (default: 2)",
+        help="number of past turns in the prompt (default: 2, or as in the checkpoint's config)",
     )
     _add_checkpoint_options(parser)
     parser.set_defaults(run=run)
@@ -93,7 +92,6 @@ def _add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine",
-        default="transformers",
         help="engine that runs the checkpoint's model (default: transformers)",
     )
 
@@ -102,28 +100,47 @@ def run(args: argparse.Namespace) -> int:
     """Run ``rllib play`` and return the exit status.
 
     Raises:
-        ConfigError: Neither an environment nor a checkpoint is given, or both are.
+        ConfigError: Neither an environment nor a checkpoint is given, or both are, or an option
+            does not go with them.
     """
     if args.checkpoint is not None and args.env_id is None:
-        from rllib_gigpo.cli.playing.checkpoint_player import checkpoint_steps
-
-        playable = find_playable(args.checkpoint, env=args.env, env_config=args.env_config)
-        show(checkpoint_steps(playable, args.settings, seed=args.seed, engine=args.engine))
-        return 0
+        return _play_checkpoint(args)
     env_ids = [one for one in (args.env_id, args.env) if one is not None]
     if len(env_ids) != 1 or args.checkpoint is not None:
         raise ConfigError(
             "play needs either the ID of an environment or --checkpoint DIR, which takes --env ID"
         )
-    if args.settings:
-        raise ConfigError("--set changes a checkpoint's config; pass --checkpoint DIR")
+    if args.settings or args.engine:
+        name = "--set" if args.settings else "--engine"
+        raise ConfigError(f"{name} changes how a checkpoint plays; pass --checkpoint DIR")
     from rllib_gigpo.env_runner.env_source import EnvSource
 
     env = EnvSource(env_ids[0], args.env_config or {}).make()
-    prompter = Prompter(args.template, args.history_length)
-    player = make_player(args.player, args.seed, env.action_space)
+    history_length = _HISTORY_LENGTH if args.history_length is None else args.history_length
+    prompter = Prompter(args.template or "default", history_length)
+    player = make_player(args.player or "person", args.seed, env.action_space)
     try:
-        play_here(env, player, prompter, args.seed, args.max_steps)
+        play_here(env, player, prompter, args.seed, args.max_steps or _MAX_STEPS)
     finally:
         env.close()
+    return 0
+
+
+def _play_checkpoint(args: argparse.Namespace) -> int:
+    if args.player is not None:
+        raise ConfigError(
+            f"--as {args.player} cannot be combined with --checkpoint: the checkpoint plays; "
+            "leave one of them out"
+        )
+    from rllib_gigpo.cli.playing.checkpoint_player import checkpoint_steps
+
+    options = {
+        "template": args.template,
+        "history_length": args.history_length,
+        "max_episode_steps": args.max_steps,
+    }
+    given = [(name, value) for name, value in options.items() if value is not None]
+    playable = find_playable(args.checkpoint, env=args.env, env_config=args.env_config)
+    engine = args.engine or "transformers"
+    show(checkpoint_steps(playable, [*given, *args.settings], seed=args.seed, engine=engine))
     return 0

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_gigpo.checkpoints.finder import find_checkpoint, is_checkpoint
+from rllib_gigpo.checkpoints.manifest import MANIFEST
 from rllib_gigpo.checkpoints.torn_files import torn_model_file
 from rllib_gigpo.cli.experiment import apply_settings
-from rllib_gigpo.errors import CheckpointError
+from rllib_gigpo.errors import CheckpointError, GiGPOError
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -45,7 +46,12 @@ class Playable:
             return self.config.build_algo()
         try:
             return Algorithm.from_checkpoint(str(self.place.resolve()), config=self.config)
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+        except GiGPOError:
+            raise
+        # A fence: without a manifest, a damaged pickle may hold anything.
+        except Exception as error:
+            if (self.place / MANIFEST).is_file():
+                raise
             raise CheckpointError(
                 f"The checkpoint {self.place} cannot be restored ({type(error).__name__}: {error});"
                 " copy it again from its source"
@@ -65,7 +71,7 @@ def find_playable(
     Raises:
         CheckpointError: There is nothing whole to play with, or no environment.
     """
-    is_plain = (path / "config.json").is_file() and not is_checkpoint(path)
+    is_plain = is_model_folder(path) and not is_checkpoint(path)
     if is_plain:
         place, config = path, model_config(path)
     else:
@@ -83,6 +89,12 @@ def find_playable(
     if config.env is None:
         raise CheckpointError(f"{path} does not name an environment; pass --env ID")
     return Playable(place, config, is_checkpoint=not is_plain)
+
+
+def is_model_folder(path: Path) -> bool:
+    """Return whether a folder is one of Hugging Face's, whole or not."""
+    names = ("config.json", "model.safetensors", "tokenizer_config.json")
+    return any((path / name).is_file() for name in names)
 
 
 def checkpoint_config(checkpoint: Path) -> AlgorithmConfig:
@@ -122,6 +134,8 @@ def model_config(folder: Path) -> AlgorithmConfig:
     from rllib_gigpo.checkpoints.run_description import read_description
 
     fault = torn_model_file(folder)
+    if not fault and not any(folder.glob("*.safetensors")):
+        fault = "there are no weights (*.safetensors; weights in pickles are not opened)"
     if fault:
         raise CheckpointError(f"The model in {folder} is not whole: {fault}; copy it again")
     description = read_description(folder)

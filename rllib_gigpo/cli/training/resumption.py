@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,15 @@ from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.tune_config import ResumeConfig
 
-from rllib_gigpo.checkpoints.finder import all_faults, find_checkpoint, is_checkpoint
+from rllib_gigpo.checkpoints.finder import (
+    all_faults,
+    find_checkpoint,
+    is_checkpoint,
+    trials_in,
+)
 from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.cli.experiment import Experiment
-from rllib_gigpo.cli.training.run_record import RunRecord, is_searched
+from rllib_gigpo.cli.training.run_record import RECORD_FILE, RunRecord, is_searched, objects_of
 from rllib_gigpo.cli.training.run_settings import RunSettings
 from rllib_gigpo.cli.training.saved_run import STATE_FILES, SavedRun, SavedTrial
 from rllib_gigpo.errors import CheckpointError, ConfigError
@@ -31,6 +36,10 @@ class ResumeGuard(tune.Callback):
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Raise a CheckpointError if no trial is known."""
+        self.check(trials)
+
+    def check(self, trials: Sequence[Trial]) -> None:
+        """Raise a CheckpointError if no trial is known; a run without trials has no steps."""
         if self._trial_ids.isdisjoint(trial.trial_id for trial in trials):
             raise CheckpointError(
                 f"--resume {self._run_folder}: Tune could not restore the run (-vv shows why); "
@@ -44,7 +53,7 @@ class Resumption:
     Attributes:
         place: Arguments of `tune.run`: name and folder of the run, and what to restore.
         stop: Metric values at which the run ends.
-        callbacks: Tune callbacks that watch the restoring.
+        guard: A Tune callback that watches the restoring; None if Tune does not restore.
     """
 
     def __init__(self, experiment: Experiment, settings: RunSettings, record: RunRecord) -> None:
@@ -66,11 +75,13 @@ class Resumption:
         self._given = settings.resume
         self._folder = settings.resume.resolve()
         self.stop = dict(experiment.stop if settings.stop is None else settings.stop)
-        self.callbacks: list[tune.Callback] = []
+        self.guard: ResumeGuard | None = None
         self.place = self._place()
 
     def _place(self) -> dict[str, Any]:
-        if any(self._folder.glob(STATE_FILES)):
+        if not self._folder.is_dir():
+            raise CheckpointError(f"--resume {self._given}: there is no such folder")
+        if self._is_run():
             self._refuse_another_place()
             try:
                 return self._place_of(SavedRun(self._folder))
@@ -78,15 +89,22 @@ class Resumption:
                 if isinstance(error, ConfigError):
                     raise
                 return self._place_without_record(error)
-        named = (one for depth in ("", "*/") for one in self._folder.glob(f"{depth}checkpoint_*"))
-        if not is_checkpoint(self._folder) and not any(map(is_checkpoint, named)):
+        if self._folder not in trials_in(self._folder) and not is_checkpoint(self._folder):
             raise CheckpointError(
                 f"--resume {self._given} is neither a run's folder (no {STATE_FILES}) "
                 "nor an RLlib checkpoint; pass one of these"
             )
         found = find_checkpoint(self._folder)
         found.report()
+        print(f"new run      it continues from {found.path}")
         return {"restore": str(found.path)}
+
+    def _is_run(self) -> bool:
+        """Return whether the folder is a run's, which holds trials; Tune's record may be lost."""
+        if any(self._folder.glob(STATE_FILES)):
+            return True
+        trials = [] if is_checkpoint(self._folder) else trials_in(self._folder)
+        return bool(trials) and self._folder not in trials
 
     def _place_of(self, run: SavedRun) -> dict[str, Any]:
         """Let the trials of a run go on in their folders."""
@@ -101,25 +119,39 @@ class Resumption:
             )
         if not any(saved.newest for saved in run.trials):
             raise CheckpointError(_nothing_to_resume(self._given, run.trials))
-        config = self._experiment.config.to_dict()
-        changes = {name: config[name] for name in self._record.changes(earlier)}
+        changes, objects = self._changes(earlier)
         for saved in run.trials:
-            _report(saved, changes)
+            _report(saved, changes, objects)
+            changed = {**objects, **changes}
             manager = saved.trial.run_metadata.checkpoint_manager
             checkpoints = checkpoint_config(self._settings, manager.checkpoint_config)
-            saved.continue_with(changes, self.stop, checkpoints)
+            saved.continue_with(changed, self.stop, checkpoints)
         self._write(run)
         ids = {saved.trial.trial_id for saved in run.trials}
-        self.callbacks.append(ResumeGuard(ids, self._given))
+        self.guard = ResumeGuard(ids, self._given)
         return {**self._own_place(), "resume_config": ResumeConfig()}
+
+    def _changes(self, earlier: RunRecord | None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the changed plain settings, and the file's Python objects as they are now.
+
+        Whether an object has changed cannot be told, so those of the file always count.
+        """
+        config = self._experiment.config.to_dict()
+        changes = {name: config[name] for name in self._record.changes(earlier)}
+        if earlier is None:
+            print(f"unknown      what the file has changed: {RECORD_FILE} is missing or torn;")
+            print("             numbers and texts stay as in the run, unless --set changes them")
+            return changes, {}
+        names = (name for name in objects_of(config) if name not in earlier.given)
+        return changes, {name: config[name] for name in names}
 
     def _write(self, run: SavedRun) -> None:
         try:
             run.write()
         except OSError as error:
             raise CheckpointError(
-                f"--resume {self._given}: {error.strerror} ({disk_state(self._folder)}); free some "
-                "space first"
+                f"--resume {self._given}: {error.strerror} ({disk_state(self._folder)}); make "
+                "the folder writable, or free some space first"
             ) from error
 
     def _place_without_record(self, error: ValueError) -> dict[str, Any]:
@@ -129,10 +161,12 @@ class Resumption:
                 f"--resume {self._given}: Tune's record of this search cannot be read ({error}); "
                 "pass one of its checkpoints to --resume"
             ) from error
+        if not trials_in(self._folder):
+            raise CheckpointError(_nothing_to_resume(self._given)) from error
         found = find_checkpoint(self._folder)
         print(f"passed over  Tune's record of the run: {error}")
         found.report()
-        print(f"new trial    it continues from {found.path}")
+        print(f"new trial    it continues from {found.path}, as the file and the options say now")
         return {**self._own_place(), "restore": str(found.path)}
 
     def _own_place(self) -> dict[str, Any]:
@@ -185,7 +219,7 @@ def checkpoint_config(
     return tune.CheckpointConfig(**{**missing, **given})
 
 
-def _report(saved: SavedTrial, changes: Mapping[str, Any]) -> None:
+def _report(saved: SavedTrial, changes: Mapping[str, Any], objects: Mapping[str, Any]) -> None:
     """Print what a trial goes on from, and which settings have changed."""
     if saved.newest:
         saved.newest.report()
@@ -195,9 +229,19 @@ def _report(saved: SavedTrial, changes: Mapping[str, Any]) -> None:
         before = saved.trial.config.get(name)
         if before != value:
             print(f"changed      {name}: {before!r} -> {value!r}")
+    own = [name for name, value in objects.items() if _differs(saved.trial.config.get(name), value)]
+    if own:
+        print(f"as in file   {', '.join(own)}")
 
 
-def _nothing_to_resume(run_folder: Path, trials: list[SavedTrial]) -> str:
+def _differs(before: Any, now: Any) -> bool:
+    try:
+        return bool(before != now)
+    except ValueError:  # arrays
+        return True
+
+
+def _nothing_to_resume(run_folder: Path, trials: Sequence[SavedTrial] = ()) -> str:
     faults = "; ".join(filter(None, (all_faults(saved.folder) for saved in trials)))
     return (
         f"--resume {run_folder}: the run has no whole checkpoint{faults and f' ({faults})'}, so "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,8 +36,8 @@ class RunRecord:
         return cls(plain_settings(experiment.config.to_dict()), names, dict(experiment.stop))
 
     def write(self, run_folder: Path) -> None:
-        """Write the record to the folder of a run."""
-        (run_folder / RECORD_FILE).write_text(json.dumps(asdict(self)) + "\n")
+        """Write the record to the folder of a run; after a failure, the earlier one is there."""
+        replace_text(run_folder / RECORD_FILE, json.dumps(asdict(self)) + "\n")
 
     @classmethod
     def read(cls, run_folder: Path) -> RunRecord | None:
@@ -48,7 +49,7 @@ class RunRecord:
             return None
 
     def changes(self, earlier: RunRecord | None) -> Iterator[str]:
-        """Yield the settings that the user changed since a run started.
+        """Yield the plain settings that the user changed since a run started.
 
         A setting given now counts. One that the file changed counts, unless it was given when the
         run started: then the option was only not repeated.
@@ -57,9 +58,31 @@ class RunRecord:
             earlier: The record of the start; None if it is unknown.
         """
         for name, value in self.config.items():
-            of_file = {} if earlier is None or name in earlier.given else earlier.config
-            if name in self.given or of_file.get(name, value) != value:
+            if name in self.given or (earlier is not None and earlier._differs(name, value)):
                 yield name
+
+    def _differs(self, name: str, value: Any) -> bool:
+        is_same = name in self.config and self.config[name] == value
+        return name not in self.given and not is_same
+
+
+def objects_of(config: Mapping[str, Any]) -> list[str]:
+    """Return the settings that are Python objects, such as classes, and not of a search."""
+    return [
+        name
+        for name, value in config.items()
+        if not _is_json(value) and not is_searched({name: value})
+    ]
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Write a file aside and rename it; after a failure, the earlier file is there."""
+    aside = file.with_suffix(".partial")
+    try:
+        aside.write_text(text)
+        os.replace(aside, file)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def plain_settings(config: Mapping[str, Any]) -> dict[str, Any]:

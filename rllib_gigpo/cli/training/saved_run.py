@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,11 @@ from ray.train._internal.checkpoint_manager import _CheckpointManager
 from ray.train._internal.session import _TrainingResult
 from ray.tune import Checkpoint, CheckpointConfig
 from ray.tune.experiment import Trial
+from ray.tune.impl.placeholder import create_resolvers_map, inject_placeholders
 
 from rllib_gigpo.checkpoints.finder import newest_checkpoint
 from rllib_gigpo.checkpoints.torn_files import file_fault
+from rllib_gigpo.cli.training.run_record import replace_text
 from rllib_gigpo.reports.results import number
 
 STATE_FILES = "experiment_state-*.json"
@@ -54,13 +55,17 @@ class SavedTrial:
     def continue_with(
         self, settings: Mapping[str, Any], stop: Mapping[str, Any], checkpoints: CheckpointConfig
     ) -> None:
-        """Let the trial go on from its newest whole checkpoint with changed settings."""
+        """Let the trial go on from its newest whole checkpoint with changed settings.
+
+        Tune keeps a copy of the config in which placeholders stand for Python objects, and fills in
+        those of the file as it is now.
+        """
         trial = self.trial
         trial.set_status(Trial.TERMINATED if self.is_finished(stop) else Trial.PENDING)
         trial.stopping_criterion = dict(stop)
-        # Tune keeps a second copy, in which placeholders stand for the objects of the file.
-        for config in (trial.config, trial._Trial__unresolved_config):
-            config.update(settings)
+        trial.config.update(settings)
+        placeholders = inject_placeholders(dict(settings), create_resolvers_map())
+        trial._Trial__unresolved_config.update(placeholders)
         results = self._results()
         trial.run_metadata.checkpoint_manager = _CheckpointManager(checkpoints)
         for result in results:
@@ -91,7 +96,7 @@ class SavedRun:
         """Read the record.
 
         Raises:
-            ValueError: No record is whole, or the code of the run is not here.
+            ValueError: There is none, none is whole, or the code of the run is not here.
         """
         self._folder = run_folder
         name, self._state = _newest_state(run_folder)
@@ -108,19 +113,18 @@ class SavedRun:
         stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         stamped = self._folder / STATE_FILES.replace("*", stamp)
         target = max(stamped, *self._folder.glob(STATE_FILES))  # Tune reads the last by name
-        aside = target.with_suffix(".partial")
-        aside.write_text(json.dumps(self._state))
-        os.replace(aside, target)
+        replace_text(target, json.dumps(self._state))
 
 
 def _newest_state(run_folder: Path) -> tuple[str, dict[str, Any]]:
     faults = []
     for file in sorted(run_folder.glob(STATE_FILES), reverse=True):
         fault = file_fault(file)
-        if fault is None:
-            return file.name, json.loads(file.read_bytes())
-        faults.append(f"{file.name} {fault}")
-    raise ValueError("; ".join(faults))
+        state = None if fault else json.loads(file.read_bytes())
+        if state and state.get("trial_data"):
+            return file.name, state
+        faults.append(f"{file.name} {fault or 'lists no trials'}")
+    raise ValueError("; ".join(faults) or f"{STATE_FILES} is missing")
 
 
 def _json_state(trial: Trial) -> tuple[str, str]:

@@ -66,10 +66,12 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
     stop = dict(experiment.stop if settings.stop is None else settings.stop)
     graceful = GracefulStop()
     callbacks: list[tune.Callback] = [RecordCallback(record), graceful]
+    guard = None
     if settings.resume:
         resumption = Resumption(experiment, settings, record)
         place, stop = {**place, **resumption.place}, resumption.stop
-        callbacks += resumption.callbacks
+        guard = resumption.guard
+        callbacks += [guard] if guard else []
     display = make_display(stop, title=experiment.name)
     callbacks.append(ProgressCallback(display))
     place["scheduler"] = StopAtSignal(graceful)
@@ -77,6 +79,8 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
         _check_resources(experiment, settings)
         with graceful.listening(), _shown(display), named_disk(settings):
             trials = _run_trials(experiment, settings, stop, callbacks, place)
+            if guard:
+                guard.check(trials)
         errors = [_errors(trial) for trial in trials]
     status = _exit_status(trials, graceful.signal)
     for trial, file in zip(trials, errors, strict=True):

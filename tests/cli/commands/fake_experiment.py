@@ -25,12 +25,14 @@ class FakeAlgorithm(Trainable):
 
     def step(self) -> dict[str, Any]:
         self._count += 1
+        note = self.config.get("note")
         if self._fails_at == self._count:
             raise RuntimeError("the engine is on fire")
         return {
             "env_runners": {"success_rate": self._count / 10},
             "timers": {"sample_s": 0.5},
             "lr": self.config["lr"],
+            "note": note() if callable(note) else note,
         }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -48,7 +50,7 @@ class FakeConfig(AlgorithmConfig):
 
     def to_dict(self) -> dict[str, Any]:
         names = ("env_config", "num_env_runners", "lr")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | getattr(self, "more", {})
 
 
 config = FakeConfig(algo_class=FakeAlgorithm).environment("unused")

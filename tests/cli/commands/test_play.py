@@ -151,6 +151,19 @@ def test_it_plays_an_environment_or_a_checkpoint(arguments, capsys):
     assert "either the ID of an environment or --checkpoint" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([CORRIDOR, "--set", "lr=1"], "--set changes how a checkpoint plays"),
+        ([CORRIDOR, "--engine", "vllm"], "--engine changes how a checkpoint plays"),
+        (["--checkpoint", "there", "--as", "expert"], "--as expert cannot be combined with"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(arguments, message, capsys):
+    assert main(["play", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_an_unknown_environment_is_an_error(capsys):
     assert main(["play", "rllib_gigpo.envs:Nowhere-v0", "--as", "random"]) == 2
     assert "Nowhere" in capsys.readouterr().err

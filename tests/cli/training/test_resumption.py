@@ -11,6 +11,7 @@ from faults.small_disk import DAMAGES, fill, small_disk
 from rllib_gigpo.cli.main import main
 from rllib_gigpo.cli.training import resumption
 from rllib_gigpo.cli.training.closing_report import report_unfinished
+from rllib_gigpo.cli.training.run_record import RunRecord
 
 COMMANDS = Path(__file__).parents[1] / "commands"
 EXPERIMENT = COMMANDS / "fake_experiment.py"
@@ -101,6 +102,26 @@ def test_a_run_without_a_readable_record_goes_on_in_a_new_trial(run, damage, cap
     assert re.search(r"new trial    it continues from .*checkpoint_000001", output)
 
 
+@pytest.mark.fault("B3", promise="If Tune's record is torn, a new trial takes the checkpoint.")
+@pytest.mark.parametrize("content", [None, *slowly('{"trial_data": [], "runner_data": {}}')])
+def test_a_run_whose_record_is_lost_or_lists_nothing_goes_on_in_its_folder(run, content, capsys):
+    for file in run.glob("experiment_state-*.json"):
+        file.unlink()
+    if content:
+        (run / "experiment_state-2026-01-01_00-00-00.json").write_text(content)
+    assert train("--resume", str(run), *HEALED) == 0
+    assert sorted(iterations(run)) == [[1, 2], [3]]
+    output = capsys.readouterr().out
+    assert re.search(r"passed over  Tune's record of the run: exp.*(missing|lists no)", output)
+
+
+@pytest.mark.fault("B3", promise="Without a whole checkpoint, --resume stops in a sentence.")
+def test_a_torn_record_without_a_checkpoint_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "experiment_state-2026-01-01_00-00-00.json").write_text("{")
+    assert train("--resume", str(tmp_path)) == 2
+    assert "has no whole checkpoint, so there is nothing to resume" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.fault("B3", promise="An older record of Tune is taken if the newest is torn.")
 def test_an_older_record_is_taken_if_the_newest_is_torn(run):
@@ -111,9 +132,12 @@ def test_an_older_record_is_taken_if_the_newest_is_torn(run):
 
 
 @pytest.mark.fault("B3", promise="A run is never started from nothing under --resume.")
-def test_a_run_that_tune_cannot_restore_is_not_started_from_nothing(run, monkeypatch, capsys):
-
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_run_that_tune_cannot_restore_is_not_started_from_nothing(
+    run, monkeypatch, capsys, is_late
+):
     def fail(self, resume_config):
+        self._search_alg.set_finished() if is_late else None  # then the run has no steps
         raise ValueError("a record of another version")
 
     monkeypatch.setattr("ray.tune.execution.tune_controller.TuneController.resume", fail)
@@ -175,6 +199,36 @@ def test_changed_settings_and_a_changed_file_count(tmp_path, capsys):
     assert [one["lr"] for one in results(run)[0]] == [0.001, 0.001, 0.5, 0.5, 0.5]
 
 
+@pytest.mark.slow
+@pytest.mark.fault("B11", promise="Functions and classes of the file count as they are now.")
+def test_changed_code_of_the_file_counts(tmp_path, capsys):
+    file = Path(shutil.copy(EXPERIMENT, tmp_path / "mine.py"))
+    text = file.read_text()
+    file.write_text(text + "config.more = {'note': lambda: 1}\n")
+    run = start(tmp_path, file=file)
+    file.write_text(text + "config.more = {'note': lambda: 2}\n")
+    assert train("--resume", str(run), *HEALED, file=file) == 0
+    assert "as in file   note" in capsys.readouterr().out
+    assert [one["note"] for one in results(run)[0]] == [1, 1, 2]
+    file.write_text(text.replace('"training_iteration": 3', '"training_iteration": 4'))
+    file.write_text(file.read_text() + "config.more = {'note': 'none'}\n")
+    assert train("--resume", str(run), file=file) == 0
+    assert "-> 'none'" in capsys.readouterr().out
+    assert [one["note"] for one in results(run)[0]] == [1, 1, 2, "none"]
+
+
+@pytest.mark.slow
+@pytest.mark.fault("B11", promise="If it is unknown what the file changed, this is said.")
+@pytest.mark.parametrize("damage", ["missing", "half"])
+def test_a_lost_record_of_the_settings_is_told(run, damage, capsys):
+    DAMAGES[damage](run / "rllib_run.jsonl")
+    assert train("--resume", str(run), *HEALED, "--set", "lr=0.5") == 0
+    output = capsys.readouterr().out
+    assert "unknown      what the file has changed: rllib_run.jsonl is missing or torn" in output
+    assert [one["lr"] for one in results(run)[0]] == [0.001, 0.001, 0.5]
+    assert json.loads((run / "rllib_run.jsonl").read_text())["given"] == ["env_config", "lr"]
+
+
 @pytest.mark.fault("B11", promise="An option that a resumed run cannot follow is refused by name.")
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -215,6 +269,9 @@ def test_a_trial_and_a_checkpoint_start_a_new_run(run, tmp_path, capsys):
     assert train("--resume", str(trial), "--output", str(tmp_path / "b")) == 0
     (new_run,) = (tmp_path / "b").iterdir()
     assert iterations(new_run) == [[2, 3]]
+    assert (
+        f"new run      it continues from {trial / 'checkpoint_000000'}" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.fault("B11", promise="Ctrl-C before the first checkpoint does not promise one.")
@@ -233,3 +290,14 @@ def test_an_interrupt_says_what_there_is_to_resume(run, capsys):
 def test_the_guard_lets_a_restored_run_pass():
     guard = resumption.ResumeGuard({"a"}, Path("run"))
     guard.on_step_begin(0, [type("Restored", (), {"trial_id": "a"})()])
+
+
+def test_a_record_is_replaced_whole_or_not_at_all(tmp_path: Path):
+    with small_disk(tmp_path / "disk", megabytes=1) as disk:
+        record = RunRecord({"lr": 1}, (), {})
+        record.write(disk)
+        fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            RunRecord({"lr": "x" * 9999}, (), {}).write(disk)
+        assert RunRecord.read(disk) == record
+        assert {one.name for one in disk.iterdir()} == {"ballast", "rllib_run.jsonl"}

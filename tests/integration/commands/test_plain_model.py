@@ -57,6 +57,7 @@ def evaluated(tmp_path: Path, *arguments: str) -> dict:
     return json.loads(report.read_text())["env_runners"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("B20", promise="A model folder is evaluated and played without unpickling.")
 def test_a_model_folder_is_evaluated_like_its_checkpoint(model, checkpoint, tmp_path):
     plain = evaluated(tmp_path, str(model))
@@ -155,6 +156,57 @@ def test_a_missing_file_of_an_older_checkpoint_is_one_line(copied, name, capsys)
     without_manifest(copied)
     (copied / name).unlink()
     one_line(["evaluate", str(copied)], capsys)
+
+
+@pytest.mark.fault("B19", promise="The same for each file of a plain model folder.")
+@pytest.mark.parametrize("damage", ["missing", "empty", "half"])
+def test_each_torn_file_of_a_model_folder_is_one_line(model, damage, capsys):
+    # Optional: without it, the defaults of the command or of transformers hold.
+    optional = {"gigpo.json", "generation_config.json"} if damage == "missing" else set()
+    names = {one.name for one in model.iterdir() if one.suffix != ".pkl"} - optional
+    assert len(names) > 3
+    for name in sorted(names):
+        content = (model / name).read_bytes()
+        DAMAGES[damage](model / name)
+        line = one_line(["play", "--checkpoint", str(model)], capsys)
+        assert str(model) in line
+        missing = "weights" if "safetensors" in name else name.partition(".")[0].partition("_")[0]
+        assert (missing if damage == "missing" else name) in line, line
+        assert one_line(["evaluate", str(model), *EXACT], capsys)
+        (model / name).write_bytes(content)
+
+
+@pytest.mark.fault("B20", promise="A model folder that brings its own code is refused.")
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_code_in_a_model_folder_never_runs(model, tmp_path, file, capsys, monkeypatch):
+    mark = tmp_path / "ran"
+    (model / "evil.py").write_text(f"import os\nos.mkdir({str(mark)!r})\nclass Evil: pass\n")
+    content = json.loads((model / file).read_text())
+    kinds = ("AutoConfig", "AutoModelForCausalLM") if file == "config.json" else ("AutoTokenizer",)
+    code = {kind: ["evil.Evil", None] if kind == "AutoTokenizer" else "evil.Evil" for kind in kinds}
+    named = {"model_type": "evil"} if file == "config.json" else {"tokenizer_class": "Evil"}
+    (model / file).write_text(json.dumps({**content, **named, "auto_map": code}))
+    monkeypatch.setattr("builtins.input", lambda *args: "y")  # "do you wish to run the code?"
+    main(["play", "--checkpoint", str(model)])
+    assert not mark.exists()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.fault("B20", promise="A model folder is evaluated and played without unpickling.")
+def test_weights_as_a_pickle_are_not_unpickled(model, tmp_path, capsys):
+    (model / "model.safetensors").unlink()
+    shutil.copy(model / "state.pkl", model / "pytorch_model.bin")
+    line = one_line(["play", "--checkpoint", str(model)], capsys)
+    assert "safetensors" in line
+    assert not (tmp_path / "unpickled").exists()
+
+
+@pytest.mark.fault("B19", promise="The newest whole checkpoint restores wherever it is copied to.")
+def test_a_copied_checkpoint_is_evaluated_without_the_start_model(copied, tmp_path, capsys):
+    link = tmp_path / "link"
+    link.symlink_to(copied)
+    options = ["--set", "num_test_tasks=2"]
+    assert evaluated(tmp_path, str(link), *options)["num_episodes"] == 2
 
 
 def without_manifest(checkpoint: Path) -> None:

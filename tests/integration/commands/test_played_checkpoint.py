@@ -25,6 +25,20 @@ def test_a_checkpoint_plays_with_the_prompts_of_its_config(checkpoint, capsys):
     assert "<think>" not in shown  # the config's template and tags, not the command's defaults
 
 
+def test_the_options_of_an_episode_act_on_a_checkpoint_too(checkpoint, capsys):
+    options = ["--env-config", '{"length": 40, "max_steps": 90}', "--max-steps", "2"]
+    template = ["--template", "{{ observation }} after {{ history | length }}"]
+    bare = ["--history-length", "0"]
+    assert main(["play", "--checkpoint", str(checkpoint), *options, *template, *bare]) == 0
+    shown = capsys.readouterr().out
+    assert "--- 2 ---" in shown
+    assert "--- 3 ---" not in shown
+    assert "of 40. after 0" in shown
+    assert shown.count(" after 0") == 2
+    assert main(["play", "--checkpoint", str(checkpoint), *options, *template]) == 0
+    assert " after 1" in capsys.readouterr().out
+
+
 def test_a_folder_without_a_checkpoint_is_an_error(tmp_path, capsys):
     assert main(["play", "--checkpoint", str(tmp_path)]) == 2
     assert "no checkpoint here" in capsys.readouterr().err
