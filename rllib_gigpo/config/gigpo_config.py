@@ -204,7 +204,9 @@ class BaseGiGPOConfig(RLlibParts):
 
     def evaluated(self) -> Self:
         """Return a copy for evaluation, with the changes of ``evaluation_config``."""
-        return self.copy(copy_frozen=False).update_from_dict(dict(self.evaluation_config or {}))
+        config = self.copy(copy_frozen=False).update_from_dict(dict(self.evaluation_config or {}))
+        config.in_evaluation = True
+        return config
 
     @override(AlgorithmConfig)
     def validate(self) -> None:

@@ -1,30 +1,25 @@
-"""Checks of RLlib's own settings: those without effect here, and those of evaluation."""
+"""Checks of RLlib's own settings: those without effect here, callbacks, and those of evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from ray.rllib.utils import force_list
+
+from rllib_gigpo.config import rllib_table as table
+from rllib_gigpo.env_runner.runner_callbacks import is_listened_to, overrides
 from rllib_gigpo.options.registry import did_you_mean
 
-# Settings of RLlib without effect here, with their replacements.
-_REPLACED = {
-    "train_batch_size": "a batch is num_groups x group_size episodes",
-    "_train_batch_size_per_learner": "a batch is num_groups x group_size episodes",
-    "minibatch_size": "set num_minibatches, the optimiser steps per epoch",
-    "rollout_fragment_length": "whole episodes are sampled; see max_episode_steps",
-    "num_envs_per_env_runner": "each episode has its environment; see max_concurrent_episodes",
-    "shuffle_batch_per_epoch": "mini-batches are always shuffled, by trajectory",
-    "evaluation_duration": "set tasks(num_test_tasks=...)",
-    "evaluation_duration_unit": "evaluation plays whole episodes of the test tasks",
-    "evaluation_num_env_runners": "evaluation runs on the training EnvRunners and their engines",
-    "evaluation_parallel_to_training": "evaluation and training share the engines, in turn",
-    "explore": "set inference(eval_sampling=...); training samples from the model itself",
-    "use_kl_loss": "set kl_coeff",
-    "grad_clip_by": "gradients are clipped by their global norm",
-}
-# The settings that evaluation may change; it shares the engines with training.
-_EVALUATION = ("eval_sampling", "num_test_tasks", "first_test_task")
+_MAX_CHARACTERS = 200
+
+# The settings that evaluation may change; it shares EnvRunners and engines with training.
+_EVALUATION = (
+    *("eval_sampling", "num_test_tasks", "first_test_task", "env", "env_config"),
+    *("callbacks_class", "callbacks_on_environment_created", "callbacks_on_episode_created"),
+    *("callbacks_on_episode_start", "callbacks_on_episode_step", "callbacks_on_episode_end"),
+    "callbacks_on_sample_end",
+)
 
 
 def rllib_mistakes(config: Any, default: Any) -> Iterator[str]:
@@ -35,12 +30,50 @@ def rllib_mistakes(config: Any, default: Any) -> Iterator[str]:
     for name in vars(config).keys() - known:
         if not name.startswith("_"):
             yield f"{name!r} is not a setting of GiGPOConfig{did_you_mean(name, known, most=1)}"
-    for name, cure in _REPLACED.items():
-        value = getattr(config, name, None)
-        if value != getattr(default, name, None):
-            yield f"{name.lstrip('_')}={value!r} has no effect here: {cure}"
+    for name, reason in _without_effect().items():
+        value, unchanged = getattr(config, name, None), getattr(default, name, None)
+        if name == "policies":  # as a tuple, a spec that went through a dict equals no other
+            value, unchanged = set(value), set(unchanged)
+        if not _is_same(value, unchanged):
+            yield f"{name.lstrip('_')}={_short(value)} has no effect here: {reason}"
+    for name, (fixed, reason) in table.FIXED.items():
+        if (value := getattr(config, name)) != fixed:
+            yield f"{name.lstrip('_')}={value!r} cannot work here: {reason}; leave it at {fixed!r}"
     for name in (config.evaluation_config or {}).keys() - set(_EVALUATION):
         yield (
             f"evaluation_config: {name} cannot differ, because evaluation runs on the training"
             f" EnvRunners; change only {', '.join(_EVALUATION)}"
+        )
+    yield from _callback_mistakes(config)
+
+
+def _without_effect() -> dict[str, str]:
+    """Return the settings that must keep their default, and why."""
+    groups = table.WITHOUT_EFFECT.items()
+    return {
+        **table.REPLACED,
+        **{name: reason for reason, names in groups for name in sorted(names)},
+    }
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    """Return whether two values of a setting mean the same; None, 0 and {} do."""
+    return bool(value == default) or (not value and not default)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "..."
+
+
+def _callback_mistakes(config: Any) -> Iterator[str]:
+    """Yield hooks of the user that nothing would call."""
+    for one in force_list(config.callbacks_class):
+        for hook, reason in table.UNCALLED_HOOKS.items():
+            if overrides(one, hook):
+                yield f"{hook} of {one.__name__} is never called: {reason}"
+    if config.num_env_workers and is_listened_to("on_environment_created", config):
+        yield (
+            f"num_env_workers={config.num_env_workers}: on_environment_created cannot reach"
+            " environments in other processes; set num_env_workers=0, or do it in the environment"
         )

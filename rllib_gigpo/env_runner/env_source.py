@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
@@ -18,6 +18,15 @@ class EnvSource:
 
     env: str | Callable[..., gym.Env]
     env_config: Mapping[str, Any]
+    of_evaluation: EnvSource | None = None  # evaluation's environments, if they differ
+
+    @classmethod
+    def from_configs(cls, training: Any, evaluation: Any) -> EnvSource:
+        """Read the environments of both configs."""
+        first, other = (
+            cls(config.env, dict(config.env_config or {})) for config in (training, evaluation)
+        )
+        return first if other == first else replace(first, of_evaluation=other)
 
     @property
     def name(self) -> str:
