@@ -91,6 +91,11 @@ class GiGPO(Algorithm):
         """Start the EnvRunners and Learners, and load the Learners' weights into every engine."""
         check_resources(self.default_resource_request(config))
         super().setup(config)
+
+    @override(Algorithm)
+    def _set_up_metrics(self) -> None:
+        """Build our parts: this is RLlib's last step before on_algorithm_init (Ray 2.60)."""
+        super()._set_up_metrics()
         self.settings = self.config.settings
         self.policy_version = 0
         self._credit = self.config.build_learner_connector(*self.spaces[INPUT_ENV_SINGLE_SPACES])
@@ -240,7 +245,8 @@ class GiGPO(Algorithm):
                 metrics = evaluation_metrics(self.play_test_tasks())
         place = (EVALUATION_RESULTS, ENV_RUNNER_RESULTS)
         self._aggregate_callback_metrics(place, metrics, is_training=False)
-        logged = self.metrics.peek(EVALUATION_RESULTS, default={}, latest_merged_only=True)
+        logged = self.metrics.peek(EVALUATION_RESULTS, default={})
+        self.metrics.delete(EVALUATION_RESULTS, key_error=False)  # the next one starts anew
         results = {**logged, ENV_RUNNER_RESULTS: {**logged.get(ENV_RUNNER_RESULTS, {}), **metrics}}
         self._call_back("on_evaluate_end", evaluation_metrics=results)
         return results
@@ -448,10 +454,8 @@ class GiGPO(Algorithm):
     def _compile_iteration_results(self, *, train_results: Any, eval_results: Any) -> Any:
         """Add this iteration's exact numbers; RLlib's logger smooths over iterations.
 
-        RLlib reports NaN for a metric that an earlier update had and this one lacks; drop it. Drop
-        the metrics of an earlier evaluation too.
+        RLlib reports NaN for a metric that an earlier update had and this one lacks; drop it.
         """
-        train_results.pop(EVALUATION_RESULTS, None)
         results = super()._compile_iteration_results(
             train_results=train_results, eval_results=eval_results
         )

@@ -11,7 +11,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 from ray.rllib.utils.annotations import override
 
-from rllib_gigpo.config.rllib_table import DEFAULTS, FIXED
+from rllib_gigpo.options.rllib_table import DEFAULTS, FIXED
 
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings

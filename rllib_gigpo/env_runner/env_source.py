@@ -22,11 +22,12 @@ class EnvSource:
 
     @classmethod
     def from_configs(cls, training: Any, evaluation: Any) -> EnvSource:
-        """Read the environments of both configs."""
-        first, other = (
+        """Read the environments of both configs; evaluation's is a copy of training's."""
+        source, other = (
             cls(config.env, dict(config.env_config or {})) for config in (training, evaluation)
         )
-        return first if other == first else replace(first, of_evaluation=other)
+        is_same = {"env", "env_config"}.isdisjoint(training.evaluation_config or {})
+        return source if is_same else replace(source, of_evaluation=other)
 
     @property
     def name(self) -> str:

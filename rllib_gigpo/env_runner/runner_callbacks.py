@@ -36,7 +36,7 @@ class RunnerCallbacks:
         self._env_runner = env_runner
         config = env_runner.config
         objects = [make() for make in force_list(config.callbacks_class)]
-        self._functions = {hook: _functions_of(hook, objects, config) for hook in _HOOKS}
+        self._functions = {hook: functions_of(hook, objects, config) for hook in _HOOKS}
 
     def on_environment_created(self, env: gym.Env) -> None:
         """Call the hook on the thread that made ``env``, before its first reset."""
@@ -55,7 +55,7 @@ class RunnerCallbacks:
         if not self._functions[hook]:
             return
         # Whole episodes have no earlier chunks.
-        chunks = {"prev_episode_chunks": []} if hook == "on_episode_end" else {}
+        chunks: dict[str, Any] = {"prev_episode_chunks": []} if hook == "on_episode_end" else {}
         self._call(
             hook,
             episode=episode,
@@ -89,12 +89,7 @@ def overrides(callback: Any, hook: str) -> bool:
     return own is not None and getattr(own, "__func__", own) is not getattr(RLlibCallback, hook)
 
 
-def is_listened_to(hook: str, config: Any) -> bool:
-    """Return whether a config's callbacks have this hook."""
-    callbacks = force_list(config.callbacks_class)
-    return bool(_functions_of(hook, callbacks, config))
-
-
-def _functions_of(hook: str, callbacks: list[Any], config: Any) -> list[Callable[..., None]]:
+def functions_of(hook: str, callbacks: list[Any], config: Any) -> list[Callable[..., None]]:
+    """Return what to call for a hook: methods of the callbacks, then the config's functions."""
     methods = [getattr(one, hook) for one in callbacks if overrides(one, hook)]
     return methods + force_list(getattr(config, f"callbacks_{hook}"))

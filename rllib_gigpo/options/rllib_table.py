@@ -1,12 +1,12 @@
 """Every setting of RLlib's AlgorithmConfig: it acts here, has a fixed value, or is refused.
 
-Each setting is in exactly one of these tables, under the name of its attribute. `rllib_settings.py`
-refuses changes of those that would do nothing. A test compares the tables with the installed Ray.
+Each setting is in exactly one of these tables, under the name of its attribute. A test compares
+them with the installed Ray, so that a new version of Ray names its new settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -209,13 +209,24 @@ WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
     }.items()
 }
 
-# Methods of RLlibCallback that are never called, and why.
-UNCALLED_HOOKS: Mapping[str, str] = {
-    "on_evaluate_offline_start": "there is no offline evaluation",
-    "on_evaluate_offline_end": "there is no offline evaluation",
-    "on_offline_eval_runners_recreated": "there is no offline evaluation",
-    "on_sub_environment_created": "use on_environment_created",
-    "on_postprocess_trajectory": "use on_sample_end, or a Learner connector",
-    "on_create_policy": "there is no Policy; use on_algorithm_init",
-    "on_learn_on_batch": "add a Learner connector",
-}
+_MAX_CHARACTERS = 200
+
+
+def changes_without_effect(config: Any, default: Any) -> Iterator[str]:
+    """Yield the changed settings that do nothing; ``default`` is an unchanged config."""
+    groups = WITHOUT_EFFECT.items()
+    reasons = {name: reason for reason, names in groups for name in sorted(names)}
+    for name, reason in {**REPLACED, **reasons}.items():
+        value, unchanged = getattr(config, name, None), getattr(default, name, None)
+        if name == "policies":  # a spec that went through a dict is a tuple
+            value, unchanged = {*config.policies}, {*default.policies}
+        if value != unchanged and (value or unchanged):  # None, 0 and {} mean the same
+            yield f"{name.lstrip('_')}={_short(value)} has no effect here: {reason}"
+    for name, (fixed, reason) in FIXED.items():
+        if (value := getattr(config, name)) != fixed:
+            yield f"{name.lstrip('_')}={value!r} cannot work here: {reason}; leave it at {fixed!r}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "..."

@@ -7,7 +7,8 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.config import rllib_table as table
+from rllib_gigpo.env_runner.callback_checks import UNCALLED_HOOKS
+from rllib_gigpo.options import rllib_table as table
 
 REFUSED = {
     **table.REPLACED,
@@ -74,11 +75,11 @@ def test_no_copy_of_a_valid_config_is_refused(config, copied):
 
 
 @pytest.mark.fault("case 3", promise="A hook that is never called is refused by its name.")
-@pytest.mark.parametrize("hook", table.UNCALLED_HOOKS)
+@pytest.mark.parametrize("hook", UNCALLED_HOOKS)
 def test_a_hook_that_is_never_called_is_refused(config, mistakes, hook):
     mine = type("Mine", (RLlibCallback,), {hook: lambda self, **kwargs: None})
     text = mistakes(config.callbacks([RLlibCallback, mine]))
-    assert f"{hook} of Mine is never called: {table.UNCALLED_HOOKS[hook]}" in text
+    assert f"{hook} of Mine is never called: {UNCALLED_HOOKS[hook]}" in text
 
 
 @pytest.mark.fault("case 3", promise="A hook that cannot reach other processes is refused.")
