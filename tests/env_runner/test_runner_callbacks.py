@@ -36,7 +36,7 @@ def test_a_mistake_is_raised_as_it_is_with_the_name_of_its_hook():
         raise ZeroDivisionError("mine")
 
     callbacks = callbacks_of(GiGPOConfig().callbacks(on_sample_end=mine))
-    with pytest.raises(ZeroDivisionError, match="^mine") as caught:
+    with pytest.raises(ZeroDivisionError, match=r"^mine") as caught:
         callbacks.on_sample_end([])
     assert caught.traceback[-1].name == "mine"
     (note,) = caught.value.__notes__

@@ -1,13 +1,15 @@
 """The hooks of RLlib's callbacks: when they are called, with what, and where their metrics go."""
 
 import os
+import re
 import signal
+from pathlib import Path
 
 import gymnasium
 import pytest
 from faults.faulty_corridor import FaultyCorridor
 from ray.rllib.callbacks.callbacks import RLlibCallback
-from support.recording_callbacks import (
+from integration.extensions.recording_callbacks import (
     CALLS,
     OF_RUNNERS,
     CountingLeft,
@@ -20,7 +22,7 @@ from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.errors import EnvContractError, RolloutError
 
 ENGINE = "support.quick_engine:QuickEngine"
-ENV = "rllib_gigpo.envs:Corridor-v0"
+PAGE = Path(__file__).parents[3] / "docs" / "callbacks.md"
 
 
 @pytest.fixture
@@ -231,6 +233,32 @@ def test_an_environment_of_evaluation_with_other_actions_is_refused(build, confi
     config.evaluation(evaluation_config={"env": numbered_corridor})
     with pytest.raises(EnvContractError, match="evaluation_config: the environment"):
         build(config)
+
+
+# ------------------------------------------------------------------ the page of the documentation
+
+
+@pytest.mark.fault("case 3", promise="The examples of docs/callbacks.md run.")
+def test_the_examples_of_the_page_run(build, config, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    scope = {"config": config}
+    for block in blocks:
+        exec(block, scope)
+    config.evaluation(evaluation_interval=1)
+    algorithm = build(config)
+    result = algorithm.train()
+    score = result["evaluation"]["env_runners"]["final_score"]
+    assert capsys.readouterr().out.splitlines()[-1] == f"0 {score}"
+    assert score == result["evaluation"]["env_runners"]["success_rate"]
+    assert result["env_runners"]["final_score"] == result["env_runners"]["success_rate"]
+    metrics, num_steps, _ = scope["evaluate"](algorithm, algorithm.env_runner_group)
+    assert num_steps >= metrics["longest"] > 0
+
+
+def test_the_page_says_what_an_episode_holds(recorded):
+    episode = given_to("on_episode_end", recorded[1])[0]["episode"]
+    assert episode.get_extra_model_outputs("step_record", -1).response_text
+    assert episode.custom_data.keys() >= {"task_seed", "group_id", "member"}
 
 
 # ------------------------------------------------------------------ EnvRunners and checkpoints
