@@ -12,18 +12,20 @@ Start reading here. `GiGPO.training_step` is one iteration of the algorithm:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.callbacks.utils import make_callback
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.rllib.utils.metrics import (
     ENV_RUNNER_RESULTS,
+    EVALUATION_RESULTS,
     LEARNER_RESULTS,
     NUM_ENV_STEPS_SAMPLED,
     NUM_ENV_STEPS_SAMPLED_LIFETIME,
@@ -49,7 +51,7 @@ from rllib_gigpo.reports.results import WARNINGS, without_nan
 from rllib_gigpo.reports.transcripts import TranscriptWriter
 from rllib_gigpo.resources import check_resources
 from rllib_gigpo.sampling.dynamic_sampler import DynamicSampler
-from rllib_gigpo.sampling.evaluation import EvaluationTasks, evaluation_metrics
+from rllib_gigpo.sampling.evaluation import EvaluationTasks, evaluation_metrics, metrics_of_answer
 from rllib_gigpo.sampling.group_sampler import GroupSampler
 from rllib_gigpo.sampling.remote_runners import RemoteRunners
 from rllib_gigpo.sampling.rollout_metrics import rollout_metrics
@@ -88,6 +90,11 @@ class GiGPO(Algorithm):
         """Start the EnvRunners and Learners, and load the Learners' weights into every engine."""
         check_resources(self.default_resource_request(config))
         super().setup(config)
+
+    @override(Algorithm)
+    def _set_up_metrics(self) -> None:
+        """Build our parts: this is RLlib's last step before on_algorithm_init (Ray 2.60)."""
+        super()._set_up_metrics()
         self.settings = self.config.settings
         self.policy_version = 0
         self._credit = self.config.build_learner_connector(*self.spaces[INPUT_ENV_SINGLE_SPACES])
@@ -176,6 +183,7 @@ class GiGPO(Algorithm):
         self._report[ENV_RUNNER_RESULTS] = metrics
         self._report[WARNINGS] = self._sampler.take_warnings()
         self._log_counts(metrics["num_env_steps"])
+        self._aggregate_callback_metrics((ENV_RUNNER_RESULTS,), metrics, is_training=True)
         return result
 
     def _assign_credit(self, result: SampleResult) -> TokenRows:
@@ -216,21 +224,63 @@ class GiGPO(Algorithm):
     def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
         """Play each fixed test task once, on the training engines.
 
+        With ``custom_evaluation_function`` that function is called instead, with the Algorithm and
+        its EnvRunners; it returns a dict of metrics and two numbers of steps.
+
         Returns:
             ``{"env_runners": ...}`` with the success rate, its 95 % interval, and a row per tag.
         """
-        tasks = self.make_evaluation_tasks()
+        self._before_evaluate()
+        self._call_back("on_evaluate_start")
         with self._phase("evaluate"):
-            result = self._sampler.sample_fixed(
-                tasks.draw, tasks.num_tasks, weight_version=self.policy_version
-            )
-        return {ENV_RUNNER_RESULTS: evaluation_metrics(result)}
+            function = self.config.custom_evaluation_function
+            if function:
+                metrics = metrics_of_answer(function(self, self.env_runner_group))
+            else:
+                metrics = evaluation_metrics(self.play_test_tasks())
+        place = (EVALUATION_RESULTS, ENV_RUNNER_RESULTS)
+        self._aggregate_callback_metrics(place, metrics, is_training=False)
+        logged = self.metrics.peek(EVALUATION_RESULTS, default={})
+        self.metrics.delete(EVALUATION_RESULTS, key_error=False)  # the next one starts anew
+        results = {**logged, ENV_RUNNER_RESULTS: {**logged.get(ENV_RUNNER_RESULTS, {}), **metrics}}
+        self._call_back("on_evaluate_end", evaluation_metrics=results)
+        return results
+
+    def play_test_tasks(self) -> SampleResult:
+        """Play each fixed test task once; see `make_evaluation_tasks`."""
+        tasks = self.make_evaluation_tasks()
+        return self._sampler.sample_fixed(
+            tasks.draw, tasks.num_tasks, weight_version=self.policy_version
+        )
 
     @classmethod
     @override(Algorithm)
     def _should_create_evaluation_env_runners(cls, eval_config: Any) -> bool:
         """Return False: a second group of EnvRunners would hold a second copy of the model."""
         return False
+
+    # ------------------------------------------------------------------ callbacks
+
+    def _call_back(self, hook: str, **arguments: Any) -> None:
+        functions = getattr(self.config, f"callbacks_{hook}")
+        given = {"algorithm": self, "metrics_logger": self.metrics, **arguments}
+        make_callback(hook, self.callbacks, functions, kwargs=given)
+
+    def _aggregate_callback_metrics(
+        self, place: tuple[str, ...], own: Mapping[str, Any], *, is_training: bool
+    ) -> None:
+        """Collect what callbacks logged in the EnvRunners; the result prefers our ``own`` names."""
+        logged = self.env_runner_group.foreach_env_runner(
+            lambda runner: runner.get_metrics(is_training=is_training),
+            timeout_seconds=self.config.sample_timeout_s,
+        )
+        self.metrics.aggregate(logged, key=place)
+        hidden = sorted({str(name) for one in logged for name in one} & own.keys())
+        if hidden:
+            self._report.setdefault(WARNINGS, {})["callbacks"] = (
+                f"A callback logs {', '.join(hidden)}, but the result has metrics of its own under"
+                " this name; use another one."
+            )
 
     # ------------------------------------------------------------------ EnvRunners that restart
 
@@ -239,12 +289,26 @@ class GiGPO(Algorithm):
         return RemoteRunners(
             self.env_runner_group,
             timeout_s=config.sample_timeout_s,
-            restore=lambda: self.restore_env_runners(self.env_runner_group),
+            restore=lambda: self._recreated(self.restore_env_runners(self.env_runner_group)),
             restore_timeout_s=(
                 config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
             ),
-            resync=lambda: self._weight_sync.push(self.policy_version),
+            resync=self._resync,
         )
+
+    def _resync(self, runner_id: int) -> None:
+        """Send the newest weights again, because Ray has restarted this EnvRunner."""
+        self._weight_sync.push(self.policy_version)
+        self._recreated([runner_id])
+
+    def _recreated(self, runner_ids: list[int]) -> None:
+        """Call on_env_runners_recreated; RLlib calls it itself at the start of an iteration."""
+        if runner_ids:
+            self._make_on_env_runners_recreated_callbacks(
+                config=self.config,
+                env_runner_group=self.env_runner_group,
+                restored_env_runner_indices=runner_ids,
+            )
 
     @override(Algorithm)
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:

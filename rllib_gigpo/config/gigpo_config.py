@@ -19,6 +19,7 @@ from rllib_gigpo.config.fluent import setter
 from rllib_gigpo.config.presets import preset_settings
 from rllib_gigpo.config.rllib_parts import RLlibParts
 from rllib_gigpo.config.rllib_settings import rllib_mistakes
+from rllib_gigpo.env_runner.callback_checks import callback_mistakes
 from rllib_gigpo.options.merge import merged
 
 # A rule, a loss, ...: a name, a dict of name and options, a class, a function or an object.
@@ -205,7 +206,9 @@ class BaseGiGPOConfig(RLlibParts):
 
     def evaluated(self) -> Self:
         """Return a copy for evaluation, with the changes of ``evaluation_config``."""
-        return self.copy(copy_frozen=False).update_from_dict(dict(self.evaluation_config or {}))
+        config = self.copy(copy_frozen=False).update_from_dict(dict(self.evaluation_config or {}))
+        config.in_evaluation = True
+        return config
 
     @override(AlgorithmConfig)
     def validate(self) -> None:
@@ -219,7 +222,8 @@ class BaseGiGPOConfig(RLlibParts):
             default = type(self)(algo_class=self.algo_class)
             mistakes = [*sections.read(self)[1], *rllib_mistakes(self, default)]
             if not mistakes:
-                of_evaluation = sections.read(self.evaluated())[1]
+                other = self.evaluated()
+                of_evaluation = [*sections.read(other)[1], *callback_mistakes(other)]
                 mistakes = [f"evaluation_config: {one}" for one in of_evaluation]
             sections.refuse(mistakes)
         # Remote EnvRunners hold the engines; a local one would load a second model on the driver.

@@ -11,24 +11,11 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 from ray.rllib.utils.annotations import override
 
+from rllib_gigpo.options.rllib_table import DEFAULTS, FIXED
+
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
     from rllib_gigpo.warm_start import DemonstrationSettings, FitSettings, TinyModelSettings
-
-
-# RLlib settings with a fixed value in every run.
-_FIXED: Mapping[str, Any] = {
-    "batch_mode": "complete_episodes",
-    "episodes_to_numpy": False,
-    "add_default_connectors_to_env_to_module_pipeline": False,
-    "add_default_connectors_to_module_to_env_pipeline": False,
-    "add_default_connectors_to_learner_pipeline": False,
-    "_dont_auto_sync_env_runner_states": True,
-    "disable_env_checking": True,
-    "validate_env_runners_after_construction": True,
-    # With RLlib's 60 s, a slow rollout returns an empty batch (Ray 2.60).
-    "sample_timeout_s": 3600.0,
-}
 
 
 class RLlibParts(AlgorithmConfig):
@@ -45,7 +32,8 @@ class RLlibParts(AlgorithmConfig):
 
         super().__init__(algo_class=algo_class)
         self.env_runner_cls = GroupEnvRunner
-        for name, value in _FIXED.items():
+        fixed = {name: value for name, (value, _) in FIXED.items()}
+        for name, value in {**fixed, **DEFAULTS}.items():
             setattr(self, name, value)
 
     @override(AlgorithmConfig)

@@ -56,7 +56,7 @@ def append_module_to_env_pieces(
     tags = getattr(parser, "tags", ())  # a custom parser may lack them
     pipeline.append(DecodeResponse(load_tokenizer(settings.model.model_path), tags))
     pipeline.append(ParseAction(parser))
-    pipeline.append(ActionToEnv(action_space, **_action_hints(env)))
+    pipeline.append(ActionToEnv(action_space, **action_hints(env)))
     return pipeline
 
 
@@ -79,7 +79,7 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
     return pipeline
 
 
-def _action_hints(env: gym.Env | None) -> dict[str, Any]:
+def action_hints(env: gym.Env | None) -> dict[str, Any]:
     """Read the names and the no-op that an environment may define for a Discrete space."""
     if env is None:
         return {}

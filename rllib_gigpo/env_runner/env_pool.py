@@ -14,8 +14,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
+import gymnasium as gym
+
 from rllib_gigpo.env_runner.daemon_threads import DaemonThreads
-from rllib_gigpo.env_runner.env_slots import EnvEvent, EnvSlots
+from rllib_gigpo.env_runner.env_slots import EnvEvent, EnvSlots, OnCreated
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.hang_watch import HangWatch
 
@@ -26,8 +28,8 @@ class EnvPool(ABC):
     """Numbered environments that answer later."""
 
     @abstractmethod
-    def reset(self, slot: int, seed: int) -> None:
-        """Ask slot ``slot`` to start the task ``seed``."""
+    def reset(self, slot: int, seed: int, *, is_training: bool = True) -> None:
+        """Ask slot ``slot`` to start the task ``seed``, in an environment of this kind."""
 
     @abstractmethod
     def step(self, slot: int, action: Any) -> None:
@@ -45,6 +47,10 @@ class EnvPool(ABC):
     def close(self) -> None:
         """Close the environments and free the pool's resources."""
 
+    def env_of(self, slot: int) -> gym.Env | None:
+        """Return the environment of the slot's episode; None if it is in another process."""
+        return None
+
 
 class SerialEnvs(EnvPool):
     """Environments that step immediately, on the caller's thread: reproducible, best if fast.
@@ -53,19 +59,24 @@ class SerialEnvs(EnvPool):
     """
 
     def __init__(
-        self, source: EnvSource, *, is_sent: bool = False, watch: HangWatch | None = None
+        self,
+        source: EnvSource,
+        *,
+        is_sent: bool = False,
+        on_created: OnCreated | None = None,
+        watch: HangWatch | None = None,
     ) -> None:
-        """Start without environments; ``is_sent`` is that of `EnvSlots`."""
-        self._slots = EnvSlots(source, is_sent=is_sent)
+        """Start without environments; for ``is_sent`` and ``on_created`` see `EnvSlots`."""
+        self._slots = EnvSlots(source, is_sent=is_sent, on_created=on_created)
         self._watch = watch
         self._progress: dict[int, tuple[int, int]] = {}  # the seed and number of steps of a slot
         self._events: deque[EnvEvent] = deque()
 
-    def reset(self, slot: int, seed: int) -> None:
+    def reset(self, slot: int, seed: int, *, is_training: bool = True) -> None:
         """Reset the environment now."""
         self._progress[slot] = (seed, 0)
         with self._watched(f"reset(seed={seed})"):
-            self._events.append(self._slots.reset(slot, seed))
+            self._events.append(self._slots.reset(slot, seed, is_training=is_training))
 
     def step(self, slot: int, action: Any) -> None:
         """Step the environment now."""
@@ -88,6 +99,10 @@ class SerialEnvs(EnvPool):
         with self._watched("close()"):
             self._slots.close()
 
+    def env_of(self, slot: int) -> gym.Env | None:
+        """Return the environment of the slot's episode."""
+        return self._slots.env_of(slot)
+
     def _watched(self, call: str) -> AbstractContextManager[None]:
         return nullcontext() if self._watch is None else self._watch.during(call)
 
@@ -99,16 +114,24 @@ class ThreadedEnvs(EnvPool):
     the process from exiting.
     """
 
-    def __init__(self, source: EnvSource, *, num_threads: int, is_sent: bool = False) -> None:
-        """Start ``num_threads`` threads; ``is_sent`` is that of `EnvSlots`."""
-        self._slots = EnvSlots(source, is_sent=is_sent)
+    def __init__(
+        self,
+        source: EnvSource,
+        *,
+        num_threads: int,
+        is_sent: bool = False,
+        on_created: OnCreated | None = None,
+    ) -> None:
+        """Start ``num_threads`` threads; for ``is_sent`` and ``on_created`` see `EnvSlots`."""
+        self._slots = EnvSlots(source, is_sent=is_sent, on_created=on_created)
         self._num_threads = num_threads
         self._threads = DaemonThreads(num_threads, name="gigpo-env")
         self._pending: set[Future[EnvEvent]] = set()
 
-    def reset(self, slot: int, seed: int) -> None:
+    def reset(self, slot: int, seed: int, *, is_training: bool = True) -> None:
         """Queue the reset."""
-        self._pending.add(self._threads.submit(partial(self._slots.reset, slot, seed)))
+        call = partial(self._slots.reset, slot, seed, is_training=is_training)
+        self._pending.add(self._threads.submit(call))
 
     def step(self, slot: int, action: Any) -> None:
         """Queue the step."""
@@ -136,3 +159,7 @@ class ThreadedEnvs(EnvPool):
             timeout=CLOSE_TIMEOUT_S,
         )
         closers.stop()
+
+    def env_of(self, slot: int) -> gym.Env | None:
+        """Return the environment of the slot's episode; no thread uses it when it has answered."""
+        return self._slots.env_of(slot)

@@ -19,6 +19,8 @@ from rllib_gigpo.envs.response_fence import check_sendable, read_reset, read_ste
 
 _MAX_ERROR_CHARACTERS = 1000
 
+OnCreated = Callable[[gym.Env, bool], None]  # gets an environment and whether it is for training
+
 
 @dataclass(frozen=True, slots=True)
 class EnvEvent:
@@ -38,37 +40,56 @@ class EnvEvent:
 class EnvSlots:
     """The environments of one process, made on first use; faults become events."""
 
-    def __init__(self, source: EnvSource, *, is_sent: bool = False) -> None:
+    def __init__(
+        self,
+        source: EnvSource,
+        *,
+        is_sent: bool = False,
+        on_created: OnCreated | None = None,
+    ) -> None:
         """Start without environments.
 
         Args:
             source: The source of each slot's environment.
             is_sent: Whether the answers leave this process, so they must be picklable.
+            on_created: Gets each new environment, and whether it is for training. Its errors are
+                raised and cost no group.
         """
         self._source = source
         self._is_sent = is_sent
-        self._envs: dict[int, gym.Env] = {}
+        self._on_created = on_created
+        self._envs: dict[tuple[int, bool], gym.Env] = {}  # by slot and whether it is evaluation's
+        self._playing: dict[int, gym.Env] = {}  # of each slot's current episode
 
-    def reset(self, slot: int, seed: int) -> EnvEvent:
-        """Reset the slot's environment to the task ``seed``."""
+    def reset(self, slot: int, seed: int, *, is_training: bool = True) -> EnvEvent:
+        """Reset the slot's environment of this kind to the task ``seed``."""
+        source = self._source if is_training else self._source.of_evaluation or self._source
+        key = (slot, source is not self._source)
+        made_s = 0.0
+        if key not in self._envs:
+            made = self._guarded(slot, "reset", lambda: self._make(key, source))
+            if made.error is not None:
+                return made
+            made_s = made.seconds
+            if self._on_created is not None:
+                self._on_created(self._envs[key], is_training)
+        env = self._playing[slot] = self._envs[key]
 
         def call() -> EnvEvent:
-            if slot not in self._envs:
-                self._envs[slot] = self._source.make()
-            observation, info = read_reset(self._envs[slot].reset(seed=seed))
+            observation, info = read_reset(env.reset(seed=seed))
             return EnvEvent(slot=slot, observation=observation, info=info)
 
-        return self._guarded(slot, "reset", call)
+        event = self._guarded(slot, "reset", call)
+        return replace(event, seconds=made_s + event.seconds)
 
     def step(self, slot: int, action: Any) -> EnvEvent:
         """Step the slot's environment."""
-        if slot not in self._envs:
+        env = self._playing.get(slot)
+        if env is None:
             return EnvEvent(slot=slot, error="its process died before", error_kind="worker")
 
         def call() -> EnvEvent:
-            observation, reward, terminated, truncated, info = read_step(
-                self._envs[slot].step(action)
-            )
+            observation, reward, terminated, truncated, info = read_step(env.step(action))
             return EnvEvent(
                 slot=slot,
                 observation=observation,
@@ -83,7 +104,11 @@ class EnvSlots:
     @property
     def in_use(self) -> list[int]:
         """The slots that have an environment."""
-        return list(self._envs)
+        return list({slot: None for slot, _ in self._envs})
+
+    def env_of(self, slot: int) -> gym.Env | None:
+        """Return the environment of the slot's current episode, if it has one."""
+        return self._playing.get(slot)
 
     def close(self) -> None:
         """Close all environments."""
@@ -91,12 +116,17 @@ class EnvSlots:
             self.close_slot(slot)
 
     def close_slot(self, slot: int) -> None:
-        """Close the slot's environment; the next reset makes a new one."""
-        env = self._envs.pop(slot, None)
-        if env is None:
-            return
-        with contextlib.suppress(Exception):  # a broken environment may also fail to close
-            env.close()
+        """Close the slot's environments; the next reset makes a new one."""
+        self._playing.pop(slot, None)
+        for key in ((slot, False), (slot, True)):
+            env = self._envs.pop(key, None)
+            if env is not None:
+                with contextlib.suppress(Exception):  # a broken one may also fail to close
+                    env.close()
+
+    def _make(self, key: tuple[int, bool], source: EnvSource) -> EnvEvent:
+        self._envs[key] = source.make()
+        return EnvEvent(slot=key[0])
 
     def _guarded(self, slot: int, kind: str, call: Callable[[], EnvEvent]) -> EnvEvent:
         """Time ``call``; whatever the user's environment does costs its group, not the run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
@@ -18,6 +18,16 @@ class EnvSource:
 
     env: str | Callable[..., gym.Env]
     env_config: Mapping[str, Any]
+    of_evaluation: EnvSource | None = None  # evaluation's environments, if they differ
+
+    @classmethod
+    def from_configs(cls, training: Any, evaluation: Any) -> EnvSource:
+        """Read the environments of both configs; evaluation's is a copy of training's."""
+        source, other = (
+            cls(config.env, dict(config.env_config or {})) for config in (training, evaluation)
+        )
+        is_same = {"env", "env_config"}.isdisjoint(training.evaluation_config or {})
+        return source if is_same else replace(source, of_evaluation=other)
 
     @property
     def name(self) -> str:

@@ -27,9 +27,9 @@ class EnvWorker:
         """Start without environments."""
         self._slots = EnvSlots(source, is_sent=True)
 
-    def reset(self, slot: int, seed: int) -> EnvEvent:
-        """Reset the slot's environment."""
-        return self._slots.reset(slot, seed)
+    def reset(self, slot: int, seed: int, is_training: bool) -> EnvEvent:
+        """Reset the slot's environment of this kind."""
+        return self._slots.reset(slot, seed, is_training=is_training)
 
     def step(self, slot: int, action: Any) -> EnvEvent:
         """Step the slot's environment."""
@@ -68,10 +68,10 @@ class RayEnvs(EnvPool):
         self._workers = [self._start_worker() for _ in range(num_workers)]
         self._pending: dict[ray.ObjectRef, tuple[int, Any]] = {}  # the slot and its actor
 
-    def reset(self, slot: int, seed: int) -> None:
+    def reset(self, slot: int, seed: int, *, is_training: bool = True) -> None:
         """Send the reset to the slot's actor."""
         worker = self._worker_of(slot)
-        self._pending[worker.reset.remote(slot, seed)] = (slot, worker)
+        self._pending[worker.reset.remote(slot, seed, is_training)] = (slot, worker)
 
     def step(self, slot: int, action: Any) -> None:
         """Send the step to the slot's actor."""

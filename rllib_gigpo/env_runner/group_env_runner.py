@@ -6,7 +6,9 @@ not block; groups of training and evaluation can run at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -21,9 +23,11 @@ from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
+from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import SampleResult
+from rllib_gigpo.connectors.pipelines import action_hints
 from rllib_gigpo.engines import make_engine
 from rllib_gigpo.engines.inference_engine import EngineSettings
 from rllib_gigpo.env_runner.env_pool import EnvPool, SerialEnvs, ThreadedEnvs
@@ -32,7 +36,8 @@ from rllib_gigpo.env_runner.env_workers import RayEnvs
 from rllib_gigpo.env_runner.hang_watch import HangWatch
 from rllib_gigpo.env_runner.last_words import end_this_actor, tell_driver
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
-from rllib_gigpo.errors import WeightSyncError
+from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
+from rllib_gigpo.errors import EnvContractError, WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
 
 if TYPE_CHECKING:
@@ -54,7 +59,8 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         """
         super().__init__(config=config, **kwargs)
         self._settings: Settings = self.config.settings
-        self._env_source = EnvSource(self.config.env, dict(self.config.env_config or {}))
+        evaluated = self.config.evaluated()
+        self._env_source = EnvSource.from_configs(self.config, evaluated)
         self._watch = HangWatch(
             self._env_source.name,
             limit_s=self._settings.inference.engine_timeout_s,
@@ -65,19 +71,44 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         self.module: EngineModule
         self.make_env()
         self.make_module()
+        # What callbacks get by ``is_training``: evaluation has its own config and metrics, as with
+        # RLlib's separate EnvRunners.
+        self._views = {True: self, False: self._view_of(evaluated)}
+        self._callbacks = {kind: RunnerCallbacks(view) for kind, view in self._views.items()}
+
+    def _view_of(self, config: Any) -> GroupEnvRunner:
+        view = copy.copy(self)
+        view.config = config
+        view.metrics = MetricsLogger(stats_cls_lookup=config.stats_cls_lookup, root=False)
+        return view
 
     # ------------------------------------------------------------------ RLlib's construction
 
     @override(EnvRunner)
     def make_env(self) -> None:
         """Make one environment to read its spaces, and build the pipelines that need them."""
+        with self._probe(self._env_source) as env:
+            self._spaces = (env.observation_space, env.action_space)
+            self._env_to_module = self.config.build_env_to_module_connector(env=env)
+            self._module_to_env = self.config.build_module_to_env_connector(env=env)
+            actions = _actions_of(env)
+        if self._env_source.of_evaluation is None:
+            return
+        with self._probe(self._env_source.of_evaluation) as env:
+            if _actions_of(env) != actions:
+                raise EnvContractError(
+                    f"evaluation_config: the environment's actions {_actions_of(env)} differ from"
+                    f" those of training, {actions}. Evaluation uses the connectors of training,"
+                    " so change only settings that leave the actions as they are."
+                )
+
+    @contextmanager
+    def _probe(self, source: EnvSource) -> Iterator[gym.Env]:
         with self._watch.during("its constructor"):
-            probe = self._env_source.make()
-        self._spaces = (probe.observation_space, probe.action_space)
-        self._env_to_module = self.config.build_env_to_module_connector(env=probe)
-        self._module_to_env = self.config.build_module_to_env_connector(env=probe)
+            env = source.make()
+        yield env
         with self._watch.during("close()"):
-            probe.close()
+            env.close()
 
     @override(EnvRunner)
     def make_module(self) -> None:
@@ -106,7 +137,10 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
     def _make_envs(self) -> EnvPool:
         settings, source = self._settings.env_runners, self._env_source
-        is_remote = bool(self.worker_index)  # then the episodes travel to the driver
+        in_process: dict[str, Any] = {
+            "is_sent": bool(self.worker_index),  # then the episodes travel to the driver
+            "on_created": self._on_env_created,
+        }
         if settings.num_env_workers:
             return RayEnvs(
                 source,
@@ -115,8 +149,11 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
                 num_cpus=settings.num_cpus_per_env_worker,
             )
         if settings.num_env_threads:
-            return ThreadedEnvs(source, num_threads=settings.num_env_threads, is_sent=is_remote)
-        return SerialEnvs(source, is_sent=is_remote, watch=self._watch)
+            return ThreadedEnvs(source, num_threads=settings.num_env_threads, **in_process)
+        return SerialEnvs(source, watch=self._watch, **in_process)
+
+    def _on_env_created(self, env: gym.Env, is_training: bool) -> None:
+        self._callbacks[is_training].on_environment_created(env)
 
     def _report_hang(self, message: str) -> None:
         """Say which call hangs; a remote EnvRunner then ends itself, and Ray restarts it."""
@@ -139,7 +176,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     def sample_groups(
         self, tasks: Sequence[GroupTask], *, weight_version: int | None = None
     ) -> SampleResult:
-        """Play ``tasks`` to their end.
+        """Play ``tasks`` to their end, then call ``on_sample_end``.
 
         Args:
             tasks: The groups to play.
@@ -152,6 +189,9 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         result = SampleResult()
         while not self.is_idle:
             result += self.poll()
+        for is_training in {task.is_training for task in tasks}:
+            groups = [group for group in result.groups if group.task.is_training == is_training]
+            self._callbacks[is_training].on_sample_end(SampleResult(groups=groups).episodes)
         return result
 
     def start(self, tasks: Sequence[GroupTask], *, weight_version: int | None = None) -> None:
@@ -198,6 +238,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
                 stall_timeout_s=inference.engine_timeout_s,
                 env_name=self._env_source.name,
             ),
+            callbacks=self._callbacks,
         )
 
     # ------------------------------------------------------------------ state and end
@@ -247,9 +288,13 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         ]
 
     @override(EnvRunner)
-    def get_metrics(self) -> dict[str, Any]:
-        """Return nothing: `SampleResult` holds everything that was sampled."""
-        return {}
+    def get_metrics(self, *, is_training: bool = True) -> dict[str, Any]:
+        """Return what callbacks logged since the last call; `SampleResult` has all other metrics.
+
+        Args:
+            is_training: Whether to return the metrics of training's or of evaluation's callbacks.
+        """
+        return self._views[is_training].metrics.reduce()
 
     @override(EnvRunner)
     def assert_healthy(self) -> None:
@@ -268,3 +313,9 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             self._envs.close()
             self._envs = None
         self._rollout = None if self._rollout is None or self._rollout.is_done else self._rollout
+
+
+def _actions_of(env: gym.Env) -> tuple[str, dict[str, Any]]:
+    """Return what the connectors know of an environment's actions: their space and names."""
+    space = env.action_space
+    return "Text" if isinstance(space, gym.spaces.Text) else str(space), action_hints(env)

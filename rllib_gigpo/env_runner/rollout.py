@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
@@ -25,6 +26,7 @@ from rllib_gigpo.engines.inference_engine import Generation, GenerationRequest
 from rllib_gigpo.env_runner.env_pool import EnvPool
 from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.env_runner.episode_recorder import EpisodeRecorder
+from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.rl_modules.engine_module import EngineModule
 
 _IDLE_WAIT_S = 0.05
@@ -77,6 +79,7 @@ class Rollout:
         env_to_module: Any,
         module_to_env: Any,
         settings: RolloutSettings,
+        callbacks: Mapping[bool, RunnerCallbacks] = MappingProxyType({}),
     ) -> None:
         """Connect the parts; `start` adds groups.
 
@@ -86,12 +89,14 @@ class Rollout:
             env_to_module: The pipeline from episodes to prompts.
             module_to_env: The pipeline from the engine's answers to actions.
             settings: The settings of all episodes.
+            callbacks: The user's hooks, by whether an episode is for training.
         """
         self._module = module
         self._envs = envs
         self._env_to_module = env_to_module
         self._module_to_env = module_to_env
         self._settings = settings
+        self._callbacks = callbacks
         self._waiting: deque[_Run] = deque()
         self._groups: dict[int | str, list[_Run]] = {}
         self._first_observations: dict[int | str, Any] = {}
@@ -163,7 +168,8 @@ class Rollout:
                 continue
             run.slot = self._free_slots.pop()
             self._in_env[run.slot] = run
-            self._envs.reset(run.slot, run.task.seed)
+            self._call_back("on_episode_created", run)
+            self._envs.reset(run.slot, run.task.seed, is_training=run.task.is_training)
 
     def _finish(self, run: _Run) -> None:
         self._free_slots.append(run.slot)
@@ -219,6 +225,7 @@ class Rollout:
                 self._add_step(run, event)
             else:
                 run.recorder.add_reset(event)
+                self._call_back("on_episode_start", run)
                 self._need_prompt.append(run)
 
     def _begin_fault(self, run: _Run, event: EnvEvent) -> tuple[str, str] | None:
@@ -239,10 +246,17 @@ class Rollout:
         is_last = len(run.episode) + 1 >= self._settings.max_episode_steps
         run.recorder.add_step(event, is_last=is_last)
         self._stats = replace(self._stats, num_steps=self._stats.num_steps + 1)
+        self._call_back("on_episode_step", run)
         if run.episode.is_done:
+            self._call_back("on_episode_end", run)
             self._finish(run)
         else:
             self._need_prompt.append(run)
+
+    def _call_back(self, hook: str, run: _Run) -> None:
+        callbacks = self._callbacks.get(run.task.is_training)
+        if callbacks is not None:
+            callbacks.on_episode(hook, run.episode, slot=run.slot, envs=self._envs)
 
     # ------------------------------------------------------------------ prompt -> engine
 

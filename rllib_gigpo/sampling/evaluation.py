@@ -66,3 +66,18 @@ def evaluation_metrics(result: SampleResult) -> dict[str, Any]:
     num_won = sum(has_won(episode) for episode in result.episodes)
     low, high = wilson_interval(num_won, len(result.episodes))
     return {**metrics, "success_ci_low": low, "success_ci_high": high}
+
+
+def metrics_of_answer(answer: Any) -> dict[str, Any]:
+    """Return the metrics in the answer of a ``custom_evaluation_function``.
+
+    Raises:
+        TypeError: The answer is not (metrics, env_steps, agent_steps), as RLlib demands.
+    """
+    match answer:
+        case (dict(metrics), int(), int()):
+            return metrics
+    raise TypeError(
+        f"custom_evaluation_function returned {answer!r:.200}; it must return (metrics, env_steps,"
+        " agent_steps): a dict and two whole numbers."
+    )

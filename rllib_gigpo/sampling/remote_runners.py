@@ -33,7 +33,7 @@ class RemoteRunners:
         timeout_s: float | None,
         restore: Callable[[], Any],
         restore_timeout_s: float,
-        resync: Callable[[], Any],
+        resync: Callable[[int], Any],
     ) -> None:
         """Set the EnvRunners and how to restore them.
 
@@ -42,7 +42,7 @@ class RemoteRunners:
             timeout_s: Longest wait for an EnvRunner's share.
             restore: Puts restarted EnvRunners back into service, with the newest weights.
             restore_timeout_s: Longest wait for an EnvRunner to restart when all are dead.
-            resync: Sends the newest weights to every EnvRunner.
+            resync: Sends the newest weights again, because this EnvRunner has restarted.
         """
         self._group = env_runner_group
         self._timeout_s = timeout_s
@@ -108,7 +108,7 @@ class RemoteRunners:
         if isinstance(answer, WeightSyncError) and runner_id not in self._resynced:
             # Ray restarted it between two calls, and RLlib did not notice.
             self._resynced.add(runner_id)
-            self._resync()
+            self._resync(runner_id)
             return _all_lost(share, "weights", str(answer))
         if isinstance(answer, GiGPOError):
             raise answer

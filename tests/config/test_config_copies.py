@@ -109,7 +109,7 @@ def test_evaluation_may_sample_otherwise_and_play_other_tasks(config):
     ("changed", "message"),
     [
         ({"max_response_tokens": 4}, "evaluation_config: max_response_tokens cannot differ"),
-        ({"env_config": {"length": 3}}, "evaluation_config: env_config cannot differ"),
+        ({"num_env_workers": 1}, "evaluation_config: num_env_workers cannot differ"),
         ({"eval_samplng": {}}, "evaluation_config: eval_samplng cannot differ"),
         ({"eval_sampling": {"temperature": -1.0}}, "evaluation_config: eval_sampling.temperature"),
         ({"first_test_task": 0}, "evaluation_config: training tasks 0..15 and test tasks 0..127"),

@@ -163,3 +163,34 @@ def test_a_keyboard_interrupt_is_no_fault_of_the_environment():
     slots.reset(0, seed=0)
     with pytest.raises(KeyboardInterrupt):
         slots.step(0, "go")
+
+
+def test_evaluation_has_environments_of_its_own_if_they_differ():
+    made = []
+
+    class Numbered(gym.Env):
+        def __init__(self, config):
+            self.name = config["name"]
+            made.append(self)
+
+        def reset(self, *, seed=None, options=None):
+            return self.name, {}
+
+        def close(self):
+            made.remove(self)
+
+    source = EnvSource(Numbered, {"name": "train"}, EnvSource(Numbered, {"name": "test"}))
+    created = []
+    slots = EnvSlots(source, on_created=lambda env, is_training: created.append((env, is_training)))
+    seen = [slots.reset(0, 1, is_training=kind).observation for kind in (True, False, True, False)]
+    assert seen == ["train", "test", "train", "test"]
+    assert created == [(made[0], True), (made[1], False)]
+    assert slots.env_of(0) is made[1]
+    assert slots.in_use == [0]
+    slots.close()
+    assert made == []
+
+    same = EnvSlots(EnvSource(Numbered, {"name": "both"}))
+    same.reset(0, 1)
+    same.reset(0, 1, is_training=False)
+    assert len(made) == 1

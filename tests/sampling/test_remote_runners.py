@@ -70,7 +70,7 @@ def killed(monkeypatch):
     return killed
 
 
-def sample(group, *, restore=lambda: None, restore_timeout_s=60.0, resync=lambda: None):
+def sample(group, *, restore=lambda: None, restore_timeout_s=60.0, resync=lambda runner_id: None):
     runners = RemoteRunners(
         group,
         timeout_s=None,
@@ -130,7 +130,7 @@ def test_stale_weights_are_sent_again_once():
     stale = FakeRunner(1, error=WeightSyncError("holds policy version 0"))
     group, synced = FakeGroup(stale, FakeRunner(2)), []
 
-    def resync():
+    def resync(runner_id):
         synced.append(None)
         stale.error = None
 

@@ -86,6 +86,12 @@ def find_playable(
         config.env, config.env_config = env, {}
     if env_config is not None:
         config.env_config = dict(env_config)
+    replaced = {"env", "env_config"} if env is not None else {"env_config"}
+    if env is not None or env_config is not None:  # also those of evaluation alone
+        overrides = dict(config.evaluation_config or {})
+        config.evaluation_config = {
+            name: value for name, value in overrides.items() if name not in replaced
+        }
     if config.env is None:
         raise CheckpointError(f"{path} does not name an environment; pass --env ID")
     return Playable(place, config, is_checkpoint=not is_plain)
