@@ -37,11 +37,6 @@ from ray.tune.registry import register_trainable
 from rllib_gigpo import columns
 from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.batch.token_rows import TokenRows
-from rllib_gigpo.checkpoints.checkpoint_writer import CheckpointWriter, copy_to_storage
-from rllib_gigpo.checkpoints.finder import MANIFEST_ENTRY
-from rllib_gigpo.checkpoints.learner_failures import learners_restored
-from rllib_gigpo.checkpoints.manifest import MANIFEST
-from rllib_gigpo.checkpoints.restore_check import check_restorable
 from rllib_gigpo.config.gigpo_config import BaseGiGPOConfig
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.learner.learner_calls import LearnerCalls
@@ -58,6 +53,7 @@ from rllib_gigpo.sampling.rollout_metrics import rollout_metrics
 from rllib_gigpo.sampling.sample_source import SampleSource, SyncSource
 from rllib_gigpo.sampling.training_tasks import TaskStream
 from rllib_gigpo.weights.weight_sync import WeightSync
+from rllib_gigpo.whole_checkpoints import WholeCheckpoints
 
 __all__ = ["GiGPO", "GiGPOConfig"]
 
@@ -73,7 +69,7 @@ class GiGPOConfig(BaseGiGPOConfig):
         super().__init__(algo_class=algo_class or GiGPO)
 
 
-class GiGPO(Algorithm):
+class GiGPO(WholeCheckpoints):
     """Algorithm that trains a language model with credit from groups of episodes and equal states.
 
     To replace a part of it, override the ``make_`` method that builds the part.
@@ -241,7 +237,7 @@ class GiGPO(Algorithm):
         place = (EVALUATION_RESULTS, ENV_RUNNER_RESULTS)
         self._aggregate_callback_metrics(place, metrics, is_training=False)
         logged = self.metrics.peek(EVALUATION_RESULTS, default={})
-        self.metrics.delete(EVALUATION_RESULTS, key_error=False)  # the next one starts anew
+        self.metrics.delete(EVALUATION_RESULTS, key_error=False)  # the next one starts empty
         results = {**logged, ENV_RUNNER_RESULTS: {**logged.get(ENV_RUNNER_RESULTS, {}), **metrics}}
         self._call_back("on_evaluate_end", evaluation_metrics=results)
         return results
@@ -344,48 +340,6 @@ class GiGPO(Algorithm):
             self.policy_version = state[_STATE]["policy_version"]
             self._weight_sync.push(self.policy_version)
 
-    @override(Algorithm)
-    def get_metadata(self) -> dict[str, Any]:
-        """Return RLlib's metadata, and that a whole checkpoint has a manifest."""
-        return {**super().get_metadata(), MANIFEST_ENTRY: MANIFEST}
-
-    @override(Checkpointable)
-    def save_to_path(
-        self, path: Any = None, *, state: Any = None, filesystem: Any = None, **kwargs: Any
-    ) -> str:
-        """Save a checkpoint whole or not at all: written aside, verified, then renamed.
-
-        Raises:
-            CheckpointError: It could not be written whole. What was at ``path`` is unchanged.
-        """
-        write = partial(super().save_to_path, state=state, **kwargs)
-        writer = CheckpointWriter(self.config, self.learner_group)
-        return writer.save(write, path, filesystem, is_complete=state is None)
-
-    @override(Algorithm)
-    def save(self, checkpoint_dir: str | None = None) -> Any:
-        """Save for Tune, and check the copy that Tune makes in the trial's folder.
-
-        Tune deletes the oldest checkpoint after this has succeeded.
-
-        Raises:
-            CheckpointError: There is no whole checkpoint at the end.
-        """
-        if checkpoint_dir is not None or not self._storage:
-            return super().save(checkpoint_dir)
-        return copy_to_storage(super().save, self._storage)
-
-    @classmethod
-    @override(Algorithm)
-    def from_checkpoint(cls, path: Any, filesystem: Any = None, **kwargs: Any) -> Algorithm:
-        """Build an Algorithm from a checkpoint. This runs code from its pickles.
-
-        Raises:
-            CheckpointError: The checkpoint is not whole, or belongs to another model.
-        """
-        check_restorable(path, filesystem)
-        return super().from_checkpoint(path, filesystem, **kwargs)
-
     @override(Checkpointable)
     def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
         """Restore, then load the restored weights into every engine.
@@ -393,10 +347,7 @@ class GiGPO(Algorithm):
         Raises:
             CheckpointError: The checkpoint is not whole, or belongs to another model.
         """
-        if "component" not in kwargs:  # else `path` is a part of a checkpoint
-            check_restorable(path, kwargs.get("filesystem"))
-        with learners_restored(path, self.learner_group):
-            super().restore_from_path(path, *args, **kwargs)
+        super().restore_from_path(path, *args, **kwargs)
         self._weight_sync.push(self.policy_version)
 
     # ------------------------------------------------------------------ environment

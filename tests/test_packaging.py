@@ -25,7 +25,7 @@ LAYERS = {
     **dict.fromkeys(["models", "engines"], 2),
     **dict.fromkeys(["sampling", "env_runner", "connectors", "rl_modules", "learner"], 3),
     **dict.fromkeys(["warm_start", "resources", "weights.weight_sync", "reports.transcripts"], 3),
-    **dict.fromkeys(["config", "gigpo", "recipes", "reports"], 4),
+    **dict.fromkeys(["config", "gigpo", "recipes", "reports", "whole_checkpoints"], 4),
     **dict.fromkeys(["checkpoints.run_description", "checkpoints.checkpoint_writer"], 4),
     **dict.fromkeys(["cli"], 5),
 }

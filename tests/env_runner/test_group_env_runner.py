@@ -27,7 +27,7 @@ class Pool:
         self.is_closed = True
 
 
-def test_a_stall_costs_its_groups_and_the_environments_are_made_anew():
+def test_a_stall_costs_its_groups_and_the_environments_are_made_again():
     runner = GroupEnvRunner.__new__(GroupEnvRunner)  # without an engine
     runner._rollout, runner._envs = StalledRollout(), Pool()
     pool = runner._envs

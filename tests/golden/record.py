@@ -45,7 +45,7 @@ def main() -> None:
     torch.set_num_threads(1)
     options.output.mkdir(parents=True, exist_ok=True)
     if options.play:
-        play_anew(options.output)
+        play_again(options.output)
     elif options.output.resolve() != FOLDER.resolve():
         shutil.copyfile(FOLDER / EPISODES, options.output / EPISODES)
         shutil.copytree(FOLDER / MODEL, options.output / MODEL, dirs_exist_ok=True)
@@ -53,7 +53,7 @@ def main() -> None:
     compute(options.output)
 
 
-def play_anew(output: Path) -> None:
+def play_again(output: Path) -> None:
     """Write new episodes and the model to train."""
     with tempfile.TemporaryDirectory() as folder:
         player = fitted_player(Path(folder))

@@ -117,7 +117,7 @@ def test_a_runner_that_hangs_is_ended_and_gets_no_more_work(killed):
     assert seeds(sample(group)) == [0, 1, 2, 3, 4]
 
 
-def test_a_failed_engine_costs_its_share_and_is_started_anew(killed):
+def test_a_failed_engine_costs_its_share_and_is_restarted(killed):
     broken = FakeRunner(1, error=EngineError("the engine died: out of memory"))
     result = sample(FakeGroup(broken, FakeRunner(2)))
     assert seeds(result) == [1, 3]

@@ -224,7 +224,7 @@ def _report(saved: SavedTrial, changes: Mapping[str, Any], objects: Mapping[str,
     if saved.newest:
         saved.newest.report()
     elif saved.trial.last_result:
-        print(f"starts anew  {saved.folder.name}: it has no whole checkpoint")
+        print(f"starts again {saved.folder.name}: it has no whole checkpoint")
     for name, value in changes.items():
         before = saved.trial.config.get(name)
         if before != value:

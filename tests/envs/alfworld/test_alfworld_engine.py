@@ -136,7 +136,7 @@ def test_a_library_goes_from_one_engine_to_the_next():
     assert len(libraries._idle) == count
 
 
-def test_a_game_is_read_once_and_anew_when_its_file_changes(game_cache, tmp_path):
+def test_a_game_is_read_once_and_again_when_its_file_changes(game_cache, tmp_path):
     source = cached_game("pick_and_place_simple", 0, split="train", cache_dir=game_cache)
     data = json.loads(source.read_text())
     file = tmp_path / "game.tw-pddl"
