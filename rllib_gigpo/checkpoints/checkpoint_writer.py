@@ -17,7 +17,7 @@ from rllib_gigpo.checkpoints.learner_failures import take_failures
 from rllib_gigpo.checkpoints.manifest import is_listed, manifest_fault, write_manifest
 from rllib_gigpo.checkpoints.run_description import write_description
 from rllib_gigpo.checkpoints.torn_files import torn_file
-from rllib_gigpo.checkpoints.written_aside import disk_state, temporary_folder, written_aside
+from rllib_gigpo.checkpoints.written_aside import disk_state, flush, temporary_folder, written_aside
 from rllib_gigpo.errors import CheckpointError
 
 
@@ -108,6 +108,8 @@ def copy_to_storage(save: Callable[[str], Any], storage: Any) -> Any:
             fault = manifest_fault(copy) if is_local else None
             if fault:
                 raise _NotWholeError(f"{copy.name}: {fault}")
+            if is_local:
+                flush(copy)
         except Exception:
             if is_local and storage.checkpoint_fs_path != before:  # it takes space and is torn
                 shutil.rmtree(storage.checkpoint_fs_path, ignore_errors=True)

@@ -40,7 +40,9 @@ def written_aside(
     try:
         with _locked(aside):
             yield aside
+            flush(aside)
             _place(aside, target, keep)
+            _flush_entry(target.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -83,6 +85,20 @@ def disk_state(path: Path) -> str:
     while not os.path.ismount(place):
         place = place.parent
     return f"the disk at {place} has {usage.free / 1e6:,.0f} of {usage.total / 1e6:,.0f} MB free"
+
+
+def flush(folder: Path) -> None:
+    """Wait until a folder is on the disk, or a crash of the machine could leave it torn."""
+    for entry in (*folder.rglob("*"), folder):
+        _flush_entry(entry)
+
+
+def _flush_entry(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _place(aside: Path, target: Path, keep: Callable[[Path], bool]) -> None:
