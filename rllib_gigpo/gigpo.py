@@ -98,7 +98,7 @@ class GiGPO(WholeCheckpoints):
         self._sampler = self.make_group_sampler()
         self.sample_source = self.make_sample_source()
         self._learners = LearnerCalls(
-            self.learner_group, timeout_s=self.settings.optimizer.update_timeout_s
+            self.learner_group, timeout_s=self.settings.learners.update_timeout_s
         )
         self._learner_scores = self.make_learner_scores()
         self._update_guard = self.make_update_guard()

@@ -21,7 +21,7 @@ ALFWORLD_LOCK = threading.RLock()
 
 
 def check_installed() -> None:
-    """Raise an ImportError with the cure if ALFWorld or its planner is missing."""
+    """Raise an ImportError that says what to install if ALFWorld or its planner is missing."""
     missing = [
         name
         for name in ("alfworld", "textworld", "fast_downward")

@@ -1,4 +1,4 @@
-"""Checks of environment options; each error names the option, the value and the cure."""
+"""Checks of environment options; each error names the option, the value and the fix."""
 
 from __future__ import annotations
 

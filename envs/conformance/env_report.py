@@ -12,7 +12,7 @@ class EnvReport:
 
     Attributes:
         name: The environment, as it was given.
-        problems: What must be fixed before training, each with its cure.
+        problems: What must be fixed before training, each with its fix.
         notes: What is worth knowing or slows learning.
         num_episodes: Episodes played.
         num_steps: Steps played.

@@ -21,7 +21,7 @@ def check_game_file(path: Path) -> None:
             file is damaged.
 
     Raises:
-        ValueError: One of the two files is missing or damaged; the message names it and the cure.
+        ValueError: One of the two files is missing or damaged; the message names it and the fix.
     """
     description = path.with_suffix(".json")
     for file in (path, description):

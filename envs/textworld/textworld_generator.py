@@ -28,7 +28,7 @@ _SEED_STRIDE = 0x9E3779B1
 
 
 def check_installed() -> None:
-    """Raise an ImportError with the cure if TextWorld is missing."""
+    """Raise an ImportError that says what to install if TextWorld is missing."""
     if importlib.util.find_spec("textworld") is None:
         raise ImportError(
             'TextWorld is not installed. Run pip install "rllib-gigpo[textworld]" (Linux or macOS).'

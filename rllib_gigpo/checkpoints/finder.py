@@ -116,12 +116,12 @@ def check_whole(checkpoint: Path) -> None:
     if fault is None:
         return
     other = newest_checkpoint(checkpoint.parent) if _TUNE_NAME.fullmatch(checkpoint.name) else None
-    cure = (
+    remedy = (
         f"use {other.path}, which is whole"
         if other
         else "copy it again from its source to a new folder"
     )
-    raise CheckpointError(f"The checkpoint {checkpoint} is not whole: {fault}; {cure}")
+    raise CheckpointError(f"The checkpoint {checkpoint} is not whole: {fault}; {remedy}")
 
 
 def all_faults(trial_folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Parsers for the files and values of the command line, with one-line errors that name a cure."""
+"""Parsers for the files and values of the command line, with errors of one line."""
 
 import argparse
 import json

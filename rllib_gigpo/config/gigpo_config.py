@@ -129,6 +129,12 @@ class BaseGiGPOConfig(RLlibParts):
         return self
 
     @override(AlgorithmConfig)
+    @setter(sections.runtime.LearnerSection)
+    def learners(self, *, update_timeout_s: float = NotProvided, **kwargs: Any) -> Self:
+        """Set how long to wait for the Learners; RLlib's own options are passed on."""
+        return self
+
+    @override(AlgorithmConfig)
     @setter(sections.runtime.ReportingSection)
     def reporting(self, *, transcripts: Options = NotProvided, **kwargs: Any) -> Self:
         """Set which transcripts are written; RLlib's own options are passed on."""
@@ -166,7 +172,6 @@ class BaseGiGPOConfig(RLlibParts):
         lr_schedule: Variant = NotProvided,
         num_minibatches: int = NotProvided,
         max_skipped_updates: int = NotProvided,
-        update_timeout_s: float = NotProvided,
         micro_batch_tokens: int = NotProvided,
         logp_chunk_tokens: int = NotProvided,
         **kwargs: Any,
@@ -197,7 +202,7 @@ class BaseGiGPOConfig(RLlibParts):
         """The settings as frozen sections, built from the config's values.
 
         Raises:
-            ConfigError: There are mistakes; the message lists each with its cure.
+            ConfigError: There are mistakes; the message lists each with what to do.
         """
         settings, mistakes = sections.read(self)
         sections.refuse(mistakes)
@@ -215,7 +220,7 @@ class BaseGiGPOConfig(RLlibParts):
         """Check all settings.
 
         Raises:
-            ConfigError: There are mistakes; the message lists each with its cure.
+            ConfigError: There are mistakes; the message lists each with what to do.
         """
         # RLlib derives the evaluation config, with settings of its own, from a checked config.
         if not self.in_evaluation:

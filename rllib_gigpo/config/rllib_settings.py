@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from rllib_gigpo.env_runner.callback_checks import callback_mistakes
+from rllib_gigpo.env_runner.runner_callbacks import RUNNER_HOOKS
 from rllib_gigpo.options.registry import did_you_mean
 from rllib_gigpo.options.rllib_table import changes_without_effect
 
 # The settings that evaluation may change; it shares EnvRunners and engines with training.
 _EVALUATION = (
     *("eval_sampling", "num_test_tasks", "first_test_task", "env", "env_config"),
-    *("callbacks_class", "callbacks_on_environment_created", "callbacks_on_episode_created"),
-    *("callbacks_on_episode_start", "callbacks_on_episode_step", "callbacks_on_episode_end"),
-    "callbacks_on_sample_end",
+    "callbacks_class",
+    *(f"callbacks_{hook}" for hook in RUNNER_HOOKS),
 )
 
 

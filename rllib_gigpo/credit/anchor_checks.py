@@ -1,4 +1,4 @@
-"""Checks that anchors can be grouped; the error names the first row that cannot, and the cure."""
+"""Checks that anchors can be grouped; the error names the first row that cannot, and the fix."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from ray.rllib.utils import force_list
 
 from rllib_gigpo.env_runner.env_pool import EnvPool
 
-_HOOKS = (
+RUNNER_HOOKS = (
     *("on_environment_created", "on_episode_created", "on_episode_start", "on_episode_step"),
     *("on_episode_end", "on_sample_end"),
 )
@@ -36,7 +36,7 @@ class RunnerCallbacks:
         self._env_runner = env_runner
         config = env_runner.config
         objects = [make() for make in force_list(config.callbacks_class)]
-        self._functions = {hook: functions_of(hook, objects, config) for hook in _HOOKS}
+        self._functions = {hook: functions_of(hook, objects, config) for hook in RUNNER_HOOKS}
 
     def on_environment_created(self, env: gym.Env) -> None:
         """Call the hook on the thread that made ``env``, before its first reset."""

@@ -97,7 +97,7 @@ class LearnerCalls:
         if num_missing:
             raise UpdateError(
                 f"{num_missing} of {len(shares)} Learners have not finished {name} within"
-                f" {self._timeout_s:g} s (config.training(update_timeout_s=...)). They hang, wait"
+                f" {self._timeout_s:g} s (config.learners(update_timeout_s=...)). They hang, wait"
                 " for another Learner, or need longer; see their logs in Ray. The run can go on"
                 " from its last checkpoint with --resume"
             )

@@ -17,7 +17,7 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.options.registry import FLAT, did_you_mean
 
 # Prefix of pydantic's error type -> the message; the longest matching prefix wins.
-_CURES = {
+_FIXES = {
     "bool": "must be True or False",
     "callable": "must be a function",
     "dataclass_type": "must be a dict of its options",
@@ -89,11 +89,11 @@ def sentences(error: ValidationError, *path: str, section: type[Section]) -> Ite
         elif kind == "missing":
             yield f"{name} has no default; set it"
         else:
-            cures = [_CURES[one] for one in sorted(_CURES, key=len) if kind.startswith(one)]
-            cure = (cures or [mistake["msg"]])[-1].format(**context)
+            fixes = [_FIXES[one] for one in sorted(_FIXES, key=len) if kind.startswith(one)]
+            fix = (fixes or [mistake["msg"]])[-1].format(**context)
             hint = section.model_fields[names[0]].annotation
             or_none = " or None" if len(names) == 1 and type(None) in get_args(hint) else ""
-            yield f"{name}={mistake['input']!r} {cure}{or_none}"
+            yield f"{name}={mistake['input']!r} {fix}{or_none}"
 
 
 def _near(section: type[Section], names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""GiGPOConfig finds all mistakes at once, each with its cure."""
+"""GiGPOConfig finds all mistakes at once, each with its fix."""
 
 import re
 

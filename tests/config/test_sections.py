@@ -22,6 +22,7 @@ SETTERS = {
     "tasks": ["tasks"],
     "training": ["credit", "loss", "optimizer"],
     "env_runners": ["env_runners"],
+    "learners": ["learners"],
     "reporting": ["reporting"],
 }
 ROWS = [row for section in sections.SECTIONS.values() for row in setting_rows(section)]

@@ -269,7 +269,7 @@ def test_an_environment_that_ignores_its_seed_is_found_out(play):
 
 
 @pytest.mark.fault("B13", promise="An observation that is not text costs its group.")
-def test_an_observation_that_is_not_text_costs_its_group_and_names_the_cure(play):
+def test_an_observation_that_is_not_text_costs_its_group_and_names_the_fix(play):
     class Numbers(Walk):
         def step(self, action):
             observation, *rest = super().step(action)

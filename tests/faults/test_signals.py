@@ -155,13 +155,13 @@ def test_a_killed_learner(tmp_path, model, max_failures, record_property):
 
 @pytest.mark.fault("B16", promise="A Learner that hangs ends the run within the limit, in words.")
 def test_a_learner_that_hangs(tmp_path, model, record_property):
-    more = ".learners(num_learners=1).training(update_timeout_s=3)"
+    more = ".learners(num_learners=1, update_timeout_s=3)"
     with training(tmp_path, model, more=more) as running:
         await_iterations(running, tmp_path, 3)
         for process in running.started("_WrappedExecutable"):
             process.suspend()
         assert running.end() == 1, running.output
         assert running.left() == []
-    assert "(config.training(update_timeout_s=...))" in running.output
+    assert "(config.learners(update_timeout_s=...))" in running.output
     assert f"--resume {tmp_path / 'run'}" in running.output
     record_property("lost", "the iterations since the last checkpoint")

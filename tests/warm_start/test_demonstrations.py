@@ -71,7 +71,7 @@ def test_endless_episodes_are_bounded(settings):
     assert len(turns) == 6
 
 
-def test_an_environment_without_an_expert_is_an_error_with_the_cure(settings):
+def test_an_environment_without_an_expert_is_an_error_with_the_fix(settings):
     with pytest.raises(EnvContractError, match=r"info\['expert_action'\]"):
         play_demonstrations(replace(settings, env_config={"has_expert": False}))
 

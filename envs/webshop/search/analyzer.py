@@ -43,7 +43,7 @@ _SHORTEST_STEMMED = 3
 
 
 def check_installed() -> None:
-    """Raise an ImportError with the cure if a package of the extra is missing."""
+    """Raise an ImportError that says what to install if a package of the extra is missing."""
     for module in ("Stemmer", "rapidfuzz"):
         if importlib.util.find_spec(module) is None:
             raise ImportError(

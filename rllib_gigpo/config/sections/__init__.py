@@ -24,6 +24,7 @@ class Settings(BaseModel, frozen=True):
     loss: loss.LossSection
     optimizer: optimizer.OptimizerSection
     env_runners: runtime.EnvRunnerSection
+    learners: runtime.LearnerSection
     reporting: runtime.ReportingSection
 
 
@@ -31,9 +32,7 @@ SECTIONS: dict[str, type[Section]] = {
     title: field.annotation  # type: ignore[misc]
     for title, field in Settings.model_fields.items()
 }
-FIELDS = {
-    name: field for section in SECTIONS.values() for name, field in section.model_fields.items()
-}
+FIELDS = {name: it for section in SECTIONS.values() for name, it in section.model_fields.items()}
 _CHECKS = [
     check
     for module in (model, inference, prompts, tasks, credit, loss, runtime)

@@ -16,13 +16,10 @@ class OptimizerSection(Section):
 
     lr: NonNegativeFloat = setting(1e-6, "Learning rate after the warm-up.")
     optim: Annotated[Optim, OPTIMIZERS] = setting("adamw", "The optimiser.")
-    lr_schedule: Annotated[LRSchedule, LR_SCHEDULES] = setting(
-        "constant", "How the learning rate changes over the iterations."
-    )
+    lr_schedule: Annotated[LRSchedule, LR_SCHEDULES] = setting("constant", "How lr changes.")
     grad_clip: PositiveFloat | None = setting(1.0, "Largest gradient norm; None for no clipping.")
     num_epochs: PositiveInt = setting(1, "Passes over each batch.")
     num_minibatches: PositiveInt = setting(4, "Optimiser steps per epoch.")
     max_skipped_updates: PositiveInt = setting(3, "Iterations with no finite step that end a run.")
-    update_timeout_s: PositiveFloat = setting(3600, "Limit for the answer of a remote Learner.")
     micro_batch_tokens: PositiveInt = setting(16384, "Tokens per pass; bounds memory only.")
     logp_chunk_tokens: PositiveInt = setting(1024, "Tokens whose logits are in memory at once.")

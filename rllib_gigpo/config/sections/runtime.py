@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import NonNegativeFloat, NonNegativeInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from rllib_gigpo.options.section import Section, setting
 from rllib_gigpo.reports.transcripts import TranscriptSettings
@@ -15,9 +15,7 @@ from rllib_gigpo.resources import one_gpu
 class EnvRunnerSection(Section):
     """Settings of `GiGPOConfig.env_runners`."""
 
-    num_env_workers: NonNegativeInt = setting(
-        0, "Ray actors per EnvRunner that run its environments; 0 runs them in its own process."
-    )
+    num_env_workers: NonNegativeInt = setting(0, "Actors per EnvRunner that run environments.")
     num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker reserves in Ray.")
     num_env_threads: NonNegativeInt = setting(
         0, "Threads per process, for environments that wait; 0 is best for fast ones."
@@ -25,6 +23,12 @@ class EnvRunnerSection(Section):
     max_lost_group_rate: float = setting(
         0.99, "Share of the last 100 groups that faults may cost; 1 never stops.", ge=0, le=1
     )
+
+
+class LearnerSection(Section):
+    """Settings of `GiGPOConfig.learners`."""
+
+    update_timeout_s: PositiveFloat = setting(3600, "Longest wait for a remote Learner.")
 
 
 class ReportingSection(Section):

@@ -87,7 +87,7 @@ def test_a_bad_corpus_is_told_in_one_line(tmp_path, capsys):
     assert err.count("\n") == 1
 
 
-def test_a_taken_port_is_told_with_the_cure(corpus):
+def test_a_taken_port_is_told_with_the_fix(corpus):
     with fake.serving(serve_retriever.make_server(parse("--corpus", corpus, "--port", 0))) as up:
         port = up.server_address[1]
         with pytest.raises(ConfigError, match=f"Cannot listen on 127.0.0.1:{port}.*--port"):

@@ -224,7 +224,7 @@ def test_rules_are_found_by_name_class_and_import_path():
         (dict, "must be one of"),
     ],
 )
-def test_a_rule_that_does_not_exist_is_refused_with_a_cure(rule, message):
+def test_a_rule_that_does_not_exist_is_refused_with_a_fix(rule, message):
     with pytest.raises(ConfigError, match=message):
         RULES.find(rule)
 

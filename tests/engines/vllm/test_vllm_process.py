@@ -172,7 +172,7 @@ def test_a_stopped_engine_says_so_and_can_start_again(path, prompts, requests_of
     engine.stop()
 
 
-def test_a_gpu_build_of_vllm_without_a_gpu_names_both_cures(path, monkeypatch):
+def test_a_gpu_build_of_vllm_without_a_gpu_names_both_fixes(path, monkeypatch):
     class GpuPlatform:
         def is_cpu(self):
             return False

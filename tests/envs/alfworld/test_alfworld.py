@@ -307,7 +307,7 @@ def test_the_folder_that_alfworld_itself_names_counts_only_with_games(monkeypatc
     assert ALFWorldEnv()._source.root is None
 
 
-def test_mistakes_in_the_options_are_named_with_the_cure():
+def test_mistakes_in_the_options_are_named_with_the_fix():
     with pytest.raises(ValueError, match=r"split must be one of 'train', 'valid_seen'.*'test'"):
         ALFWorldEnv(split="test")
     with pytest.raises(ValueError, match="test_split must be one of"):
@@ -330,7 +330,7 @@ def test_mistakes_in_the_options_are_named_with_the_cure():
         *({"win_reward": value} for value in (0, -1.0, "x", True, float("nan"), float("inf"))),
     ],
 )
-def test_numbers_out_of_range_are_named_with_the_cure(options):
+def test_numbers_out_of_range_are_named_with_the_fix(options):
     [name] = options
     with pytest.raises(ValueError, match=f"{name} must be a .*number .*Fix it in env_config"):
         ALFWorldEnv(**options)

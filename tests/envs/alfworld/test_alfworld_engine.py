@@ -213,7 +213,7 @@ def with_fact(data, fact):
         (lambda data: json.dumps({**data, "walkthrough": [["go"]]}), "walkthrough is not a list"),
     ],
 )
-def test_a_spoilt_game_file_is_named_with_the_reason_and_the_cure(
+def test_a_spoilt_game_file_is_named_with_the_reason_and_the_fix(
     spoil, message, game_cache, tmp_path
 ):
     source = cached_game("pick_and_place_simple", 0, split="train", cache_dir=game_cache)

@@ -64,7 +64,7 @@ def test_a_game_of_textworlds_compiler_passes_and_its_damaged_copies_do_not(tmp_
         (make_game()[:-1] + b"\xff", "checksum"),
     ],
 )
-def test_other_files_are_refused_by_name_and_with_the_cure(tmp_path, game, fault):
+def test_other_files_are_refused_by_name_and_with_the_fix(tmp_path, game, fault):
     with pytest.raises(ValueError, match=fault) as error:
         check(tmp_path, game)
     assert str(tmp_path / "game.z5") in str(error.value)

@@ -116,7 +116,7 @@ def test_random_play_is_counted_by_hand():
         ("list", r"info is list, not dict"),
     ],
 )
-def test_each_flaw_is_named_with_its_cure(flaw, complaint):
+def test_each_flaw_is_named_with_its_fix(flaw, complaint):
     report = check_env(Flawed, env_config={"flaw": flaw})
     assert not report.is_ok
     with pytest.raises(ValueError, match=complaint):

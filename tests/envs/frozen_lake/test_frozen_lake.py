@@ -233,7 +233,7 @@ def test_other_words_change_nothing_not_even_later_slips():
         ({"is_slippery": "no"}, "is_slippery must be True or False; got 'no'"),
     ],
 )
-def test_mistakes_in_the_options_are_named_with_the_cure(options, message):
+def test_mistakes_in_the_options_are_named_with_the_fix(options, message):
     with pytest.raises(ValueError, match=f"{message}.*env_config"):
         FrozenLakeTextEnv(**options)
 

@@ -105,6 +105,6 @@ def test_blackjacks_expert_wins_more_often_than_a_random_player():
 
 
 @pytest.mark.parametrize("loss_reward", [1, float("nan"), "-1"])
-def test_a_loss_reward_out_of_range_is_named_with_the_cure(loss_reward):
+def test_a_loss_reward_out_of_range_is_named_with_the_fix(loss_reward):
     with pytest.raises(ValueError, match=r"loss_reward.*from -100 to 0; got.*env_config"):
         BlackjackTextEnv(loss_reward=loss_reward)

@@ -263,7 +263,7 @@ def test_extreme_actions_change_nothing(game, action):
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_mistakes_in_the_options_are_named_with_the_cure(game):
+def test_mistakes_in_the_options_are_named_with_the_fix(game):
     with pytest.raises(ValueError, match=r"max_steps.*at least 1; got 0.*env_config"):
         GAMES[game](max_steps=0)
     with pytest.raises(ValueError, match=r"observation.*'text', 'image'; got 'sound'"):

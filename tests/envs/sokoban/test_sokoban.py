@@ -318,7 +318,7 @@ def test_a_picture_shows_each_symbol_in_its_own_way_and_in_its_place():
         ({"layout": "html"}, "layout.*'spaced', 'compact'.*'html'"),
     ],
 )
-def test_mistakes_in_the_options_are_named_with_the_cure(options, message):
+def test_mistakes_in_the_options_are_named_with_the_fix(options, message):
     with pytest.raises(ValueError, match=f"{message}(.|\n)*env_config"):
         SokobanEnv(**options)
 

@@ -336,7 +336,7 @@ def test_a_broken_description_is_an_error_at_the_start_that_names_it(given_game,
         TextWorldEnv(game_files=[given_game])
 
 
-def test_mistakes_in_the_options_are_named_with_the_cure(tmp_path):
+def test_mistakes_in_the_options_are_named_with_the_fix(tmp_path):
     with pytest.raises(ValueError, match=r"coin_colector.*coin_collector"):
         TextWorldEnv("coin_colector")
     with pytest.raises(ValueError, match=r"lvl=5 \(no such option\); level='5' \(expected int\)"):

@@ -172,7 +172,7 @@ def no_model(model):
 
 
 @pytest.mark.parametrize("spacy", [None, SimpleNamespace(load=no_model)])
-def test_a_missing_spacy_or_model_is_an_error_that_names_the_cure(monkeypatch, spacy):
+def test_a_missing_spacy_or_model_is_an_error_that_names_the_fix(monkeypatch, spacy):
     monkeypatch.setitem(sys.modules, "spacy", spacy)
     with pytest.raises(ImportError, match="python -m spacy download no_such_model; or set tagger"):
         noun_tagger("spacy:no_such_model")

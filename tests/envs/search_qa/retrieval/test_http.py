@@ -175,7 +175,7 @@ def test_several_services_take_turns_and_stand_in_for_each_other(serve):
         assert retriever.search(["a"], top_k=3)
 
 
-def test_at_the_start_a_service_that_is_down_is_an_error_with_the_cure():
+def test_at_the_start_a_service_that_is_down_is_an_error_with_the_fix():
     url = f"http://127.0.0.1:{fake.free_port()}/retrieve"
     settings_ = HttpSettings(url=url)
     with pytest.raises(RetrieverError, match="rllib serve-retriever") as error:
