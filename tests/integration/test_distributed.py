@@ -94,7 +94,7 @@ def test_an_environment_that_always_fails_stops_the_run_with_its_error(build, co
         def __init__(self):
             self.events = []
 
-        def reset(self, slot, seed):
+        def reset(self, slot, seed, *, is_training=True):
             self.events.append(EnvEvent(slot=slot, error="OSError: disk", error_kind="reset"))
 
         def poll(self):

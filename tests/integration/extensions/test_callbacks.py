@@ -8,7 +8,6 @@ from pathlib import Path
 import gymnasium
 import pytest
 from faults.faulty_corridor import FaultyCorridor
-from ray.rllib.callbacks.callbacks import RLlibCallback
 from integration.extensions.recording_callbacks import (
     CALLS,
     OF_RUNNERS,
@@ -17,6 +16,7 @@ from integration.extensions.recording_callbacks import (
     FailingAtOnce,
     Recording,
 )
+from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.errors import EnvContractError, RolloutError
