@@ -77,7 +77,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         self._env_to_module = self.config.build_env_to_module_connector(env=probe)
         self._module_to_env = self.config.build_module_to_env_connector(env=probe)
         with self._watch.during("close()"):
-            probe.close()
+            self._env_source.close(probe)
 
     @override(EnvRunner)
     def make_module(self) -> None:

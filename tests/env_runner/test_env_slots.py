@@ -163,3 +163,31 @@ def test_a_keyboard_interrupt_is_no_fault_of_the_environment():
     slots.reset(0, seed=0)
     with pytest.raises(KeyboardInterrupt):
         slots.step(0, "go")
+
+
+def quits(*args, **kwargs):
+    raise SystemExit(4)
+
+
+@pytest.mark.fault("B13", promise="An environment whose close() exits does not end the run.")
+def test_close_may_exit():
+    class Stubborn(Misbehaving):
+        close = quits
+
+    slots = EnvSlots(EnvSource(Stubborn, {}))
+    slots.reset(0, seed=0)
+    event = slots.step(0, "panic")
+    assert event.error == "PanicError: broken"
+    slots.reset(0, seed=0)
+    slots.close()
+    assert slots.in_use == []
+
+
+@pytest.mark.fault("B13", promise="A constructor that exits is told, and does not end the run.")
+def test_a_constructor_may_exit():
+    class Unwilling(Misbehaving):
+        __init__ = quits
+
+    event = EnvSlots(EnvSource(Unwilling, {})).reset(0, seed=0)
+    assert event.error_kind == "reset"
+    assert "cannot be made with env_config={}: SystemExit: 4" in event.error
