@@ -21,7 +21,7 @@ from .contract import (
     ContractViolationError,
 )
 
-_MAX_SHOWN = 80
+_MAX_SHOWN, _MAX_ERROR = 80, 1000  # characters
 _BY_VALUE = {str, bytes, bool, int, float, complex, type(None)}
 
 
@@ -82,11 +82,17 @@ def shown(value: Any) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return an exception's text; its own ``__str__`` may fail."""
+    """Return an exception's text, short and printable; its own ``__str__`` may fail."""
     try:
-        return valid_text(str(error))
+        text = valid_text(str(error))
     except Exception:
         return "(its text cannot be read)"
+    return text if len(text) <= _MAX_ERROR else f"{text[:_MAX_ERROR]}..."
+
+
+def described(error: BaseException) -> str:
+    """Return an exception's class and text."""
+    return f"{type(error).__name__}: {text_of(error)}"
 
 
 def _read_text(key: str, value: str) -> str:

@@ -11,10 +11,8 @@ import gymnasium as gym
 
 from rllib_gigpo.env_runner.env_source import EnvSource, is_fault
 from rllib_gigpo.envs.contract import ContractViolationError
-from rllib_gigpo.envs.info_fence import text_of
+from rllib_gigpo.envs.info_fence import described, text_of
 from rllib_gigpo.envs.response_fence import check_sendable, read_reset, read_step
-
-_MAX_ERROR_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +99,10 @@ class EnvSlots:
             if self._is_sent:
                 check_sendable(event.observation, event.info or {})
         except ContractViolationError as violation:  # the environment itself still works
-            event = EnvEvent(slot=slot, error=_shortened(violation), error_kind=violation.kind)
+            event = EnvEvent(slot=slot, error=text_of(violation), error_kind=violation.kind)
         except BaseException as error:
             if not is_fault(error):
                 raise
             self.close_slot(slot)
-            message = f"{type(error).__name__}: {_shortened(error)}"
-            event = EnvEvent(slot=slot, error=message, error_kind=kind)
+            event = EnvEvent(slot=slot, error=described(error), error_kind=kind)
         return replace(event, seconds=time.perf_counter() - start)
-
-
-def _shortened(error: BaseException) -> str:
-    """Return an exception's text, short and printable."""
-    text = text_of(error)
-    return text if len(text) <= _MAX_ERROR_CHARACTERS else text[:_MAX_ERROR_CHARACTERS] + "..."

@@ -23,7 +23,7 @@ class Unreadable:
         raise RuntimeError("no")
 
 
-class Panic(BaseException):  # noqa: N818  (not an Exception)
+class Panic(BaseException):
     pass
 
 
