@@ -312,7 +312,7 @@ def test_a_reader_of_observations_that_raises_costs_the_group(play, make_rollout
     ("source", "complaint"),
     [
         (
-            "{{ observation.split()[9 if observation == 'at 1' else 0] | upper }}",
+            "{{ observation }}{% if observation == 'at 1' %}{{ 1 // 0 }}{% endif %}",
             "failed to render",
         ),
         (None, "no doors"),
