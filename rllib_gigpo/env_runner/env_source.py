@@ -13,6 +13,8 @@ import gymnasium as gym
 from rllib_gigpo.envs.making import make
 from rllib_gigpo.errors import EnvContractError
 
+_PARTS = ("observation_space", "action_space", "reset", "step")
+
 
 @dataclass(frozen=True, slots=True)
 class EnvSource:
@@ -32,10 +34,10 @@ class EnvSource:
         """Make an environment.
 
         Raises:
-            EnvContractError: The environment cannot be made; the message says why.
+            EnvContractError: The environment cannot be made, or is none; the message says why.
         """
         try:
-            return self._make()
+            env = self._make()
         except BaseException as error:  # a user's constructor may raise anything
             if not is_fault(error):
                 raise
@@ -44,6 +46,14 @@ class EnvSource:
                 f" env_config={dict(self.env_config)!r}: {type(error).__name__}: {error}."
                 " Try it in a Python shell, or run rllib_gigpo.envs.check_env on it."
             ) from error
+        missing = [name for name in _PARTS if not hasattr(env, name)]
+        if missing:
+            raise EnvContractError(
+                f"{self.name} made a {type(env).__name__}, which has no {' and no '.join(missing)}."
+                " An environment is a gymnasium.Env that sets its spaces in its constructor; run"
+                " rllib_gigpo.envs.check_env on it."
+            )
+        return env
 
     def close(self, env: gym.Env) -> None:
         """Close an environment; a broken one may also fail to close, which does no harm."""

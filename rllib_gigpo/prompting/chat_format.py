@@ -206,9 +206,11 @@ def pattern_of(strings: Any) -> re.Pattern[str]:
 def _rendered(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Yield a conversation in the first form of messages that the chat template takes."""
     with_system = [("system", "Be brief."), *turns]  # which some templates need
-    contents = (str, lambda text: [{"type": "text", "text": text}])
-    for given, as_content in itertools.product((turns, with_system), contents):
-        messages = [{"role": role, "content": as_content(text)} for role, text in given]
+    for given, is_text in itertools.product((turns, with_system), (True, False)):
+        messages = [
+            {"role": role, "content": text if is_text else [{"type": "text", "text": text}]}
+            for role, text in given
+        ]
         try:
             text = tokenizer.apply_chat_template(messages, tokenize=False)
         except Exception:  # a template may do anything that Jinja's sandbox allows

@@ -11,6 +11,7 @@ from rllib_gigpo.env_runner.env_pool import SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_slots import EnvSlots
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.env_workers import RayEnvs
+from rllib_gigpo.errors import EnvContractError
 
 
 class UnreadableError(Exception):
@@ -191,3 +192,18 @@ def test_a_constructor_may_exit():
     event = EnvSlots(EnvSource(Unwilling, {})).reset(0, seed=0)
     assert event.error_kind == "reset"
     assert "cannot be made with env_config={}: SystemExit: 4" in event.error
+
+
+class WithoutActions(Misbehaving):
+    def __init__(self, config=None):
+        self.observation_space = gym.spaces.Text(100)
+
+
+@pytest.mark.fault("B13", promise="What is no environment is told by what it lacks.")
+def test_what_is_no_environment_is_told():
+    with pytest.raises(EnvContractError, match="made a WithoutActions, which has no action_space"):
+        EnvSource(WithoutActions, {}).make()
+    with pytest.raises(
+        EnvContractError, match="no observation_space and no action_space and no re"
+    ):
+        EnvSource(lambda config: object(), {}).make()
