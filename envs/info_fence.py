@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+
+import numpy as np
 
 from .common.clean_text import valid_text
 from .contract import (
@@ -18,7 +21,8 @@ from .contract import (
     ContractViolationError,
 )
 
-_MAX_SHOWN = 80
+_MAX_SHOWN, _MAX_ERROR = 80, 1000  # characters
+_BY_VALUE = {str, bytes, bool, int, float, complex, type(None)}
 
 
 def read_info(info: Any) -> dict[str, Any]:
@@ -70,9 +74,25 @@ def shown(value: Any) -> str:
     """Return a short repr; that of a foreign class may fail."""
     try:
         text = valid_text(repr(value))
-    except Exception:  # the value's own code may raise anything
+    except BaseException as error:  # the value's own code may raise anything
+        if isinstance(error, KeyboardInterrupt):
+            raise
         text = f"<{type(value).__name__} whose repr fails>"
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
+
+
+def text_of(error: BaseException) -> str:
+    """Return an exception's text, short and printable; its own ``__str__`` may fail."""
+    try:
+        text = valid_text(str(error))
+    except Exception:
+        return "(its text cannot be read)"
+    return text if len(text) <= _MAX_ERROR else f"{text[:_MAX_ERROR]}..."
+
+
+def described(error: BaseException) -> str:
+    """Return an exception's class and text."""
+    return f"{type(error).__name__}: {text_of(error)}"
 
 
 def _read_text(key: str, value: str) -> str:
@@ -107,7 +127,26 @@ def _read_anchor(key: str, anchor: Any) -> Any:
             f"info['anchor'] is {shown(anchor)}, and NaN equals nothing, so the state could never "
             "recur. Use another value for what is unknown.",
         )
+    if not _equals_its_copy(anchor):
+        raise ContractViolationError(
+            "anchor",
+            f"info['anchor'] is a {type(anchor).__name__} that equals no copy of itself, so a state"
+            " that recurs would not be found again. Use text, a number or a tuple of these.",
+        )
     return anchor
+
+
+def _equals_its_copy(anchor: Any) -> bool:
+    """Return whether an anchor is compared by its value; objects usually are by identity."""
+    if type(anchor) in _BY_VALUE:
+        return True
+    if isinstance(anchor, tuple | frozenset):
+        return all(map(_equals_its_copy, anchor))
+    try:
+        twin = copy.deepcopy(anchor)
+        return hash(twin) == hash(anchor) and bool(twin == anchor)
+    except Exception:  # an anchor's class may do anything
+        return False
 
 
 def _has_nan(anchor: Any) -> bool:
@@ -116,16 +155,20 @@ def _has_nan(anchor: Any) -> bool:
     return bool(anchor != anchor)
 
 
-def _keep(key: str, value: Any) -> Any:
-    return value
+def _read_flag(key: str, value: Any) -> bool:
+    return bool(value)
+
+
+def _read_number(key: str, value: Any) -> float:
+    return int(value) if isinstance(value, int | np.integer) else float(value)
 
 
 _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     TASK: _read_text,
     ADMISSIBLE_ACTIONS: _read_texts,
-    WON: _keep,
+    WON: _read_flag,
     ANCHOR: _read_anchor,
     EXPERT_ACTION: _read_text,
-    SCORE: _keep,
+    SCORE: _read_number,
     TAGS: _read_texts,
 }

@@ -7,6 +7,7 @@ an ``info`` without surprises; anything else raises a `ContractViolationError`, 
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -26,8 +27,8 @@ _PARTS = {
     "step": ("observation", "reward", "terminated", "truncated", "info"),
 }
 _BOOLS = (bool, np.bool_)
-# These cannot fail to be pickled; other values are tried.
-_PLAIN = (str, bytes, int, float, type(None), np.bool_, np.number)
+# These cannot fail to be pickled; other values, and those of subclasses, are tried.
+_PLAIN = {str, bytes, bool, int, float, type(None)}
 
 
 def read_reset(response: Any) -> tuple[Any, dict[str, Any]]:
@@ -110,26 +111,38 @@ def check_sendable(observation: Any, info: Mapping[str, Any]) -> None:
     """
     _check_pickles("the observation", observation)
     for key, value in info.items():
+        _check_pickles(f"the key {shown(key)} of info", key)
         if key == ANCHOR or key not in INFO_TYPES:
             _check_pickles(f"info[{shown(key)}]", value)
 
 
 def _read_observation(observation: Any) -> Any:
-    """Clean text; other observations become text later, by ``observation_to_text``."""
-    return valid_text(observation) if isinstance(observation, str) else observation
+    """Clean text; copy another observation, which becomes text later and more than once.
+
+    Many environments write each observation into one array or dict, which would change the history.
+    """
+    if isinstance(observation, str):
+        return valid_text(observation)
+    try:
+        return copy.deepcopy(observation)
+    except Exception:  # its class may do anything; what cannot be copied is read as it is
+        return observation
 
 
 def _as_float(reward: Any) -> float | None:
-    if isinstance(reward, str | bytes):  # float("1") would hide a mistake
+    if isinstance(reward, np.ndarray) and reward.size == 1:
+        reward = reward.item()
+    # float("1") would hide a mistake, and NumPy drops imaginary parts.
+    if isinstance(reward, str | bytes | bytearray | complex | np.complexfloating):
         return None
     try:
         return float(reward)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # its class may do anything
         return None
 
 
 def _check_pickles(what: str, value: Any) -> None:
-    if isinstance(value, _PLAIN):
+    if type(value) in _PLAIN:
         return
     try:
         pickle.loads(cloudpickle.dumps(value))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..contract import ADMISSIBLE_ACTIONS, TASK
 
-_PLACEHOLDER = re.compile(r"<[^<>]*\s[^<>]*>")  # the action parser's rule; see the contract
+_PLACEHOLDER = re.compile(r"<[^<>\s]*\s[^<>]*>")  # the action parser's rule; see the contract
 _WORD = re.compile(r"\w+")
 _MOST_WORDS = 3
 

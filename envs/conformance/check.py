@@ -10,7 +10,8 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
-from ..contract import EXPERT_ACTION, INFO_TYPES, WON, ContractViolationError
+from ..contract import INFO_TYPES, WON, ContractViolationError
+from ..info_fence import text_of
 from .contract_checks import (
     check_picklable,
     check_spaces,
@@ -25,9 +26,11 @@ from .env_probe import (
     Policy,
     ToText,
     expert_policy,
+    has_advice,
     memory_per_copy,
     play,
     random_policy,
+    read_usable,
     replay_policy,
     text_reader,
 )
@@ -105,8 +108,10 @@ class _Probe:
         self.problems += check_picklable("env_config", self.source.env_config)
         space_problems = check_spaces(env)
         self.problems += space_problems
+        if space_problems:
+            return
         self.spaces = (_describe(env.observation_space), _describe(env.action_space))
-        if space_problems or not self._play_at_random(env, num_episodes):
+        if not self._play_at_random(env, num_episodes):
             return
         self.problems += check_turns(self.episodes)
         self._check_determinism(env)
@@ -146,13 +151,13 @@ class _Probe:
         return self._play(env, seed, policy, "a replay", max_steps=num_steps)
 
     def _play_expert(self, env: gymnasium.Env) -> None:
-        if not any(turn.info.get(EXPERT_ACTION) for e in self.episodes for turn in e.turns):
+        if not any(has_advice(turn.info) for e in self.episodes for turn in e.turns):
             return
         played = [
             self._play(env, seed, expert_policy(env.action_space, seed), "the expert's play")
             for seed in self.groups
         ]
-        wins = [bool(episode and episode.turns[-1].info.get(WON)) for episode in played]
+        wins = [episode is not None and _has_won(episode) for episode in played]
         self.expert_wins = sum(wins) / len(wins)
         if self.expert_wins < 1:
             self.notes.append(
@@ -195,8 +200,10 @@ class _Probe:
         except ContractViolationError as violation:
             self.problems.append(str(violation))
             return None
-        except Exception as error:
-            self.problems.append(f"{what} raised {type(error).__name__}: {error}")
+        except BaseException as error:  # not only Exception: a game may call sys.exit()
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self.problems.append(f"{what} raised {type(error).__name__}: {text_of(error)}")
             return None
 
     def _measure_memory(self, env: gymnasium.Env) -> None:
@@ -213,7 +220,7 @@ class _Probe:
 
     def _close(self, env: gymnasium.Env) -> None:
         if env is not self.source.env_or_id:  # the caller closes an instance that it passed in
-            self._guard("close()", env.close)
+            self._guard("close()", lambda: env.close())
 
     def _report(self) -> EnvReport:
         turns = [turn for episode in self.episodes for turn in episode.turns]
@@ -250,6 +257,10 @@ def _describe(space: gymnasium.Space) -> str:
     if isinstance(space, spaces.Text):
         return f"text of up to {space.max_length} characters"
     return str(space)
+
+
+def _has_won(episode: Episode) -> bool:
+    return read_usable(episode.turns[-1].info).get(WON, False)
 
 
 def _react(env: gymnasium.Env, action: str) -> None:

@@ -18,7 +18,7 @@ from ..contract import (
     TAGS,
     ContractViolationError,
 )
-from ..info_fence import read_key
+from ..info_fence import read_key, shown
 from ..response_fence import check_sendable, read_flag, read_reward
 from .env_probe import Episode, Turn
 
@@ -98,10 +98,10 @@ def compare_episodes(original: Episode, replay: Episode, *, where: str, seed: in
     """Report the first difference between two episodes of the same seed and actions."""
     for number, (first, second) in enumerate(zip(original.turns, replay.turns, strict=False)):
         for name, before, after in _comparable(first, second):
-            if before != after:
+            if _differ(before, after):
                 return [
                     f"the same seed ({seed}) and actions give a different {name} in {where} at "
-                    f"step {number}: {_short(before)} and {_short(after)}. All episodes of a group "
+                    f"step {number}: {shown(before)} and {shown(after)}. All episodes of a group "
                     "must have the same task: draw everything from self.np_random after "
                     "super().reset(seed=seed), and sort what comes from sets."
                 ]
@@ -114,7 +114,7 @@ def compare_episodes(original: Episode, replay: Episode, *, where: str, seed: in
 
 def _comparable(first: Turn, second: Turn) -> Iterator[tuple[str, Any, Any]]:
     yield "observation", _comparable_text(first), _comparable_text(second)
-    yield "reward", repr(first.reward), repr(second.reward)
+    yield "reward", shown(first.reward), shown(second.reward)
     yield "end", (first.terminated, first.truncated), (second.terminated, second.truncated)
     yield "info[anchor]", first.anchor, second.anchor
     for key in (ADMISSIBLE_ACTIONS, "task", "won"):
@@ -122,12 +122,15 @@ def _comparable(first: Turn, second: Turn) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _comparable_text(turn: Turn) -> str:
-    return turn.text if isinstance(turn.text, str) else repr(turn.text)
+    return turn.text if isinstance(turn.text, str) else shown(turn.text)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _differ(first: Any, second: Any) -> bool:
+    """Compare two values, which may be arrays or have any ``__eq__``."""
+    try:
+        return bool(first != second)
+    except Exception:
+        return shown(first) != shown(second)
 
 
 def remarks(groups: Mapping[int, Sequence[Episode]]) -> list[str]:

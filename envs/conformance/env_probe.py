@@ -14,7 +14,7 @@ from gymnasium import spaces
 
 from ..common.random_actions import draw_action
 from ..contract import ANCHOR, EXPERT_ACTION, INFO_TYPES, ContractViolationError
-from ..info_fence import as_dict, read_key
+from ..info_fence import as_dict, read_key, shown
 from ..response_fence import parts_of
 
 ToText = Callable[[Any], Any]
@@ -34,13 +34,21 @@ class Turn:
 
     @property
     def anchor(self) -> Hashable:
-        """The state's identity as GiGPO reads it, or its repr if it cannot be hashed."""
+        """The state's identity as GiGPO reads it, or its repr if that breaks the contract."""
         anchor = self.info.get(ANCHOR, self.text)
         try:
-            hash(anchor)
-        except TypeError:
-            return repr(anchor)
+            read_key(ANCHOR, anchor)
+        except ContractViolationError:
+            return shown(anchor)
         return anchor
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the environment ended the episode; a flag may be anything."""
+        try:
+            return bool(self.terminated or self.truncated)
+        except Exception:
+            return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Episode:
     @property
     def has_ended(self) -> bool:
         """Whether the environment itself ended the episode."""
-        return bool(self.turns[-1].terminated or self.turns[-1].truncated)
+        return self.turns[-1].is_last
 
 
 def play(
@@ -72,8 +80,8 @@ def play(
     observation, info = parts_of("reset", response)
     turns = [Turn(None, to_text(observation), 0.0, False, False, as_dict(info))]
     steps_s = 0.0
-    while len(turns) <= max_steps and not (turns[-1].terminated or turns[-1].truncated):
-        action = policy(_usable(turns[-1].info))
+    while len(turns) <= max_steps and not turns[-1].is_last:
+        action = policy(read_usable(turns[-1].info))
         start = time.perf_counter()
         response = env.step(action)
         steps_s += time.perf_counter() - start
@@ -83,12 +91,12 @@ def play(
     return Episode(tuple(turns), reset_s, steps_s)
 
 
-def _usable(info: Mapping[str, Any]) -> dict[str, Any]:
+def read_usable(info: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out the keys that break the contract, so that all problems come to light."""
     usable = dict(info)
     for key in INFO_TYPES.keys() & info.keys():
         try:
-            read_key(key, info[key])
+            usable[key] = read_key(key, info[key])
         except ContractViolationError:
             del usable[key]
     return usable
@@ -146,6 +154,11 @@ def expert_policy(action_space: gymnasium.Space, seed: int) -> Policy:
     return lambda info: info.get(EXPERT_ACTION) or fallback(info)
 
 
+def has_advice(info: Mapping[str, Any]) -> bool:
+    """Return whether ``info`` names an expert's action."""
+    return bool(read_usable(info).get(EXPERT_ACTION))
+
+
 def replay_policy(actions: Sequence[Any]) -> Policy:
     """Return a policy that repeats recorded actions."""
     remaining = iter(actions)
@@ -156,8 +169,11 @@ def text_reader(observation_to_text: ToText | str | None) -> ToText:
     """Return the function that turns an observation into text, as ``config.prompting`` does."""
     if not isinstance(observation_to_text, str):
         return observation_to_text or (lambda observation: observation)
-    import jinja2
+    import jinja2.sandbox
 
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    # The same sandbox as in training: a template may come with a stranger's config.
+    environment = jinja2.sandbox.SandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, autoescape=False
+    )
     template = environment.from_string(observation_to_text)
     return lambda observation: template.render(**observation)

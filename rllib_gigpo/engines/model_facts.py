@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from transformers import AutoConfig
 
-from rllib_gigpo.errors import EngineError
-from rllib_gigpo.models.causal_lm import meta_causal_lm
+from rllib_gigpo.errors import ConfigError, EngineError
+from rllib_gigpo.models.causal_lm import load_config, meta_causal_lm
 from rllib_gigpo.models.context import context_length
 from rllib_gigpo.models.tokenizer import open_tokenizer
 from rllib_gigpo.models.weight_files import tensor_files, tensor_shapes
@@ -63,9 +62,9 @@ def read_model_facts(path: str) -> ModelFacts:
             "Hugging Face model folder in llm(model_path=...)."
         )
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise EngineError(f"The configuration in {path!r} cannot be read: {error}") from error
+        config = load_config(folder)
+    except ConfigError as error:
+        raise EngineError(str(error)) from error
     return ModelFacts(
         path=path,
         config=config.get_text_config(),
@@ -78,8 +77,8 @@ def read_model_facts(path: str) -> ModelFacts:
 def _stop_token_ids(folder: Path, config: Any) -> list[int]:
     """Collect the end tokens from four places, which may disagree."""
     found = {
-        *_as_list(_read_json(folder / "generation_config.json").get("eos_token_id")),
-        *_as_list(getattr(config, "eos_token_id", None)),
+        *_ends_in(folder / "generation_config.json"),
+        *_as_list(getattr(config, "eos_token_id", None), "config.json"),
         *_tokenizer_ends(folder),
     }
     if not found:
@@ -96,17 +95,30 @@ def _tokenizer_ends(folder: Path) -> list[int]:
     if not any((folder / name).is_file() for name in names):
         return []
     tokenizer = open_tokenizer(folder)
-    return [*_as_list(tokenizer.eos_token_id), *find_turn_end(tokenizer).token_ids]
+    return [*_as_list(tokenizer.eos_token_id, "the tokenizer"), *find_turn_end(tokenizer).token_ids]
 
 
-def _as_list(value: int | list[int] | None) -> list[int]:
-    if value is None:
+def _ends_in(file: Path) -> list[int]:
+    if not file.is_file():
         return []
-    return value if isinstance(value, list) else [value]
+    try:
+        return _as_list(json.loads(file.read_text(encoding="utf-8")).get("eos_token_id"), str(file))
+    except (OSError, ValueError, AttributeError) as error:
+        raise EngineError(
+            f"{file} cannot be read as JSON ({error}): copy it again, or delete it if the model"
+            " came without."
+        ) from error
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text()) if file.is_file() else {}
+def _as_list(value: Any, place: str) -> list[int]:
+    """Return token ids; None and -1 stand for none."""
+    ids = value if isinstance(value, list) else [value]
+    wrong = [one for one in ids if one is not None and type(one) is not int]
+    if wrong:
+        raise EngineError(
+            f"eos_token_id in {place} is {value!r}; it must be a token id or a list of them."
+        )
+    return [one for one in ids if one is not None and one >= 0]
 
 
 def _shapes_in_use(folder: Path, config: Any) -> dict[str, tuple[int, ...]]:
@@ -114,6 +126,6 @@ def _shapes_in_use(folder: Path, config: Any) -> dict[str, tuple[int, ...]]:
     shapes = tensor_shapes(folder)
     try:
         known = set(meta_causal_lm(config).state_dict())
-    except (ValueError, ImportError):  # transformers has no causal LM for it
+    except Exception:  # transformers has no causal LM for it; loading it says why
         return shapes
     return {name: shape for name, shape in shapes.items() if name in known} or shapes

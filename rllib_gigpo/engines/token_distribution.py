@@ -48,7 +48,8 @@ def sample_token(
     if logp.isnan().any():
         raise EngineError(
             "The model's logits are NaN or infinite, so no token can be sampled. A weight of the"
-            " model is probably NaN or infinite; use another checkpoint."
+            " model is probably NaN or infinite: use another checkpoint, and a smaller lr if"
+            " training made it so."
         )
     if sampling.temperature == 0:
         token_id = int(logp.argmax())

@@ -22,6 +22,7 @@ from rllib_gigpo.engines.inference_engine import (
 from rllib_gigpo.engines.model_facts import read_model_facts
 from rllib_gigpo.engines.token_distribution import sample_token
 from rllib_gigpo.errors import ConfigError, EngineError
+from rllib_gigpo.models.causal_lm import open_causal_lm
 from rllib_gigpo.weights.checksum import HEAD, NamedTensors, checked, weights_checksum
 
 
@@ -59,22 +60,15 @@ class TransformersEngine(InferenceEngine):
 
     def start(self) -> None:
         """See the base class."""
-        from transformers import AutoModelForCausalLM
-
         path = self.settings.model_path
         facts = read_model_facts(path)
         facts.check_context(self.settings.max_model_len)
         self._stop_token_ids = frozenset(facts.stop_token_ids)
         self._is_tied = facts.is_tied
         try:
-            model = AutoModelForCausalLM.from_pretrained(
-                path,
-                dtype=getattr(torch, self.settings.dtype),
-                local_files_only=True,
-                trust_remote_code=False,
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise EngineError(f"The model {path!r} cannot be loaded: {error}") from error
+            model = open_causal_lm(path, dtype=getattr(torch, self.settings.dtype))
+        except ConfigError as error:
+            raise EngineError(str(error)) from error
         self._model = model.eval().requires_grad_(False)
 
     @property

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Any
 
 import gymnasium as gym
 
-from rllib_gigpo.env_runner.env_source import EnvSource
-from rllib_gigpo.envs.common.clean_text import valid_text
+from rllib_gigpo.env_runner.env_source import EnvSource, is_fault
 from rllib_gigpo.envs.contract import ContractViolationError
+from rllib_gigpo.envs.info_fence import described, text_of
 from rllib_gigpo.envs.response_fence import check_sendable, read_reset, read_step
-
-_MAX_ERROR_CHARACTERS = 1000
 
 OnCreated = Callable[[gym.Env, bool], None]  # gets an environment and whether it is for training
 
@@ -121,8 +116,7 @@ class EnvSlots:
         for key in ((slot, False), (slot, True)):
             env = self._envs.pop(key, None)
             if env is not None:
-                with contextlib.suppress(Exception):  # a broken one may also fail to close
-                    env.close()
+                self._source.close(env)
 
     def _make(self, key: tuple[int, bool], source: EnvSource) -> EnvEvent:
         self._envs[key] = source.make()
@@ -136,33 +130,10 @@ class EnvSlots:
             if self._is_sent:
                 check_sendable(event.observation, event.info or {})
         except ContractViolationError as violation:  # the environment itself still works
-            event = EnvEvent(slot=slot, error=_text_of(violation), error_kind=violation.kind)
+            event = EnvEvent(slot=slot, error=text_of(violation), error_kind=violation.kind)
         except BaseException as error:
-            # Not only Exception: a game may call sys.exit(), and PyO3's panics are BaseExceptions.
-            if isinstance(error, KeyboardInterrupt) or _comes_from_a_signal(error.__traceback__):
+            if not is_fault(error):
                 raise
             self.close_slot(slot)
-            message = f"{type(error).__name__}: {_text_of(error)}"
-            event = EnvEvent(slot=slot, error=message, error_kind=kind)
+            event = EnvEvent(slot=slot, error=described(error), error_kind=kind)
         return replace(event, seconds=time.perf_counter() - start)
-
-
-def _text_of(error: BaseException) -> str:
-    """Return an exception's text, short and printable; its own ``__str__`` may fail."""
-    try:
-        text = valid_text(str(error))
-    except Exception:
-        return "(its text cannot be read)"
-    return text if len(text) <= _MAX_ERROR_CHARACTERS else text[:_MAX_ERROR_CHARACTERS] + "..."
-
-
-def _comes_from_a_signal(traceback: TracebackType | None) -> bool:
-    """Return whether a handler of a signal, such as SIGTERM, raised the exception."""
-    handlers = {
-        getattr(signal.getsignal(one), "__code__", None) for one in signal.valid_signals()
-    } - {None}
-    while traceback is not None:
-        if traceback.tb_frame.f_code in handlers:
-            return True
-        traceback = traceback.tb_next
-    return False

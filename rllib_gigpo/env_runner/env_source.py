@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any
 
 import gymnasium as gym
 
 from rllib_gigpo.envs.making import make
 from rllib_gigpo.errors import EnvContractError
+
+_PARTS = ("observation_space", "action_space", "reset", "step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +44,34 @@ class EnvSource:
         """Make an environment.
 
         Raises:
-            EnvContractError: The environment cannot be made; the message says why.
+            EnvContractError: The environment cannot be made, or is none; the message says why.
         """
         try:
-            return self._make()
-        except Exception as error:  # a user's constructor may raise anything
+            env = self._make()
+        except BaseException as error:  # a user's constructor may raise anything
+            if not is_fault(error):
+                raise
             raise EnvContractError(
                 f"The environment {self.env!r} cannot be made with"
                 f" env_config={dict(self.env_config)!r}: {type(error).__name__}: {error}."
                 " Try it in a Python shell, or run rllib_gigpo.envs.check_env on it."
             ) from error
+        missing = [name for name in _PARTS if not hasattr(env, name)]
+        if missing:
+            raise EnvContractError(
+                f"{self.name} made a {type(env).__name__}, which has no {' and no '.join(missing)}."
+                " An environment is a gymnasium.Env that sets its spaces in its constructor; run"
+                " rllib_gigpo.envs.check_env on it."
+            )
+        return env
+
+    def close(self, env: gym.Env) -> None:
+        """Close an environment; a broken one may also fail to close, which does no harm."""
+        try:
+            env.close()
+        except BaseException as error:
+            if not is_fault(error):
+                raise
 
     def _make(self) -> gym.Env:
         if not isinstance(self.env, str):
@@ -69,3 +91,24 @@ def _registered_creator(name: str) -> Callable[[dict[str, Any]], gym.Env] | None
     if _global_registry.contains(ENV_CREATOR, name):
         return _global_registry.get(ENV_CREATOR, name)
     return None
+
+
+def is_fault(error: BaseException) -> bool:
+    """Return whether an exception out of an environment is the environment's own.
+
+    Not only an `Exception` is: a game may call ``sys.exit()``, and PyO3's panics are none. But
+    Ctrl-C, and what a handler of a signal raises, end the run.
+    """
+    return not (isinstance(error, KeyboardInterrupt) or _comes_from_a_signal(error.__traceback__))
+
+
+def _comes_from_a_signal(traceback: TracebackType | None) -> bool:
+    """Return whether a handler of a signal, such as SIGTERM, raised the exception."""
+    handlers = {
+        getattr(signal.getsignal(one), "__code__", None) for one in signal.valid_signals()
+    } - {None}
+    while traceback is not None:
+        if traceback.tb_frame.f_code in handlers:
+            return True
+        traceback = traceback.tb_next
+    return False

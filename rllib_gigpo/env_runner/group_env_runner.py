@@ -108,7 +108,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             env = source.make()
         yield env
         with self._watch.during("close()"):
-            env.close()
+            source.close(env)
 
     @override(EnvRunner)
     def make_module(self) -> None:

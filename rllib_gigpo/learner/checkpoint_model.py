@@ -16,11 +16,12 @@ import pyarrow.fs
 from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.learner.sharding import Sharding
+from rllib_gigpo.models.causal_lm import open_causal_lm
 from rllib_gigpo.models.lora import load_adapter, merged_weights, save_adapter
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.models.tokenizer import open_tokenizer, save_tokenizer
@@ -110,12 +111,7 @@ class CheckpointModel(Checkpointable):
             self._restore_adapter(folder)
             return
         with _no_progress_bar():
-            saved = AutoModelForCausalLM.from_pretrained(
-                str(folder),
-                dtype=self._model.dtype,
-                local_files_only=True,
-                trust_remote_code=False,
-            )
+            saved = open_causal_lm(folder, dtype=self._model.dtype)
         try:
             self._sharding.load(self._model, saved.state_dict())
         except RuntimeError as error:

@@ -10,6 +10,7 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ class GiGPOLearner(TorchLearner):
     def build(self) -> None:
         """Build and probe the model, build the optimiser, keep the start weights for a KL term."""
         self._settings = self.config.settings
+        # An environment in this process may change the working directory later.
+        self._model_folder = str(Path(str(self._settings.model.model_path)).expanduser().absolute())
         self.sharding = make_sharding(self.config)
         super().build()
         probe(self._causal_lm.adapter)
@@ -140,7 +143,8 @@ class GiGPOLearner(TorchLearner):
         self.before_gradient_based_update(timesteps=timesteps or {})
         self._weights_seq_no += 1
         start = time.perf_counter()
-        with self._peers_told_of_failure():
+        # An environment in this thread may have switched gradients off.
+        with self._peers_told_of_failure(), torch.enable_grad():
             data, mismatch = self._prepare(training_data.rows)
             sums = self._train(data)
         self._free_memory()
@@ -365,7 +369,7 @@ class GiGPOLearner(TorchLearner):
         """Return the model, saved as a plain Hugging Face folder; `get_state` holds the rest."""
         settings = self._settings.model
         folder = CheckpointModel(
-            self._causal_lm.model, settings.model_path, lora=settings.lora, sharding=self.sharding
+            self._causal_lm.model, self._model_folder, lora=settings.lora, sharding=self.sharding
         )
         return [(COMPONENT_RL_MODULE, folder)]
 

@@ -1,6 +1,7 @@
 """Opens the causal language model that the Learner trains, from local files only."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
@@ -29,25 +30,64 @@ def load_causal_lm(
     Raises:
         ConfigError: The folder or dtype does not exist, or transformers cannot open the model.
     """
-    folder = existing_model_folder(model_path)
-    torch_dtype = resolve_dtype(dtype)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder),
-            dtype=torch_dtype,
-            attn_implementation=attn_implementation,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
-    except (OSError, ValueError, ImportError, RuntimeError) as error:  # RuntimeError: shapes
-        raise ConfigError(
-            f"transformers cannot open {str(folder)!r} as a causal language model with "
-            f"attn_implementation={attn_implementation!r}: {error}."
-        ) from error
+    model = open_causal_lm(
+        existing_model_folder(model_path),
+        dtype=resolve_dtype(dtype),
+        attn_implementation=attn_implementation,
+    )
     if gradient_checkpointing:
         # The reentrant variant needs inputs with gradients, but token ids have none.
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return model.train()
+
+
+def open_causal_lm(folder: str | Path, **kwargs: Any) -> PreTrainedModel:
+    """Open a folder's model with all its weights; no code of the folder runs.
+
+    Args:
+        folder: The model folder.
+        **kwargs: transformers' options.
+
+    Raises:
+        ConfigError: transformers cannot open it, or its files lack weights, which transformers
+            would draw at random.
+    """
+    try:
+        model, found = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,  # otherwise transformers asks on the terminal
+            output_loading_info=True,
+            **kwargs,
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # a fence: a torn file raises whatever its reader raises
+        raise ConfigError(
+            f"transformers cannot open {str(folder)!r} as a causal language model"
+            f" ({', '.join(f'{name}={value!r}' for name, value in kwargs.items())}):"
+            f" {type(error).__name__}: {error}."
+        ) from error
+    missing = sorted(found["missing_keys"])
+    if missing:
+        raise ConfigError(
+            f"The files in {str(folder)!r} lack {len(missing)} of the model's weights"
+            f" ({missing[:3]} ...), which would be random numbers: copy the model again, or check"
+            " the names in its index and what config.json says (tied embeddings, number of layers)."
+        )
+    return model
+
+
+def trunk_of(model: Any) -> Any:
+    """Return the part of a causal LM that ends with the last hidden states.
+
+    transformers' ``base_model`` is the whole model if its prefix names no part, as in Llama 4.
+
+    Args:
+        model: A Hugging Face causal LM.
+    """
+    parts = (model.base_model, model.get_decoder(), getattr(model, "model", model))
+    return next((part for part in parts if part is not model), model)
 
 
 def meta_causal_lm(config: PreTrainedConfig) -> PreTrainedModel:
@@ -74,7 +114,7 @@ def load_config(model_path: str | Path) -> PreTrainedConfig:
         return AutoConfig.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a fence: a torn file raises whatever its reader raises
         raise ConfigError(
             f"transformers cannot read the configuration in {str(folder)!r}: {error}."
         ) from error

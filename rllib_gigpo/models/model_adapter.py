@@ -13,6 +13,7 @@ from torch import nn
 
 from rllib_gigpo.loss.log_probs import response_log_probs
 from rllib_gigpo.loss.packing import MicroBatch
+from rllib_gigpo.models.causal_lm import trunk_of
 from rllib_gigpo.models.lora import merged_weights
 from rllib_gigpo.models.own_head import OwnHead
 
@@ -33,7 +34,7 @@ class ModelAdapter:
 
     def hidden_states(self, micro_batch: MicroBatch) -> torch.Tensor:
         """Run the model up to its last hidden states, (B·L, H)."""
-        output = self.model.base_model(input_ids=micro_batch.input_ids, use_cache=False)
+        output = trunk_of(self.model)(input_ids=micro_batch.input_ids, use_cache=False)
         return output.last_hidden_state.flatten(0, 1)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -119,8 +120,23 @@ def disable_config_dropout(model: Any) -> None:
     _zero_rates(model.config.get_text_config())
 
 
+def zero_rates(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """Yield the plain rates of a model's layers that are 0, each with its name."""
+    for module in model.modules():
+        for name in _rates(module):
+            if getattr(module, name) == 0.0:
+                yield module, name
+
+
 def _zero_rates(owner: Any) -> None:
     """Set the plain numbers that are rates of dropout or noise to 0."""
-    for name, value in vars(owner).items():
-        if isinstance(value, float) and any(word in name for word in _RANDOM):
-            setattr(owner, name, 0.0)
+    for name in _rates(owner):
+        setattr(owner, name, 0.0)
+
+
+def _rates(owner: Any) -> list[str]:
+    return [
+        name
+        for name, value in vars(owner).items()
+        if isinstance(value, float) and any(word in name for word in _RANDOM)
+    ]

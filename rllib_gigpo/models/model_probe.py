@@ -10,7 +10,7 @@ import torch
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.loss.packing import MicroBatch
-from rllib_gigpo.models.model_adapter import ModelAdapter, disable_config_dropout
+from rllib_gigpo.models.model_adapter import ModelAdapter, disable_config_dropout, zero_rates
 
 _ROWS = (7, 4)  # lengths; the second row is padded
 _LIMIT = 1e-3  # of a log-prob in float32
@@ -21,21 +21,31 @@ _LIMIT_OF_HALF = 0.25  # matrix products of other shapes round differently
 def probe(adapter: ModelAdapter) -> None:
     """Check a model on eleven tokens; correct what can be corrected.
 
-    Two passes over the same tokens must agree (dropout), the log-probs of the loss must be those of
-    the whole model (what follows the output embedding), and a row's must not depend on padding.
-    The global random state does not change.
+    Two passes over the same tokens must agree (dropout), a pass in training mode with one in
+    evaluation mode, the log-probs of the loss must be those of the whole model (what follows the
+    output embedding), and a row's must not depend on padding. The global random state does not
+    change.
 
     Args:
         adapter: The adapter of the model to train, on its device.
 
     Raises:
-        ConfigError: A difference is too large; the message names it.
+        ConfigError: A difference is too large, or the model fails; the message says which.
     """
     devices = [adapter.model.device] if adapter.model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        _check_repeats(adapter)
-        _check_head(adapter)
-        _check_padding(adapter)
+    try:
+        with torch.random.fork_rng(devices):
+            _check_repeats(adapter)
+            _check_head(adapter)
+            _check_padding(adapter)
+    except (ConfigError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a model's own code may raise anything
+        raise ConfigError(
+            f"{_name(adapter).capitalize()} fails on eleven tokens: {type(error).__name__}: "
+            f"{error}. Its config.json may not fit its code in transformers, or it needs more than"
+            " tokens: use another model."
+        ) from error
 
 
 def _check_repeats(adapter: ModelAdapter) -> None:
@@ -56,10 +66,16 @@ def _check_repeats(adapter: ModelAdapter) -> None:
 
 
 def _check_head(adapter: ModelAdapter) -> None:
-    whole = adapter.model(input_ids=_input_ids(adapter), use_cache=False).logits
-    own = whole.flatten(0, 1).float().log_softmax(-1)
+    own = _own_log_probs(adapter)
     if _is_close(adapter, _log_probs(adapter), own):
         return
+    of_modes = _whole_log_probs(adapter)
+    if not _is_close(adapter, of_modes, own):
+        raise ConfigError(
+            f"The log-probs of {_name(adapter)} in training mode differ from those in evaluation"
+            f" mode, in which the engine runs it, by up to {_difference(of_modes, own):.2g}, so the"
+            " policy ratio would not be 1. Use another model."
+        )
     difference = _difference(_log_probs(adapter), own)
     adapter.use_own_head()
     if not _is_close(adapter, _log_probs(adapter), own):
@@ -68,6 +84,31 @@ def _check_head(adapter: ModelAdapter) -> None:
             f" up to {difference:.2g}: it does something after its output embedding that"
             " rllib-gigpo does not know. Use another model."
         )
+
+
+def _own_log_probs(adapter: ModelAdapter) -> torch.Tensor:
+    """Return the log-probs of the whole model as an engine runs it: in evaluation mode.
+
+    Its rates are those of its configuration. They change nothing there, unless they are more than
+    noise: PhiMoE compares router logits with its ``router_jitter_noise``.
+    """
+    modes = {module: module.training for module in adapter.model.modules()}
+    config, zeros = adapter.model.config.get_text_config(), list(zero_rates(adapter.model))
+    adapter.model.eval()
+    for module, name in zeros:
+        setattr(module, name, getattr(config, name, 0.0))
+    try:
+        return _whole_log_probs(adapter)
+    finally:
+        for module, name in zeros:
+            setattr(module, name, 0.0)
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _whole_log_probs(adapter: ModelAdapter) -> torch.Tensor:
+    whole = adapter.model(input_ids=_input_ids(adapter), use_cache=False).logits
+    return whole.flatten(0, 1).float().log_softmax(-1)
 
 
 def _check_padding(adapter: ModelAdapter) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from rllib_gigpo.models.causal_lm import trunk_of
+
 
 class OwnHead:
     """The step from last hidden states to logits, as the model's own code takes it.
@@ -21,13 +23,13 @@ class OwnHead:
         """Run the trunk of ``model``, a Hugging Face causal LM, once to learn its record."""
         self._model = model
         with torch.no_grad():
-            output = model.base_model(input_ids=self._any_ids(1), use_cache=False)
+            output = trunk_of(model)(input_ids=self._any_ids(1), use_cache=False)
         self._record = type(output)
 
     def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the logits of hidden states: (C, H) -> (C, V)."""
         states = self._record(last_hidden_state=hidden[None])
-        with _returning(self._model.base_model, states):
+        with _returning(trunk_of(self._model), states):
             output = self._model(input_ids=self._any_ids(len(hidden)), use_cache=False)
         return output.logits[0]
 

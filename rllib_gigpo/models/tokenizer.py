@@ -73,8 +73,14 @@ def save_tokenizer(tokenizer: Any, folder: str | Path) -> None:
 
 def _check_round_trip(tokenizer: Any, folder: Path) -> None:
     # transformers builds an empty vocabulary if tokenizer.json is missing.
-    ids = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
-    decoded = tokenizer.decode(ids, skip_special_tokens=True)
+    try:
+        ids = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+        decoded = tokenizer.decode(ids, skip_special_tokens=True)
+    except Exception as error:  # a wrong value in tokenizer_config.json shows at the first call
+        raise ConfigError(
+            f"The tokenizer in {str(folder)!r} fails on {_PROBE!r}: {type(error).__name__}: "
+            f"{error}. Copy all tokenizer files of the model there."
+        ) from error
     if _letters(decoded) != _letters(_PROBE):
         raise ConfigError(
             f"The tokenizer in {str(folder)!r} turns {_PROBE!r} into {len(ids)} tokens and these "

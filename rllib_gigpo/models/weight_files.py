@@ -1,9 +1,12 @@
 """Finds a checkpoint's tensors in its safetensors files, without reading them."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from rllib_gigpo.errors import ConfigError
 
@@ -38,23 +41,39 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     shapes = {}
     files = tensor_files(folder)
     for file in sorted(set(files.values())):
-        with safe_open(file, framework="pt") as tensors:
+        with _opened(file) as tensors:
             for name in tensors.keys():  # noqa: SIM118
                 if files.get(name) == file:
                     shapes[name] = tuple(tensors.get_slice(name).get_shape())
     return shapes
 
 
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            yield tensors
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(
+            f"{file} is no safetensors file ({error}): copy the model again; a file of a few lines "
+            "may be a pointer of Git LFS."
+        ) from error
+
+
 def _indexed(folder: Path) -> dict[str, Path]:
     index = folder / _INDEX
     try:
         files = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    except (OSError, ValueError, KeyError) as error:
+        if not all(isinstance(name, str) for name in files.values()):
+            raise TypeError("weight_map must name a file for each tensor")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ConfigError(f"{index} cannot be read ({error!r}): copy the model again.") from error
     missing = sorted({name for name in files.values() if not (folder / name).is_file()})
     if missing:
         raise ConfigError(f"{index} names {missing}, which are not there: copy the model again.")
-    return {name: folder / files[name] for name in sorted(files)}
+    # The index chooses files and, of two copies, one; names that no file holds do not count.
+    held = [(name, file) for file in sorted(set(files.values())) for name in _names(folder / file)]
+    return {name: folder / file for name, file in sorted(held) if files.get(name, file) == file}
 
 
 def _loose(folder: Path) -> list[Path]:
@@ -67,5 +86,5 @@ def _loose(folder: Path) -> list[Path]:
 
 
 def _names(file: Path) -> list[str]:
-    with safe_open(file, framework="pt") as tensors:
+    with _opened(file) as tensors:
         return list(tensors.keys())

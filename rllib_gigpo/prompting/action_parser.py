@@ -27,7 +27,7 @@ class ParsedAction:
 _INVALID = ParsedAction(action="", is_format_valid=False, is_admissible=False)
 
 
-_PLACEHOLDER = re.compile(r"<[^<>]*\s[^<>]*>")  # <your query>; a single word is a tag
+_PLACEHOLDER = re.compile(r"<[^<>\s]*\s[^<>]*>")  # <your query>; a single word is a tag
 
 
 @runtime_checkable
@@ -139,9 +139,23 @@ def _matching(action: str, admissible_actions: Sequence[str]) -> str | None:
 
 
 def _fits(wanted: str, known: str) -> bool:
-    """Check whether an action is an admissible one with text for its placeholders."""
-    parts = [re.escape(part) for part in _PLACEHOLDER.split(_normalise(known))]
-    return len(parts) > 1 and re.fullmatch(".+".join(parts), wanted) is not None
+    """Check whether an action is an admissible one with text for its placeholders.
+
+    Each placeholder takes as little text as it can, at least one character. A regular expression
+    would try all ways to share the text out, which takes for ever for many placeholders.
+    """
+    if "<" not in known:
+        return False
+    first, *middle = _PLACEHOLDER.split(_normalise(known))
+    if not middle or not wanted.startswith(first):
+        return False
+    last, position = middle.pop(), len(first)
+    for part in middle:
+        found = wanted.find(part, position + 1)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return wanted.endswith(last) and position + 1 + len(last) <= len(wanted)
 
 
 def _normalise(action: str) -> str:

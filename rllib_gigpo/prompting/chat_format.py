@@ -1,17 +1,21 @@
 """Chat messages as text, through a tokenizer's chat template, and what the template's tokens do."""
 
+import html
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import TemplateError
-
 from rllib_gigpo.errors import ConfigError
 
 _PROBE = "probe 4711 text"
 _ANSWER = "answer 0815 text"
-_TEMPLATE_ERRORS = (TemplateError, ValueError, TypeError, LookupError, AttributeError)
+_ODD_LETTERS = "<B> & Ä 'c' \"d\" \\ {e}"  # which some templates escape
+_END_LENGTH = 20  # characters of a message that show whether its end is still there
+# Templates may change case or spaces of a message.
+_PROBE_IN_TEXT = re.compile(_PROBE.replace(" ", r"\s*"), re.IGNORECASE)
+_ANSWER_IN_TEXT = re.compile(_ANSWER.replace(" ", r"\s*"), re.IGNORECASE)
 
 
 class ChatFormat:
@@ -37,6 +41,7 @@ class ChatFormat:
         self._tokenizer = tokenizer
         self._system_prompt = system_prompt
         self._kwargs = dict(chat_template_kwargs or {})
+        self._is_verbatim = False  # whether the template writes user messages as they are
         self._is_text_only = self._find_content_format()
 
     def messages(self, user_text: str) -> list[dict[str, Any]]:
@@ -48,13 +53,60 @@ class ChatFormat:
         return [system, user]
 
     def prompt_text(self, user_text: str) -> str:
-        """Return the prompt that ends where the model's answer begins."""
+        """Return the prompt that ends where the model's answer begins.
+
+        Raises:
+            ConfigError: The chat template fails on this message, or cuts it.
+        """
+        text = self._rendered_by_template(user_text)
+        is_cut = user_text[:_END_LENGTH] not in text or user_text[-_END_LENGTH:] not in text
+        if self._is_verbatim and is_cut:
+            raise ConfigError(
+                "The tokenizer's chat template cuts the user message at something that it takes "
+                f"for a mark: {user_text[:_END_LENGTH]!r} ... {user_text[-_END_LENGTH:]!r} became "
+                f"{text[:200]!r}. Set another tokenizer.chat_template, or keep the mark out of "
+                "what the environment says."
+            )
+        return text
+
+    def _rendered_by_template(self, user_text: str) -> str:
         messages = self.messages(user_text)
         if self._is_text_only:
             messages = [_flatten(message) for message in messages]
-        return self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **self._kwargs
-        )
+        try:
+            return self._tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, **self._kwargs
+            )
+        except Exception as error:  # a template may do anything that Jinja's sandbox allows
+            raise ConfigError(
+                f"The tokenizer's chat template cannot render the prompt: {error} (system_prompt="
+                f"{self._system_prompt!r}, chat_template_kwargs={self._kwargs}). Use "
+                "a model whose chat template supports these settings, or leave them out."
+            ) from error
+
+    def check_keeps(self, user_text: str) -> None:
+        """Check that a prompt holds the whole message and the system prompt.
+
+        Some templates cut a message at ``</think>`` or drop the system message. Case, spaces and
+        escapes may change.
+
+        Args:
+            user_text: A user message with the format's tags, as in training.
+
+        Raises:
+            ConfigError: A part is missing.
+        """
+        words = set(_words(self.prompt_text(user_text)))
+        odd_text = f"{user_text} {_ODD_LETTERS}"
+        self._is_verbatim = odd_text in self.prompt_text(odd_text)
+        for what, text in (("user message", user_text), ("system prompt", self._system_prompt)):
+            lost = [word for word in _words(text or "") if word not in words]
+            if lost:
+                raise ConfigError(
+                    f"The tokenizer's chat template leaves out a part of the {what}: "
+                    f"{' '.join(lost)[:80]!r} ... Set another tokenizer.chat_template, or change "
+                    "what it takes for a mark (such as </think>: think_tag=None, or another tag)."
+                )
 
     def frame(self) -> tuple[str, str]:
         """Return the template's own text before and after the user message."""
@@ -65,7 +117,7 @@ class ChatFormat:
         """Find out whether the chat template takes contents as strings (True) or as parts."""
         for is_text_only in (True, False):
             self._is_text_only = is_text_only
-            if _PROBE in self._probe(is_last=not is_text_only):
+            if _PROBE_IN_TEXT.search(self._probe(is_last=not is_text_only)):
                 return is_text_only
         raise ConfigError(
             "The tokenizer's chat template leaves out the user message, both as a string and as "
@@ -75,14 +127,10 @@ class ChatFormat:
     def _probe(self, *, is_last: bool) -> str:
         try:
             return self.prompt_text(_PROBE)
-        except (TemplateError, ValueError, TypeError) as error:
-            if not is_last:
-                return ""
-            raise ConfigError(
-                f"The tokenizer's chat template cannot render the prompt: {error} (system_prompt="
-                f"{self._system_prompt!r}, chat_template_kwargs={self._kwargs}). Use "
-                "a model whose chat template supports these settings, or leave them out."
-            ) from error
+        except ConfigError:
+            if is_last:
+                raise
+            return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +205,28 @@ def pattern_of(strings: Any) -> re.Pattern[str]:
 
 def _rendered(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Yield a conversation in the first form of messages that the chat template takes."""
-    for as_content in (str, lambda text: [{"type": "text", "text": text}]):
-        messages = [{"role": role, "content": as_content(text)} for role, text in turns]
+    with_system = [("system", "Be brief."), *turns]  # which some templates need
+    for given, is_text in itertools.product((turns, with_system), (True, False)):
+        messages = [
+            {"role": role, "content": text if is_text else [{"type": "text", "text": text}]}
+            for role, text in given
+        ]
         try:
             text = tokenizer.apply_chat_template(messages, tokenize=False)
-        except _TEMPLATE_ERRORS:
+        except Exception:  # a template may do anything that Jinja's sandbox allows
             continue
-        if _ANSWER in text:
+        if _ANSWER_IN_TEXT.search(text):
             yield text
             return
 
 
 def _closing(conversation: str) -> str:
     """Return the text between the answer and the next message or the end."""
-    return conversation.rpartition(_ANSWER)[2].partition(_PROBE)[0]
+    return _PROBE_IN_TEXT.split(_ANSWER_IN_TEXT.split(conversation)[-1])[0]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", html.unescape(text).casefold())
 
 
 def _flatten(message: dict[str, Any]) -> dict[str, Any]:

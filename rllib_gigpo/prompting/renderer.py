@@ -59,6 +59,7 @@ class PromptRenderer:
             tokenizer, expected=self._text(PromptInputs("")), frame=self._chat.frame()
         )
         self._shortener = PromptShortener(self._encode_inputs, max_prompt_tokens=max_prompt_tokens)
+        self._chat.check_keeps(self._user_text(PromptInputs("a room")))
         self._check_fixed_part_fits()
 
     def render(self, inputs: PromptInputs) -> Prompt:
@@ -68,7 +69,7 @@ class PromptRenderer:
             inputs: The facts of the turn.
 
         Raises:
-            ConfigError: The template fails on these inputs.
+            ConfigError: The template, or the chat template, fails on these inputs.
         """
         prompt = self._encode_inputs(inputs)
         if self._fits(prompt):
@@ -82,10 +83,13 @@ class PromptRenderer:
         Args:
             inputs: The facts of the turn.
         """
-        return self._chat.messages(self.template.render(inputs, **self._tags))
+        return self._chat.messages(self._user_text(inputs))
+
+    def _user_text(self, inputs: PromptInputs) -> str:
+        return self.template.render(inputs, **self._tags)
 
     def _text(self, inputs: PromptInputs) -> str:
-        return self._chat.prompt_text(self.template.render(inputs, **self._tags))
+        return self._chat.prompt_text(self._user_text(inputs))
 
     def _encode_inputs(self, inputs: PromptInputs) -> Prompt:
         """Render facts; of a prompt that is far too long, only both ends get token ids."""

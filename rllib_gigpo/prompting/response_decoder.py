@@ -11,7 +11,7 @@ class ResponseDecoder:
     """Decoder of responses.
 
     Special tokens are left out, because they belong to the chat and not to the answer. A tag of the
-    response format stays, even if the tokenizer has it as a special token.
+    response format and an ordinary word stay, even if the tokenizer has them as special tokens.
     """
 
     def __init__(self, tokenizer: Any, tags: Sequence[str] = ()) -> None:
@@ -27,7 +27,10 @@ class ResponseDecoder:
         self._tokenizer = tokenizer
         written = [f"<{slash}{tag}>" for tag in tags for slash in ("", "/")]
         special = added_tokens(tokenizer, only_special=True)
-        self._kept = {i for i, text in special.items() if text.strip() in written}
+        ends = {tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id}
+        words = {i for i, text in special.items() if text.strip().isalnum()}
+        tags_as_tokens = {i for i, text in special.items() if text.strip() in written}
+        self._kept = tags_as_tokens | (words - ends)
         self._left_out = set(special) - self._kept
         self._check(written, special)
 

@@ -142,16 +142,29 @@ class TextEncoder:
 
 def mark_facts(inputs: PromptInputs) -> PromptInputs:
     """Replace every character of the facts by a mark; whitespace stays, so layouts do too."""
+    marked = _mark_each(_facts(inputs))
     return replace(
         inputs,
-        observation=mark(inputs.observation),
-        task=mark(inputs.task),
-        admissible_actions=tuple(mark(action) for action in inputs.admissible_actions),
+        observation=next(marked),
+        task=next(marked),
+        admissible_actions=tuple(next(marked) for _ in inputs.admissible_actions),
         history=tuple(
-            replace(past, observation=mark(past.observation), action=mark(past.action))
-            for past in inputs.history
+            replace(past, observation=next(marked), action=next(marked)) for past in inputs.history
         ),
     )
+
+
+def _facts(inputs: PromptInputs) -> list[str]:
+    turns = [text for past in inputs.history for text in (past.observation, past.action)]
+    return [inputs.observation, inputs.task, *inputs.admissible_actions, *turns]
+
+
+def _mark_each(texts: list[str]) -> Iterator[str]:
+    """Mark many texts at once, because there may be a hundred thousand actions."""
+    marked, start = mark("".join(texts)), 0
+    for text in texts:
+        yield marked[start : start + len(text)]
+        start += len(text)
 
 
 def mark(text: str) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rllib_gigpo.loss.packing import MicroBatch
-from rllib_gigpo.models.causal_lm import load_causal_lm
+from rllib_gigpo.models.causal_lm import load_causal_lm, trunk_of
 
 
 class Critic(nn.Module, ABC):
@@ -75,5 +75,5 @@ def make_critic(kind: str | None, model: Any, model_config: dict[str, Any]) -> C
     if kind == "head":
         return HeadCritic(hidden_size)
     if kind == "model":
-        return ModelCritic(load_causal_lm(**model_config).base_model, hidden_size)
+        return ModelCritic(trunk_of(load_causal_lm(**model_config)), hidden_size)
     return None

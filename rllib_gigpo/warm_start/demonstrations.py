@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from rllib_gigpo.envs.common.random_actions import fill_placeholders, has_placeholder
 from rllib_gigpo.envs.contract import ContractViolationError
+from rllib_gigpo.envs.info_fence import described
 from rllib_gigpo.envs.making import make
 from rllib_gigpo.envs.response_fence import read_reset, read_step
-from rllib_gigpo.errors import EnvContractError
+from rllib_gigpo.errors import EnvContractError, GiGPOError
 from rllib_gigpo.prompting import (
     ActionParser,
     LastSteps,
@@ -73,12 +74,13 @@ def play_demonstrations(
         for num_played, seed in enumerate(settings.seeds):
             _tell(progress, PlayProgress(num_played, len(settings.seeds)))
             for episode in range(settings.demonstrations.episodes_per_seed):
-                with _contract_kept(settings.env, seed):
+                with _told(settings.env, seed):
                     turns += _play_episode(env, settings, seed=seed, episode=episode)
         _tell(progress, PlayProgress(len(settings.seeds), len(settings.seeds)))
         return turns
     finally:
-        env.close()
+        with suppress(Exception):  # a broken environment may also fail to close
+            env.close()
 
 
 def _tell(progress: Progress | None, state: PlayProgress) -> None:
@@ -146,19 +148,34 @@ def make_epochs(
 def _make_env(settings: WarmStartSettings) -> gym.Env:
     try:
         return make(settings.env, **settings.env_config)
-    except (gym.error.Error, ImportError, TypeError, ValueError) as error:
+    except BaseException as error:  # a user's constructor may raise anything
+        if not _is_fault(error):
+            raise
         raise EnvContractError(
             f"The environment {settings.env!r} cannot be made with env_config="
-            f"{dict(settings.env_config)}: {error}. Check the id and env_config."
+            f"{dict(settings.env_config)}: {described(error)}. Check the id and env_config."
         ) from error
 
 
 @contextmanager
-def _contract_kept(name: str, seed: int) -> Iterator[None]:
+def _told(name: str, seed: int) -> Iterator[None]:
+    """Name environment and seed in what the environment raises, as a rollout does."""
     try:
         yield
+    except GiGPOError:
+        raise
     except ContractViolationError as violation:
         raise EnvContractError(f"{name}, seed {seed}: {violation}") from violation
+    except BaseException as error:  # not only Exception: a game may call sys.exit()
+        if not _is_fault(error):
+            raise
+        raise EnvContractError(
+            f"{name}, seed {seed}: {described(error)}. rllib_gigpo.envs.check_env shows more."
+        ) from error
+
+
+def _is_fault(error: BaseException) -> bool:
+    return not isinstance(error, KeyboardInterrupt)
 
 
 def _play_episode(
@@ -167,13 +184,13 @@ def _play_episode(
     memory = LastSteps(settings.prompting.history_length)
     # One random stream per episode: more seeds or episodes do not change the others.
     rng = np.random.default_rng([settings.seed, seed, episode])
-    observation, info = read_reset(env.reset(seed=seed))
+    observation, info = _text_in(read_reset(env.reset(seed=seed)))
     _check_has_expert(info, settings.env)
     task, past = info.get("task", ""), list[PastStep]()
     while len(past) < settings.demonstrations.max_episode_steps:
         inputs = _prompt_inputs(observation, {"task": task, **info}, memory, past)
-        expert_action = info.get("expert_action")
-        if expert_action is not None:
+        expert_action = info.get("expert_action", "").strip() or None
+        if expert_action:
             yield Demonstration(inputs=inputs, action=expert_action)
         action = _choose_action(
             expert_action, inputs, settings.demonstrations.random_action_probability, rng
@@ -181,9 +198,23 @@ def _play_episode(
         if action is None:
             return
         past.append(PastStep(step=len(past) + 1, observation=observation, action=action))
-        observation, _, terminated, truncated, info = read_step(env.step(action))
+        observation, _, terminated, truncated, info = _text_in(read_step(env.step(action)))
         if terminated or truncated:
             return
+
+
+def _text_in(response: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Check that the observation of a response is text.
+
+    Raises:
+        ContractViolationError: It is not.
+    """
+    if not isinstance(response[0], str):
+        raise ContractViolationError(
+            "observation",
+            f"an observation is {type(response[0]).__name__}, not text, but the space is Text.",
+        )
+    return response
 
 
 def _prompt_inputs(

@@ -50,3 +50,14 @@ def test_what_names_no_action_is_not_admissible_and_executes_the_noop_or_nothing
 def test_a_space_that_takes_no_text_is_an_error():
     with pytest.raises(EnvContractError, match="neither Text nor Discrete"):
         ActionToEnv(gym.spaces.Box(0, 1))
+
+
+@pytest.mark.fault("case 13", promise="A number of any size in an answer is no error.")
+@pytest.mark.parametrize("answer", [str(10**30), "-" + "9" * 30, "9" * 5000])
+def test_a_huge_number_names_no_action(answer):
+    assert translate(ActionToEnv(gym.spaces.Discrete(3)), answer) == ([SKIP_STEP], [False])
+
+
+def test_spaces_around_an_admissible_action_do_not_count():
+    connector = ActionToEnv(gym.spaces.Discrete(3))
+    assert translate(connector, "b", admissible=("a", " B ")) == ([1], [True])

@@ -11,6 +11,7 @@ from rllib_gigpo.env_runner.env_pool import SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_slots import EnvSlots
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.env_workers import RayEnvs
+from rllib_gigpo.errors import EnvContractError
 
 
 class UnreadableError(Exception):
@@ -194,3 +195,46 @@ def test_evaluation_has_environments_of_its_own_if_they_differ():
     same.reset(0, 1)
     same.reset(0, 1, is_training=False)
     assert len(made) == 1
+
+
+def quits(*args, **kwargs):
+    raise SystemExit(4)
+
+
+@pytest.mark.fault("B13", promise="An environment whose close() exits does not end the run.")
+def test_close_may_exit():
+    class Stubborn(Misbehaving):
+        close = quits
+
+    slots = EnvSlots(EnvSource(Stubborn, {}))
+    slots.reset(0, seed=0)
+    event = slots.step(0, "panic")
+    assert event.error == "PanicError: broken"
+    slots.reset(0, seed=0)
+    slots.close()
+    assert slots.in_use == []
+
+
+@pytest.mark.fault("B13", promise="A constructor that exits is told, and does not end the run.")
+def test_a_constructor_may_exit():
+    class Unwilling(Misbehaving):
+        __init__ = quits
+
+    event = EnvSlots(EnvSource(Unwilling, {})).reset(0, seed=0)
+    assert event.error_kind == "reset"
+    assert "cannot be made with env_config={}: SystemExit: 4" in event.error
+
+
+class WithoutActions(Misbehaving):
+    def __init__(self, config=None):
+        self.observation_space = gym.spaces.Text(100)
+
+
+@pytest.mark.fault("B13", promise="What is no environment is told by what it lacks.")
+def test_what_is_no_environment_is_told():
+    with pytest.raises(EnvContractError, match="made a WithoutActions, which has no action_space"):
+        EnvSource(WithoutActions, {}).make()
+    with pytest.raises(
+        EnvContractError, match="no observation_space and no action_space and no re"
+    ):
+        EnvSource(lambda config: object(), {}).make()

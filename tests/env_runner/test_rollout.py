@@ -69,7 +69,7 @@ def make_rollout(tokenizer, scripted_engine):
             env_to_module=EnvToModulePipeline(
                 connectors=[
                     ObservationToText(to_text),
-                    AddHistory(LastSteps(2)),
+                    AddHistory(LastSteps(2), to_text),
                     RenderPrompt(PromptRenderer(tokenizer, template, max_prompt_tokens=500)),
                     *pieces,
                 ]
@@ -305,6 +305,55 @@ def test_a_reader_of_observations_that_raises_costs_the_group(play, make_rollout
     assert [group.task.seed for group in result.groups] == [3]
     assert "observation_to_text=...) cannot read" in result.lost[0].message
     assert "LookupError" in result.lost[0].message
+
+
+@pytest.mark.fault("case 18", promise="A template that fails on one observation costs its group.")
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (
+            "{{ observation }}{% if observation == 'at 1' %}{{ 1 // 0 }}{% endif %}",
+            "failed to render",
+        ),
+        (None, "no doors"),
+    ],
+)
+def test_a_template_that_fails_on_an_observation_costs_the_group(
+    play, tokenizer, monkeypatch, source, complaint
+):
+    class Doors(Walk):
+        def step(self, action):
+            observation, *rest = super().step(action)
+            return (f"{observation} door", *rest)
+
+    if source is None:
+        forbidding = "{% if 'door' in messages[0]['content'] %}{{ raise_exception('no doors') }}"
+        template = forbidding + "{% endif %}" + tokenizer.chat_template
+        monkeypatch.setattr(tokenizer, "chat_template", template)
+    else:
+        monkeypatch.setitem(globals(), "TEMPLATE", source)
+    result, _ = play(Doors if source is None else Walk, lambda prompt: "up", [0, 3])
+    (lost,) = result.lost
+    assert (lost.kind, lost.task.seed) == ("observation", 0)
+    assert "the environment, seed 0, step 2" in lost.message
+    assert complaint in lost.message
+    assert [group.task.seed for group in result.groups] == [3]
+
+
+@pytest.mark.fault("B13", promise="A history shows what was seen, not what was written over it.")
+def test_a_history_keeps_observations_that_the_environment_writes_over(play):
+    class OneDict(Walk):
+        def reset(self, *, seed=None, options=None):
+            self.state = {"text": super().reset(seed=seed)[0]}
+            return self.state, {}
+
+        def step(self, action):
+            text, *rest = super().step(action)
+            self.state["text"] = text
+            return (self.state, *rest)
+
+    _, engine = play(OneDict, lambda prompt: "up", [1], to_text="{{ text }}")
+    assert "[at 1|up] [at 2|up] at 3" in engine.requests[-1][1]
 
 
 @pytest.mark.fault("case 13", promise="A lone surrogate in an observation is replaced.")

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -355,3 +356,22 @@ def test_an_update_without_token_rows_is_an_error(make_learner):
 def test_an_unknown_optimizer_is_an_error(make_learner):
     with pytest.raises(ValueError, match="'lion'"):
         make_learner(optim="lion")
+
+
+@pytest.mark.fault(
+    "B13", promise="An environment that switches gradients off does not end the run."
+)
+def test_an_update_has_gradients_even_if_the_thread_has_none(make_learner, train, make_rows):
+    learner = make_learner()
+    with torch.no_grad():
+        assert train(learner, make_rows())["grad_norm"] > 0
+
+
+@pytest.mark.fault("B13", promise="An environment may change the working directory.")
+def test_a_model_is_saved_from_another_folder(make_learner, model_path, monkeypatch, tmp_path):
+    folder = Path(model_path)
+    monkeypatch.chdir(folder.parent)
+    learner = make_learner(model_path=folder.name)
+    monkeypatch.chdir(tmp_path)
+    learner.save_to_path(tmp_path / "saved")
+    assert list((tmp_path / "saved").rglob("tokenizer.json"))

@@ -5,6 +5,7 @@ import torch
 import transformers
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.models.causal_lm import trunk_of
 from rllib_gigpo.models.model_adapter import ModelAdapter, disable_dropout
 from rllib_gigpo.models.model_probe import probe
 
@@ -38,6 +39,8 @@ RANDOM = {
     ),
     "mixtral": transformers.MixtralConfig(**GROUPED, num_local_experts=4, router_jitter_noise=0.5),
 }
+LLAMA_4 = transformers.Llama4TextConfig(**GROUPED, intermediate_size_mlp=48, num_local_experts=2)
+PHI_MOE = transformers.PhimoeConfig(**GROUPED, num_local_experts=4, router_jitter_noise=0.3)
 OTHER_HEADS = {"falcon_h1": FALCON_H1, "recurrent_gemma": GEMMA}
 
 
@@ -59,7 +62,8 @@ def probed(model):
 
 
 def log_probs(adapter, input_ids):
-    return adapter.logits(adapter.model.base_model(input_ids).last_hidden_state[0]).log_softmax(-1)
+    trunk = trunk_of(adapter.model)
+    return adapter.logits(trunk(input_ids).last_hidden_state[0]).log_softmax(-1)
 
 
 IDS = torch.tensor([[5, 6, 7, 8, 9]])
@@ -152,3 +156,35 @@ def test_the_probe_leaves_the_random_state_and_usual_heads_alone():
     assert probed(model)._own_head is None
     assert torch.equal(torch.get_rng_state(), before)
     assert model.config.attention_dropout == 0.5
+
+
+@pytest.mark.fault("case 2", promise="A model whose prefix names no part of it has a trunk, too.")
+def test_a_model_whose_base_is_itself_runs():
+    adapter = probed(make_model(LLAMA_4))
+    own = adapter.model(IDS).logits[0].log_softmax(-1)
+    torch.testing.assert_close(log_probs(adapter, IDS), own, rtol=0, atol=1e-5)
+
+
+@pytest.mark.fault("case 1", promise="A rate that the model also uses without noise is refused.")
+def test_a_rate_that_is_more_than_noise_is_refused():
+    with pytest.raises(ConfigError, match=r"phimoe model in training mode differ from .* by up to"):
+        probed(make_model(PHI_MOE))
+
+
+@pytest.mark.fault("case 1", promise="A model that differs in evaluation mode is refused.")
+def test_a_model_that_runs_differently_in_evaluation_mode_is_refused():
+    model = make_model(transformers.Qwen2Config(**GROUPED))
+    norm = model.model.norm
+    forward = norm.forward
+    norm.forward = lambda hidden: forward(hidden) * (1.5 if norm.training else 1.0)
+    with pytest.raises(ConfigError, match="in training mode differ from those in evaluation"):
+        probed(model)
+    assert all(module.training for module in model.modules())
+
+
+@pytest.mark.fault("case 2", promise="A model that fails on tokens alone is refused in a sentence.")
+def test_a_model_that_fails_is_told():
+    model = make_model(transformers.Qwen2Config(**GROUPED))
+    model.model.norm.forward = lambda hidden: [][0]
+    with pytest.raises(ConfigError, match="qwen2 model fails on eleven tokens: IndexError"):
+        probed(model)

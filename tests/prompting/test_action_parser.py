@@ -1,5 +1,7 @@
 """The action parser: a table of responses, and formatting as its inverse."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,3 +143,34 @@ def test_a_tag_that_is_no_word_is_an_error(tag):
 def test_a_required_thought_without_a_tag_is_an_error():
     with pytest.raises(ConfigError, match="require_think"):
         ActionParser(think_tag=None, require_think=True)
+
+
+@pytest.mark.fault("case 15", promise="Long actions with many placeholders cost microseconds.")
+def test_odd_lists_of_actions_take_no_time():
+    parser = ActionParser(action_tag=None, think_tag=None)
+    odd = ["<a b>" * 30 + "c", "<q q> a " * 30 + "z", "<" + "a " * 300_000]
+    start = time.perf_counter()
+    assert not parser.parse("a " * 500 + "b", odd).is_admissible
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("action", "known", "fits"),
+    [
+        ("search[x]", "search[<your query>]", True),
+        ("search[]", "search[<your query>]", False),
+        ("put a b in c", "put <the thing> in <the place>", True),
+        ("put in c", "put <the thing> in <the place>", False),
+        ("ab", "<x y><x y>", True),
+        ("a", "<x y><x y>", False),
+        ("aba", "<x y>a", True),
+        ("a", "<x y>a", False),
+        ("aa", "a<x y>a", False),
+        ("aaa", "a<x y>a", True),
+        ("b a c a", "<x y> a <x y> a", True),
+        ("a", "<xy>", False),
+    ],
+)
+def test_each_placeholder_takes_at_least_one_character(action, known, fits):
+    parser = ActionParser(action_tag=None, think_tag=None)
+    assert parser.parse(action, [known]).is_admissible == fits

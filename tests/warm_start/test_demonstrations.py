@@ -179,3 +179,49 @@ def test_rows_of_a_warm_start_hold_no_forged_control_tokens():
     assert [one for one in row.prompt_ids if one in (start, end)] == [start, end, start]
     assert [one for one in row.response_ids if one in (start, end)] == [end]
     assert tokenizer.decode(row.response_ids) == f"<action>{forged}</action><|im_end|>"
+
+
+def quits(*args):
+    raise SystemExit(3)
+
+
+def fails(*args):
+    raise KeyError("door")
+
+
+@pytest.mark.fault("B13", promise="A warm start names environment and seed of what fails.")
+@pytest.mark.parametrize(
+    ("step", "complaint"),
+    [
+        (fails, "KeyError: 'door'"),
+        (quits, "SystemExit: 3"),
+        (lambda env, action: (3, 0.0, False, False, {}), "an observation is int, not text"),
+        (lambda env, action: ("a", 0.0, False, False, [1]), "info is list"),
+    ],
+)
+def test_whatever_an_environment_does_is_an_error_with_the_seed(
+    settings, signs_env, monkeypatch, step, complaint
+):
+    monkeypatch.setattr(signs_env, "step", step)
+    monkeypatch.setattr(signs_env, "close", fails)
+    with pytest.raises(EnvContractError, match="Signs-v0, seed 100: ") as raised:
+        play_demonstrations(settings)
+    assert complaint in str(raised.value)
+
+
+@pytest.mark.parametrize("error", [SystemExit("no display"), RuntimeError("no game")])
+def test_a_constructor_that_fails_is_an_error(settings, signs_env, monkeypatch, error):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(signs_env, "__init__", fail)
+    with pytest.raises(EnvContractError, match=f"cannot be made .*{type(error).__name__}: no"):
+        play_demonstrations(settings)
+
+
+def test_advice_of_no_words_is_no_advice(settings, signs_env, monkeypatch):
+    look = signs_env.look
+    monkeypatch.setattr(
+        signs_env, "look", lambda env: (look(env)[0], look(env)[1] | {"expert_action": " "})
+    )
+    assert play_demonstrations(settings) == []

@@ -10,7 +10,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.envs.common.clean_text import valid_text
-from rllib_gigpo.envs.info_fence import shown
+from rllib_gigpo.envs.info_fence import described, shown, text_of
 from rllib_gigpo.errors import ConfigError, EnvContractError
 from rllib_gigpo.prompting.template import sandbox
 
@@ -59,7 +59,7 @@ class ObservationToText(ConnectorV2):
             if faults is None:
                 raise
             is_told = isinstance(error, EnvContractError)
-            faults[episode.id_] = str(error) if is_told else f"{_FAILED} {error!r}"
+            faults[episode.id_] = text_of(error) if is_told else f"{_FAILED} {described(error)}"
             return ""
 
 

@@ -4,30 +4,56 @@ from __future__ import annotations
 
 from typing import Any
 
+from jinja2.exceptions import SecurityError
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.template import PromptInputs
 
 
 class RenderPrompt(ConnectorV2):
-    """Connector that reads OBSERVATION_TEXT and HISTORY, and writes PROMPTS."""
+    """Connector that reads OBSERVATION_TEXT and HISTORY, and writes PROMPTS.
+
+    If the shared data has a dict OBSERVATION_FAULTS, facts of which a template makes no prompt are
+    noted there, and the prompt is empty: they cost one group, not the batch.
+    """
 
     def __init__(self, renderer: PromptRenderer, **kwargs: Any) -> None:
         """Store the renderer."""
         super().__init__(**kwargs)
         self._renderer = renderer
 
-    def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
+    def __call__(
+        self,
+        *,
+        batch: dict[str, Any],
+        episodes: list[Any],
+        shared_data: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Render one prompt per episode."""
+        faults = (shared_data or {}).get(columns.OBSERVATION_FAULTS)
         batch[columns.PROMPTS] = [
-            self._renderer.render(self._inputs(episode, observation, history))
+            self._prompt(episode, observation, history, faults)
             for episode, observation, history in zip(
                 episodes, batch[columns.OBSERVATION_TEXT], batch[columns.HISTORY], strict=True
             )
         ]
         return batch
+
+    def _prompt(
+        self, episode: Any, observation: str, history: list[Any], faults: dict[str, str] | None
+    ) -> Prompt:
+        try:
+            return self._renderer.render(self._inputs(episode, observation, history))
+        except ConfigError as error:
+            if faults is None or isinstance(error.__cause__, SecurityError):
+                raise
+            faults.setdefault(episode.id_, str(error))
+            return Prompt(token_ids=[], text="")
 
     def _inputs(self, episode: Any, observation: str, history: list[Any]) -> PromptInputs:
         info = episode.get_infos(-1)

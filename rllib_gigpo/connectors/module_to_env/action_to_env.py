@@ -81,7 +81,8 @@ class ActionToEnv(ConnectorV2):
         name = parsed.action.strip().lower()
         if name in self._meanings:
             return self._start + self._meanings[name]
-        admissible = [text.lower() for text in episode.get_infos(-1).get("admissible_actions", ())]
+        actions = episode.get_infos(-1).get("admissible_actions", ())
+        admissible = [text.strip().lower() for text in actions]
         if not self._meanings and name in admissible:
             return self._start + admissible.index(name)
         return self._numeral(name)
@@ -89,9 +90,9 @@ class ActionToEnv(ConnectorV2):
     def _numeral(self, name: str) -> int | None:
         try:
             number = int(name)
-        except ValueError:
+            return number if self._space.contains(number) else None
+        except (ValueError, OverflowError):  # Discrete.contains takes 64 bits
             return None
-        return number if self._space.contains(number) else None
 
     @property
     def _start(self) -> int:
