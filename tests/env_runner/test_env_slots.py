@@ -170,6 +170,8 @@ def test_evaluation_has_environments_of_its_own_if_they_differ():
     made = []
 
     class Numbered(gym.Env):
+        observation_space = action_space = gym.spaces.Text(9)
+
         def __init__(self, config):
             self.name = config["name"]
             made.append(self)
