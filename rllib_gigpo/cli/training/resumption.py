@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.air.constants import EXPR_RESULT_FILE
 from ray.tune.experiment import Trial
 from ray.tune.tune_config import ResumeConfig
 
@@ -103,8 +104,10 @@ class Resumption:
         """Return whether the folder is a run's, which holds trials; Tune's record may be lost."""
         if any(self._folder.glob(STATE_FILES)):
             return True
-        trials = [] if is_checkpoint(self._folder) else trials_in(self._folder)
-        return bool(trials) and self._folder not in trials
+        if is_checkpoint(self._folder) or self._folder in (trials := trials_in(self._folder)):
+            return False
+        # Any folder may hold checkpoints; those of a run are in trials, with their results.
+        return any((trial / EXPR_RESULT_FILE).exists() for trial in trials)
 
     def _place_of(self, run: SavedRun) -> dict[str, Any]:
         """Let the trials of a run go on in their folders."""

@@ -115,6 +115,17 @@ def test_a_run_whose_record_is_lost_or_lists_nothing_goes_on_in_its_folder(run, 
     assert re.search(r"passed over  Tune's record of the run: exp.*(missing|lists no)", output)
 
 
+def test_a_folder_that_only_holds_checkpoints_is_not_a_run(run, capsys):
+    (trial,) = (one for one in run.iterdir() if one.is_dir())
+    other = run.with_name("other")
+    other.mkdir()
+    (checkpoint,) = trial.glob("checkpoint_000001")
+    shutil.copytree(checkpoint, other / "saved" / checkpoint.name)
+    assert train("--resume", str(other)) == 2
+    assert "neither a run's folder" in capsys.readouterr().err
+    assert [one.name for one in other.iterdir()] == ["saved"]
+
+
 @pytest.mark.fault("B3", promise="Without a whole checkpoint, --resume stops in a sentence.")
 def test_a_torn_record_without_a_checkpoint_is_one_sentence(tmp_path, capsys):
     (tmp_path / "experiment_state-2026-01-01_00-00-00.json").write_text("{")
