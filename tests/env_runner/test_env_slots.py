@@ -232,7 +232,9 @@ class WithoutActions(Misbehaving):
         self.observation_space = gym.spaces.Text(100)
 
 
-@pytest.mark.fault("B13", promise="What is no environment is told by what it lacks.")
+@pytest.mark.fault(
+    "B13", promise="The message about what is not an environment says what it lacks."
+)
 def test_what_is_no_environment_is_told():
     with pytest.raises(EnvContractError, match="made a WithoutActions, which has no action_space"):
         EnvSource(WithoutActions, {}).make()

@@ -41,7 +41,7 @@ def faults_of(items: Iterable[pytest.Item]) -> Iterator[tuple[str, FaultResult]]
     for item in items:
         marks = list(item.iter_markers("fault"))[::-1]  # as they are written, from top to bottom
         if marks:
-            ids = tuple(one for mark in marks for one in mark.args)
+            ids = tuple(dict.fromkeys(one for mark in marks for one in mark.args))
             promise = " ".join(mark.kwargs["promise"] for mark in marks)
             yield item.nodeid, FaultResult(ids, promise, item.name.partition("[")[0])
 

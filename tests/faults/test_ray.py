@@ -65,7 +65,7 @@ def test_a_silent_address_is_refused_in_words(silent_port):
 
 
 @pytest.mark.parametrize("address", ["here", "localhost", ":6379", "host:port", ""])
-@pytest.mark.fault("B10", promise="What is not an address is said.")
+@pytest.mark.fault("B10", promise="What is not an address is refused in words.")
 def test_what_is_not_an_address_is_refused(address):
     with pytest.raises(ConfigError, match="is not an address; give HOST:PORT"):
         check_cluster(address)

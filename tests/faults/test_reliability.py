@@ -21,9 +21,11 @@ def marked_tests() -> list[FaultResult]:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault"
             ]
             if marks:
-                ids = tuple(ast.literal_eval(one) for mark in marks for one in mark.args)
+                ids = dict.fromkeys(ast.literal_eval(one) for mark in marks for one in mark.args)
                 promises = [ast.literal_eval(mark.keywords[0].value) for mark in marks]
-                found.append(FaultResult(ids, " ".join(promises), node.name, outcome="passed"))
+                found.append(
+                    FaultResult(tuple(ids), " ".join(promises), node.name, outcome="passed")
+                )
     return found
 
 

@@ -134,7 +134,7 @@ def test_each_torn_file_of_a_checkpoint_is_one_line(copied, damage, capsys):
         file.write_bytes(content)
 
 
-@pytest.mark.fault("B19", promise="The same for a checkpoint without a manifest.")
+@pytest.mark.fault("B19", promise="A torn file is one line without a manifest, too.")
 @pytest.mark.parametrize("damage", ["empty", "half"])
 def test_each_torn_file_of_an_older_checkpoint_is_one_line(copied, damage, capsys):
     without_manifest(copied)
@@ -146,7 +146,7 @@ def test_each_torn_file_of_an_older_checkpoint_is_one_line(copied, damage, capsy
         file.write_bytes(content)
 
 
-@pytest.mark.fault("B19", promise="The same for a checkpoint without a manifest.")
+@pytest.mark.fault("B19", promise="A torn file is one line without a manifest, too.")
 @pytest.mark.parametrize(
     "name",
     ["class_and_ctor_args.pkl", "algorithm_state.pkl", "learner_group/learner/state.pkl"]
@@ -158,7 +158,7 @@ def test_a_missing_file_of_an_older_checkpoint_is_one_line(copied, name, capsys)
     one_line(["evaluate", str(copied)], capsys)
 
 
-@pytest.mark.fault("B19", promise="The same for each file of a plain model folder.")
+@pytest.mark.fault("B19", promise="A torn file of a plain model folder is one line, too.")
 @pytest.mark.parametrize("damage", ["missing", "empty", "half"])
 def test_each_torn_file_of_a_model_folder_is_one_line(model, damage, capsys):
     # Optional: without it, the defaults of the command or of transformers hold.

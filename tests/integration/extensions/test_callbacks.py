@@ -155,7 +155,7 @@ def test_a_mistake_in_a_hook_ends_the_run(build, config, threads):
     assert "on_environment_created" in str(caught.value.__notes__)
 
 
-@pytest.mark.fault("case 3", promise="... in a remote EnvRunner too.")
+@pytest.mark.fault("case 3", promise="A mistake in a hook of a remote EnvRunner ends the run, too.")
 def test_a_mistake_in_a_remote_hook_ends_the_run(build, config):
     with pytest.raises(RolloutError) as caught:
         build(config.callbacks(Failing).env_runners(num_env_runners=1)).train()
@@ -163,7 +163,7 @@ def test_a_mistake_in_a_remote_hook_ends_the_run(build, config):
         assert part in str(caught.value)
 
 
-@pytest.mark.fault("case 3", promise="Dropped episodes do not end.")
+@pytest.mark.fault("case 3", promise="A dropped episode has a start, but no end.")
 def test_dropped_episodes_have_a_start_but_no_end(build, config):
     config.environment(FaultyCorridor, env_config={"says": "anchor"}).tasks(num_train_tasks=3)
     algorithm = build(config.callbacks(Recording))
