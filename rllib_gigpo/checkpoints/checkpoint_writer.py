@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.fs
 
 from rllib_gigpo.checkpoints.components import MODEL, missing_component
-from rllib_gigpo.checkpoints.learner_failures import take_failures
+from rllib_gigpo.checkpoints.learner_failures import check_answering, take_failures
 from rllib_gigpo.checkpoints.manifest import is_listed, manifest_fault, write_manifest
 from rllib_gigpo.checkpoints.run_description import write_description
 from rllib_gigpo.checkpoints.torn_files import torn_file
@@ -70,6 +70,7 @@ class CheckpointWriter:
     def _save_locally(
         self, write: Callable[[Path], Any], target: Path, *, is_complete: bool
     ) -> None:
+        check_answering(self._learner_group)
         # Of an earlier checkpoint, a state in another format would be read instead of the new one.
         kept = written_aside(target, keep=lambda entry: not is_listed(entry))
         with _named_failure(target), kept as folder:

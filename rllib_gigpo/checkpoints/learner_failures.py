@@ -16,6 +16,23 @@ from rllib_gigpo.errors import CheckpointError
 _TIMEOUT_S = 60.0
 
 
+def check_answering(learner_group: Any) -> None:
+    """Check that every Learner answers, because RLlib's saving waits for them without a limit.
+
+    Raises:
+        CheckpointError: One does not.
+    """
+    answers = learner_group.foreach_learner(
+        lambda learner: None, healthy_only=False, timeout_seconds=_TIMEOUT_S
+    )
+    num_missing = max(1, len(learner_group)) - len(list(answers))
+    if num_missing:
+        raise CheckpointError(
+            f"{num_missing} Learner(s) have not answered for {_TIMEOUT_S:g} s, so no checkpoint can"
+            " be saved. They hang, or wait for another Learner; see their logs in Ray"
+        )
+
+
 def take_failures(learner_group: Any) -> list[str]:
     """Return a clause for each Learner that failed, and put the Learners back into service."""
     answers = learner_group.foreach_learner(

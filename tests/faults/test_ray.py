@@ -58,6 +58,7 @@ def test_a_dead_address_is_refused_in_words(capsys):
         check_cluster(address)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("B10", promise="An address that never answers is one sentence after 10 s.")
 def test_a_silent_address_is_refused_in_words(silent_port):
     with pytest.raises(ConfigError, match=r"no answer within 10 s"):

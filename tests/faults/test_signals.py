@@ -157,10 +157,12 @@ def test_a_killed_learner(tmp_path, model, max_failures, record_property):
 def test_a_learner_that_hangs(tmp_path, model, record_property):
     more = ".learners(num_learners=1, update_timeout_s=3)"
     with training(tmp_path, model, more=more) as running:
-        await_iterations(running, tmp_path, 3)
-        for process in running.started("_WrappedExecutable"):
+        await_iterations(running, tmp_path, 2)
+        learners = running.started("_WrappedExecutable")
+        await_iterations(running, tmp_path, 3)  # the fourth has an update next, and then a save
+        for process in learners:
             process.suspend()
-        assert running.end() == 1, running.output
+        assert running.end(timeout_s=240) == 1, running.output
         assert running.left() == []
     assert "(config.learners(update_timeout_s=...))" in running.output
     assert f"--resume {tmp_path / 'run'}" in running.output

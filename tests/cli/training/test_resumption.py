@@ -211,6 +211,7 @@ def test_changed_settings_and_a_changed_file_count(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.fault("B11", promise="Functions and classes of the file count as they are now.")
 def test_changed_code_of_the_file_counts(tmp_path, capsys):
     file = Path(shutil.copy(EXPERIMENT, tmp_path / "mine.py"))

@@ -104,7 +104,10 @@ PLACES = {
 @pytest.mark.fault("case 3", promise="What a callback logs reaches the result, exactly.")
 @pytest.mark.fault("case 3", promise="Evaluation's environments have their own env_config.")
 @pytest.mark.fault("case 3", promise="on_env_runners_recreated is called for a restored EnvRunner.")
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param(one, marks=[pytest.mark.slow] if one == "remote" else []) for one in PLACES],
+)
 def test_metrics_of_training_and_of_evaluation_reach_the_result(build, config, place):
     recreated = []
     config.callbacks(
@@ -155,6 +158,7 @@ def test_a_mistake_in_a_hook_ends_the_run(build, config, threads):
     assert "on_environment_created" in str(caught.value.__notes__)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("case 3", promise="A mistake in a hook of a remote EnvRunner ends the run, too.")
 def test_a_mistake_in_a_remote_hook_ends_the_run(build, config):
     with pytest.raises(RolloutError) as caught:
