@@ -54,12 +54,12 @@ def write_description(config: Any, folder: Path) -> None:
     values = {name: _plain(name, getattr(played, name)) for name in _SETTINGS}
     changed = {name: values[name] for name in values if not _is_default(name, values[name])}
     changed |= {"env": played.env, "env_config": dict(played.env_config)}
-    stored = {name: value for name, value in changed.items() if _is_json(value)}
+    stored = {name: value for name, value in changed.items() if is_json(value)}
     description = {
         "env": stored.pop("env", None),
         "env_config": stored.pop("env_config", {}),
         "settings": stored,
-        "left_out": sorted(changed.keys() - {name for name in changed if _is_json(changed[name])}),
+        "left_out": sorted(changed.keys() - {name for name in changed if is_json(changed[name])}),
     }
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
 
@@ -119,7 +119,8 @@ def _is_default(name: str, value: Any) -> bool:
     return bool(value == FIELDS[name].get_default())
 
 
-def _is_json(value: Any) -> bool:
+def is_json(value: Any) -> bool:
+    """Return whether JSON can hold a value."""
     try:
         json.dumps(value)
     except (TypeError, ValueError):

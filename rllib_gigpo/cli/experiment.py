@@ -93,6 +93,19 @@ def whole_number(low: int) -> Callable[[str], int]:
     return parse
 
 
+def add_settings_option(parser: argparse.ArgumentParser, *, example: str) -> None:
+    """Add ``--set``, which changes settings of a checkpoint's config."""
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        type=assignment,
+        action="append",
+        default=[],
+        dest="settings",
+        help=f"change a setting of the checkpoint's config, e.g. --set {example}; may be repeated",
+    )
+
+
 def assignment(text: str) -> tuple[str, Any]:
     """Parse ``KEY=VALUE``; an ``argparse`` type.
 

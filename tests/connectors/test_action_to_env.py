@@ -52,7 +52,7 @@ def test_a_space_that_takes_no_text_is_an_error():
         ActionToEnv(gym.spaces.Box(0, 1))
 
 
-@pytest.mark.fault("case 13", promise="A number of any size in an answer is no error.")
+@pytest.mark.fault("case 13", promise="A number of any size in an answer is not an error.")
 @pytest.mark.parametrize("answer", [str(10**30), "-" + "9" * 30, "9" * 5000])
 def test_a_huge_number_names_no_action(answer):
     assert translate(ActionToEnv(gym.spaces.Discrete(3)), answer) == ([SKIP_STEP], [False])

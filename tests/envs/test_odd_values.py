@@ -51,7 +51,7 @@ def refusal(read, *arguments):
     return raised.value.kind, str(raised.value)
 
 
-@pytest.mark.fault("case 13", promise="A text of a class of its own counts as its plain text.")
+@pytest.mark.fault("case 13", promise="Text of a subclass of str counts as plain text.")
 def test_texts_of_other_classes_are_plain_texts():
     info = {"task": Move.GO, "admissible_actions": [Move.GO], "anchor": Move.GO, "tags": [Move.GO]}
     observation, read = read_reset((Move.GO, info))

@@ -23,7 +23,7 @@ FAULTS = {
     "case 19": "the template ends a turn with another token than eos",
     "case 20": "a tag that is a special token",
     "case 21": "SIGTERM",
-    "case 22": "a user without an entry and without a home",
+    "case 22": "a user who has neither an entry nor a home",
     "B1": "a full disk during a save",
     "B2": "a model folder without tokenizer.json",
     "B3": "a full disk, later freed, then --resume",

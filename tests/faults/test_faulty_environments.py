@@ -11,19 +11,9 @@ from faults.command import command
 from faults.faulty_corridor import SAYS, FaultyCorridor
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
 QUICK = "support.quick_engine:QuickEngine"
 TESTS = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    tokenizer = build_tokenizer(["go left", "go right"] * 50, 320)
-    build_model(tokenizer, hidden_size=64, num_layers=2, num_heads=2).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def make_config(model, *, timeout_s=600.0, num_groups=4, engine=QUICK, **faults):

@@ -11,7 +11,6 @@ import pytest
 from faults.small_disk import small_disk
 
 from rllib_gigpo.checkpoints.finder import newest_checkpoint
-from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
 EXPERIMENT = """
 from pathlib import Path
@@ -45,15 +44,6 @@ stop = {{"training_iteration": 8}}
 """
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    tokenizer = build_tokenizer(["go left", "go right"] * 50, 320)
-    build_model(tokenizer, hidden_size=64, num_layers=2, num_heads=2).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture

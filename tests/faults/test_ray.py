@@ -113,7 +113,7 @@ def test_a_folder_too_long_for_sockets_is_named():
     assert f"in {folder}, which RAY_TMPDIR changes" in shown.stderr
 
 
-@pytest.mark.fault("case 22", promise="A user without an entry in the list of users has no home.")
+@pytest.mark.fault("case 22", promise="A user who is missing from the list of users needs no home.")
 def test_a_user_without_an_entry_gets_a_token(monkeypatch):
     def fail() -> Path:
         raise RuntimeError("Could not determine home directory.")

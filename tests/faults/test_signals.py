@@ -9,18 +9,8 @@ import pytest
 from faults.command import Command, command, num_iterations, write_experiment
 
 from rllib_gigpo.checkpoints.finder import newest_checkpoint, trials_in
-from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    tokenizer = build_tokenizer(["go left", "go right"] * 50, 320)
-    build_model(tokenizer, hidden_size=64, num_layers=2, num_heads=2).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def training(tmp_path: Path, model: Path, *, seconds: float = 0.5, more: str = "", args=()):

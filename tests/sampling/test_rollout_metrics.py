@@ -118,7 +118,7 @@ def test_wilson_interval_agrees_with_published_values():
 
 
 @pytest.mark.fault(
-    "case 16", promise="An evaluation whose answers mean nothing has no success rate."
+    "case 16", promise="An evaluation with meaningless answers reports no success rate."
 )
 def test_an_evaluation_without_a_finite_log_prob_is_an_error():
     broken, whole = episode([0], logp=np.nan), episode([1])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rllib_gigpo.checkpoints.written_aside import disk_state
-from rllib_gigpo.cli.experiment import apply_settings, assignment, json_object
+from rllib_gigpo.cli.experiment import add_settings_option, apply_settings, json_object
 from rllib_gigpo.cli.playing.playable import PICKLE_WARNING, Playable, find_playable
 from rllib_gigpo.cli.ray_session import add_ray_options, ray_session, ray_settings
 from rllib_gigpo.cli.training.progress_display import decimal, percent, thousands
@@ -50,16 +50,7 @@ def add_parser(subparsers: Any) -> None:
         type=Path,
         help="JSON file for all metrics (default: evaluation_NAME.json next to the checkpoint)",
     )
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        type=assignment,
-        action="append",
-        default=[],
-        dest="settings",
-        help="change a setting of the checkpoint's config, e.g. --set num_env_runners=1; "
-        "may be repeated",
-    )
+    add_settings_option(parser, example="num_env_runners=1")
     add_ray_options(parser)
     parser.set_defaults(run=run)
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.cli.experiment import assignment, json_object, whole_number
+from rllib_gigpo.cli.experiment import add_settings_option, json_object, whole_number
 from rllib_gigpo.cli.playing.local_episode import Prompter, play_here
 from rllib_gigpo.cli.playing.playable import PICKLE_WARNING, find_playable
 from rllib_gigpo.cli.playing.played_step import show
@@ -80,16 +80,7 @@ def _add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="let this checkpoint play, or the model in a plain Hugging Face folder",
     )
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        type=assignment,
-        action="append",
-        default=[],
-        dest="settings",
-        help="change a setting of the checkpoint's config, e.g. --set template=compact; "
-        "may be repeated",
-    )
+    add_settings_option(parser, example="template=compact")
     parser.add_argument(
         "--engine",
         help="engine that runs the checkpoint's model (default: transformers)",

@@ -14,6 +14,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.search.variant_generator import parse_spec_vars
 
+from rllib_gigpo.checkpoints.run_description import is_json
 from rllib_gigpo.cli.experiment import Experiment
 from rllib_gigpo.cli.training.run_settings import RunSettings
 
@@ -71,7 +72,7 @@ def objects_of(config: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name, value in config.items()
-        if not _is_json(value) and not is_searched({name: value})
+        if not is_json(value) and not is_searched({name: value})
     ]
 
 
@@ -90,7 +91,7 @@ def plain_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: json.loads(json.dumps(value))
         for name, value in config.items()
-        if _is_json(value) and not is_searched({name: value})
+        if is_json(value) and not is_searched({name: value})
     }
 
 
@@ -113,11 +114,3 @@ class RecordCallback(tune.Callback):
         folder = Path(trial.path).parent
         with contextlib.suppress(OSError):
             self._record.write(folder)
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-    return True

@@ -181,7 +181,7 @@ def test_dropped_episodes_have_a_start_but_no_end(build, config):
 # ------------------------------------------------------------------ evaluation
 
 
-@pytest.mark.fault("case 3", promise="Evaluation may have callbacks of its own.")
+@pytest.mark.fault("case 3", promise="Evaluation may have its own callbacks.")
 def test_evaluation_has_callbacks_of_its_own(build, config):
     config.evaluation(
         evaluation_interval=1, evaluation_config=config.overrides(callbacks_class=CountingLeft)
