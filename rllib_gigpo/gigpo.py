@@ -274,7 +274,7 @@ class GiGPO(WholeCheckpoints):
         hidden = sorted({str(name) for one in logged for name in one} & own.keys())
         if hidden:
             self._report.setdefault(WARNINGS, {})["callbacks"] = (
-                f"A callback logs {', '.join(hidden)}, but the result has metrics of its own under"
+                f"A callback logs {', '.join(hidden)}, but the result has its own metrics under"
                 " this name; use another one."
             )
 

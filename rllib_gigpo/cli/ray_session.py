@@ -92,7 +92,7 @@ def ray_session(settings: RaySettings, *, last_words: LastWords = lambda: 1) -> 
     if settings.verbosity == 0:
         _hide_advice()
     session = _own_cluster if settings.address is None else _given_cluster
-    # Ray has handlers of its own, so set ours again: its C++ code prints its stack at SIGTERM.
+    # Ray has its own handlers, so set ours again: its C++ code prints its stack at SIGTERM.
     with session(settings, last_words), handled_signals(raise_stop):
         yield
 

@@ -84,7 +84,7 @@ class RunnerCallbacks:
 
 
 def overrides(callback: Any, hook: str) -> bool:
-    """Return whether a callback, as a class or an object, has a hook of its own."""
+    """Return whether a callback, as a class or an object, has its own hook."""
     own = getattr(callback, hook, None)
     return own is not None and getattr(own, "__func__", own) is not getattr(RLlibCallback, hook)
 

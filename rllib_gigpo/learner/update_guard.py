@@ -24,7 +24,7 @@ _RATIO_CAUSES = (
 )
 _SKIP_CAUSES = (
     "Usual causes: NaN or infinity in a weight of the model; lr or clip_param is too high; rewards"
-    " or advantages of your own that are not finite."
+    " or your own advantages that are not finite."
 )
 
 

@@ -55,8 +55,8 @@ def _opened(file: Path) -> Iterator[Any]:
             yield tensors
     except (OSError, SafetensorError) as error:
         raise ConfigError(
-            f"{file} is no safetensors file ({error}): copy the model again; a file of a few lines "
-            "may be a pointer of Git LFS."
+            f"{file} is not a safetensors file ({error}): copy the model again; a file of a few"
+            " lines may be a pointer of Git LFS."
         ) from error
 
 

@@ -12,7 +12,7 @@ from rllib_gigpo.errors import ConfigError
 
 _LIMIT_S = 10.0
 _CLIENT = "ray://"
-# In a process of its own, because the call cannot be interrupted.
+# In its own process, because the call cannot be interrupted.
 _ASK = "import sys, ray._raylet; ray._raylet.GcsClient(address=sys.argv[1])"
 
 

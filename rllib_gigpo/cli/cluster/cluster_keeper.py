@@ -31,7 +31,7 @@ class ClusterKeeper:
 
     @contextmanager
     def hosting(self) -> Iterator[None]:
-        """Start Ray's processes in the group. Workers get groups of their own from Ray."""
+        """Start Ray's processes in the group. Workers get their own groups from Ray."""
         from ray._private import services
 
         group, popen = self._shell.pid, services.ConsolePopen
