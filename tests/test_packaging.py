@@ -20,7 +20,7 @@ HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "ric
 LAYERS = {
     **dict.fromkeys(["", "errors", "installation", "columns", "options"], 0),
     **dict.fromkeys(["config.presets", "reports.results", "reports.plots"], 0),
-    **dict.fromkeys(["batch", "credit", "loss", "prompting", "envs", "weights"], 1),
+    **dict.fromkeys(["batch", "credit", "layout", "loss", "prompting", "envs", "weights"], 1),
     **dict.fromkeys(["checkpoints"], 1),
     **dict.fromkeys(["models", "engines"], 2),
     **dict.fromkeys(["sampling", "env_runner", "connectors", "rl_modules", "learner"], 3),
@@ -35,6 +35,7 @@ FORBIDDEN = {
     "checkpoints": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "batch": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "credit": {"ray", "vllm", "transformers", "torch", "pydantic"},
+    "layout": {"ray", "vllm", "transformers", "pydantic"},
     "loss": {"ray", "vllm", "transformers", "pydantic"},
     "prompting": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "weights": {"ray", "vllm", "transformers", "pydantic"},

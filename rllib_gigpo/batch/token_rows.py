@@ -7,7 +7,6 @@ has the same divisor on every Learner.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +31,8 @@ class TokenRows:
         value_targets: (R,) float32, the targets of these values; None without a critic.
         is_fresh: (R,) bool, whether the weights that the update starts from sampled the row; None
             for all rows.
+        group_ids: (R,) int32, the task group of each row, if the rows of a group should go to the
+            same Learner; None if it does not matter.
     """
 
     token_ids: np.ndarray
@@ -46,6 +47,7 @@ class TokenRows:
     old_values: np.ndarray | None = None
     value_targets: np.ndarray | None = None
     is_fresh: np.ndarray | None = None
+    group_ids: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check that the lengths match.
@@ -90,6 +92,7 @@ class TokenRows:
         old_values: np.ndarray | None = None,
         value_targets: np.ndarray | None = None,
         is_fresh: np.ndarray | None = None,
+        group_ids: np.ndarray | None = None,
     ) -> TokenRows:
         """Lay out the rows of a whole batch and count its mini-batches.
 
@@ -104,6 +107,7 @@ class TokenRows:
             old_values: (R,) The critic's values; None without a critic.
             value_targets: (R,) The targets of the values; None without a critic.
             is_fresh: (R,) bool, whether the newest weights sampled the row; None for all rows.
+            group_ids: (R,) int, groups that should stay together; None if it does not matter.
 
         Returns:
             The rows, with the global counts of their mini-batches.
@@ -130,6 +134,7 @@ class TokenRows:
             old_values=_float32(old_values),
             value_targets=_float32(value_targets),
             is_fresh=is_fresh,
+            group_ids=None if group_ids is None else np.asarray(group_ids).astype(np.int32),
         )
 
     @property
@@ -183,46 +188,8 @@ class TokenRows:
             old_values=_taken(self.old_values, rows),
             value_targets=_taken(self.value_targets, rows),
             is_fresh=_taken(self.is_fresh, rows),
+            group_ids=_taken(self.group_ids, rows),
         )
-
-    def split(self, num_shards: int) -> list[TokenRows]:
-        """Split the rows into shards, balanced by tokens within each mini-batch.
-
-        Learners synchronise after every mini-batch, so each mini-batch is balanced separately. The
-        longest rows are assigned first, each to the shard with the fewest tokens of its mini-batch.
-
-        Args:
-            num_shards: The number of shards; some may have no rows.
-
-        Returns:
-            ``num_shards`` shards; each row is in exactly one, and keeps its place in the order.
-
-        Raises:
-            ValueError: ``num_shards`` is below 1.
-        """
-        if num_shards < 1:
-            raise ValueError(f"num_shards={num_shards} must be at least 1.")
-        if num_shards == 1:
-            return [self]
-        shard_ids = self._shard_ids(num_shards)
-        return [self.select(shard_ids == shard) for shard in range(num_shards)]
-
-    def _shard_ids(self, num_shards: int) -> np.ndarray:
-        lengths = self.row_lengths
-        order = np.lexsort((-lengths, self.minibatch_ids))
-        shard_ids = np.empty(self.num_rows, dtype=np.int64)
-        totals = [0] * num_shards
-        for rows in np.split(order, np.cumsum(np.bincount(self.minibatch_ids))[:-1]):
-            # Between equal loads in this mini-batch, the shard with fewer tokens in all wins.
-            heap = [(0, total, shard) for shard, total in enumerate(totals)]
-            heapq.heapify(heap)
-            for row, length in zip(rows.tolist(), lengths[rows].tolist(), strict=True):
-                load, total, shard = heap[0]
-                heapq.heapreplace(heap, (load + length, total + length, shard))
-                shard_ids[row] = shard
-            for _, total, shard in heap:
-                totals[shard] = total
-        return shard_ids
 
 
 def _joined(parts: Sequence[Sequence[float] | np.ndarray], dtype: type) -> np.ndarray:

@@ -130,8 +130,15 @@ class BaseGiGPOConfig(RLlibParts):
 
     @override(AlgorithmConfig)
     @setter(sections.runtime.LearnerSection)
-    def learners(self, *, update_timeout_s: float = NotProvided, **kwargs: Any) -> Self:
-        """Set how long to wait for the Learners; RLlib's own options are passed on."""
+    def learners(
+        self,
+        *,
+        update_timeout_s: float = NotProvided,
+        prefix_sharing: str | bool = NotProvided,
+        minibatch_by: str = NotProvided,
+        **kwargs: Any,
+    ) -> Self:
+        """Set how Learners lay out rows, and how long to wait; RLlib's options are passed on."""
         return self
 
     @override(AlgorithmConfig)

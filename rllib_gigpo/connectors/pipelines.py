@@ -74,8 +74,14 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
     pipeline.append(ComputeReturns(gamma=credit.gamma, penalize_rows=penalties.mode == "row"))
     pipeline.append(GroupAnchors(credit.anchor))
     pipeline.append(ComputeAdvantages(credit.rule, credit.advantages))
-    num_minibatches = settings.optimizer.num_minibatches
-    pipeline.append(AssembleTokenRows(num_minibatches=num_minibatches, seed=seed))
+    pipeline.append(
+        AssembleTokenRows(
+            num_minibatches=settings.optimizer.num_minibatches,
+            seed=seed,
+            minibatch_by=settings.learners.minibatch_by,
+            keep_groups=settings.learners.prefix_sharing is not False,
+        )
+    )
     return pipeline
 
 

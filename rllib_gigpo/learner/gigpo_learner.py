@@ -1,7 +1,7 @@
 """`GiGPOLearner`: the update loop, from token rows to one optimiser step per mini-batch.
 
 The credit pipeline fixes the mini-batches, and the number that divides each one's loss sum.
-Micro-batches, packing and the number of Learners therefore do not change a gradient.
+Micro-batches, their layout and the number of Learners therefore do not change a gradient.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.layout.micro_batch import MicroBatch, empty_micro_batch
 from rllib_gigpo.learner.checkpoint_model import CheckpointModel
 from rllib_gigpo.learner.kl.kl_placement import make_kl_term
 from rllib_gigpo.learner.old_log_probs import recompute_old_logp
@@ -33,6 +34,7 @@ from rllib_gigpo.learner.optimization.optim import (
     scale_learning_rates,
     to_cpu,
 )
+from rllib_gigpo.learner.row_layouts import make_layout
 from rllib_gigpo.learner.scoring import ForwardSettings
 from rllib_gigpo.learner.sharding import make_sharding
 from rllib_gigpo.learner.training_rows import TrainingRows
@@ -45,7 +47,6 @@ from rllib_gigpo.loss.objective import (
     ObjectiveSums,
     objective,
 )
-from rllib_gigpo.loss.packing import MicroBatch, empty_micro_batch
 from rllib_gigpo.models.causal_lm import resolve_dtype
 from rllib_gigpo.models.model_probe import probe
 from rllib_gigpo.rl_modules import causal_lm_module as lm
@@ -73,6 +74,12 @@ class GiGPOLearner(TorchLearner):
         loss, optimizer = self._settings.loss, self._settings.optimizer
         self._forward_settings = ForwardSettings(
             self._torch_device, optimizer.logp_chunk_tokens, self._settings.model.autocast_dtype
+        )
+        self._layout = make_layout(
+            self._causal_lm.adapter,
+            self._settings.learners.prefix_sharing,
+            max_tokens=optimizer.micro_batch_tokens,
+            device=self._torch_device,
         )
         self._kl = make_kl_term(
             loss.kl_coeff,
@@ -161,8 +168,8 @@ class GiGPOLearner(TorchLearner):
     # ------------------------------------------------------------------ the loop
 
     def _prepare(self, rows: TokenRows) -> tuple[UpdateData, dict[str, float]]:
-        """Pack the rows and score them with the weights that the update starts from."""
-        data = self._kl.prepare(self._packed(rows))
+        """Lay out the rows and score them with the weights that the update starts from."""
+        data = self._kl.prepare(self._laid_out(rows))
         loss = self._settings.loss
         if loss.old_logp == "rollout":
             return data, {}
@@ -174,11 +181,11 @@ class GiGPOLearner(TorchLearner):
             sharding=self.sharding,
         )
 
-    def _packed(self, rows: TokenRows) -> UpdateData:
+    def _laid_out(self, rows: TokenRows) -> UpdateData:
         return prepare_update(
             rows,
             self._settings.loss.loss_aggregation,
-            micro_batch_tokens=self._settings.optimizer.micro_batch_tokens,
+            layout=self._layout,
             device=self._torch_device,
         )
 
@@ -277,9 +284,12 @@ class GiGPOLearner(TorchLearner):
         sums.add_step(totals[1:], loss=loss, grad_norm=grad_norms[0])
 
     def _log(self, data: UpdateData, *, seconds: float) -> None:
-        padded = max(data.num_padded_tokens, 1)
-        self.metrics.log_value(
-            (DEFAULT_MODULE_ID, "padding_fraction"), 1.0 - data.num_tokens / padded, reduce="mean"
+        positions = max(data.num_positions, 1)
+        self._log_means(
+            {
+                "padding_fraction": 1.0 - data.num_computed_tokens / positions,
+                "shared_fraction": 1.0 - data.num_computed_tokens / max(data.num_tokens, 1),
+            }
         )
         self.metrics.log_value((DEFAULT_MODULE_ID, "update_s"), seconds, reduce="max")
         for module_id in (DEFAULT_MODULE_ID, ALL_MODULES):
@@ -289,7 +299,7 @@ class GiGPOLearner(TorchLearner):
             self.metrics.log_value((module_id, "num_tokens_trained"), data.num_tokens, reduce="sum")
 
     def _log_means(self, values: Mapping[str, float]) -> None:
-        """Log values that are equal on all Learners, so the mean over them does not change them."""
+        """Log values whose mean over the Learners counts; most are equal on all of them."""
         for name, value in values.items():
             self.metrics.log_value((DEFAULT_MODULE_ID, name), value, reduce="mean")
 
@@ -320,7 +330,7 @@ class GiGPOLearner(TorchLearner):
         Returns:
             (R,) float64, in units of the reward, in the order of the rows.
         """
-        return self._kl.penalties(self._packed(rows)).cpu().numpy()
+        return self._kl.penalties(self._laid_out(rows)).cpu().numpy()
 
     def values(self, rows: TokenRows) -> np.ndarray:
         """Return the critic's values for this Learner's share of the rows.
@@ -328,12 +338,7 @@ class GiGPOLearner(TorchLearner):
         Returns:
             (R,) float64, in the order of the rows.
         """
-        return values_of(
-            self._causal_lm,
-            rows,
-            micro_batch_tokens=self._settings.optimizer.micro_batch_tokens,
-            forward=self._forward_settings,
-        )
+        return values_of(self._causal_lm, rows, layout=self._layout, forward=self._forward_settings)
 
     # ------------------------------------------------------------------ weights and state
 

@@ -11,6 +11,7 @@ from ray.exceptions import RayActorError
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.errors import UpdateError
+from rllib_gigpo.layout.shares import share_ids
 from rllib_gigpo.learner.training_rows import TrainingRows
 
 
@@ -46,7 +47,7 @@ class LearnerCalls:
         """Call a Learner's method that returns one number per row.
 
         Args:
-            rows: Token rows; they are dealt out to the Learners in turn.
+            rows: Token rows, which the Learners share, balanced by tokens.
             method: The name of the method, such as "values".
 
         Returns:
@@ -58,10 +59,8 @@ class LearnerCalls:
         if self._group.is_local:
             return np.asarray(getattr(self._group._learner, method)(rows))
         num_learners = len(self._group)
-        shares = [
-            rows.select(np.arange(rank, rows.num_rows, num_learners))
-            for rank in range(num_learners)
-        ]
+        ids = share_ids(rows, num_learners)
+        shares = [rows.select(ids == rank) for rank in range(num_learners)]
         answers = self._on_shares(
             lambda learner, share: (learner.sharding.rank, getattr(learner, method)(share)),
             shares,
@@ -69,7 +68,7 @@ class LearnerCalls:
         )
         result = np.zeros(rows.num_rows)
         for rank, values in answers:
-            result[rank::num_learners] = values
+            result[ids == rank] = values
         return result
 
     def _on_shares(

@@ -66,7 +66,9 @@ class CriticValues(LearnerScores):
         prompts = [record.prompt_token_ids for record in step_records(episodes)]
         truncated = [episode for episode in episodes if episode.is_truncated]
         all_prompts = prompts + self._next_prompts(truncated)
-        rows = _rows(all_prompts, [[]] * len(all_prompts), [np.zeros(0)] * len(all_prompts))
+        groups = _group_ids(episodes) + [_group_id(episode) for episode in truncated]
+        no_logp = [np.zeros(0)] * len(all_prompts)
+        rows = _rows(all_prompts, [[]] * len(all_prompts), no_logp, groups)
         values = self._ask(rows, "values")
         last_rows = np.cumsum([len(episode) for episode in episodes]) - 1
         is_truncated = np.array([episode.is_truncated for episode in episodes], dtype=bool)
@@ -93,6 +95,7 @@ class RewardDivergences(LearnerScores):
             [record.prompt_token_ids for record in records],
             [record.response_token_ids for record in records],
             [record.rollout_logp for record in records],
+            _group_ids(episodes),
         )
         return {columns.KL_PENALTIES: self._ask(rows, "kl_penalties")}
 
@@ -109,7 +112,18 @@ def make_learner_scores(config: Any, learners: LearnerCalls, spaces: Any) -> lis
     return scores
 
 
-def _rows(prompts: list[Any], responses: list[Any], logp: list[Any]) -> TokenRows:
+def _group_id(episode: Any) -> int:
+    return int(episode.custom_data[columns.GROUP_ID])
+
+
+def _group_ids(episodes: list[Any]) -> list[int]:
+    """Return the group of each step of the episodes."""
+    return [_group_id(episode) for episode in episodes for _ in range(len(episode))]
+
+
+def _rows(
+    prompts: list[Any], responses: list[Any], logp: list[Any], groups: list[int]
+) -> TokenRows:
     return TokenRows.from_rows(
         prompts,
         responses,
@@ -117,4 +131,5 @@ def _rows(prompts: list[Any], responses: list[Any], logp: list[Any]) -> TokenRow
         advantages=np.zeros(sum(map(len, responses))),
         minibatch_ids=np.zeros(len(prompts), dtype=np.int64),
         num_minibatches=1,
+        group_ids=np.array(groups, dtype=np.int64),
     )

@@ -31,7 +31,7 @@ def recompute_old_logp(
 
     Args:
         adapter: The policy's adapter.
-        data: A Learner's packed rows.
+        data: A Learner's rows.
         importance: How tokens are weighted; None for no correction.
         forward: The device and precision.
         sharding: Sums the metrics over the Learners.

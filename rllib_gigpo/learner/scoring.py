@@ -39,7 +39,7 @@ def score_all(adapter: ModelAdapter, data: UpdateData, forward: ForwardSettings)
 
     Args:
         adapter: The adapter of a causal LM.
-        data: A Learner's packed rows.
+        data: A Learner's rows.
         forward: The device and precision.
 
     Returns:

@@ -8,6 +8,7 @@ from typing import Any
 from ray.rllib.core.learner.training_data import TrainingData
 
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.layout.shares import split_rows
 
 
 @dataclass
@@ -32,9 +33,9 @@ class TrainingRows(TrainingData):
     def shard(
         self, num_shards: int, len_lookback_buffer: int | None = None, **kwargs: Any
     ) -> list[tuple[TrainingRows, dict[str, Any]]]:
-        """Split the rows into shards, balanced by tokens inside each mini-batch."""
+        """Split the rows into shards, balanced by tokens in each mini-batch; see `split_rows`."""
         assert self.rows is not None
-        return [(TrainingRows(rows=part), {}) for part in self.rows.split(num_shards)]
+        return [(TrainingRows(rows=part), {}) for part in split_rows(self.rows, num_shards)]
 
     def solve_refs(self) -> None:
         """Do nothing: the rows are not references."""

@@ -1,4 +1,4 @@
-"""One Learner's share of an iteration: packed micro-batches and per-token columns."""
+"""One Learner's share of an iteration: micro-batches and per-token columns."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ import numpy as np
 import torch
 
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.layout.micro_batch import MicroBatch
+from rllib_gigpo.layout.row_layout import RowLayout
 from rllib_gigpo.loss.aggregation import LossAggregation
-from rllib_gigpo.loss.packing import MicroBatch, pack_rows
 from rllib_gigpo.loss.token_columns import TokenColumns
 from rllib_gigpo.loss.value_loss import RowColumns
-
-# The fixed cost of a micro-batch, one pass over all kernels, in tokens; see plan_micro_batches.
-_OVERHEAD_TOKENS = {"cpu": 128, "cuda": 2048}
-
-
-def overhead_tokens(device: torch.device) -> int:
-    """Return the cost of one more micro-batch on a device, in tokens."""
-    return _OVERHEAD_TOKENS.get(device.type, 128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +42,14 @@ class UpdateData:
     num_tokens: int
 
     @property
-    def num_padded_tokens(self) -> int:
-        """Number of tokens in all micro-batches, padding included."""
+    def num_positions(self) -> int:
+        """Number of positions that the model computes, padding included."""
         return sum(micro_batch.input_ids.numel() for micro_batch in self)
+
+    @property
+    def num_computed_tokens(self) -> int:
+        """Number of tokens that the model computes; a shared prefix counts once in each tree."""
+        return sum(micro_batch.num_tokens for micro_batch in self)
 
     def __iter__(self) -> Iterator[MicroBatch]:
         """Iterate over all micro-batches."""
@@ -71,27 +69,22 @@ def prepare_update(
     rows: TokenRows,
     aggregation: LossAggregation,
     *,
-    micro_batch_tokens: int,
+    layout: RowLayout,
     device: torch.device,
 ) -> UpdateData:
-    """Pack a Learner's rows and move their columns to its device.
+    """Lay out a Learner's rows and move their columns to its device.
 
     Args:
         rows: The rows, with the global counts of the mini-batches.
         aggregation: How token losses become one number.
-        micro_batch_tokens: Upper bound on the tokens of a micro-batch.
+        layout: How rows become micro-batches.
         device: The model's device.
 
     Returns:
-        The packed data.
+        The data.
     """
     micro_batches = [
-        pack_rows(
-            rows,
-            np.flatnonzero(rows.minibatch_ids == minibatch),
-            max_tokens=micro_batch_tokens,
-            overhead_tokens=overhead_tokens(device),
-        )
+        layout.micro_batches(rows, np.flatnonzero(rows.minibatch_ids == minibatch))
         for minibatch in range(rows.num_minibatches)
     ]
     divisors = [

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.layout.micro_batch import MicroBatch
+from rllib_gigpo.layout.row_layout import RowLayout
 from rllib_gigpo.learner.scoring import ForwardSettings
 from rllib_gigpo.learner.sharding import Sharding
-from rllib_gigpo.learner.update_data import overhead_tokens
-from rllib_gigpo.loss.packing import MicroBatch, pack_rows
 from rllib_gigpo.loss.value_loss import VALUE_METRIC_NAMES, RowColumns, value_loss
 from rllib_gigpo.rl_modules.critic_settings import CriticSettings
 
@@ -72,28 +72,22 @@ class ValueUpdate:
 
 
 def values_of(
-    module: Any, rows: TokenRows, *, micro_batch_tokens: int, forward: ForwardSettings
+    module: Any, rows: TokenRows, *, layout: RowLayout, forward: ForwardSettings
 ) -> np.ndarray:
     """Return the critic's values for the states of some rows.
 
     Args:
         module: A `CausalLMModule` with a critic.
         rows: R rows; the critic ignores their responses, which may be empty.
-        micro_batch_tokens: Upper bound on the tokens of a micro-batch.
+        layout: How rows become micro-batches.
         forward: The device and precision.
 
     Returns:
         The values, (R,) float64.
     """
     result = torch.zeros(rows.num_rows, device=forward.device)
-    micro_batches = pack_rows(
-        rows,
-        np.arange(rows.num_rows),
-        max_tokens=micro_batch_tokens,
-        overhead_tokens=overhead_tokens(forward.device),
-    )
     with forward.autocast():
-        for micro_batch in micro_batches:
+        for micro_batch in layout.micro_batches(rows, np.arange(rows.num_rows)):
             on_device = micro_batch.to(forward.device)
             result[on_device.row_indices] = module.values(on_device).float()
     return result.cpu().numpy().astype(np.float64)

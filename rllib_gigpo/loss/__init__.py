@@ -1,4 +1,4 @@
-"""Losses as pure functions: packing, log-probabilities, clipped objective, KL, aggregation.
+"""Losses as pure functions: log-probabilities, clipped objective, KL, aggregation.
 
 Only torch and NumPy are needed.
 """

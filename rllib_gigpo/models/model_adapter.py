@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.loss.log_probs import response_log_probs
-from rllib_gigpo.loss.packing import MicroBatch
 from rllib_gigpo.models.causal_lm import trunk_of
 from rllib_gigpo.models.lora import merged_weights
 from rllib_gigpo.models.own_head import OwnHead
+from rllib_gigpo.models.trunk import Trunk
 
 # In transformers' names: attention_dropout, resid_pdrop, layerdrop, drop_path_rate, jitter_noise.
 _RANDOM = ("drop", "jitter")
@@ -29,13 +30,13 @@ class ModelAdapter:
     def __init__(self, model: Any) -> None:
         """Wrap ``model``, a Hugging Face causal LM with or without adapters."""
         self.model = model
+        self.trunk = Trunk(trunk_of(model))
         self._transform = logit_transform(model.config.get_text_config())
         self._own_head: OwnHead | None = None
 
     def hidden_states(self, micro_batch: MicroBatch) -> torch.Tensor:
         """Run the model up to its last hidden states, (B·L, H)."""
-        output = trunk_of(self.model)(input_ids=micro_batch.input_ids, use_cache=False)
-        return output.last_hidden_state.flatten(0, 1)
+        return self.trunk(micro_batch)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Run the output embedding and the logit transform: (C, H) -> (C, V)."""
@@ -66,13 +67,14 @@ class ModelAdapter:
         Returns:
             logp (S,) and entropy (S,), float32.
         """
-        return response_log_probs(
+        logp, entropy = response_log_probs(
             hidden[micro_batch.logit_positions],
             micro_batch.targets,
             self.logits,
             chunk_tokens=chunk_tokens,
             entropy_gradient=entropy_gradient,
         )
+        return micro_batch.per_token(logp), micro_batch.per_token(entropy)
 
     def weights(self) -> NamedTensors:
         """Yield (Hugging Face name, tensor), with adapters merged and a tied ``lm_head.weight``.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.loss.packing import MicroBatch
+from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.models.model_adapter import ModelAdapter, disable_config_dropout, zero_rates
 
 _ROWS = (7, 4)  # lengths; the second row is padded

@@ -10,7 +10,7 @@ from ray.rllib.utils.annotations import override
 from torch import nn
 
 from rllib_gigpo.errors import GiGPOError
-from rllib_gigpo.loss.packing import MicroBatch
+from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.models.causal_lm import load_causal_lm
 from rllib_gigpo.models.lora import adapter_weights, add_lora
 from rllib_gigpo.models.lora_settings import LoraSettings
@@ -25,7 +25,7 @@ CRITIC = "critic"  # also a key of the Learner's state
 LORA = "lora"
 SEED = "seed"  # for new weights
 # Keys of a training batch and of its result.
-MICRO_BATCH = "micro_batch"  # loss.packing.MicroBatch
+MICRO_BATCH = "micro_batch"  # layout.micro_batch.MicroBatch
 CHUNK_TOKENS = "chunk_tokens"  # int
 ENTROPY_GRADIENT = "entropy_gradient"  # bool
 LOGP = "logp"  # (S,) float32

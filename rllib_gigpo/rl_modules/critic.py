@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from rllib_gigpo.loss.packing import MicroBatch
+from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.models.causal_lm import load_causal_lm, trunk_of
+from rllib_gigpo.models.trunk import Trunk
 
 
 class Critic(nn.Module, ABC):
@@ -53,11 +54,11 @@ class ModelCritic(Critic):
         """Add the linear layer to ``backbone``, a transformer without an output embedding."""
         super().__init__(hidden_size)
         self.backbone = backbone
+        self.trunk = Trunk(backbone)
 
     def forward(self, micro_batch: MicroBatch, trunk: torch.Tensor) -> torch.Tensor:
         """Return the values from the critic's own hidden states."""
-        output = self.backbone(input_ids=micro_batch.input_ids, use_cache=False)
-        return self._read(output.last_hidden_state.flatten(0, 1), micro_batch)
+        return self._read(self.trunk(micro_batch), micro_batch)
 
 
 def make_critic(kind: str | None, model: Any, model_config: dict[str, Any]) -> Critic | None:

@@ -89,43 +89,6 @@ def test_rows_can_be_selected_by_a_mask():
     assert rows_of(rows.select(np.array([True, False, True]))) == rows_of(rows)[::2]
 
 
-@given(LENGTHS, st.integers(1, 5))
-def test_shards_hold_every_row_once_and_are_balanced_inside_each_minibatch(lengths, num_shards):
-    rows = make_rows([pair[:2] for pair in lengths], [minibatch for *_, minibatch in lengths])
-    shards = rows.split(num_shards)
-    assert len(shards) == num_shards
-    assert sorted(row for shard in shards for row in rows_of(shard)) == sorted(rows_of(rows))
-    for minibatch in range(NUM_MINIBATCHES):
-        loads = [int(s.row_lengths[s.minibatch_ids == minibatch].sum()) for s in shards]
-        longest = rows.row_lengths[rows.minibatch_ids == minibatch].max(initial=0)
-        assert max(loads) - min(loads) <= longest
-        counts = {float(shard.minibatch_token_counts[minibatch]) for shard in shards}
-        assert counts == {rows.minibatch_token_counts[minibatch]}
-
-
-def test_long_rows_are_dealt_out_first_so_that_short_ones_can_make_up_for_them():
-    shards = make_rows([(1, 1)] * 10 + [(10, 10)], [0] * 11).split(2)
-    assert [int(shard.row_lengths.sum()) for shard in shards] == [20, 20]
-
-
-def test_a_minibatch_is_balanced_even_where_another_one_could_not_be():
-    shards = make_rows([(90, 10), (1, 1), (1, 1)], [0, 1, 1]).split(2)
-    assert [int((shard.minibatch_ids == 1).sum()) for shard in shards] == [1, 1]
-
-
-def test_the_odd_row_of_each_minibatch_does_not_always_go_to_the_same_shard():
-    rows = make_rows([(5, 5)] * 3, [0, 1, 2])
-    sizes = [shard.num_rows for shard in rows.split(3)]
-    assert sizes == [1, 1, 1]
-
-
-def test_shards_without_rows_are_whole_token_rows():
-    shards = make_rows([(3, 2)], [1]).split(2)
-    assert sorted(shard.num_rows for shard in shards) == [0, 1]
-    empty = min(shards, key=lambda shard: shard.num_rows)
-    assert empty.minibatch_token_counts.tolist() == [0.0, 2.0, 0.0]
-    assert empty.token_ids.dtype == np.int32
-
 
 def test_token_rows_survive_pickling():
     rows = make_rows([(2, 1), (1, 3)], [2, 0])
@@ -159,8 +122,3 @@ def test_advantages_that_do_not_fit_the_responses_are_refused():
 def test_a_minibatch_id_without_a_count_is_refused():
     with pytest.raises(ValueError, match="minibatch"):
         make_rows([(1, 1)], [NUM_MINIBATCHES])
-
-
-def test_fewer_than_one_shard_is_refused():
-    with pytest.raises(ValueError, match="num_shards=0"):
-        make_rows([(1, 1)], [0]).split(0)

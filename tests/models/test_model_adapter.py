@@ -1,12 +1,10 @@
 """The adapter against the model's own forward pass, also for models that transform logits."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 import transformers
 
-from rllib_gigpo.loss.packing import MicroBatch
+from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.models.model_adapter import ModelAdapter, disable_dropout, logit_transform
 
 SIZES = {
@@ -101,9 +99,10 @@ def test_a_cap_bounds_every_logit_and_a_model_without_transform_keeps_them():
 
 
 def test_of_a_model_of_text_and_images_the_text_part_decides():
-    config = transformers.Gemma3Config(text_config={"final_logit_softcapping": 2.0})
-    model = SimpleNamespace(config=config, get_output_embeddings=lambda: torch.nn.Identity())
-    assert ModelAdapter(model).logits(torch.tensor([1e6])).tolist() == [2.0]
+    text = SIZES | {"final_logit_softcapping": 2.0, "head_dim": 8}
+    config = transformers.Gemma3Config(text_config=text, vision_config={"num_hidden_layers": 1})
+    adapter = ModelAdapter(transformers.AutoModelForCausalLM.from_config(config))
+    assert adapter.logits(torch.full((1, 16), 1e6)).abs().max().item() == 2.0
 
 
 def test_weights_include_a_tied_output_matrix():

@@ -4,7 +4,7 @@ import torch
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from rllib_gigpo.errors import ConfigError, GiGPOError
-from rllib_gigpo.loss.packing import MicroBatch
+from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.rl_modules import causal_lm_module as lm
 
 SPACE = gymnasium.spaces.Text(10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
@@ -29,6 +29,10 @@ class LearnerSection(Section):
     """Settings of `GiGPOConfig.learners`."""
 
     update_timeout_s: PositiveFloat = setting(3600, "Longest wait for a remote Learner.")
+    prefix_sharing: Literal["auto"] | bool = setting(
+        "auto", "Compute prefixes that rows share once."
+    )
+    minibatch_by: Literal["auto", "group", "episode"] = setting("auto", "What stays in one piece.")
 
 
 class ReportingSection(Section):

@@ -20,14 +20,33 @@ class AssembleTokenRows(ConnectorV2):
     The rows include ROW_WEIGHTS, VALUES and VALUE_TARGETS if these columns exist. A row is fresh if
     the shared data's policy version sampled all its tokens.
 
-    Mini-batches hold whole trajectories. The seed and the iteration determine the shuffle, so a
-    resumed run makes the same mini-batches.
+    Mini-batches hold whole trajectories, or whole groups. The seed and the iteration determine the
+    shuffle, so a resumed run makes the same mini-batches.
     """
 
-    def __init__(self, *, num_minibatches: int, seed: int | None, **kwargs: Any) -> None:
-        """Store the optimiser steps per epoch and the seed of the shuffle."""
+    def __init__(
+        self,
+        *,
+        num_minibatches: int,
+        seed: int | None,
+        minibatch_by: str = "episode",
+        keep_groups: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Store how rows become mini-batches.
+
+        Args:
+            num_minibatches: Optimiser steps per epoch.
+            seed: Seed of the shuffle.
+            minibatch_by: "episode", "group", or "auto": groups if their rows are kept together and
+                each mini-batch gets one.
+            keep_groups: Whether the rows of a group should go to the same Learner.
+            **kwargs: RLlib's options.
+        """
         super().__init__(**kwargs)
         self._num_minibatches = num_minibatches
+        self._minibatch_by = minibatch_by
+        self._keep_groups = keep_groups
         self._seed = seed or 0
 
     def __call__(
@@ -41,8 +60,8 @@ class AssembleTokenRows(ConnectorV2):
         """Lay the batch out for the Learners."""
         shared_data = shared_data or {}
         iteration, version = shared_data.get("iteration", 0), shared_data.get("policy_version")
-        trajectory_ids = batch[columns.TRAJECTORY_IDS]
-        num_minibatches = min(self._num_minibatches, len(episodes))
+        units = self._units(batch)
+        num_minibatches = min(self._num_minibatches, len(np.unique(units)))
         records = step_records(episodes)
         batch[columns.TOKEN_ROWS] = TokenRows.from_rows(
             [record.prompt_token_ids for record in records],
@@ -50,7 +69,7 @@ class AssembleTokenRows(ConnectorV2):
             rollout_logp=[record.rollout_logp for record in records],
             advantages=batch[columns.ADVANTAGES],
             minibatch_ids=assign_minibatches(
-                trajectory_ids,
+                units,
                 num_minibatches=num_minibatches,
                 rng=np.random.default_rng([self._seed, iteration]),
                 weights=batch[columns.RESPONSE_LENGTHS],
@@ -60,8 +79,16 @@ class AssembleTokenRows(ConnectorV2):
             old_values=batch.get(columns.VALUES),
             value_targets=batch.get(columns.VALUE_TARGETS),
             is_fresh=_is_fresh(records, version),
+            group_ids=batch[columns.GROUP_IDS] if self._keep_groups else None,
         )
         return batch
+
+    def _units(self, batch: dict[str, Any]) -> np.ndarray:
+        """Return (R,) labels; rows with the same label go to the same mini-batch."""
+        group_ids = batch[columns.GROUP_IDS]
+        pays = self._keep_groups and len(np.unique(group_ids)) >= self._num_minibatches
+        by_group = pays if self._minibatch_by == "auto" else self._minibatch_by == "group"
+        return group_ids if by_group else batch[columns.TRAJECTORY_IDS]
 
 
 def _is_fresh(records: Sequence[StepRecord], version: int | None) -> np.ndarray | None:

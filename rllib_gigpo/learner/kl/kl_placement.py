@@ -32,7 +32,7 @@ class KLTerm(ABC):
         return 0.0
 
     def prepare(self, data: UpdateData) -> UpdateData:
-        """Add the columns that the loss needs to a Learner's packed rows."""
+        """Add the columns that the loss needs to a Learner's rows."""
         return data
 
     def penalties(self, data: UpdateData) -> torch.Tensor:

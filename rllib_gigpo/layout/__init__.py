@@ -1,0 +1,1 @@
+"""Layouts: how token rows become the micro-batches of a forward pass."""

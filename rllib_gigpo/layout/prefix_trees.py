@@ -1,0 +1,202 @@
+"""`PrefixTrees`: rows merged into trees, so a prefix that rows share is computed once.
+
+Step-wise rows repeat themselves: the rows of a group share their instructions, and rows from the
+same state share their whole prompt. In a tree, equal rows exist once, and so do equal prompts and
+equal beginnings. A token's position is its depth, and it sees its ancestors only, so the log-probs
+and the gradients are those of separate rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.layout.micro_batch import MicroBatch
+from rllib_gigpo.layout.micro_batch_plan import plan_micro_batches, walk_back
+from rllib_gigpo.layout.row_layout import LayoutCosts, LayoutPlan, RowLayout, check_prompts
+from rllib_gigpo.layout.row_tree import RowTree, grow_tree, sort_rows
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLimits:
+    """What a model and a device allow.
+
+    Attributes:
+        max_tree_tokens: Largest number of tokens of a tree of several rows; the mask of a tree
+            takes its square.
+        max_depth: Longest row for which sharing is exact; None for no limit.
+        rounded_to: Lengths to which trees are padded, ascending; a longer tree keeps its length.
+            A kernel that is compiled for each length wants few of them.
+    """
+
+    max_tree_tokens: int = 1024
+    max_depth: int | None = None
+    rounded_to: tuple[int, ...] = ()
+
+    def padded(self, length: int) -> int:
+        """Return the length to which a tree of ``length`` tokens is padded."""
+        return next((size for size in self.rounded_to if size >= length), length)
+
+
+class PrefixTrees(RowLayout):
+    """Rows with common prefixes as trees: B trees of a micro-batch, padded to the largest."""
+
+    def __init__(self, costs: LayoutCosts, limits: TreeLimits, *, max_tokens: int) -> None:
+        """Make micro-batches of at most ``max_tokens`` positions, or of a single longer row."""
+        self._costs = costs
+        self._limits = limits
+        self._max_tokens = max_tokens
+
+    def plan(self, rows: TokenRows, row_ids: np.ndarray) -> LayoutPlan:
+        """Plan trees, then micro-batches of trees; see the base class."""
+        check_prompts(rows, row_ids)
+        if not len(row_ids):
+            return LayoutPlan(0.0, list)
+        limit = self._limits.max_depth
+        if limit is not None and int(rows.row_lengths[row_ids].max()) > limit:
+            return LayoutPlan(float("inf"), list)
+        ordered = _OrderedRows.of(rows, row_ids)
+        trees = self._split(ordered)
+        sizes = np.array([self._limits.padded(ordered.tree_size(*tree)) for tree in trees])
+        parts = plan_micro_batches(
+            sizes, max_tokens=self._max_tokens, overhead_tokens=self._costs.overhead
+        )
+        cost = self._costs.prediction * ordered.num_predictions + sum(
+            len(part) * self._tree_cost(sizes[part].max()) + self._costs.overhead for part in parts
+        )
+        return LayoutPlan(
+            float(cost),
+            lambda: [
+                _micro_batch(
+                    rows,
+                    [ordered.grown(*trees[tree]) for tree in part],
+                    np.concatenate([ordered.row_ids[slice(*trees[tree])] for tree in part]),
+                    length=int(sizes[part].max()),
+                )
+                for part in parts
+            ],
+        )
+
+    def _tree_cost(self, size: np.ndarray) -> np.ndarray:
+        return size + self._costs.masked_pair * np.square(size, dtype=np.float64)
+
+    def _split(self, ordered: _OrderedRows) -> list[tuple[int, int]]:
+        """Cut the sorted rows into trees of the lowest total cost, as (start, stop) of each.
+
+        A small tree computes the prefix again that it shares with the one before; a large one has
+        a large mask. Dynamic programming: cost(j) = min_i cost(i) + cost of the tree of i..j-1.
+        """
+        largest = min(self._limits.max_tree_tokens, self._max_tokens)
+        num_rows = len(ordered.lengths)
+        costs, starts = np.zeros(num_rows + 1), np.zeros(num_rows + 1, dtype=np.int64)
+        first = 0
+        for stop in range(1, num_rows + 1):
+            sizes = ordered.tree_size(np.arange(first, stop), stop)
+            # A smaller start makes a larger tree; a row alone is allowed at any size.
+            skipped = min(int((sizes > largest).sum()), stop - 1 - first)
+            first += skipped
+            candidates = costs[first:stop] + self._tree_cost(sizes[skipped:])
+            best = int(candidates.argmin())
+            costs[stop], starts[stop] = candidates[best], first + best
+        return walk_back(starts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OrderedRows:
+    """Rows in an order in which those with common prefixes are neighbours.
+
+    A row's last response token predicts nothing, so it is not computed.
+
+    Attributes:
+        row_ids: (K,) int64.
+        tokens: K int arrays, the tokens that are computed.
+        lengths: (K,) int64, their number.
+        shared: (K,) int64, how many of them the row before has, too; 0 for the first row.
+        offsets: (K + 1,) int64, running sums of ``lengths - shared``.
+        num_predictions: Number of different predictions in all rows.
+    """
+
+    row_ids: np.ndarray
+    tokens: list[np.ndarray]
+    lengths: np.ndarray
+    shared: np.ndarray
+    offsets: np.ndarray
+    num_predictions: int
+
+    @classmethod
+    def of(cls, rows: TokenRows, row_ids: np.ndarray) -> _OrderedRows:
+        starts, all_lengths = rows.row_offsets[row_ids], rows.row_lengths[row_ids]
+        whole = [
+            rows.token_ids[start : start + length]
+            for start, length in zip(starts.tolist(), all_lengths.tolist(), strict=True)
+        ]
+        order, shared = sort_rows(whole)
+        row_ids, all_lengths = row_ids[order], all_lengths[order]
+        prompts = rows.prompt_lengths[row_ids].astype(np.int64)
+        lengths = np.maximum(prompts, all_lengths - 1)
+        before = np.concatenate([[0], lengths[:-1]])
+        num_predictions = np.maximum(all_lengths - np.maximum(prompts, shared), 0).sum()
+        shared = np.minimum(shared, np.minimum(lengths, before))
+        return cls(
+            row_ids=row_ids,
+            tokens=[whole[row][:length] for row, length in zip(order, lengths, strict=True)],
+            lengths=lengths,
+            shared=shared,
+            offsets=np.concatenate([[0], np.cumsum(lengths - shared)]),
+            num_predictions=int(num_predictions),
+        )
+
+    def tree_size(self, start: np.ndarray | int, stop: int) -> np.ndarray:
+        """Return the number of tokens of the tree of the rows ``start``..``stop`` - 1."""
+        return self.lengths[start] + self.offsets[stop] - self.offsets[np.add(start, 1)]
+
+    def grown(self, start: int, stop: int) -> RowTree:
+        return grow_tree(self.tokens[start:stop], self.shared[start:stop])
+
+
+def _micro_batch(
+    rows: TokenRows, trees: list[RowTree], row_ids: np.ndarray, *, length: int
+) -> MicroBatch:
+    """Pad trees to ``length`` tokens; ``row_ids`` are the rows of all trees, one after the other."""
+    input_ids = np.zeros((len(trees), length), dtype=np.int64)
+    # A token of the padding sees itself only.
+    subtree_ends = np.tile(np.arange(1, length + 1), (len(trees), 1))
+    paths = []
+    for index, tree in enumerate(trees):
+        size = len(tree.token_ids)
+        input_ids[index, :size] = tree.token_ids
+        subtree_ends[index, :size] = tree.subtree_ends
+        paths += [path + index * length for path in tree.paths]
+    prompts, lengths = rows.prompt_lengths[row_ids], rows.response_lengths[row_ids]
+    starts, token_starts = rows.row_offsets[row_ids], rows.response_offsets[row_ids]
+    positions = np.concatenate(
+        [path[n - 1 : n - 1 + m] for path, n, m in zip(paths, prompts, lengths, strict=True)]
+    )
+    targets = np.concatenate(
+        [
+            rows.token_ids[i + n : i + n + m]
+            for i, n, m in zip(starts, prompts, lengths, strict=True)
+        ]
+    ).astype(np.int64)
+    # Equal predictions are made once: the same token after the same path.
+    unique, score_indices = np.unique(np.stack([positions, targets]), axis=1, return_inverse=True)
+    return MicroBatch(
+        input_ids=torch.from_numpy(input_ids),
+        logit_positions=torch.from_numpy(unique[0].copy()),
+        targets=torch.from_numpy(unique[1].copy()),
+        token_indices=torch.from_numpy(
+            np.concatenate(
+                [np.arange(i, i + m) for i, m in zip(token_starts, lengths, strict=True)]
+            )
+        ),
+        state_positions=torch.from_numpy(
+            np.array([path[n - 1] for path, n in zip(paths, prompts, strict=True)])
+        ),
+        row_indices=torch.from_numpy(row_ids.astype(np.int64)),
+        num_tokens=sum(len(tree.token_ids) for tree in trees),
+        score_indices=torch.from_numpy(score_indices.reshape(-1)),
+        subtree_ends=torch.from_numpy(subtree_ends),
+    )

@@ -1,0 +1,67 @@
+"""Chooses the layout of a Learner's rows: padded rows, prefix trees, or the cheaper of the two."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.layout.padded_rows import PaddedRows
+from rllib_gigpo.layout.prefix_trees import PrefixTrees, TreeLimits
+from rllib_gigpo.layout.row_layout import CheapestLayout, FirstLayout, RowLayout
+from rllib_gigpo.models.layout_costs import layout_costs
+from rllib_gigpo.models.model_adapter import ModelAdapter
+from rllib_gigpo.models.prefix_sharing import Sharing, examine_sharing
+from rllib_gigpo.models.trunk import FLEX
+
+logger = logging.getLogger(__name__)
+
+# A dense mask takes the square of a tree's tokens.
+_MASKED_TREE_TOKENS = 1024
+# flex_attention is compiled for each length: steps of a third to a half.
+_FLEX_LENGTHS = tuple(step * 2**power for power in range(7, 17) for step in (2, 3))
+
+
+def make_layout(
+    adapter: ModelAdapter, prefix_sharing: str | bool, *, max_tokens: int, device: torch.device
+) -> RowLayout:
+    """Build the layout for a setting, after a look at what the model allows.
+
+    Args:
+        adapter: The adapter of the policy, on its device.
+        prefix_sharing: True: trees, where they are exact; False: padded rows; "auto": for each
+            mini-batch whichever is predicted to be faster.
+        max_tokens: Largest number of positions of a micro-batch.
+        device: The model's device.
+
+    Raises:
+        ConfigError: Trees are demanded, but are not exact for this model.
+    """
+    costs = layout_costs(adapter.model.config.get_text_config(), device)
+    padded = PaddedRows(costs, max_tokens=max_tokens)
+    if prefix_sharing is False:
+        return padded
+    sharing = examine_sharing(adapter)
+    if sharing.max_depth == 0:
+        _report(adapter, sharing, is_demanded=prefix_sharing is True)
+        return padded
+    trees = PrefixTrees(costs, _limits(adapter, sharing, max_tokens), max_tokens=max_tokens)
+    choice = FirstLayout if prefix_sharing is True else CheapestLayout
+    return choice(trees, padded)
+
+
+def _report(adapter: ModelAdapter, sharing: Sharing, *, is_demanded: bool) -> None:
+    text = (
+        f"This {adapter.model.config.model_type} model's rows cannot share prefixes exactly:"
+        f" {sharing.reason}"
+    )
+    if is_demanded:
+        raise ConfigError(f"{text}. Set learners(prefix_sharing='auto') or False.")
+    logger.warning("%s. Each row is computed alone.", text)
+
+
+def _limits(adapter: ModelAdapter, sharing: Sharing, max_tokens: int) -> TreeLimits:
+    if adapter.trunk.tree_attention == FLEX:
+        return TreeLimits(max_tokens, sharing.max_depth, rounded_to=_FLEX_LENGTHS)
+    return TreeLimits(_MASKED_TREE_TOKENS, sharing.max_depth)

@@ -1,0 +1,40 @@
+"""`layout_costs`: what a pass over tokens costs, from a model's shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rllib_gigpo.layout.row_layout import LayoutCosts
+
+# The fixed cost of a micro-batch, one pass over all kernels, in tokens.
+_OVERHEAD_TOKENS = {"cpu": 128, "cuda": 2048}
+# Time of a multiplication in attention over one in a linear layer, measured on two CPU cores
+# (benchmarks/prefix_trees.py): causal kernels compute half of the pairs, a masked one computes all.
+_CAUSAL, _MASKED = 1.5, 1.25
+
+
+def layout_costs(config: Any, device: torch.device) -> LayoutCosts:
+    """Return the costs of a decoder-only model, in units of one token's linear layers.
+
+    Args:
+        config: The text part of the Hugging Face configuration.
+        device: The model's device.
+    """
+    hidden, layers = config.hidden_size, config.num_hidden_layers
+    heads = config.num_attention_heads
+    head_dim = getattr(config, "head_dim", None) or hidden // heads
+    kv_heads = getattr(config, "num_key_value_heads", None) or heads
+    inner = getattr(config, "intermediate_size", None) or 4 * hidden
+    if not isinstance(inner, int):  # one size per layer
+        inner = max(inner)
+    # Multiplications of a token in one layer: queries and output, keys and values, gated MLP.
+    linear = hidden * head_dim * 2 * (heads + kv_heads) + 3 * hidden * inner
+    pair = 2 * heads * head_dim / linear
+    return LayoutCosts(
+        pair=_CAUSAL * pair,
+        masked_pair=_MASKED * pair,
+        prediction=hidden * config.vocab_size / (linear * layers),
+        overhead=_OVERHEAD_TOKENS.get(device.type, 128),
+    )

@@ -1,0 +1,54 @@
+"""`Trunk`: the part of a causal LM up to its last hidden states, run on micro-batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rllib_gigpo.layout.micro_batch import MicroBatch
+from rllib_gigpo.layout.tree_mask import additive_mask, block_mask, positions
+
+SDPA, FLEX = "sdpa", "flex_attention"  # transformers' names
+
+
+class Trunk:
+    """A trunk, with the attention that each kind of micro-batch needs."""
+
+    def __init__(self, module: Any) -> None:
+        """Run ``module``, a transformers model whose output has ``last_hidden_state``."""
+        self.module = module
+        self._own_attention = module.config._attn_implementation
+        self.tree_attention = SDPA
+
+    def __call__(self, micro_batch: MicroBatch) -> torch.Tensor:
+        """Return the last hidden states of a micro-batch, (B·L, H).
+
+        Trees always get an explicit mask: without one, transformers (5.19) would take the jumps of
+        their positions for the borders of packed sequences.
+        """
+        if micro_batch.subtree_ends is None:
+            self._use(self._own_attention)
+            output = self.module(input_ids=micro_batch.input_ids, use_cache=False)
+        else:
+            self._use(self.tree_attention)
+            output = self.module(
+                input_ids=micro_batch.input_ids,
+                position_ids=positions(micro_batch.subtree_ends),
+                attention_mask=self._mask(micro_batch.subtree_ends),
+                use_cache=False,
+            )
+        return output.last_hidden_state.flatten(0, 1)
+
+    def _use(self, attention: str) -> None:
+        """Choose the attention until the next call: checkpointed layers run again in between."""
+        if self.module.config._attn_implementation != attention:
+            self.module.set_attn_implementation(attention)
+
+    def _mask(self, subtree_ends: torch.Tensor) -> Any:
+        if self.tree_attention == FLEX:
+            return block_mask(subtree_ends)
+        device = subtree_ends.device.type
+        is_mixed = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if is_mixed else self.module.dtype
+        return additive_mask(subtree_ends, dtype)

@@ -1,0 +1,169 @@
+"""Which models share prefixes exactly, and that the others are not allowed to."""
+
+import pytest
+import torch
+import transformers
+
+from rllib_gigpo.layout.tree_mask import is_visible, positions
+from rllib_gigpo.models import prefix_sharing
+from rllib_gigpo.models.model_adapter import ModelAdapter
+from rllib_gigpo.models.prefix_sharing import examine_sharing
+
+SIZES = {
+    "vocab_size": 64,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "initializer_range": 0.5,
+}
+SLIDING = {"layer_types": ["sliding_attention", "full_attention"], "head_dim": 8}
+
+
+def make_adapter(kind, **options):
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{kind}Config")(**{**SIZES, **options})
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    return ModelAdapter(model.eval())
+
+
+@pytest.mark.parametrize("kind", ["Qwen2", "Qwen3", "Llama", "Gemma", "Olmo2", "Phi3", "OPT"])
+def test_these_models_share_without_a_limit(kind):
+    options = {"head_dim": 8} if kind in ("Qwen3", "Gemma") else {}
+    sharing = examine_sharing(make_adapter(kind, **options))
+    assert (sharing.max_depth, sharing.reason) == (None, None)
+    assert sharing.difference < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("Gemma2", SLIDING), ("Gemma3Text", SLIDING), ("Mistral", {})],
+    ids=["gemma2", "gemma3", "mistral"],
+)
+@pytest.mark.parametrize(("window", "max_depth"), [(4, 0), (30, 30)])
+def test_a_sliding_window_shares_rows_that_fit_into_it(kind, options, window, max_depth):
+    sharing = examine_sharing(make_adapter(kind, sliding_window=window, **options))
+    assert sharing.max_depth == max_depth
+    assert sharing.reason == f"its window has {window} tokens"
+
+
+def test_a_window_that_is_switched_off_is_no_limit():
+    sharing = examine_sharing(make_adapter("Qwen2", sliding_window=4, use_sliding_window=False))
+    assert sharing.max_depth is None
+
+
+def test_a_rotation_that_depends_on_the_longest_row_limits_sharing():
+    rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    sharing = examine_sharing(make_adapter("Llama", rope_parameters=rope))
+    assert sharing.max_depth == 64
+    assert sharing.reason == "its position scaling changes after 64 tokens"
+
+
+REFUSED = {
+    "bloom": (
+        transformers.BloomConfig(vocab_size=64, hidden_size=16, n_layer=2, n_head=2),
+        "it takes no positions",
+    ),
+    "falcon with alibi": (
+        transformers.FalconConfig(
+            vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, alibi=True
+        ),
+        "ALiBi",
+    ),
+    "mamba": (
+        transformers.MambaConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2),
+        "it takes no positions|do.* not reach its layers",
+    ),
+    "recurrent gemma": (
+        transformers.RecurrentGemmaConfig(
+            vocab_size=64, hidden_size=32, num_hidden_layers=3, intermediate_size=48,
+            num_attention_heads=4, num_key_value_heads=2,
+        ),
+        "does not reach its layers of type recurrent",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_models_without_exact_sharing_are_refused_with_the_reason(name):
+    config, reason = REFUSED[name]
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    sharing = examine_sharing(ModelAdapter(model.eval()))
+    assert sharing.max_depth == 0
+    assert any(part in sharing.reason for part in reason.split("|"))
+
+
+def test_a_probe_that_finds_a_difference_ends_in_refusal_with_the_figure(monkeypatch):
+    adapter = make_adapter("Llama")
+    monkeypatch.setattr("rllib_gigpo.models.trunk.positions", lambda ends: 0 * ends)
+    sharing = examine_sharing(adapter)
+    assert sharing.max_depth == 0
+    assert "with sdpa, the log-probs of a tree of two rows differ" in sharing.reason
+
+
+def test_a_model_whose_code_fails_on_a_tree_is_refused(monkeypatch):
+    adapter = make_adapter("Llama")
+    forward = adapter.trunk.module.forward
+
+    def own(input_ids=None, position_ids=None, attention_mask=None, **kwargs):
+        if attention_mask is not None:
+            raise ValueError("a mask of two dimensions is expected")
+        return forward(input_ids=input_ids, **kwargs)
+
+    monkeypatch.setattr(adapter.trunk.module, "forward", own)
+    sharing = examine_sharing(adapter)
+    assert sharing.max_depth == 0
+    assert "ValueError: a mask of two dimensions is expected" in sharing.reason
+
+
+# ---------------------------------------------------------------- transformers, as it behaves
+
+TREE = torch.tensor([prefix_sharing._TREE])
+ENDS = torch.tensor([prefix_sharing._SUBTREE_ENDS])
+PATHS = torch.tensor(prefix_sharing._PATHS)
+ROWS = torch.tensor(prefix_sharing._ROWS)
+
+
+def difference(adapter, **kwargs):
+    """Return the largest difference of a hidden state to those of the unshared rows."""
+    trunk = adapter.trunk.module
+    with torch.no_grad():
+        expected = trunk(input_ids=ROWS, use_cache=False).last_hidden_state.flatten(0, 1)
+        tree = trunk(input_ids=TREE, position_ids=positions(ENDS), use_cache=False, **kwargs)
+    return (tree.last_hidden_state[0, PATHS.flatten()] - expected).abs().max().item()
+
+
+@pytest.mark.parametrize("kind", ["Qwen2", "Qwen3", "Llama", "Gemma"])
+def test_a_mask_of_four_dimensions_is_exact_where_attention_is_full(kind):
+    adapter = make_adapter(kind, head_dim=8)
+    assert difference(adapter, attention_mask=is_visible(ENDS)[:, None]) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["Qwen2", "Qwen3"])
+def test_a_dict_of_masks_works_for_some_models_too(kind):
+    masks = {"full_attention": is_visible(ENDS)[:, None]}
+    assert difference(make_adapter(kind, head_dim=8), attention_mask=masks) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Gemma", "Mistral"])
+def test_a_dict_of_masks_breaks_others_so_it_is_not_used(kind):
+    masks = {"full_attention": is_visible(ENDS)[:, None]}
+    with pytest.raises((AttributeError, TypeError, ValueError, KeyError)):
+        difference(make_adapter(kind, head_dim=8), attention_mask=masks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("Gemma3Text", SLIDING), ("Mistral", {})], ids=["gemma3", "mistral"]
+)
+def test_a_mask_of_four_dimensions_loses_a_window_without_a_word(kind, options):
+    adapter = make_adapter(kind, sliding_window=4, **options)
+    assert difference(adapter, attention_mask=is_visible(ENDS)[:, None]) > 0.01
+
+
+@pytest.mark.parametrize("kind", ["Qwen2", "Qwen3", "Llama", "Gemma", "Mistral"])
+def test_without_a_mask_the_branches_are_wrong_without_a_word(kind):
+    assert difference(make_adapter(kind, head_dim=8)) > 0.01
