@@ -6,7 +6,7 @@
 
 All sides train the same Qwen2 (float32, the same attention) on the same rows with the same number
 of AdamW steps, and take turns in one process. "learner" is `GiGPOLearner.update` with its defaults:
-packing, loss, entropy, gradient clipping and metrics, without a reference model. "bare" is forward,
+layout, loss, entropy, gradient clipping and metrics, without a reference model. "bare" is forward,
 log-probs of the response tokens, backward and AdamW on the same micro-batches, which are made
 beforehand. "longest" is the bare step with each row padded to the longest row. Tokens are prompt
 and response tokens without padding; ratios are ratios of medians.
@@ -33,10 +33,12 @@ from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.layout.micro_batch import MicroBatch
+from rllib_gigpo.layout.padded_rows import PaddedRows
+from rllib_gigpo.layout.row_layout import LayoutCosts
 from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import prepare_update
-from rllib_gigpo.loss.packing import MicroBatch, pack_rows
 
 MiniBatches = list[list[MicroBatch]]
 
@@ -127,7 +129,8 @@ def padded_to_longest(rows: TokenRows, *, max_tokens: int) -> MiniBatches:
 
 
 def _pad(rows: TokenRows, ids: np.ndarray, longest: int) -> MicroBatch:
-    (batch,) = pack_rows(rows, ids, max_tokens=len(ids) * longest, overhead_tokens=10**9)
+    layout = PaddedRows(LayoutCosts(overhead=10**9), max_tokens=len(ids) * longest)
+    (batch,) = layout.micro_batches(rows, ids)
     length = batch.input_ids.shape[1]
     positions = batch.logit_positions
     return MicroBatch(
@@ -151,7 +154,7 @@ def measure(folder: str, args: argparse.Namespace) -> dict[str, list[float]]:
     data = prepare_update(
         rows,
         settings.loss.loss_aggregation,
-        micro_batch_tokens=settings.optimizer.micro_batch_tokens,
+        layout=learner._layout,
         device=torch.device("cpu"),
     )
     longest = padded_to_longest(rows, max_tokens=args.micro_batch_tokens)

@@ -160,7 +160,7 @@ class _OrderedRows:
 def _micro_batch(
     rows: TokenRows, trees: list[RowTree], row_ids: np.ndarray, *, length: int
 ) -> MicroBatch:
-    """Pad trees to ``length`` tokens; ``row_ids`` are the rows of all trees, one after the other."""
+    """Pad trees to ``length`` tokens; ``row_ids`` are the rows of all trees, tree after tree."""
     input_ids = np.zeros((len(trees), length), dtype=np.int64)
     # A token of the padding sees itself only.
     subtree_ends = np.tile(np.arange(1, length + 1), (len(trees), 1))

@@ -34,7 +34,6 @@ from rllib_gigpo.learner.optimization.optim import (
     scale_learning_rates,
     to_cpu,
 )
-from rllib_gigpo.learner.row_layouts import make_layout
 from rllib_gigpo.learner.scoring import ForwardSettings
 from rllib_gigpo.learner.sharding import make_sharding
 from rllib_gigpo.learner.training_rows import TrainingRows
@@ -48,6 +47,7 @@ from rllib_gigpo.loss.objective import (
     objective,
 )
 from rllib_gigpo.models.causal_lm import resolve_dtype
+from rllib_gigpo.models.layouts.layout_choice import make_layout
 from rllib_gigpo.models.model_probe import probe
 from rllib_gigpo.rl_modules import causal_lm_module as lm
 

@@ -89,7 +89,6 @@ def test_rows_can_be_selected_by_a_mask():
     assert rows_of(rows.select(np.array([True, False, True]))) == rows_of(rows)[::2]
 
 
-
 def test_token_rows_survive_pickling():
     rows = make_rows([(2, 1), (1, 3)], [2, 0])
     assert rows_of(pickle.loads(pickle.dumps(rows))) == rows_of(rows)

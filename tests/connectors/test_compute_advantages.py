@@ -86,7 +86,8 @@ def test_a_rule_that_gives_too_many_or_too_few_is_an_error():
 
 def test_the_learners_get_each_token_with_its_own_advantage():
     episodes = [episode_of([step_record(num_tokens=1), step_record(num_tokens=3)])]
-    batch = {**computed(token_by_token), columns.TRAJECTORY_IDS: np.array([0, 0])}
+    labels = dict.fromkeys((columns.TRAJECTORY_IDS, columns.GROUP_IDS), np.array([0, 0]))
+    batch = {**computed(token_by_token), **labels}
     batch = AssembleTokenRows(num_minibatches=1, seed=0)(batch=batch, episodes=episodes)
     rows = batch[columns.TOKEN_ROWS]
     assert rows.advantages.tolist() == [4.0, 0.0, 1.0, 2.0]

@@ -17,7 +17,8 @@ MODEL, EPISODES, SETTINGS = "model", "episodes.json.gz", "settings.json"
 
 def case_config(*settings: Mapping[str, Any], model_path: Path = FOLDER / MODEL) -> GiGPOConfig:
     """Return the validated config of the recorded play, with ``settings`` on top."""
-    config = GiGPOConfig().llm(model_path=str(model_path))
+    # The recorded mini-batches hold whole episodes.
+    config = GiGPOConfig().llm(model_path=str(model_path)).learners(minibatch_by="episode")
     for part in (read_json(SETTINGS)["play"], *settings):
         config.update_from_dict(part)
     config.validate()

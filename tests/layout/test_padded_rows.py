@@ -89,5 +89,3 @@ def test_a_row_without_a_prompt_is_an_error():
     )
     with pytest.raises(ValueError, match="Row 1 has no prompt"):
         pack_rows(rows, np.array([0, 1]), max_tokens=10)
-
-

@@ -1,6 +1,7 @@
 """Scores that the Learners compute before credit: each Learner receives only its own share."""
 
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ RESPONSES = [[7], [8, 9], [1, 2, 3], [4], [5, 6]]
 
 
 class Episode:
-    """An episode with only the records of its steps."""
+    """An episode with only the records of its steps and its group."""
+
+    custom_data: ClassVar = {columns.GROUP_ID: 0}
 
     def __init__(self, responses):
         self._records = [
@@ -27,6 +30,9 @@ class Episode:
             )
             for response in responses
         ]
+
+    def __len__(self):
+        return len(self._records)
 
     def get_extra_model_outputs(self, column):
         assert column == columns.STEP_RECORD

@@ -5,9 +5,9 @@ import torch
 import transformers
 
 from rllib_gigpo.layout.tree_mask import is_visible, positions
-from rllib_gigpo.models import prefix_sharing
+from rllib_gigpo.models.layouts import prefix_sharing
+from rllib_gigpo.models.layouts.prefix_sharing import examine_sharing
 from rllib_gigpo.models.model_adapter import ModelAdapter
-from rllib_gigpo.models.prefix_sharing import examine_sharing
 
 SIZES = {
     "vocab_size": 64,

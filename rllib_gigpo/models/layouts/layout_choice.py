@@ -10,9 +10,9 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.layout.padded_rows import PaddedRows
 from rllib_gigpo.layout.prefix_trees import PrefixTrees, TreeLimits
 from rllib_gigpo.layout.row_layout import CheapestLayout, FirstLayout, RowLayout
-from rllib_gigpo.models.layout_costs import layout_costs
+from rllib_gigpo.models.layouts.layout_costs import layout_costs
+from rllib_gigpo.models.layouts.prefix_sharing import Sharing, examine_sharing
 from rllib_gigpo.models.model_adapter import ModelAdapter
-from rllib_gigpo.models.prefix_sharing import Sharing, examine_sharing
 from rllib_gigpo.models.trunk import FLEX
 
 logger = logging.getLogger(__name__)

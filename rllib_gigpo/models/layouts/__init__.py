@@ -1,0 +1,1 @@
+"""The layout of rows that fits a model: what it allows, and what it costs."""
