@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 
@@ -43,11 +44,11 @@ class MicroBatch:
     def to(self, device: torch.device | str) -> MicroBatch:
         """Return the same micro-batch on ``device``."""
 
-        def moved(value: torch.Tensor | int | None) -> torch.Tensor | int | None:
+        def moved(value: Any) -> Any:
             is_tensor = isinstance(value, torch.Tensor)
             return value.to(device, non_blocking=True) if is_tensor else value
 
-        return MicroBatch(*(moved(getattr(self, field.name)) for field in fields(self)))  # type: ignore[arg-type]
+        return MicroBatch(*(moved(getattr(self, field.name)) for field in fields(self)))
 
     def per_token(self, scores: torch.Tensor) -> torch.Tensor:
         """Return the score of each response token, (S,), from those of the predictions, (U,)."""

@@ -60,7 +60,7 @@ class PrefixTrees(RowLayout):
             return LayoutPlan(float("inf"), list)
         ordered = _OrderedRows.of(rows, row_ids)
         trees = self._split(ordered)
-        sizes = np.array([self._limits.padded(ordered.tree_size(*tree)) for tree in trees])
+        sizes = np.array([self._limits.padded(int(ordered.tree_size(*tree))) for tree in trees])
         parts = plan_micro_batches(
             sizes, max_tokens=self._max_tokens, overhead_tokens=self._costs.overhead
         )

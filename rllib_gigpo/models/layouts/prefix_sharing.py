@@ -128,7 +128,9 @@ def _difference(adapter: ModelAdapter) -> float:
     none = rows.new_zeros(0)
 
     def log_probs(ids: torch.Tensor, subtree_ends: torch.Tensor | None) -> torch.Tensor:
-        micro_batch = MicroBatch(ids % num_ids, *[none] * 5, subtree_ends=subtree_ends)
+        micro_batch = MicroBatch(
+            ids % num_ids, none, none, none, none, none, subtree_ends=subtree_ends
+        )
         hidden = adapter.hidden_states(micro_batch)
         return adapter.logits(hidden).float().log_softmax(-1)
 
