@@ -75,7 +75,9 @@ def make_rows(args: argparse.Namespace) -> TokenRows:
     )
 
 
-def make_learner(folder: str, args: argparse.Namespace, **training: Any) -> GiGPOLearner:
+def make_learner(
+    folder: str, args: argparse.Namespace, *, prefix_sharing: Any = "auto", **training: Any
+) -> GiGPOLearner:
     """Build a local Learner with default settings, but without a reference model."""
     config = (
         GiGPOConfig()
@@ -88,7 +90,7 @@ def make_learner(folder: str, args: argparse.Namespace, **training: Any) -> GiGP
             micro_batch_tokens=args.micro_batch_tokens,
             **training,
         )
-        .learners(num_learners=0)
+        .learners(num_learners=0, prefix_sharing=prefix_sharing)
         .debugging(seed=0)
     )
     spec = config.get_default_rl_module_spec()

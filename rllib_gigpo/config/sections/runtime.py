@@ -29,10 +29,10 @@ class LearnerSection(Section):
     """Settings of `GiGPOConfig.learners`."""
 
     update_timeout_s: PositiveFloat = setting(3600, "Longest wait for a remote Learner.")
-    prefix_sharing: Literal["auto"] | bool = setting(
-        "auto", "Compute prefixes that rows share once."
+    prefix_sharing: Literal["auto"] | bool = setting("auto", "Compute shared prefixes once.")
+    minibatch_by: Literal["auto", "group", "episode"] = setting(
+        "auto", "Kept whole in a mini-batch."
     )
-    minibatch_by: Literal["auto", "group", "episode"] = setting("auto", "What stays in one piece.")
 
 
 class ReportingSection(Section):
