@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 
+# transformers' names of the kernels that take a mask of any shape.
+SDPA, FLEX = "sdpa", "flex_attention"
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
@@ -29,6 +32,7 @@ class MicroBatch:
             U = S, because each is predicted once.
         subtree_ends: (B, L) int64: the descendants of the token at k are those at k+1, ...,
             ``subtree_ends[k]`` - 1; None if each sequence is one row.
+        tree_attention: The attention kernel for trees; the size of the trees depends on it.
     """
 
     input_ids: torch.Tensor
@@ -40,6 +44,7 @@ class MicroBatch:
     num_tokens: int = 0
     score_indices: torch.Tensor | None = None
     subtree_ends: torch.Tensor | None = None
+    tree_attention: str = SDPA
 
     def to(self, device: torch.device | str) -> MicroBatch:
         """Return the same micro-batch on ``device``."""

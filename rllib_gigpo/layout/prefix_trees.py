@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from rllib_gigpo.batch.token_rows import TokenRows
-from rllib_gigpo.layout.micro_batch import MicroBatch
+from rllib_gigpo.layout.micro_batch import SDPA, MicroBatch
 from rllib_gigpo.layout.micro_batch_plan import plan_micro_batches, walk_back
 from rllib_gigpo.layout.row_layout import LayoutCosts, LayoutPlan, RowLayout, check_prompts
 from rllib_gigpo.layout.row_tree import RowTree, grow_tree, sort_rows
@@ -30,11 +30,13 @@ class TreeLimits:
         max_depth: Longest row for which sharing is exact; None for no limit.
         rounded_to: Lengths to which trees are padded, ascending; a longer tree keeps its length.
             A kernel that is compiled for each length wants few of them.
+        attention: The attention kernel; `SDPA` takes a dense mask, `FLEX` skips what it hides.
     """
 
     max_tree_tokens: int = 1024
     max_depth: int | None = None
     rounded_to: tuple[int, ...] = ()
+    attention: str = SDPA
 
     def padded(self, length: int) -> int:
         """Return the length to which a tree of ``length`` tokens is padded."""
@@ -75,6 +77,7 @@ class PrefixTrees(RowLayout):
                     [ordered.grown(*trees[tree]) for tree in part],
                     np.concatenate([ordered.row_ids[slice(*trees[tree])] for tree in part]),
                     length=int(sizes[part].max()),
+                    attention=self._limits.attention,
                 )
                 for part in parts
             ],
@@ -158,7 +161,7 @@ class _OrderedRows:
 
 
 def _micro_batch(
-    rows: TokenRows, trees: list[RowTree], row_ids: np.ndarray, *, length: int
+    rows: TokenRows, trees: list[RowTree], row_ids: np.ndarray, *, length: int, attention: str
 ) -> MicroBatch:
     """Pad trees to ``length`` tokens; ``row_ids`` are the rows of all trees, tree after tree."""
     input_ids = np.zeros((len(trees), length), dtype=np.int64)
@@ -199,4 +202,5 @@ def _micro_batch(
         num_tokens=sum(len(tree.token_ids) for tree in trees),
         score_indices=torch.from_numpy(score_indices.reshape(-1)),
         subtree_ends=torch.from_numpy(subtree_ends),
+        tree_attention=attention,
     )

@@ -6,10 +6,8 @@ from typing import Any
 
 import torch
 
-from rllib_gigpo.layout.micro_batch import MicroBatch
+from rllib_gigpo.layout.micro_batch import FLEX, MicroBatch
 from rllib_gigpo.layout.tree_mask import additive_mask, block_mask, positions
-
-SDPA, FLEX = "sdpa", "flex_attention"  # transformers' names
 
 
 class Trunk:
@@ -19,7 +17,6 @@ class Trunk:
         """Run ``module``, a transformers model whose output has ``last_hidden_state``."""
         self.module = module
         self._own_attention = module.config._attn_implementation
-        self.tree_attention = SDPA
 
     def __call__(self, micro_batch: MicroBatch) -> torch.Tensor:
         """Return the last hidden states of a micro-batch, (B·L, H).
@@ -31,11 +28,11 @@ class Trunk:
             self._use(self._own_attention)
             output = self.module(input_ids=micro_batch.input_ids, use_cache=False)
         else:
-            self._use(self.tree_attention)
+            self._use(micro_batch.tree_attention)
             output = self.module(
                 input_ids=micro_batch.input_ids,
                 position_ids=positions(micro_batch.subtree_ends),
-                attention_mask=self._mask(micro_batch.subtree_ends),
+                attention_mask=self._mask(micro_batch),
                 use_cache=False,
             )
         return output.last_hidden_state.flatten(0, 1)
@@ -45,8 +42,10 @@ class Trunk:
         if self.module.config._attn_implementation != attention:
             self.module.set_attn_implementation(attention)
 
-    def _mask(self, subtree_ends: torch.Tensor) -> Any:
-        if self.tree_attention == FLEX:
+    def _mask(self, micro_batch: MicroBatch) -> Any:
+        subtree_ends = micro_batch.subtree_ends
+        assert subtree_ends is not None
+        if micro_batch.tree_attention == FLEX:
             return block_mask(subtree_ends)
         device = subtree_ends.device.type
         is_mixed = torch.is_autocast_enabled(device)

@@ -7,18 +7,20 @@ import logging
 import torch
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.layout.micro_batch import FLEX
 from rllib_gigpo.layout.padded_rows import PaddedRows
 from rllib_gigpo.layout.prefix_trees import PrefixTrees, TreeLimits
 from rllib_gigpo.layout.row_layout import CheapestLayout, FirstLayout, RowLayout
 from rllib_gigpo.models.layouts.layout_costs import layout_costs
 from rllib_gigpo.models.layouts.prefix_sharing import Sharing, examine_sharing
 from rllib_gigpo.models.model_adapter import ModelAdapter
-from rllib_gigpo.models.trunk import FLEX
 
 logger = logging.getLogger(__name__)
 
 # A dense mask takes the square of a tree's tokens.
 _MASKED_TREE_TOKENS = 1024
+# Fast kernels on GPUs want masks of whole blocks of 8.
+_MASKED_LENGTHS = tuple(range(8, _MASKED_TREE_TOKENS + 1, 8))
 # flex_attention is compiled for each length: steps of a third to a half.
 _FLEX_LENGTHS = tuple(step * 2**power for power in range(7, 17) for step in (2, 3))
 
@@ -46,7 +48,7 @@ def make_layout(
     if sharing.max_depth == 0:
         _report(adapter, sharing, is_demanded=prefix_sharing is True)
         return padded
-    trees = PrefixTrees(costs, _limits(adapter, sharing, max_tokens), max_tokens=max_tokens)
+    trees = PrefixTrees(costs, _limits(sharing, max_tokens, device), max_tokens=max_tokens)
     choice = FirstLayout if prefix_sharing is True else CheapestLayout
     return choice(trees, padded)
 
@@ -61,7 +63,8 @@ def _report(adapter: ModelAdapter, sharing: Sharing, *, is_demanded: bool) -> No
     logger.warning("%s. Each row is computed alone.", text)
 
 
-def _limits(adapter: ModelAdapter, sharing: Sharing, max_tokens: int) -> TreeLimits:
-    if adapter.trunk.tree_attention == FLEX:
-        return TreeLimits(max_tokens, sharing.max_depth, rounded_to=_FLEX_LENGTHS)
-    return TreeLimits(_MASKED_TREE_TOKENS, sharing.max_depth)
+def _limits(sharing: Sharing, max_tokens: int, device: torch.device) -> TreeLimits:
+    if sharing.attention == FLEX:
+        return TreeLimits(max_tokens, sharing.max_depth, _FLEX_LENGTHS, FLEX)
+    lengths = _MASKED_LENGTHS if device.type == "cuda" else ()
+    return TreeLimits(_MASKED_TREE_TOKENS, sharing.max_depth, lengths)

@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 
-from rllib_gigpo.layout.micro_batch import MicroBatch
+from rllib_gigpo.layout.micro_batch import FLEX, SDPA, MicroBatch
 from rllib_gigpo.models.model_adapter import ModelAdapter
-from rllib_gigpo.models.trunk import FLEX, SDPA
 
 # Layers in which a token sees earlier tokens only through an attention mask.
 _MASKED_LAYERS = {"full_attention", "sliding_attention", "chunked_attention", "attention"}
@@ -34,16 +33,18 @@ class Sharing:
     Attributes:
         max_depth: Longest row for which sharing is exact; None for no limit, 0 for never.
         reason: Why not, or why only up to ``max_depth``; None without a limit.
+        attention: The kernel for trees.
         difference: Largest difference of a log-prob in the probe; None if it did not run.
     """
 
     max_depth: int | None = None
     reason: str | None = None
+    attention: str = SDPA
     difference: float | None = None
 
 
 def examine_sharing(adapter: ModelAdapter) -> Sharing:
-    """Decide whether a model's rows can share prefixes, and choose its attention for trees.
+    """Decide whether a model's rows can share prefixes, and with which attention.
 
     The architecture decides first, because a short probe cannot see a window. Then a probe compares
     a tree of two branches with separate rows.
@@ -56,9 +57,8 @@ def examine_sharing(adapter: ModelAdapter) -> Sharing:
         return Sharing(max_depth=0, reason=declared.reason)
     failure = ""
     for attention in _attentions(adapter.model.device):
-        adapter.trunk.tree_attention = attention
         try:
-            difference = _difference(adapter)
+            difference = _difference(adapter, attention)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # a model's own code may raise anything
@@ -66,7 +66,7 @@ def examine_sharing(adapter: ModelAdapter) -> Sharing:
             continue
         is_single = adapter.model.dtype in (torch.float32, torch.float64)
         if difference <= (_LIMIT if is_single else _LIMIT_OF_HALF):
-            return Sharing(declared.max_depth, declared.reason, difference)
+            return Sharing(declared.max_depth, declared.reason, attention, difference)
         failure = (
             f"with {attention}, the log-probs of a tree of two rows differ from those of the rows"
             f" by {difference:.2g}"
@@ -118,7 +118,7 @@ def _rope_limits(config: Any) -> Iterator[tuple[int, str]]:
 
 
 @torch.no_grad()
-def _difference(adapter: ModelAdapter) -> float:
+def _difference(adapter: ModelAdapter, attention: str) -> float:
     """Return the largest difference between a tree's log-probs and those of its rows."""
     num_ids = adapter.model.get_input_embeddings().weight.shape[0]
     rows, tree, ends, paths = (
@@ -129,7 +129,10 @@ def _difference(adapter: ModelAdapter) -> float:
 
     def log_probs(ids: torch.Tensor, subtree_ends: torch.Tensor | None) -> torch.Tensor:
         micro_batch = MicroBatch(
-            ids % num_ids, none, none, none, none, none, subtree_ends=subtree_ends
+            ids % num_ids,
+            *(none, none, none, none, none),
+            subtree_ends=subtree_ends,
+            tree_attention=attention,
         )
         hidden = adapter.hidden_states(micro_batch)
         return adapter.logits(hidden).float().log_softmax(-1)
