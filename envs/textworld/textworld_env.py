@@ -10,7 +10,17 @@ import gymnasium
 from gymnasium.utils import EzPickle
 
 from ..common.option_checks import check_choice, check_flag, check_whole
-from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, EXPERT_ACTION, SCORE, TAGS, TASK, WON, text_space
+from ..contract import (
+    ADMISSIBLE_ACTIONS,
+    ANCHOR,
+    EXPERT_ACTION,
+    RUNS_IN_THREADS,
+    SCORE,
+    TAGS,
+    TASK,
+    WON,
+    text_space,
+)
 from .interpreter_text import REFUSAL, clean_action, is_meta_command, tidy
 from .shared_game import open_game
 from .textworld_games import Option
@@ -51,7 +61,8 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         ImportError: TextWorld is not installed.
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - Gymnasium's way to declare it
+    # Three quarters of a step are C code of the interpreter, which leaves Python's lock.
+    metadata = {"render_modes": ["ansi"], RUNS_IN_THREADS: True}  # noqa: RUF012
 
     def __init__(
         self,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+_MAX_THREADS = 8  # more would wait for Python's lock, even if three quarters of a call are C code
 _Job = tuple[Callable[[], Any], Future[Any]]
 
 
@@ -46,3 +48,10 @@ def _work(jobs: SimpleQueue[_Job | None]) -> None:
             future.set_result(call())
         except BaseException as error:  # the caller gets it from the future
             future.set_exception(error)
+
+
+def useful_num_threads() -> int:
+    """Return how many threads to use for calls that are mostly C code: one per usable CPU."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    num_cpus = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return min(num_cpus, _MAX_THREADS)
