@@ -177,9 +177,14 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         if settings.num_env_threads:
             return ThreadedEnvs(source, num_threads=settings.num_env_threads, **in_process)
         if self._envs_overlap:
-            patience_s = self._settings.inference.engine_timeout_s
             return OverlappingEnvs(
-                source, num_threads=useful_num_threads(), patience_s=patience_s, **in_process
+                source,
+                # A remote EnvRunner shares its machine with others.
+                num_threads=int(self.config.num_cpus_per_env_runner) or 1
+                if self.worker_index
+                else useful_num_threads(),
+                patience_s=self._settings.inference.engine_timeout_s,
+                **in_process,
             )
         return SerialEnvs(source, watch=self._watch, **in_process)
 
