@@ -222,10 +222,9 @@ def _number(score: Any) -> int:
 def _new_interpreter(path: Path) -> Any:
     import jericho
 
-    with warnings.catch_warnings():
-        # Jericho knows the scores and states of commercial games only; TextWorld tracks its own.
-        warnings.simplefilter("ignore", jericho.UnsupportedGameWarning)
-        return jericho.FrotzEnv(str(path), -1)
+    # Jericho knows the scores and states of commercial games only; TextWorld tracks its own.
+    warnings.filterwarnings("ignore", message="Game '.*' is not fully supported")
+    return jericho.FrotzEnv(str(path), -1)
 
 
 _open_games: WeakValueDictionary[tuple[Path, bool, tuple[int, int]], SharedGame] = (
