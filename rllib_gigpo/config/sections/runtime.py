@@ -19,7 +19,7 @@ class EnvRunnerSection(Section):
     num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker reserves in Ray.")
     num_env_threads: NonNegativeInt | None = setting(
         None,
-        "Threads per process that run environments; 0 for none. None: one per CPU if the"
+        "Threads per process that run environments; 0 for none. None: one per two CPUs if the"
         " environment declares `runs_in_threads`, else none.",
     )
     max_lost_group_rate: float = setting(
