@@ -53,7 +53,7 @@ def _work(jobs: SimpleQueue[_Job | None]) -> None:
 def useful_num_threads() -> int:
     """Return how many threads to use beside a busy main thread: one per two usable CPUs.
 
-    On two CPUs a second thread took 5 % more CPU time and gained nothing measurable.
+    On two CPUs that were busy otherwise, a second thread took 5 % more CPU time and was slower.
     """
     has_affinity = hasattr(os, "sched_getaffinity")
     num_cpus = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
