@@ -43,6 +43,7 @@ def result_figures(
     *,
     targets: Mapping[str, str] | None = None,
     n: int = 1,
+    issue: int = RESULTS_ISSUE,
 ) -> list[Figure]:
     """Make one figure ``prefix/name`` of each value.
 
@@ -51,10 +52,11 @@ def result_figures(
         values: Value by name.
         targets: Target by name, for the values that have one.
         n: Number of measurements behind each value.
+        issue: The issue that asks for them.
     """
     targets = targets or {}
     return [
-        Figure(RESULTS_ISSUE, f"{prefix}/{name}", value, targets.get(name), n)
+        Figure(issue, f"{prefix}/{name}", value, targets.get(name), n)
         for name, value in values.items()
     ]
 
@@ -81,14 +83,15 @@ def write_figures(figures: Sequence[Figure]) -> None:
     """Write figures to the file; each replaces an older one of the same issue and name."""
     fresh = {(one.issue, one.name) for one in figures}
     lines = [line for line in read_figures() if (line["issue"], line["name"]) not in fresh]
-    origin = {"commit": _commit(), "cpu": _cpu(), "command": " ".join(["python", *sys.argv])}
+    origin = {"commit": current_commit(), "cpu": _cpu(), "command": " ".join(["python", *sys.argv])}
     lines += [asdict(one) | origin for one in figures]
     lines.sort(key=lambda line: (line["issue"], line["name"]))
     FILE.parent.mkdir(parents=True, exist_ok=True)
     FILE.write_text("[\n" + ",\n".join(json.dumps(line) for line in lines) + "\n]\n")
 
 
-def _commit() -> str:
+def current_commit() -> str:
+    """Return the short name of the checked-out commit, with "-dirty" if files have changed."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=7"]
     return subprocess.run(
         command, cwd=ROOT, check=True, capture_output=True, text=True

@@ -40,6 +40,11 @@ SCORE: Final = "score"
 TAGS: Final = "tags"
 """list[str]: labels of the task, such as its kind or difficulty, used to split metrics."""
 
+RUNS_IN_THREADS: Final = "runs_in_threads"
+"""Key of an environment's ``metadata``, bool: instances may run in several threads at once, and a
+step spends most of its time outside Python's lock (in C code, or waiting). Training then steps them
+in threads while the engine generates, unless ``config.env_runners(num_env_threads=...)`` is set."""
+
 FIRST_TEST_SEED: Final = 2**20
 """The first seed of test tasks, unless ``config.tasks(first_test_task=...)`` sets another.
 Environments with a fixed list of tasks use their test split for seeds from here on."""

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
-from .contract import FIRST_TEST_SEED, TAGS, text_space
+from .contract import FIRST_TEST_SEED, RUNS_IN_THREADS, TAGS, text_space
 from .making import make
 
 
@@ -116,6 +116,8 @@ class MixtureEnv(gymnasium.Env[str, str]):
         except (ImportError, ValueError):
             self.close()
             raise
+        may_thread = all(env.metadata.get(RUNS_IN_THREADS) for env in self._envs.values())
+        self.metadata = {**type(self).metadata, RUNS_IN_THREADS: may_thread}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,21 @@ import gymnasium
 from gymnasium.utils import EzPickle
 
 from ..common.option_checks import check_choice, check_flag, check_whole
-from ..contract import ADMISSIBLE_ACTIONS, ANCHOR, EXPERT_ACTION, SCORE, TAGS, TASK, WON, text_space
-from .interpreter_text import REFUSAL, clean_action, clean_feedback, is_meta_command, tidy
+from ..contract import (
+    ADMISSIBLE_ACTIONS,
+    ANCHOR,
+    EXPERT_ACTION,
+    RUNS_IN_THREADS,
+    SCORE,
+    TAGS,
+    TASK,
+    WON,
+    text_space,
+)
+from .interpreter_text import REFUSAL, clean_action, is_meta_command, tidy
+from .shared_game import open_game
 from .textworld_games import Option
-from .textworld_generator import TEXTWORLD_LOCK, check_installed
+from .textworld_generator import check_installed
 from .textworld_source import game_source
 from .walkthrough_expert import WalkthroughExpert
 
@@ -51,7 +61,8 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         ImportError: TextWorld is not installed.
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 - Gymnasium's way to declare it
+    # Three quarters of a step are C code of the interpreter, which leaves Python's lock.
+    metadata = {"render_modes": ["ansi"], RUNS_IN_THREADS: True}  # noqa: RUF012
 
     def __init__(
         self,
@@ -91,9 +102,9 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         self._source = game_source(challenge, options, game_files, cache_dir)
         self._max_steps, self._observation, self._goal = max_steps, observation, goal
         self._has_expert = expert
-        self._game: Any = None  # the loaded game, a textworld.Environment
+        self._game: Any = None  # a SharedGame
         self._path: Path | None = None
-        self._state: Any = None  # textworld.GameState after the last command
+        self._state: Any = None  # the Position after the last command
         self._num_steps = 0
         self._score = 0.0
         self._text = self._anchor = ""
@@ -107,10 +118,10 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         game_seed = int(self.np_random.integers(2**20)) if seed is None else seed
         self._state = None  # if the game cannot be made, the previous one must not continue
         self._load(self._source.file(game_seed))
-        self._state = self._game.reset()
+        self._state = self._game.start
         self._num_steps, self._score = 0, 0.0
-        self._text, self._anchor = self._room(), self._visible_state()
-        self._expert = WalkthroughExpert(self._state.get("extra.walkthrough") or ())
+        self._text, self._anchor = self._state.description, self._visible_state()
+        self._expert = WalkthroughExpert(self._game.extras.get("walkthrough") or ())
         return self._text, self._info()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -120,8 +131,8 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         feedback = self._execute(clean_action(action))
         self._num_steps += 1
         reward, self._score = self._state.score - self._score, float(self._state.score)
-        self._text = feedback if self._observation == "feedback" else self._room()
-        terminated = bool(self._state.won or self._state.lost)
+        self._text = feedback if self._observation == "feedback" else self._state.description
+        terminated = self._state.done
         truncated = not terminated and self._num_steps >= self._max_steps
         return self._text, float(reward), terminated, truncated, self._info()
 
@@ -130,39 +141,32 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         return self._text if self.render_mode == "ansi" else None
 
     def close(self) -> None:
-        """Close the interpreter."""
-        if self._game is not None:
-            self._game.close()
+        """Leave the game, which is closed with the last environment that plays it."""
         self._game = self._path = self._state = None
 
     def _load(self, path: Path) -> None:
-        """Load the game unless it is already loaded, as in groups of episodes."""
-        if path == self._path:
-            return
-        self.close()  # use a new interpreter per game: loading into an open one leaks 0.3 MB
-        self._game, self._path = _start(path, plans=self._has_expert), path
+        """Load the game unless it is already loaded, here or in another environment."""
+        if path != self._path:
+            self._game, self._path = open_game(path, plans=self._has_expert), path
 
     def _execute(self, command: str) -> str:
         """Return the game's answer, or a refusal if the command is for the interpreter."""
         if command not in self._state.admissible_commands and is_meta_command(command):
             return REFUSAL
-        self._state, _, _ = self._game.step(command)
+        self._state = self._game.after(self._state, command)
         before, self._anchor = self._anchor, self._visible_state()
         self._expert.observe(command, has_changed=self._anchor != before)
-        return clean_feedback(self._state.feedback)
-
-    def _room(self) -> str:
-        return tidy(self._state.description)
+        return str(self._state.feedback)
 
     def _visible_state(self) -> str:
-        return f"{self._room()}\n{tidy(self._state.inventory)}"
+        return f"{self._state.description}\n{self._state.inventory}"
 
     def _info(self) -> dict[str, Any]:
         state = self._state
         info = {
             TASK: self._task(),
             ADMISSIBLE_ACTIONS: list(state.admissible_commands),
-            WON: bool(state.won),
+            WON: state.won,
             ANCHOR: self._anchor,
             SCORE: self._score,
             TAGS: list(self._source.tags),
@@ -177,30 +181,9 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         return plan[0] if plan else self._expert.suggest()
 
     def _task(self) -> str:
-        walkthrough = self._state.get("extra.walkthrough")
+        walkthrough = self._game.extras.get("walkthrough")
         if self._goal == "none":
             return ""
-        if self._goal == "detailed" or self._state.get("extra.recipe") or not walkthrough:
-            return tidy(self._state.objective)
+        if self._goal == "detailed" or self._game.extras.get("recipe") or not walkthrough:
+            return tidy(self._game.objective)
         return str(walkthrough[-1])
-
-
-def _start(path: Path, *, plans: bool) -> Any:
-    import textworld
-
-    infos = textworld.EnvInfos(
-        feedback=True,
-        description=True,
-        inventory=True,
-        admissible_commands=True,
-        policy_commands=plans,
-        won=True,
-        lost=True,
-        score=True,
-        objective=True,
-        extras=["walkthrough", "recipe"],
-    )
-    # Jericho knows the scores and states of commercial games only; TextWorld tracks its own.
-    warnings.filterwarnings("ignore", message="Game '.*' is not fully supported")
-    with TEXTWORLD_LOCK:
-        return textworld.start(str(path), infos)

@@ -121,7 +121,7 @@ class BaseGiGPOConfig(RLlibParts):
         *,
         num_env_workers: int = NotProvided,
         num_cpus_per_env_worker: float = NotProvided,
-        num_env_threads: int = NotProvided,
+        num_env_threads: int | None = NotProvided,
         max_lost_group_rate: float = NotProvided,
         **kwargs: Any,
     ) -> Self:

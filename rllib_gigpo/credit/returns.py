@@ -67,19 +67,12 @@ def step_returns(
 def _discount_backwards(
     rewards: np.ndarray, trajectory_ids: np.ndarray, gamma: float
 ) -> np.ndarray:
-    """Discount sorted rows, one pass per number of remaining steps over all trajectories."""
-    positions = np.arange(len(rewards))
-    is_last = np.ones(len(rewards), dtype=bool)
-    is_last[:-1] = trajectory_ids[1:] != trajectory_ids[:-1]
-    last_positions = positions[is_last]
-    steps_to_go = last_positions[np.searchsorted(last_positions, positions)] - positions
-    by_steps_to_go = np.argsort(steps_to_go, kind="stable")
-    bounds = np.cumsum(np.bincount(steps_to_go))
-    returns = rewards.copy()
-    for start, stop in pairwise(bounds.tolist()):
-        rows = by_steps_to_go[start:stop]
-        returns[rows] += gamma * returns[rows + 1]
-    return returns
+    """Discount sorted rows, from the last to the first."""
+    returns, ids = rewards.tolist(), trajectory_ids.tolist()
+    for row in reversed(range(len(returns) - 1)):
+        if ids[row] == ids[row + 1]:
+            returns[row] += gamma * returns[row + 1]
+    return np.array(returns, dtype=np.float64)
 
 
 def _checked_rewards(rewards: np.ndarray, trajectory_ids: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from rllib_gigpo.engines.inference_engine import (
 )
 from rllib_gigpo.engines.model_facts import read_model_facts
 from rllib_gigpo.engines.token_distribution import sample_token
+from rllib_gigpo.engines.vllm import process_guard
 from rllib_gigpo.errors import ConfigError, EngineError
 from rllib_gigpo.models.causal_lm import open_causal_lm
 from rllib_gigpo.weights.checksum import HEAD, NamedTensors, checked, weights_checksum
@@ -90,6 +91,10 @@ class TransformersEngine(InferenceEngine):
     def poll(self) -> list[Generation]:
         """See the base class."""
         self._running()
+        with process_guard.num_threads(self.settings.num_threads):
+            return self._extend_all()
+
+    def _extend_all(self) -> list[Generation]:
         finished = []
         for sequence in list(self._sequences.values()):
             self._extend(sequence)

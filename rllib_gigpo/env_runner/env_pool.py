@@ -1,4 +1,4 @@
-"""Where environments run: a small interface, and two implementations for this process.
+"""Where environments run: a small interface, and three implementations for this process.
 
 A pool holds numbered slots, each with one environment. Commands return immediately, and `poll`
 collects the environments' answers, so the engine never waits for a slow environment. The pool of
@@ -108,7 +108,9 @@ class SerialEnvs(EnvPool):
 
 
 class ThreadedEnvs(EnvPool):
-    """Environments that step in threads, each in one thread at a time.
+    """Environments that step in threads and answer in any order: for slow ones, or ones that wait.
+
+    Each environment is in one thread at a time.
 
     The threads are daemons: one in which an environment hangs cannot be ended, but it does not keep
     the process from exiting.
@@ -126,21 +128,21 @@ class ThreadedEnvs(EnvPool):
         self._slots = EnvSlots(source, is_sent=is_sent, on_created=on_created)
         self._num_threads = num_threads
         self._threads = DaemonThreads(num_threads, name="gigpo-env")
-        self._pending: set[Future[EnvEvent]] = set()
+        self._pending: list[Future[EnvEvent]] = []  # in the order of the commands
 
     def reset(self, slot: int, seed: int, *, is_training: bool = True) -> None:
         """Queue the reset."""
         call = partial(self._slots.reset, slot, seed, is_training=is_training)
-        self._pending.add(self._threads.submit(call))
+        self._pending.append(self._threads.submit(call))
 
     def step(self, slot: int, action: Any) -> None:
         """Queue the step."""
-        self._pending.add(self._threads.submit(partial(self._slots.step, slot, action)))
+        self._pending.append(self._threads.submit(partial(self._slots.step, slot, action)))
 
     def poll(self) -> list[EnvEvent]:
         """Return the answers that have arrived, by slot."""
-        done = {future for future in self._pending if future.done()}
-        self._pending -= done
+        done = [future for future in self._pending if future.done()]
+        self._pending = [future for future in self._pending if future not in done]
         return sorted((future.result() for future in done), key=lambda event: event.slot)
 
     def wait(self, timeout_s: float) -> None:
@@ -163,3 +165,49 @@ class ThreadedEnvs(EnvPool):
     def env_of(self, slot: int) -> gym.Env | None:
         """Return the environment of the slot's episode; no thread uses it when it has answered."""
         return self._slots.env_of(slot)
+
+
+class OverlappingEnvs(ThreadedEnvs):
+    """Environments that step in threads while the engine generates: reproducible, best in C code.
+
+    Each `poll` takes the older half of the commands and waits for their answers; the other half
+    runs during the engine's next step. Which answers it returns, and their order, therefore depend
+    on the commands alone and not on how long they took, and so does the engine's batch.
+    """
+
+    def __init__(
+        self,
+        source: EnvSource,
+        *,
+        num_threads: int,
+        patience_s: float,
+        is_sent: bool = False,
+        on_created: OnCreated | None = None,
+    ) -> None:
+        """Start the threads; see `ThreadedEnvs`.
+
+        Args:
+            source: The source of each slot's environment.
+            num_threads: Number of threads.
+            patience_s: How long the others wait for an answer. One that comes later, if at all, is
+                taken when it comes.
+            is_sent: See `EnvSlots`.
+            on_created: See `EnvSlots`.
+        """
+        super().__init__(source, num_threads=num_threads, is_sent=is_sent, on_created=on_created)
+        self._patience_s = patience_s
+        self._late: list[Future[EnvEvent]] = []
+
+    def poll(self) -> list[EnvEvent]:
+        """Return the answers to the older half of the commands, in their order."""
+        num_due = (len(self._pending) + 1) // 2
+        due, self._pending = self._pending[:num_due], self._pending[num_due:]
+        wait(due, timeout=self._patience_s)
+        asked = [*self._late, *due]
+        self._late = [future for future in asked if not future.done()]
+        return [future.result() for future in asked if future not in self._late]
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for a late answer; `poll` itself waits for the others."""
+        if self._late and not self._pending:
+            wait(self._late, timeout=timeout_s, return_when=FIRST_COMPLETED)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+import torch
 from ray.rllib.core import (
     COMPONENT_ENV_TO_MODULE_CONNECTOR,
     COMPONENT_MODULE_TO_ENV_CONNECTOR,
@@ -30,13 +31,20 @@ from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.connectors.pipelines import action_hints
 from rllib_gigpo.engines import make_engine
 from rllib_gigpo.engines.inference_engine import EngineSettings
-from rllib_gigpo.env_runner.env_pool import EnvPool, SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.daemon_threads import useful_num_threads
+from rllib_gigpo.env_runner.env_pool import (
+    EnvPool,
+    OverlappingEnvs,
+    SerialEnvs,
+    ThreadedEnvs,
+)
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.env_workers import RayEnvs
 from rllib_gigpo.env_runner.hang_watch import HangWatch
 from rllib_gigpo.env_runner.last_words import end_this_actor, tell_driver
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
+from rllib_gigpo.envs.contract import RUNS_IN_THREADS
 from rllib_gigpo.errors import EnvContractError, WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
 
@@ -92,9 +100,11 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             self._env_to_module = self.config.build_env_to_module_connector(env=env)
             self._module_to_env = self.config.build_module_to_env_connector(env=env)
             actions = _actions_of(env)
+            self._may_thread = _runs_in_threads(env)
         if self._env_source.of_evaluation is None:
             return
         with self._probe(self._env_source.of_evaluation) as env:
+            self._may_thread &= _runs_in_threads(env)
             if _actions_of(env) != actions:
                 raise EnvContractError(
                     f"evaluation_config: the environment's actions {_actions_of(env)} differ from"
@@ -133,7 +143,23 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             lora=model.lora if model.lora is not None and model.lora.is_hot else None,
             engine_kwargs=dict(inference.engine_kwargs),
             timeout_s=inference.engine_timeout_s,
+            num_threads=self._num_engine_threads(),
         )
+
+    @property
+    def _envs_overlap(self) -> bool:
+        """Whether environments run in threads without being told to."""
+        settings = self._settings.env_runners
+        is_auto = settings.num_env_threads is None and not settings.num_env_workers
+        return is_auto and self._may_thread
+
+    def _num_engine_threads(self) -> int | None:
+        """Leave half of the CPUs to environments that run at the same time as the engine.
+
+        The threads of a CPU kernel wait for each other without sleeping. With two of them and one
+        free CPU, an engine step of the main job took 6 times as long as with one thread.
+        """
+        return max(1, torch.get_num_threads() // 2) if self._envs_overlap else None
 
     def _make_envs(self) -> EnvPool:
         settings, source = self._settings.env_runners, self._env_source
@@ -145,11 +171,21 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             return RayEnvs(
                 source,
                 num_workers=settings.num_env_workers,
-                num_threads=settings.num_env_threads,
+                num_threads=settings.num_env_threads or 0,
                 num_cpus=settings.num_cpus_per_env_worker,
             )
         if settings.num_env_threads:
             return ThreadedEnvs(source, num_threads=settings.num_env_threads, **in_process)
+        if self._envs_overlap:
+            return OverlappingEnvs(
+                source,
+                # A remote EnvRunner shares its machine with others.
+                num_threads=int(self.config.num_cpus_per_env_runner) or 1
+                if self.worker_index
+                else useful_num_threads(),
+                patience_s=self._settings.inference.engine_timeout_s,
+                **in_process,
+            )
         return SerialEnvs(source, watch=self._watch, **in_process)
 
     def _on_env_created(self, env: gym.Env, is_training: bool) -> None:
@@ -313,6 +349,11 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             self._envs.close()
             self._envs = None
         self._rollout = None if self._rollout is None or self._rollout.is_done else self._rollout
+
+
+def _runs_in_threads(env: gym.Env) -> bool:
+    """Return what the environment says of itself; a wrapper that has no metadata says nothing."""
+    return bool((getattr(env, "metadata", None) or {}).get(RUNS_IN_THREADS, False))
 
 
 def _actions_of(env: gym.Env) -> tuple[str, dict[str, Any]]:

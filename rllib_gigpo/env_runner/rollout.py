@@ -128,8 +128,8 @@ class Rollout:
         """Advance every episode that can move, and the engine by one step."""
         start = time.perf_counter()
         self._take_env_events()
-        self._begin_waiting_episodes()
-        self._take_env_events()  # environments on this thread have already started
+        if self._begin_waiting_episodes():
+            self._take_env_events()  # environments on this thread have already started
         self._submit_prompts()
         self._take_generations()
         if not self._in_engine and self._in_env:
@@ -161,7 +161,9 @@ class Rollout:
         held |= {run.slot for run in self._need_prompt}
         self._free_slots = [slot for slot in reversed(range(num_slots)) if slot not in held]
 
-    def _begin_waiting_episodes(self) -> None:
+    def _begin_waiting_episodes(self) -> bool:
+        """Begin as many episodes as there are slots; return whether there was one."""
+        has_begun = False
         while self._waiting and self._free_slots:
             run = self._waiting.popleft()
             if run.is_dropped:
@@ -170,6 +172,8 @@ class Rollout:
             self._in_env[run.slot] = run
             self._call_back("on_episode_created", run)
             self._envs.reset(run.slot, run.task.seed, is_training=run.task.is_training)
+            has_begun = True
+        return has_begun
 
     def _finish(self, run: _Run) -> None:
         self._free_slots.append(run.slot)

@@ -7,7 +7,7 @@ import gymnasium as gym
 import pytest
 import ray
 
-from rllib_gigpo.env_runner.env_pool import SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.env_workers import RayEnvs
 from rllib_gigpo.errors import EnvContractError
@@ -49,11 +49,12 @@ def collect(pool, num_events, timeout_s=30):
     return sorted(events, key=lambda event: event.slot)
 
 
-@pytest.fixture(params=["serial", "threads", "actors"])
+@pytest.fixture(params=["serial", "threads", "overlapping", "actors"])
 def pool(request, ray_session):
     pools = {
         "serial": lambda: SerialEnvs(SOURCE),
         "threads": lambda: ThreadedEnvs(SOURCE, num_threads=2),
+        "overlapping": lambda: OverlappingEnvs(SOURCE, num_threads=2, patience_s=30),
         "actors": lambda: RayEnvs(SOURCE, num_workers=2, num_threads=0, num_cpus=0),
     }
     made = pools[request.param]()
@@ -130,6 +131,32 @@ def test_a_fast_environment_answers_before_a_slow_one_that_started_first(make, r
     (first,) = collect(pool, 1)
     assert first.slot == 1
     assert collect(pool, 1)[0].slot == 0
+    pool.close()
+
+
+def test_overlapping_environments_answer_in_the_order_of_the_commands_half_at_a_time():
+    pool = OverlappingEnvs(SOURCE, num_threads=4, patience_s=30)
+    for slot in (2, 0, 3, 1):
+        pool.reset(slot, seed=0)
+    collect(pool, 4)
+    for slot, action in ((2, "sleep 0.2"), (0, "go"), (3, "sleep 0.1"), (1, "go")):
+        pool.step(slot, action)
+    polls = [[event.slot for event in pool.poll()] for _ in range(4)]
+    pool.close()
+    assert polls == [[2, 0], [3], [1], []]
+
+
+def test_an_overlapping_environment_that_hangs_holds_up_the_others_once():
+    pool = OverlappingEnvs(SOURCE, num_threads=2, patience_s=0.05)
+    for slot in range(2):
+        pool.reset(slot, seed=0)
+    collect(pool, 2)
+    pool.step(0, "sleep 1.0")
+    pool.step(1, "go")
+    assert pool.poll() == []  # after its patience
+    assert [event.slot for event in pool.poll()] == [1]
+    pool.wait(30)
+    assert [event.slot for event in pool.poll()] == [0]
     pool.close()
 
 

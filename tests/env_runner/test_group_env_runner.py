@@ -1,9 +1,18 @@
-"""`GroupEnvRunner` with a rollout whose environments hang."""
+"""`GroupEnvRunner` without an engine: environments that hang, and where environments run."""
+
+from types import SimpleNamespace
+
+import gymnasium as gym
+import pytest
+import torch
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.env_runner.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
+from rllib_gigpo.envs.contract import RUNS_IN_THREADS
+from rllib_gigpo.gigpo import GiGPOConfig
 
 TASK = GroupTask(0, 7, group_size=1, sampling=SamplingSettings())
 
@@ -38,3 +47,58 @@ def test_a_stall_costs_its_groups_and_the_environments_are_made_again():
     assert pool.is_closed
     assert runner._envs is None
     assert runner.is_idle
+
+
+class Plain(gym.Env):
+    """An environment that says nothing about threads."""
+
+    def __init__(self, config=None):
+        self.observation_space = self.action_space = gym.spaces.Text(100)
+
+
+class Declared(Plain):
+    metadata = {RUNS_IN_THREADS: True}  # noqa: RUF012
+
+
+@pytest.fixture
+def make_runner():
+    """A function that makes a runner with an environment and settings, but without an engine."""
+    runners = []
+
+    def make(env, **env_runners):
+        settings = GiGPOConfig().env_runners(**env_runners)
+        runner = GroupEnvRunner.__new__(GroupEnvRunner)
+        runner.config, runner.worker_index, runner._watch = settings, 0, None
+        runner._settings = SimpleNamespace(env_runners=settings, inference=settings)
+        runner._env_source = SimpleNamespace(name=env.__name__)
+        runner._may_thread = bool(env.metadata.get(RUNS_IN_THREADS))
+        runner._envs = runner._make_envs()
+        runners.append(runner)
+        return runner
+
+    yield make
+    for runner in runners:
+        runner._envs.close()
+
+
+@pytest.mark.parametrize(
+    ("env", "settings", "pool"),
+    [
+        (Plain, {}, SerialEnvs),
+        (Declared, {}, OverlappingEnvs),
+        (Declared, {"num_env_threads": 0}, SerialEnvs),
+        (Plain, {"num_env_threads": 2}, ThreadedEnvs),
+        (Declared, {"num_env_threads": 2}, ThreadedEnvs),
+    ],
+)
+def test_environments_run_in_threads_if_they_declare_it_or_the_config_says_so(
+    make_runner, env, settings, pool
+):
+    assert type(make_runner(env, **settings)._envs) is pool
+
+
+def test_an_engine_leaves_cpus_to_environments_that_overlap_with_it(make_runner):
+    half = max(1, torch.get_num_threads() // 2)
+    assert make_runner(Declared)._num_engine_threads() == half
+    assert make_runner(Plain)._num_engine_threads() is None
+    assert make_runner(Declared, num_env_threads=2)._num_engine_threads() is None

@@ -1,5 +1,8 @@
 """The rollout: whole groups, no barriers, reproducible requests; a fault costs only its group."""
 
+import itertools
+import threading
+import time
 from dataclasses import replace
 
 import gymnasium as gym
@@ -18,7 +21,7 @@ from rllib_gigpo.connectors.module_to_env.action_to_env import ActionToEnv
 from rllib_gigpo.connectors.module_to_env.decode_response import DecodeResponse
 from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
 from rllib_gigpo.engines.inference_engine import SamplingSettings
-from rllib_gigpo.env_runner.env_pool import SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.prompting.action_parser import ActionParser
@@ -369,9 +372,32 @@ def test_a_lone_surrogate_reaches_the_engine_as_valid_text(play, record_property
     record_property("happened", "the surrogate is shown to the model as ?")
 
 
-def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play):
-    import threading
+def test_the_engines_batches_do_not_depend_on_how_long_overlapping_environments_take(play):
+    def played(delays):
+        class Delayed(Walk):
+            def step(self, action):
+                time.sleep(next(delays))
+                return super().step(action)
 
+        envs = OverlappingEnvs(EnvSource(Delayed, {}), num_threads=3, patience_s=30)
+        _, engine = play(
+            Delayed,
+            lambda prompt: "up",
+            seeds=[0, 1, 2],
+            envs=envs,
+            delay=lambda prompt: 1 + len(prompt) % 3,
+        )
+        envs.close()
+        return engine.batch_sizes, [request.request_id for request, _ in engine.requests]
+
+    quick, slow = itertools.repeat(0.0), itertools.cycle([0.0, 0.02, 0.005])
+    batches = played(quick)
+    assert played(slow) == batches
+    assert len(set(batches[0])) > 2  # the environments ran while the engine did
+
+
+@pytest.mark.parametrize("pool", ["threads", "overlapping"])
+def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play, pool):
     release = threading.Event()
 
     class Hanging(Walk):
@@ -379,7 +405,11 @@ def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play
             release.wait(20)
             return super().step(action)
 
-    envs = ThreadedEnvs(EnvSource(Hanging, {}), num_threads=3)
+    source = EnvSource(Hanging, {})
+    envs = {
+        "threads": lambda: ThreadedEnvs(source, num_threads=3),
+        "overlapping": lambda: OverlappingEnvs(source, num_threads=3, patience_s=0.5),
+    }[pool]()
     result, _ = play(
         Hanging,
         lambda prompt: "up",

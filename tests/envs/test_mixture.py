@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rllib_gigpo.envs import check_env
-from rllib_gigpo.envs.contract import FIRST_TEST_SEED
+from rllib_gigpo.envs.contract import FIRST_TEST_SEED, RUNS_IN_THREADS
 from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.envs.mixture import MixtureEnv, interleave
 
@@ -175,3 +175,9 @@ def test_no_text_raises_whichever_part_is_played(seed, actions):
         if terminated or truncated:
             break
     env.close()
+
+
+def test_a_mixture_runs_in_threads_if_all_its_parts_do():
+    textworld = {"env": "rllib_gigpo.envs:TextWorld-v0"}
+    assert MixtureEnv([textworld]).metadata[RUNS_IN_THREADS]
+    assert not MixtureEnv([textworld, SHORT]).metadata[RUNS_IN_THREADS]

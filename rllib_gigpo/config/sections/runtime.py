@@ -17,8 +17,10 @@ class EnvRunnerSection(Section):
 
     num_env_workers: NonNegativeInt = setting(0, "Actors per EnvRunner that run environments.")
     num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker reserves in Ray.")
-    num_env_threads: NonNegativeInt = setting(
-        0, "Threads per process, for environments that wait; 0 is best for fast ones."
+    num_env_threads: NonNegativeInt | None = setting(
+        None,
+        "Threads per process that run environments; 0 for none. None: one per two CPUs if the"
+        " environment declares `runs_in_threads`, else none.",
     )
     max_lost_group_rate: float = setting(
         0.99, "Share of the last 100 groups that faults may cost; 1 never stops.", ge=0, le=1

@@ -46,7 +46,7 @@ def test_the_expert_wins_and_its_rewards_add_up_to_the_full_score(make_env, chal
     env = make_env(challenge, **CHALLENGES[challenge])
     rewards, (text, terminated, truncated, info) = follow_expert(env, seed=0)
     assert (terminated, truncated, info["won"]) == (True, False, True)
-    assert sum(rewards) == info["score"] == env._game.state.max_score > 0
+    assert sum(rewards) == info["score"] == env._game.max_score > 0
     assert "The End" in text
     assert "expert_action" not in info
 
@@ -63,7 +63,7 @@ def test_a_lost_game_terminates_without_being_won(make_env):
 def test_the_expert_of_a_game_with_drop_walks_back_after_a_detour(make_env):
     env = make_env("cooking", drop=True, go=6)
     _, info = env.reset(seed=1)
-    assert env._state.policy_commands == []  # TextWorld itself has no plan for these games
+    assert env._state.policy_commands == ()  # TextWorld itself has no plan for these games
     detours = [action for action in info["admissible_actions"] if action.startswith("go ")]
     _, _, _, _, info = env.step(next(a for a in detours if a != info["expert_action"]))
     for _ in range(40):
@@ -194,7 +194,7 @@ def test_the_goal_setting_decides_how_much_of_the_way_is_given_away(make_env):
 def test_no_command_prints_the_way_to_the_goal(make_env, command):
     env = make_env()
     env.reset(seed=0)
-    way = env._state.objective
+    way = env._game.objective
     assert way[:40] not in env.step(command)[0]
 
 
