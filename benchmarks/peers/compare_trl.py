@@ -4,8 +4,8 @@
     python benchmarks/peers/compare_trl.py --output results/peers [--figures]
 
 Both sides run as processes of their own, in turns, with the same number of threads. A run's result
-is a JSON file in ``--output``; a run that has one is not repeated, so the command resumes. README.md
-in this folder says what is compared.
+is a JSON file in ``--output``; a run that has one is not repeated, so the command resumes.
+README.md in this folder says what is compared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The peer's side: TRL's GRPO; runs in the virtual environment that setup_trl.sh builds, without Ray.
+"""TRL's side: its GRPO, in the virtual environment that setup_trl.sh builds, without Ray.
 
     PYTHONPATH=. benchmarks/peers/.venv-trl/bin/python benchmarks/peers/trl_side.py \
         learner results/peers/job --rows early
