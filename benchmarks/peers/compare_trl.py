@@ -28,7 +28,7 @@ from side_report import parse_result  # noqa: E402
 
 ISSUE = 14
 TARGETS = {"trl_learner": ">= 1", "trl_learner_shared": ">= 2", "trl_episodes": ">= 2"}
-TRL_PYTHON = FOLDER / ".venv-trl" / "bin" / "python"
+TRL_PYTHON = ROOT / ".venv-trl" / "bin" / "python"
 OURS, TRL = "ours", "trl"
 OUR_SIDE, TRL_SIDE = "our_side.py", "trl_side.py"
 

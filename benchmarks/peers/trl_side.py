@@ -1,6 +1,6 @@
 """TRL's side: its GRPO, in the virtual environment that setup_trl.sh builds, without Ray.
 
-    PYTHONPATH=. benchmarks/peers/.venv-trl/bin/python benchmarks/peers/trl_side.py \
+    PYTHONPATH=. .venv-trl/bin/python benchmarks/peers/trl_side.py \
         learner results/peers/job --rows early
     ... trl_side.py loop results/peers/job --iterations 3
     ... trl_side.py limits results/peers/job
