@@ -6,8 +6,8 @@
 #   TORCH_INDEX_URL  a package index with CPU builds of torch, if pip's configuration has none
 #   EXPERIMENT       the file that `make train` runs
 #   EXTRAS           extras to install; the planner of `alfworld` is compiled, in about a minute
-#   FIGURES          --figures, if `make bench` and `make results` should write docs/results/figures.json
-#   ARGS             extra options for `make train`, `make test`, `make gpu-check` or `make results`
+#   FIGURES          --figures, if `make bench`, `peers` and `results` should write docs/results/figures.json
+#   ARGS             extra options for `make train`, `test`, `gpu-check`, `peers` or `results`
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
     $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
@@ -30,7 +30,7 @@ STAMPS := $(VENV)/stamps
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test faults gpu-check lint typecheck docs bench results clean
+.PHONY: help setup train test faults gpu-check lint typecheck docs bench peers results clean
 .NOTPARALLEL:
 
 help:
@@ -83,6 +83,10 @@ bench: setup  ## time the parts against plain implementations; JSON in results/b
 	$(BIN)/python benchmarks/rollout.py engine --model 50m --steps 4 --repeats 3 \
 	    --json $(RESULTS)/bench/rollout_50m.json $(FIGURES)
 	$(BIN)/python benchmarks/rollout.py barrier --json $(RESULTS)/bench/barrier.json $(FIGURES)
+
+peers: setup  ## compare with TRL's GRPO on the main job; resumes if interrupted
+	TORCH_INDEX_URL="$(TORCH_INDEX_URL)" PYTHON="$(PYTHON)" sh benchmarks/peers/setup_trl.sh
+	$(BIN)/python benchmarks/peers/compare_trl.py --output $(RESULTS)/peers $(FIGURES) $(ARGS)
 
 # $(call learn,VARIANTS,TASKS)
 define learn
