@@ -3,7 +3,7 @@
 `gpu/record_rollouts.py` makes ``gpu/rollouts.npz``, which holds:
 
     main_job/iteration_1, _11, _21, _31   the main job (tuned_examples/tiny/textworld_gigpo_tiny.py)
-    alfworld/long                         8 episodes of one ALFWorld task, with long prompts
+    alfworld/early, alfworld/late         8 episodes of one ALFWorld task, with long prompts
 
 Reading needs only NumPy, so it works where Ray is not installed.
 """

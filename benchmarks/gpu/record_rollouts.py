@@ -4,10 +4,11 @@
 
 Trains the main job and keeps the token rows of some iterations, early and late: about 5 minutes on
 two CPU cores. Then plays ALFWorld with the prompts of tuned_examples/qwen/alfworld_gigpo_qwen.py:
-8 episodes of one generated task. No language model plays there. Each turn takes the expert's action
-or a random one, and the thought before it is made of the facts of the turn, so that answers have
-about the length of a model's. Log-probs and advantages of these rows are random, and the tokenizer
-is fitted to the texts.
+8 episodes of one generated task, as an agent early in training and a trained one play it. No
+language model plays there. Each turn takes the expert's action or a random one, and the thought
+before it is made of the facts of the turn in random order, so that answers have about the length of
+a model's, and answers to the same prompt differ. Log-probs and advantages of these rows are random,
+and the tokenizer is fitted to the texts.
 
 `rollout_files.py` describes the file.
 """
@@ -24,13 +25,14 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from rollout_files import ROLLOUTS, write_rollouts
+from rollout_files import ROLLOUTS, read_rollouts, write_rollouts
 
 from rllib_gigpo.batch.token_rows import TokenRows
 
 EXPERIMENTS = Path(__file__).parents[2] / "tuned_examples"
 ITERATIONS = (1, 11, 21, 31)
-NUM_EPISODES, MAX_STEPS, EXPERT_SHARE = 8, 20, 0.4
+NUM_EPISODES, MAX_STEPS = 8, 20
+EXPERT_SHARES = {"early": 0.4, "late": 0.9}  # of the turns; the other actions are random
 ALFWORLD_SEED = 3  # a kitchen with 29 places, so that prompts are long
 VOCAB_SIZE = 400  # small, so that prompts are as long as those of verl-agent: 500 to 1,000 tokens
 _NUM_CPUS, _OBJECT_STORE_BYTES = 2, 100 * 2**20
@@ -40,9 +42,13 @@ def main() -> None:
     """Record and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROLLOUTS)
+    parser.add_argument("--keep-main-job", action="store_true", help="record only ALFWorld again")
     args = parser.parse_args()
-    long_rows = alfworld_rows(seed=ALFWORLD_SEED)
-    rollouts = dict(main_job_rows()) | {"alfworld/long": long_rows}
+    long_rows = {
+        f"alfworld/{name}": alfworld_rows(seed=ALFWORLD_SEED, expert_share=share)
+        for name, share in EXPERT_SHARES.items()
+    }
+    rollouts = dict(kept_rows(args.output) if args.keep_main_job else main_job_rows()) | long_rows
     write_rollouts(args.output, rollouts)
     for name, rows in rollouts.items():
         print(describe(name, rows))
@@ -59,6 +65,11 @@ def describe(name: str, rows: TokenRows) -> str:
 
 
 # ---------------------------------------------------------------- the main job
+
+
+def kept_rows(path: Path) -> dict[str, TokenRows]:
+    """Read the rows of the main job from an older file."""
+    return {n: rows for n, rows in read_rollouts(path).items() if n.startswith("main_job/")}
 
 
 def main_job_rows() -> Iterator[tuple[str, TokenRows]]:
@@ -86,8 +97,8 @@ def main_job_rows() -> Iterator[tuple[str, TokenRows]]:
 # ---------------------------------------------------------------- ALFWorld
 
 
-def alfworld_rows(*, seed: int) -> TokenRows:
-    """Play one group of ALFWorld and return its rows."""
+def alfworld_rows(*, seed: int, expert_share: float) -> TokenRows:
+    """Play one group of ALFWorld, with this share of expert actions, and return its rows."""
     import gymnasium
 
     from rllib_gigpo.connectors.pipelines import prompt_renderer
@@ -103,7 +114,7 @@ def alfworld_rows(*, seed: int) -> TokenRows:
     turns = [
         turn
         for episode in range(NUM_EPISODES)
-        for turn in play(env, memory, seed=seed, rng=_rng(seed, episode))
+        for turn in play(env, memory, seed=seed, expert_share=expert_share, rng=_rng(seed, episode))
     ]
     env.close()
     texts = [published.template.render(inputs) + answer for inputs, answer in turns]
@@ -126,7 +137,9 @@ def alfworld_rows(*, seed: int) -> TokenRows:
     )
 
 
-def play(env: Any, memory: Any, *, seed: int, rng: np.random.Generator) -> Iterator[Any]:
+def play(
+    env: Any, memory: Any, *, seed: int, expert_share: float, rng: np.random.Generator
+) -> Iterator[Any]:
     """Play one episode and yield (facts of the prompt, answer) of each turn."""
     from rllib_gigpo.prompting.memory import PastStep
     from rllib_gigpo.prompting.template import PromptInputs
@@ -136,25 +149,28 @@ def play(env: Any, memory: Any, *, seed: int, rng: np.random.Generator) -> Itera
     for step in range(1, MAX_STEPS + 1):
         actions = tuple(info["admissible_actions"])
         expert = info.get("expert_action")
-        is_expert = expert is not None and rng.random() < EXPERT_SHARE
+        is_expert = expert is not None and rng.random() < expert_share
         action = expert if is_expert else actions[rng.integers(len(actions))]
         inputs = PromptInputs(
             observation, info["task"], actions, tuple(memory.recall(past)), step=step
         )
-        yield inputs, answer_of(inputs, action)
+        yield inputs, answer_of(inputs, action, rng)
         past.append(PastStep(step, observation, action))
         observation, _, terminated, truncated, info = env.step(action)
         if terminated or truncated:
             return
 
 
-def answer_of(inputs: Any, action: str) -> str:
+def answer_of(inputs: Any, action: str, rng: np.random.Generator) -> str:
     """Return an answer with a thought about the turn and an action."""
     tried = ", then ".join(turn.action for turn in inputs.history) or "nothing yet"
-    thought = (
-        f"The task is: {inputs.task} So far I tried {tried}. I see: {inputs.observation}"
-        f" Of {len(inputs.admissible_actions)} actions, the best next step is to {action}."
+    facts = (
+        f"The task is: {inputs.task}",
+        f"So far I tried {tried}.",
+        f"I see: {inputs.observation}",
+        f"Of {len(inputs.admissible_actions)} actions, the best next step is to {action}.",
     )
+    thought = " ".join(facts[index] for index in rng.permutation(len(facts)))
     return f"<think>{thought}</think><action>{action}</action>"
 
 

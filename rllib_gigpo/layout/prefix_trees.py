@@ -33,7 +33,7 @@ class TreeLimits:
         attention: The attention kernel; `SDPA` takes a dense mask, `FLEX` skips what it hides.
     """
 
-    max_tree_tokens: int = 1024
+    max_tree_tokens: int = 2048
     max_depth: int | None = None
     rounded_to: tuple[int, ...] = ()
     attention: str = SDPA

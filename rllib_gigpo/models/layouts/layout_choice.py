@@ -18,7 +18,7 @@ from rllib_gigpo.models.model_adapter import ModelAdapter
 logger = logging.getLogger(__name__)
 
 # A dense mask takes the square of a tree's tokens.
-_MASKED_TREE_TOKENS = 1024
+_MASKED_TREE_TOKENS = 2048
 # Fast kernels on GPUs want masks of whole blocks of 8.
 _MASKED_LENGTHS = tuple(range(8, _MASKED_TREE_TOKENS + 1, 8))
 # flex_attention is compiled for each length: steps of a third to a half.

@@ -12,7 +12,7 @@ from rllib_gigpo.layout.row_layout import LayoutCosts
 _OVERHEAD_TOKENS = {"cpu": 128, "cuda": 2048}
 # Time of a multiplication in attention over one in a linear layer, measured on two CPU cores
 # (benchmarks/prefix_trees.py): causal kernels compute half of the pairs, a masked one computes all.
-_CAUSAL, _MASKED = 1.5, 1.25
+_CAUSAL, _MASKED = 1.75, 1.25
 
 
 def layout_costs(config: Any, device: torch.device) -> LayoutCosts:
