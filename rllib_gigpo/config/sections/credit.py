@@ -29,12 +29,8 @@ class CreditSection(Section):
     gamma: float = setting(0.95, "Discount per step in the step returns.", gt=0, le=1)
     step_weight: float = setting(1.0, "Weight of the step advantage A^S (omega in the paper).")
     episode_weight: float = setting(1.0, "Weight of the episode advantage A^E.")
-    rule: Annotated[CreditRule, RULES] = setting(
-        "gigpo", "How the advantage of a step is computed; see docs/rules.md."
-    )
-    anchor: Annotated[AnchorMatch, ANCHORS] = setting(
-        "exact", "Which states of a task count as the same state."
-    )
+    rule: Annotated[CreditRule, RULES] = setting("gigpo", "How steps get credit; docs/rules.md.")
+    anchor: Annotated[AnchorMatch, ANCHORS] = setting("exact", "Which states of a task are equal.")
     advantages: AdvantageScaling = setting({}, "Scaling of the advantages of a batch.")
     penalties: Penalties = setting({}, "Penalties for invalid and overlong answers.")
     dynamic_sampling: Sampling = setting(

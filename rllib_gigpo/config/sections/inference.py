@@ -24,9 +24,7 @@ class InferenceSection(Section):
     eval_sampling: EvalSampling = setting({}, "How evaluation samples tokens.")
     engine_kwargs: Mapping[str, Any] = setting({}, "Engine options; they override our defaults.")
     share_gpu: bool = setting(False, "Engine and Learner take turns on one GPU; untested.")
-    max_concurrent_episodes: PositiveInt | None = setting(
-        None, "Episodes that one EnvRunner plays at a time; None for all."
-    )
+    max_concurrent_episodes: PositiveInt | None = setting(None, "Per EnvRunner; None for all.")
     engine_timeout_s: PositiveFloat = setting(600.0, "Longest stall of the engine, in seconds.")
     weight_sync_timeout_s: PositiveFloat = setting(600.0, "Longest weight transfer, in seconds.")
 

@@ -19,9 +19,7 @@ Template = Annotated[PromptTemplate, BeforeValidator(PromptTemplate.from_name_or
 class PromptSection(Section):
     """Settings of `GiGPOConfig.prompting`."""
 
-    template: Template = setting(
-        "default", "Name of a shipped template, path of a .jinja file, or Jinja source."
-    )
+    template: Template = setting("default", "A shipped name, a .jinja file's path, or the source.")
     history_length: NonNegativeInt = setting(2, "Past steps in the prompt.")
     memory: RecallsSteps | None = setting(None, "Selects past steps; None for the latest ones.")
     action_tag: str | None = setting(
