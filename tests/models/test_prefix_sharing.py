@@ -4,10 +4,12 @@ import pytest
 import torch
 import transformers
 
+from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.layout.tree_mask import is_visible, positions
 from rllib_gigpo.models.layouts import prefix_sharing
 from rllib_gigpo.models.layouts.prefix_sharing import examine_sharing
 from rllib_gigpo.models.model_adapter import ModelAdapter
+from rllib_gigpo.models.trunk import FLEX
 
 SIZES = {
     "vocab_size": 64,
@@ -118,6 +120,24 @@ def test_a_model_whose_code_fails_on_a_tree_is_refused(monkeypatch):
     sharing = examine_sharing(adapter)
     assert sharing.max_depth == 0
     assert "ValueError: a mask of two dimensions is expected" in sharing.reason
+
+
+def test_flex_attention_gets_one_type_under_autocast(monkeypatch):
+    seen = set()
+
+    def attend(module, query, key, value, attention_mask, **kwargs):
+        seen.add((query.dtype, key.dtype, value.dtype))
+        return torch.zeros_like(query).transpose(1, 2), None
+
+    module = "transformers.integrations.flex_attention.flex_attention_forward"
+    monkeypatch.setattr(module, attend)
+    adapter = make_adapter("Qwen2")
+    adapter.trunk.tree_attention = FLEX
+    micro_batch = MicroBatch(TREE, *[TREE.new_zeros(0)] * 5, subtree_ends=ENDS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        adapter.hidden_states(micro_batch)
+    assert seen == {(torch.bfloat16,) * 3}
+    assert torch._dynamo.config.recompile_limit >= 32
 
 
 # ---------------------------------------------------------------- transformers, as it behaves
