@@ -50,8 +50,8 @@ faults: setup  ## inject every fault of docs/reliability.md and print what happe
 	    --fault-page docs/reliability.md $(ARGS)
 
 gpu-check:  ## check a GPU where Ray is not installed (8 minutes; with .venv: PYTHON=.venv/bin/python)
-	@$(PYTHON) -m pytest -m gpu benchmarks/gpu $(ARGS); tests=$$?; \
-	    $(PYTHON) benchmarks/gpu/measure.py --output $(RESULTS)/gpu_check.jsonl && exit $$tests
+	@timeout 130 $(PYTHON) -m pytest -m gpu benchmarks/gpu $(ARGS); tests=$$?; \
+	    timeout 350 $(PYTHON) benchmarks/gpu/measure.py --output $(RESULTS)/gpu_check.jsonl && exit $$tests
 
 gpu-check-ray: setup  ## run the tests of the whole Learner, with Ray, on a GPU
 	$(BIN)/python -m pytest -m gpu tests/integration/gpu $(ARGS)

@@ -31,7 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
-from figures import Figure, write_figures
+from figures import Figure, add_figures_option, write_figures
 from published_shapes import MODELS, build_adapter, peak_flops, shape_of, update_flops
 from rollout_files import read_rollouts
 from update_loop import UpdateLoop, memory_estimates
@@ -44,6 +44,7 @@ from rllib_gigpo.models.model_adapter import ModelAdapter
 ISSUE = 14
 LONG, SHORT = "alfworld/long", "main_job/iteration_1"
 TARGETS = {"gpu_mfu_1.5b": ">= 0.40"}
+REHEARSAL = "rehearsal on a CPU"  # in place of a card's name
 NUM_UPDATES = 3
 CASE_S = 20.0  # no further update of a case starts after this time
 START_S = 60.0  # a case that starts with less of the budget would not end in time
@@ -79,10 +80,10 @@ class Plan:
 
 
 def main() -> None:
-    """Measure, and write one JSON line per case, then one per figure."""
+    """Measure, and write one JSON line per case."""
     args = _parser().parse_args()
     if args.take_over:
-        take_over(args.take_over)
+        write_figures_of(args.take_over)
         return
     plan = make_plan(args)
     args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -93,10 +94,11 @@ def main() -> None:
             print(sentence(line), flush=True)
             file.write(json.dumps(line) + "\n")
             file.flush()
-        for name, value in figure_values(lines).items():
-            figure = {"figure": name, "value": value, "device": plan.device_name}
-            file.write(json.dumps(figure) + "\n")
-            print(f"{name} = {value:.3g}" + plan.is_rehearsal * " (a rehearsal measures nothing)")
+    note = " (a rehearsal measures nothing)" if plan.is_rehearsal else ""
+    for name, value in figure_values(lines).items():
+        print(f"{name} = {value:.3g}{note}")
+    if args.figures:
+        write_figures_of(args.output)
     if any("failed" in line for line in lines):
         raise SystemExit(1)
 
@@ -105,12 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("results/gpu_check.jsonl"))
     parser.add_argument("--sizes", nargs="+", choices=MODELS, default=["1.5b", "135m", "0.5b"])
-    parser.add_argument("--budget-s", type=float, default=360.0, help="skip what does not fit")
+    parser.add_argument("--budget-s", type=float, default=340.0, help="skip what does not fit")
     parser.add_argument("--peak-tflops", type=float, help="of a card that is not in the table")
     parser.add_argument("--rehearse", action="store_true", help="tiny models on the CPU")
     parser.add_argument(
-        "--take-over", type=Path, metavar="FILE", help="write a run's figures to figures.json"
+        "--take-over", type=Path, metavar="FILE", help="only write the figures of an earlier run"
     )
+    add_figures_option(parser)
     return parser
 
 
@@ -123,7 +126,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
     deadline = time.monotonic() + args.budget_s
     peak = None if args.peak_tflops is None else 1e12 * args.peak_tflops
     if args.rehearse:
-        return Plan(torch.device("cpu"), "rehearsal on a CPU", peak or 1e12, True, deadline)
+        return Plan(torch.device("cpu"), REHEARSAL, peak or 1e12, True, deadline)
     if not torch.cuda.is_available():
         raise SystemExit("There is no NVIDIA GPU; --rehearse runs tiny models on the CPU.")
     name = torch.cuda.get_device_name()
@@ -284,19 +287,19 @@ def figure_values(lines: list[dict[str, Any]]) -> dict[str, float]:
     return values
 
 
-def take_over(path: Path) -> None:
-    """Write the figures of a run on a GPU machine to figures.json, with the card's name.
+def write_figures_of(path: Path) -> None:
+    """Write the figures of a run to figures.json, with the card's name.
 
     Raises:
-        SystemExit: The file comes from a rehearsal, or has no figures.
+        SystemExit: The file comes from a rehearsal, or nothing was measured.
     """
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    made = [line for line in lines if "figure" in line]
-    devices = {line["device"] for line in made}
-    if len(devices) != 1 or "rehearsal on a CPU" in devices:
+    devices = {line["device"] for line in lines if "device" in line}
+    if len(devices) != 1 or REHEARSAL in devices:
         raise SystemExit(f"{path} has no figures of a GPU: its devices are {sorted(devices)}.")
     figures = [
-        Figure(ISSUE, line["figure"], line["value"], TARGETS.get(line["figure"])) for line in made
+        Figure(ISSUE, name, value, TARGETS.get(name))
+        for name, value in figure_values(lines).items()
     ]
     write_figures(figures, processor=devices.pop())
 

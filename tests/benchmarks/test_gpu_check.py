@@ -50,10 +50,7 @@ def test_the_check_runs_without_ray_and_pydantic(tmp_path):
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
     assert "needs an NVIDIA GPU" not in done.stdout
-    lines = [json.loads(line) for line in output.read_text().splitlines()]
-    cases, made = (
-        [one for one in lines if ("figure" in one) is is_made] for is_made in (False, True)
-    )
+    cases = [json.loads(line) for line in output.read_text().splitlines()]
     assert [(case["layout"], case["rollouts"]) for case in cases] == [
         (layout, rollouts)
         for layout in ("rows", "trees")
@@ -65,7 +62,9 @@ def test_the_check_runs_without_ray_and_pydantic(tmp_path):
         # The optimiser also counts its steps.
         estimate = {name: rows["estimate"][name] for name in rows["memory"]}
         assert rows["memory"] == pytest.approx(estimate, rel=1e-3)
-    assert {one["figure"] for one in made} >= {"gpu_mfu_135m", "gpu_tree_135m"}
+    assert set(measure.figure_values(cases)) == {
+        f"gpu_{what}_135m{ending}" for what in ("mfu", "tree") for ending in ("", "/main_job")
+    }
 
 
 def test_recorded_rollouts_hold_whole_groups():
@@ -216,18 +215,30 @@ def test_what_is_over_the_budget_is_skipped_and_says_so():
     assert measure.figure_values(lines) == {}
 
 
+def case(device, **values):
+    """Return the line of a case on the long rollouts."""
+    head = {"size": "1.5b", "layout": "rows", "rollouts": measure.LONG, "device": device}
+    memory = {"memory": {"peak": 30}, "estimate": {"peak": 20}}
+    return {**head, **memory, "update_s": 1.0, "mfu": 0.41, "tokens_per_s": 100.0, **values}
+
+
 def test_figures_are_taken_over_with_the_name_of_the_card(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FILE", tmp_path / "figures.json")
-    line = {"figure": "gpu_mfu_1.5b", "value": 0.41, "device": "NVIDIA H100"}
-    (tmp_path / "lines.jsonl").write_text(json.dumps(line) + "\n")
-    measure.take_over(tmp_path / "lines.jsonl")
-    (found,) = figures.read_figures()
-    expected = {"issue": 14, "name": "gpu_mfu_1.5b", "value": 0.41, "target": ">= 0.40"}
-    assert found.items() >= {**expected, "cpu": "NVIDIA H100"}.items()
+    trees = case("NVIDIA H100", layout="trees", tokens_per_s=180.0, compile_s=40.0)
+    lines = [case("NVIDIA H100"), trees, {"size": "135m", "skipped": "no time"}]
+    (tmp_path / "lines.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    measure.write_figures_of(tmp_path / "lines.jsonl")
+    found = figures.read_figures()
+    assert {(line["issue"], line["cpu"]) for line in found} == {(14, "NVIDIA H100")}
+    assert {line["name"]: (line["value"], line["target"]) for line in found} == {
+        "gpu_mfu_1.5b": (0.41, ">= 0.40"),
+        "gpu_tree_1.5b": (1.8, None),
+        "gpu_memory_ratio_1.5b": (1.5, None),
+        "gpu_compile_s": (40.0, None),
+    }
 
 
 def test_figures_of_a_rehearsal_are_not_taken_over(tmp_path):
-    line = {"figure": "gpu_mfu_1.5b", "value": 0.41, "device": plan().device_name}
-    (tmp_path / "lines.jsonl").write_text(json.dumps(line) + "\n")
+    (tmp_path / "lines.jsonl").write_text(json.dumps(case(plan().device_name)))
     with pytest.raises(SystemExit, match="no figures of a GPU"):
-        measure.take_over(tmp_path / "lines.jsonl")
+        measure.write_figures_of(tmp_path / "lines.jsonl")
