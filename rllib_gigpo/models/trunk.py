@@ -10,7 +10,6 @@ from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.layout.tree_mask import additive_mask, block_mask, positions
 
 SDPA, FLEX = "sdpa", "flex_attention"  # transformers' names
-_FLEX_OF_ONE_TYPE = "flex_attention_of_one_type"
 # flex_attention is compiled for one tree and for more, each length or any, with gradients and
 # without, in float32 and bfloat16. Beyond torch's limit (8 in 2.13) it would run uncompiled.
 _MAX_COMPILED = 32
@@ -46,9 +45,10 @@ class Trunk:
 
     def _use(self, attention: str) -> None:
         """Choose the attention until the next call: checkpointed layers run again in between."""
-        name = _register_flex() if attention == FLEX else attention
-        if self.module.config._attn_implementation != name:
-            self.module.set_attn_implementation(name)
+        if attention == FLEX:
+            _allow_compiled_variants()
+        if self.module.config._attn_implementation != attention:
+            self.module.set_attn_implementation(attention)
 
     def _mask(self, subtree_ends: torch.Tensor) -> Any:
         if self.tree_attention == FLEX:
@@ -59,26 +59,9 @@ class Trunk:
         return additive_mask(subtree_ends, dtype)
 
 
-def _register_flex() -> str:
-    """Register `_flex_of_one_type` with transformers and return its name."""
+def _allow_compiled_variants() -> None:
+    """Raise torch's limit of compiled variants of a function to `_MAX_COMPILED`."""
     import torch._dynamo
-    from transformers import AttentionInterface
 
     limits = torch._dynamo.config
     limits.recompile_limit = max(limits.recompile_limit, _MAX_COMPILED)
-    AttentionInterface.register(_FLEX_OF_ONE_TYPE, _flex_of_one_type)
-    return _FLEX_OF_ONE_TYPE
-
-
-def _flex_of_one_type(
-    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **kwargs: Any
-) -> Any:
-    """Run transformers' flex_attention with queries and keys in the values' type.
-
-    Under autocast, transformers (5.19) rotates queries and keys in float32, but leaves values in
-    bfloat16. torch converts them for sdpa, but for flex_attention only in newer versions (2.13).
-    """
-    from transformers.integrations.flex_attention import flex_attention_forward
-
-    query, key = query.to(value.dtype), key.to(value.dtype)
-    return flex_attention_forward(module, query, key, value, attention_mask, **kwargs)

@@ -122,22 +122,14 @@ def test_a_model_whose_code_fails_on_a_tree_is_refused(monkeypatch):
     assert "ValueError: a mask of two dimensions is expected" in sharing.reason
 
 
-def test_flex_attention_gets_one_type_under_autocast(monkeypatch):
-    seen = set()
-
-    def attend(module, query, key, value, attention_mask, **kwargs):
-        seen.add((query.dtype, key.dtype, value.dtype))
-        return torch.zeros_like(query).transpose(1, 2), None
-
-    module = "transformers.integrations.flex_attention.flex_attention_forward"
-    monkeypatch.setattr(module, attend)
+def test_flex_attention_may_be_compiled_often_enough(monkeypatch):
+    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 8)
     adapter = make_adapter("Qwen2")
     adapter.trunk.tree_attention = FLEX
     micro_batch = MicroBatch(TREE, *[TREE.new_zeros(0)] * 5, subtree_ends=ENDS)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.compiler.set_stance("force_eager"), torch.no_grad():
         adapter.hidden_states(micro_batch)
-    assert seen == {(torch.bfloat16,) * 3}
-    assert torch._dynamo.config.recompile_limit >= 32
+    assert torch._dynamo.config.recompile_limit == 32
 
 
 # ---------------------------------------------------------------- transformers, as it behaves
