@@ -154,6 +154,7 @@ def measure(plan: Plan, sizes: list[str]) -> Iterator[dict[str, Any]]:
                 rows = benchmark_rows(rollouts[name], is_rehearsal=plan.is_rehearsal)
                 yield {**head, **measure_case(plan, size, adapter, rows, layout=layout)}
         del adapter
+        torch.compiler.reset()  # the variants of one size do not count for the next
         free(plan)
 
 

@@ -10,8 +10,9 @@ from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.layout.tree_mask import additive_mask, block_mask, positions
 
 SDPA, FLEX = "sdpa", "flex_attention"  # transformers' names
-# flex_attention is compiled for one tree and for more, each length or any, with gradients and
-# without, in float32 and bfloat16. Beyond torch's limit (8 in 2.13) it would run uncompiled.
+# flex_attention is compiled three or four times (one tree or more, the first length, any length),
+# with gradients and without, and for each type. Beyond torch's limit (8 in 2.11 and 2.13) it would
+# run uncompiled.
 _MAX_COMPILED = 32
 
 
