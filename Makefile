@@ -1,7 +1,7 @@
 # One command per task. `make setup` builds the virtual environment; targets that need it run it first.
 #
 # Variables, from the environment or the command line:
-#   PYTHON           the Python for the virtual environment (3.11 or newer)
+#   PYTHON           the Python of the virtual environment, and of `make gpu-check` (3.11 or newer)
 #   DEVICE           cpu or cuda; default: cuda if nvidia-smi lists a GPU
 #   TORCH_INDEX_URL  a package index with CPU builds of torch, if pip's configuration has none
 #   EXPERIMENT       the file that `make train` runs
@@ -30,11 +30,11 @@ STAMPS := $(VENV)/stamps
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test faults gpu-check lint typecheck docs bench peers results clean
+.PHONY: help setup train test faults gpu-check gpu-check-ray lint typecheck docs bench peers results clean
 .NOTPARALLEL:
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup:  ## build the virtual environment in .venv
 	@$(LOCKED) $(MAKE) --silent $(STAMPS)/package
@@ -49,7 +49,11 @@ faults: setup  ## inject every fault of docs/reliability.md and print what happe
 	$(BIN)/python -m pytest -m "fault and not gpu" -p faults.fault_report \
 	    --fault-page docs/reliability.md $(ARGS)
 
-gpu-check: setup  ## run the tests that need an NVIDIA GPU
+gpu-check:  ## check a GPU where Ray is not installed (8 minutes; with .venv: PYTHON=.venv/bin/python)
+	@timeout 130 $(PYTHON) -m pytest -m gpu benchmarks/gpu $(ARGS); tests=$$?; \
+	    timeout 350 $(PYTHON) benchmarks/gpu/measure.py --output $(RESULTS)/gpu_check.jsonl && exit $$tests
+
+gpu-check-ray: setup  ## run the tests of the whole Learner, with Ray, on a GPU
 	$(BIN)/python -m pytest -m gpu tests/integration/gpu $(ARGS)
 
 lint: typecheck  ## check style and types only

@@ -79,11 +79,17 @@ def read_figures() -> list[dict[str, Any]]:
     return lines
 
 
-def write_figures(figures: Sequence[Figure]) -> None:
-    """Write figures to the file; each replaces an older one of the same issue and name."""
+def write_figures(figures: Sequence[Figure], *, processor: str | None = None) -> None:
+    """Write figures to the file; each replaces an older one of the same issue and name.
+
+    Args:
+        figures: The figures.
+        processor: What they were measured on; None for this machine's CPU.
+    """
     fresh = {(one.issue, one.name) for one in figures}
     lines = [line for line in read_figures() if (line["issue"], line["name"]) not in fresh]
-    origin = {"commit": current_commit(), "cpu": _cpu(), "command": " ".join(["python", *sys.argv])}
+    command = " ".join(["python", *sys.argv])
+    origin = {"commit": current_commit(), "cpu": processor or _cpu(), "command": command}
     lines += [asdict(one) | origin for one in figures]
     lines.sort(key=lambda line: (line["issue"], line["name"]))
     FILE.parent.mkdir(parents=True, exist_ok=True)

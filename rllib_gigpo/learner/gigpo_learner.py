@@ -34,7 +34,7 @@ from rllib_gigpo.learner.optimization.optim import (
     scale_learning_rates,
     to_cpu,
 )
-from rllib_gigpo.learner.scoring import ForwardSettings
+from rllib_gigpo.learner.scoring import ForwardSettings, memory_told
 from rllib_gigpo.learner.sharding import make_sharding
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData, prepare_update
@@ -229,7 +229,10 @@ class GiGPOLearner(TorchLearner):
         deviation, logp_diff = torch.zeros(2, device=self._torch_device)
         for index, micro_batch in enumerate(micro_batches):
             is_last = index == len(micro_batches) - 1
-            with self.sharding.gradient_sync(self.module, is_last=is_last):
+            with (
+                memory_told(micro_batch),
+                self.sharding.gradient_sync(self.module, is_last=is_last),
+            ):
                 on_device = micro_batch.to(self._torch_device)
                 scores = self._forward(on_device)
                 part = self._objective(scores, on_device, data)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from rllib_gigpo.errors import UpdateError
+from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.learner.update_data import UpdateData
 from rllib_gigpo.models.model_adapter import ModelAdapter
 
@@ -48,8 +51,34 @@ def score_all(adapter: ModelAdapter, data: UpdateData, forward: ForwardSettings)
     result = torch.zeros_like(data.columns.rollout_logp)
     with forward.autocast():
         for micro_batch in data:
-            on_device = micro_batch.to(forward.device)
-            hidden = adapter.hidden_states(on_device)
-            logp, _ = adapter.response_scores(on_device, hidden, chunk_tokens=forward.chunk_tokens)
+            with memory_told(micro_batch):
+                on_device = micro_batch.to(forward.device)
+                hidden = adapter.hidden_states(on_device)
+                logp, _ = adapter.response_scores(
+                    on_device, hidden, chunk_tokens=forward.chunk_tokens
+                )
             result[on_device.token_indices] = logp
     return result
+
+
+@contextlib.contextmanager
+def memory_told(micro_batch: MicroBatch) -> Iterator[None]:
+    """Say in words what to lower if a micro-batch does not fit into the GPU's memory.
+
+    Raises:
+        UpdateError: It does not fit.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        num_sequences, length = micro_batch.input_ids.shape
+        if num_sequences == 1 and micro_batch.subtree_ends is None:
+            cure = "Lower llm(max_prompt_tokens=..., max_response_tokens=...): no row is split"
+        else:
+            cure = f"Lower training(micro_batch_tokens=...) below {num_sequences * length:,}"
+        raise UpdateError(
+            f"The Learner's GPU has no memory for a micro-batch of {num_sequences} x {length:,}"
+            f" tokens. {cure}; llm(gradient_checkpointing=True) and a lower"
+            " training(logp_chunk_tokens=...) save memory too, and `rllib train --dry-run` lists"
+            f" what takes how much. torch says: {error}"
+        ) from error

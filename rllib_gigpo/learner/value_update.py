@@ -10,7 +10,7 @@ import torch
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.layout.row_layout import RowLayout
-from rllib_gigpo.learner.scoring import ForwardSettings
+from rllib_gigpo.learner.scoring import ForwardSettings, memory_told
 from rllib_gigpo.learner.sharding import Sharding
 from rllib_gigpo.loss.value_loss import VALUE_METRIC_NAMES, RowColumns, value_loss
 from rllib_gigpo.rl_modules.critic_settings import CriticSettings
@@ -88,6 +88,7 @@ def values_of(
     result = torch.zeros(rows.num_rows, device=forward.device)
     with forward.autocast():
         for micro_batch in layout.micro_batches(rows, np.arange(rows.num_rows)):
-            on_device = micro_batch.to(forward.device)
-            result[on_device.row_indices] = module.values(on_device).float()
+            with memory_told(micro_batch):
+                on_device = micro_batch.to(forward.device)
+                result[on_device.row_indices] = module.values(on_device).float()
     return result.cpu().numpy().astype(np.float64)

@@ -9,6 +9,11 @@ import torch
 from rllib_gigpo.layout.micro_batch import FLEX, MicroBatch
 from rllib_gigpo.layout.tree_mask import additive_mask, block_mask, positions
 
+# flex_attention is compiled three or four times (one tree or more, the first length, any length),
+# with gradients and without, and for each type. Beyond torch's limit (8 in 2.11 and 2.13) it would
+# run uncompiled.
+_MAX_COMPILED = 32
+
 
 class Trunk:
     """A trunk, with the attention that each kind of micro-batch needs."""
@@ -39,6 +44,8 @@ class Trunk:
 
     def _use(self, attention: str) -> None:
         """Choose the attention until the next call: checkpointed layers run again in between."""
+        if attention == FLEX:
+            _allow_compiled_variants()
         if self.module.config._attn_implementation != attention:
             self.module.set_attn_implementation(attention)
 
@@ -51,3 +58,11 @@ class Trunk:
         is_mixed = torch.is_autocast_enabled(device)
         dtype = torch.get_autocast_dtype(device) if is_mixed else self.module.dtype
         return additive_mask(subtree_ends, dtype)
+
+
+def _allow_compiled_variants() -> None:
+    """Raise torch's limit of compiled variants of a function to `_MAX_COMPILED`."""
+    import torch._dynamo
+
+    limits = torch._dynamo.config
+    limits.recompile_limit = max(limits.recompile_limit, _MAX_COMPILED)

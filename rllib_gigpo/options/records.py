@@ -53,6 +53,17 @@ class Options:
         return core_schema.no_info_before_validator_function(cls.expanded, schema)
 
 
+class NotStrict:
+    """Annotation of an option that also takes other forms of its type, as in JSON: lists as tuples.
+
+    It does the same as pydantic's ``Strict(False)``, but records must load where pydantic is not.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Make pydantic convert the value."""
+        return {**handler(source), "strict": False}
+
+
 def require(options: Any, **bounds: str) -> None:
     """Check numbers against bounds; None always passes.
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 import transformers
 
+from rllib_gigpo.layout.micro_batch import FLEX, MicroBatch
 from rllib_gigpo.layout.tree_mask import is_visible, positions
 from rllib_gigpo.models.layouts import prefix_sharing
 from rllib_gigpo.models.layouts.prefix_sharing import examine_sharing
@@ -118,6 +119,18 @@ def test_a_model_whose_code_fails_on_a_tree_is_refused(monkeypatch):
     sharing = examine_sharing(adapter)
     assert sharing.max_depth == 0
     assert "ValueError: a mask of two dimensions is expected" in sharing.reason
+
+
+def test_flex_attention_may_be_compiled_often_enough(monkeypatch):
+    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 8)
+    adapter = make_adapter("Qwen2")
+    none = TREE.new_zeros(0)
+    micro_batch = MicroBatch(
+        TREE, none, none, none, none, none, subtree_ends=ENDS, tree_attention=FLEX
+    )
+    with torch.compiler.set_stance("force_eager"), torch.no_grad():
+        adapter.hidden_states(micro_batch)
+    assert torch._dynamo.config.recompile_limit == 32
 
 
 # ---------------------------------------------------------------- transformers, as it behaves

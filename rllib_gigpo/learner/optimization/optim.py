@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import torch
-from pydantic import Strict
 
-from rllib_gigpo.options.records import require
+from rllib_gigpo.options.records import NotStrict, require
 from rllib_gigpo.options.registry import Registry
 
 PEAK_LR = "peak_lr"  # key of a parameter group: its learning rate after the warm-up
@@ -42,7 +41,7 @@ class AdamW(Optim):
     num_moments: ClassVar[int] = 2
 
     weight_decay: float = 0.01
-    betas: Annotated[tuple[float, float], Strict(False)] = (0.9, 0.999)  # or a list, as in JSON
+    betas: Annotated[tuple[float, float], NotStrict()] = (0.9, 0.999)  # or a list, as in JSON
     eps: float = 1e-8
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 _MASKED_TREE_TOKENS = 2048
 # Fast kernels on GPUs want masks of whole blocks of 8.
 _MASKED_LENGTHS = tuple(range(8, _MASKED_TREE_TOKENS + 1, 8))
-# flex_attention is compiled for each length: steps of a third to a half.
+# flex_attention may be compiled again for a new length: steps of a third to a half.
 _FLEX_LENGTHS = tuple(step * 2**power for power in range(7, 17) for step in (2, 3))
 
 

@@ -1,4 +1,4 @@
-"""The Learner on a GPU, with rollouts of the exact engine on the CPU; `make gpu-check` runs it."""
+"""The Learner on a GPU, with rollouts of the exact engine on the CPU: `make gpu-check-ray`."""
 
 import math
 
