@@ -100,6 +100,68 @@ PARTS = {
             Row(("hidden 256, 6 layers, 48 rows",), "learner/256x6_48_rows"),
         ],
     ),
+    "prefix-trees": Table(
+        ("rows of whole groups",),
+        {
+            "tokens kept": "{kept:.0%}",
+            "padded / trees": "{ratio:.1f}",
+            "target": "{ratio:target}",
+            "bare / trees": "{over_bare:.2f}",
+        },
+        [
+            Row(
+                (label,),
+                cells={
+                    "tokens kept": f"{{tree_kept/{name}:.0%}}",
+                    "padded / trees": f"{{tree_{name}:.1f}}",
+                    "target": f"{{tree_{name}:target}}",
+                    "bare / trees": f"{{tree_over_bare/{name}:.2f}}",
+                },
+            )
+            for label, name in (
+                ("main job, iteration 1", "iter1"),
+                ("main job, iteration 11", "iter11"),
+                ("main job, iteration 21", "iter21"),
+                ("main job, iteration 31", "iter31"),
+                ("ALFWorld, a trained agent", "long"),
+            )
+        ],
+    ),
+    "prefix-trees-facts": facts(
+        {
+            "tokens kept, ALFWorld, an agent early in training": "{tree_kept/long_early:.0%}",
+            "peak memory of an update, ALFWorld, trees over padded": "{tree_memory:.2f}",
+        }
+    ),
+    "main-loop": Table(
+        ("part of an iteration",),
+        {
+            "here, s": "{main_job/here:.2f}",
+            "at da50f96, s": "{main_job/against:.2f}",
+        },
+        [
+            Row(
+                (label,),
+                cells={
+                    "here, s": f"{{main_job/here/{name}:.2f}}",
+                    "at da50f96, s": f"{{main_job/against/{name}:.2f}}",
+                },
+            )
+            for label, name in (
+                ("all", "seconds"),
+                ("sampling", "sample_s"),
+                ("update", "learn_s"),
+                ("credit", "credit_s"),
+                ("weights", "sync_s"),
+                ("rest", "rest_s"),
+            )
+        ],
+    ),
+    "main-loop-facts": Table(
+        ("",),
+        {"measured": "{main_job_ratio:.2f}", "target": "{main_job_ratio:target}"},
+        [Row(("iteration here / at da50f96",))],
+    ),
     "critic": Table(
         ("critic",),
         {

@@ -13,6 +13,8 @@ from rllib_gigpo.layout.row_tree import sort_rows
 
 # A unit may exceed a Learner's even share of a mini-batch by this factor before it is cut.
 _LARGEST_UNIT = 1.25
+# A cut is made if the larger part has at most this share of the tokens.
+_USEFUL_CUT = 0.9
 
 
 def share_ids(rows: TokenRows, num_shares: int) -> np.ndarray:
@@ -21,7 +23,7 @@ def share_ids(rows: TokenRows, num_shares: int) -> np.ndarray:
     Learners synchronise after every mini-batch, so each mini-batch is balanced separately. The
     largest units are assigned first, each to the share with the fewest tokens of its mini-batch. A
     unit is a row; or, if the rows have group ids, the rows of a group, whose tokens are those of
-    its prefix tree. A group that is too large for that is cut between rows that share least.
+    its prefix tree. A group that is too large for that is cut where it costs least.
 
     Args:
         rows: The rows.
@@ -70,30 +72,33 @@ def _units(rows: TokenRows, row_ids: np.ndarray, num_shares: int) -> list[tuple[
     groups = [
         _ordered(rows, row_ids[group_ids == group]) for group in np.unique(group_ids).tolist()
     ]
-    largest = _LARGEST_UNIT * sum(int(sizes.sum()) for _, sizes in groups) / num_shares
-    return [unit for group in groups for unit in _cut(*group, largest)]
+    total = sum(int((lengths - shared).sum()) for _, lengths, shared in groups)
+    return [unit for group in groups for unit in _cut(*group, _LARGEST_UNIT * total / num_shares)]
 
 
-def _ordered(rows: TokenRows, row_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sort a group's rows; return their ids and the tokens that each adds to the tree."""
+def _ordered(rows: TokenRows, row_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sort a group's rows; return their ids, their tokens, and how many the row before has, too."""
     starts, lengths = rows.row_offsets[row_ids], rows.row_lengths[row_ids]
     tokens = [rows.token_ids[i : i + n] for i, n in zip(starts, lengths, strict=True)]
     order, shared = sort_rows(tokens)
-    return row_ids[order], lengths[order] - shared
+    return row_ids[order], lengths[order], shared
 
 
 def _cut(
-    row_ids: np.ndarray, sizes: np.ndarray, largest: float
+    row_ids: np.ndarray, lengths: np.ndarray, shared: np.ndarray, largest: float
 ) -> Sequence[tuple[int, np.ndarray]]:
-    """Halve a group until no part exceeds ``largest`` tokens, or is a single row."""
-    total = int(sizes.sum())
+    """Cut a group in two until no part exceeds ``largest`` tokens, or a cut no longer helps."""
+    done = lengths[0] + np.cumsum((lengths - shared)[1:])
+    total = int(done[-1]) if len(done) else int(lengths[0])
     if total <= largest or len(row_ids) == 1:
         return [(total, row_ids)]
-    # Of the places in the middle third, the row that shares least with the one before.
-    done = np.cumsum(sizes)[:-1]
-    is_middle = np.abs(done - total / 2) <= max(total / 6, np.abs(done - total / 2).min())
-    place = 1 + int(np.where(is_middle, sizes[1:], -1).argmax())
+    # The second part computes again what its first row shares with the one before.
+    before = np.concatenate([lengths[:1], done[:-1]])
+    larger_parts = np.maximum(before, total - before + shared[1:])
+    place = 1 + int(larger_parts.argmin())
+    if larger_parts[place - 1] > _USEFUL_CUT * total:
+        return [(total, row_ids)]
+    parts = (slice(place), slice(place, None))
     return [
-        *_cut(row_ids[:place], sizes[:place], largest),
-        *_cut(row_ids[place:], sizes[place:], largest),
+        unit for part in parts for unit in _cut(row_ids[part], lengths[part], shared[part], largest)
     ]

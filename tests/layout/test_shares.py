@@ -111,6 +111,26 @@ def test_a_group_that_is_too_large_is_cut_where_its_rows_share_least():
     assert set(ids) == {0, 1}
 
 
+def test_a_long_prefix_is_computed_twice_if_that_halves_the_rest():
+    # 500 common tokens and 50 answers of 11 tokens: 1,050 tokens, or twice 775.
+    lengths, groups = [(500, 11)] * 50, np.zeros(50, dtype=np.int64)
+    rows = make_rows(lengths, [0] * 50, group_ids=groups, prompts=[list(range(500))] * 50)
+    assert np.bincount(share_ids(rows, 2)).tolist() == [25, 25]
+
+
+def test_equal_rows_stay_together_because_apart_they_would_cost_twice():
+    rows = TokenRows.from_rows(
+        [[1, 2, 3]] * 6,
+        [[4]] * 6,
+        rollout_logp=[np.zeros(1)] * 6,
+        advantages=np.zeros(6),
+        minibatch_ids=np.zeros(6, dtype=np.int64),
+        num_minibatches=1,
+        group_ids=np.zeros(6),
+    )
+    assert len(set(share_ids(rows, 2))) == 1
+
+
 def test_fewer_than_one_share_is_refused():
     with pytest.raises(ValueError, match="num_shares=0"):
         split_rows(make_rows([(1, 1)], [0]), 0)
