@@ -69,7 +69,7 @@ NOT_TIMED = "alfworld/early"  # hardly shares: only its tokens are counted
 def load_rows(name: str, vocab: int, *, num_minibatches: int) -> TokenRows:
     """Read rollouts as rows whose mini-batches hold whole groups, with ids below ``vocab``.
 
-    One group alone is divided into episodes' rows at random, as in a mini-batch of its own.
+    A single group is one mini-batch.
     """
     rows = read_rollouts(ROLLOUTS)[name]
     assert rows.group_ids is not None

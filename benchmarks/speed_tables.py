@@ -133,6 +133,36 @@ PARTS = {
             "peak memory of an update, ALFWorld, trees over padded": "{tree_memory:.2f}",
         }
     ),
+    "sharing-learning": Table(
+        ("rows", "prompt"),
+        {
+            "shared tokens, first and last iteration": "{shared_first:.0%}, {shared_last:.0%}",
+            "success, all iterations": "{all:.2f}",
+            "last 5": "{last_5:.2f}",
+            "unseen games": "{unseen:.2f}",
+            "runs": "{all:n}",
+        },
+        [
+            Row(("padded", "history before the observation"), "sharing_learning/padded"),
+            Row(("trees", "history before the observation"), "sharing_learning/trees"),
+            Row(("trees", "history before the actions"), "sharing_learning/history_middle"),
+            Row(("trees", "history last"), "sharing_learning/history_last"),
+        ],
+    ),
+    "sharing-learning-facts": facts(
+        {
+            label: (
+                f"{{sharing_learning/{variant}/all_difference:+.1pp}}"
+                f" [{{sharing_learning/{variant}/all_difference_low:+.1pp}},"
+                f" {{sharing_learning/{variant}/all_difference_high:+.1pp}}]"
+            )
+            for label, variant in (
+                ("trees - padded, success of all iterations, paired by seed", "trees"),
+                ("history before the actions - before the observation", "history_middle"),
+                ("history last - before the observation", "history_last"),
+            )
+        }
+    ),
     "main-loop": Table(
         ("part of an iteration",),
         {

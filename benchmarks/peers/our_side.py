@@ -25,7 +25,7 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from row_file import RecordedRows, read_rows, write_rows
 from side_report import Clock, print_result
 
-from rllib_gigpo import GiGPOConfig, columns
+from rllib_gigpo import columns
 from rllib_gigpo.cli.experiment import load_experiment
 from rllib_gigpo.learner.gigpo_learner import GiGPOLearner
 from rllib_gigpo.learner.training_rows import TrainingRows
@@ -81,25 +81,14 @@ def _save_model(algorithm: Any, folder: Path, *, source: str) -> None:
 
 
 def _recorded(batch: dict[str, Any]) -> RecordedRows:
-    whole = RecordedRows(
-        batch[columns.TOKEN_ROWS], batch[columns.GROUP_IDS], batch[columns.TRAJECTORY_IDS]
-    )
+    whole = RecordedRows(batch[columns.TOKEN_ROWS], batch[columns.TRAJECTORY_IDS])
     return whole.trimmed(ROW_MULTIPLE)
-
-
-def has_prefix_sharing() -> bool:
-    """Return whether the config has the setting ``prefix_sharing``."""
-    return hasattr(GiGPOConfig(), "prefix_sharing")
 
 
 def make_learner(model: Path, *, shared: bool) -> GiGPOLearner:
     """Build a local Learner with the settings of the main job."""
     config = load_experiment(EXPERIMENT).config.copy(copy_frozen=False)
-    config.llm(model_path=str(model)).learners(num_learners=0)
-    if has_prefix_sharing():
-        config.training(prefix_sharing=shared)
-    elif shared:
-        raise SystemExit("--shared: GiGPOConfig has no setting prefix_sharing.")
+    config.llm(model_path=str(model)).learners(num_learners=0, prefix_sharing=shared)
     spec = config.get_default_rl_module_spec()
     spec.observation_space = spec.action_space = gymnasium.spaces.Text(1)
     learner = GiGPOLearner(

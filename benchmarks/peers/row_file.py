@@ -1,4 +1,4 @@
-"""Token rows as a file that both sides read: the arrays of `TokenRows`, and each row's group.
+"""Token rows as a file that both sides read: the arrays of `TokenRows`, and each row's episode.
 
 NumPy only, so that the peer's virtual environment needs neither Ray nor vLLM.
 """
@@ -19,12 +19,10 @@ class RecordedRows:
 
     Attributes:
         rows: R rows, one per step, of all Learners.
-        group_ids: (R,) int64, the task group of each row.
         trajectory_ids: (R,) int64, the episode of each row.
     """
 
     rows: TokenRows
-    group_ids: np.ndarray
     trajectory_ids: np.ndarray
 
     @property
@@ -38,9 +36,7 @@ class RecordedRows:
         TRL cuts a batch into micro-batches of equal numbers of rows.
         """
         kept = np.arange(self.rows.num_rows - self.rows.num_rows % multiple)
-        return RecordedRows(
-            recounted(self.rows.select(kept)), self.group_ids[kept], self.trajectory_ids[kept]
-        )
+        return RecordedRows(recounted(self.rows.select(kept)), self.trajectory_ids[kept])
 
 
 def recounted(rows: TokenRows) -> TokenRows:
@@ -59,7 +55,6 @@ def write_rows(path: Path, recorded: RecordedRows) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
         path,
-        group_ids=recorded.group_ids,
         trajectory_ids=recorded.trajectory_ids,
         **{name: column for name, column in columns.items() if column is not None},
     )
@@ -69,5 +64,5 @@ def read_rows(path: Path) -> RecordedRows:
     """Read what `write_rows` wrote."""
     with np.load(path) as file:
         arrays = dict(file)
-    group_ids, trajectory_ids = arrays.pop("group_ids"), arrays.pop("trajectory_ids")
-    return RecordedRows(TokenRows(**arrays), group_ids, trajectory_ids)
+    trajectory_ids = arrays.pop("trajectory_ids")
+    return RecordedRows(TokenRows(**arrays), trajectory_ids)

@@ -76,7 +76,7 @@ class _Moves:
 
 
 class SharedGame:
-    """A loaded game, and the positions that were reached lately.
+    """A loaded game, and the positions that were reached last.
 
     Attributes:
         objective: The game's own description of its goal.
@@ -104,7 +104,7 @@ class SharedGame:
         self.start = self._start(progress)
 
     def after(self, position: Position, command: str) -> Position:
-        """Return the position that a command leads to; the same one if it is asked for again."""
+        """Return the position that a command leads to, from memory if it was asked for before."""
         known = self._known.get((position, command))
         if known is not None:
             return known
@@ -237,7 +237,7 @@ def open_game(path: Path, *, plans: bool) -> SharedGame:
     """Return a loaded game: the one that other environments of this process play, if there is one.
 
     Args:
-        path: The .z8 file, with its .json next to it; a changed file is loaded again.
+        path: The .z8 file, with its .json next to it; a file that has changed is another game.
         plans: Whether positions have ``policy_commands``. TextWorld then plans after every step.
     """
     stat = path.stat()

@@ -23,9 +23,16 @@ class DaemonThreads:
     def __init__(self, num_threads: int, *, name: str) -> None:
         """Start the threads."""
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._num_threads = num_threads
-        for number in range(num_threads):
-            Thread(target=_work, args=(self._jobs,), name=f"{name}-{number}", daemon=True).start()
+        self._name = name
+        self._num_threads = 0
+        self.add(num_threads)
+
+    def add(self, num_threads: int) -> None:
+        """Start more threads, for example in place of those whose calls hang."""
+        for number in range(self._num_threads, self._num_threads + num_threads):
+            name = f"{self._name}-{number}"
+            Thread(target=_work, args=(self._jobs,), name=name, daemon=True).start()
+        self._num_threads += num_threads
 
     def submit(self, call: Callable[[], Any]) -> Future[Any]:
         """Queue ``call``."""

@@ -202,10 +202,24 @@ class OverlappingEnvs(ThreadedEnvs):
         """Return the answers to the older half of the commands, in their order."""
         num_due = (len(self._pending) + 1) // 2
         due, self._pending = self._pending[:num_due], self._pending[num_due:]
-        wait(due, timeout=self._patience_s)
+        self._wait_for(due)
         asked = [*self._late, *due]
         self._late = [future for future in asked if not future.done()]
         return [future.result() for future in asked if future not in self._late]
+
+    def _wait_for(self, due: list[Future[EnvEvent]]) -> None:
+        """Wait for answers; a thread whose call hangs gets a substitute, for those behind it."""
+        wait(due, timeout=self._patience_s)
+        hanging = [future for future in due if future.running()]
+        if hanging:
+            self._threads.add(len(hanging))
+            wait([future for future in due if future not in hanging], timeout=self._patience_s)
+
+    def close(self) -> None:
+        """Close all environments; see the base class."""
+        for future in self._late:
+            future.cancel()
+        super().close()
 
     def wait(self, timeout_s: float) -> None:
         """Wait for a late answer; `poll` itself waits for the others."""

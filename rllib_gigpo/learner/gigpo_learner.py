@@ -26,6 +26,7 @@ from ray.rllib.utils.annotations import override
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.layout.micro_batch import MicroBatch, empty_micro_batch
+from rllib_gigpo.layout.padded_rows import PaddedRows
 from rllib_gigpo.learner.checkpoint_model import CheckpointModel
 from rllib_gigpo.learner.kl.kl_placement import make_kl_term
 from rllib_gigpo.learner.old_log_probs import recompute_old_logp
@@ -324,6 +325,11 @@ class GiGPOLearner(TorchLearner):
         if self._settings.inference.share_gpu:
             self._optimizer.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()  # does nothing without CUDA
+
+    @property
+    def shares_prefixes(self) -> bool:
+        """Whether rows may share prefixes; it depends on the model and the settings."""
+        return not isinstance(self._layout, PaddedRows)
 
     # ------------------------------------------------------------------ scores for credit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ray.exceptions import RayActorError
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.errors import UpdateError
-from rllib_gigpo.layout.shares import share_ids
+from rllib_gigpo.layout.shares import share_ids, split_rows
 from rllib_gigpo.learner.training_rows import TrainingRows
 
 
@@ -25,6 +26,7 @@ class LearnerCalls:
         """Ask ``learner_group``; ``timeout_s`` bounds the wait for each answer."""
         self._group = learner_group
         self._timeout_s = timeout_s
+        self._can_share: bool | None = None  # not asked yet
 
     def update(self, rows: TokenRows) -> list[Any]:
         """Train on rows, which the Learners share, balanced by tokens.
@@ -38,7 +40,9 @@ class LearnerCalls:
         data = TrainingRows(rows=rows)
         if self._group.is_local:
             return list(self._group.update(training_data=data))
-        shares = [share for share, _ in data.shard(len(self._group))]
+        shares = [
+            TrainingRows(rows=share) for share in split_rows(self._kept(rows), len(self._group))
+        ]
         return self._on_shares(
             lambda learner, share: learner.update(training_data=share), shares, "update"
         )
@@ -59,7 +63,7 @@ class LearnerCalls:
         if self._group.is_local:
             return np.asarray(getattr(self._group._learner, method)(rows))
         num_learners = len(self._group)
-        ids = share_ids(rows, num_learners)
+        ids = share_ids(self._kept(rows), num_learners)
         shares = [rows.select(ids == rank) for rank in range(num_learners)]
         answers = self._on_shares(
             lambda learner, share: (learner.sharding.rank, getattr(learner, method)(share)),
@@ -70,6 +74,15 @@ class LearnerCalls:
         for rank, values in answers:
             result[ids == rank] = values
         return result
+
+    def _kept(self, rows: TokenRows) -> TokenRows:
+        """Let groups be split if no prefix is shared: rows alone are balanced better."""
+        if self._can_share is None:
+            answers = self._group.foreach_learner(
+                lambda learner: learner.shares_prefixes, timeout_seconds=self._timeout_s
+            )
+            self._can_share = all(answer.ok and answer.get() for answer in answers)
+        return rows if self._can_share else replace(rows, group_ids=None)
 
     def _on_shares(
         self, call: Callable[[Any, Any], Any], shares: list[Any], name: str

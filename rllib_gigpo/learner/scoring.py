@@ -72,7 +72,7 @@ def memory_told(micro_batch: MicroBatch) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         num_sequences, length = micro_batch.input_ids.shape
-        if num_sequences == 1 and micro_batch.subtree_ends is None:
+        if len(micro_batch.row_indices) <= 1:
             cure = "Lower llm(max_prompt_tokens=..., max_response_tokens=...): no row is split"
         else:
             cure = f"Lower training(micro_batch_tokens=...) below {num_sequences * length:,}"

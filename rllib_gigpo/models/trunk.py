@@ -30,7 +30,7 @@ class Trunk:
         their positions for the borders of packed sequences.
         """
         if micro_batch.subtree_ends is None:
-            self._use(self._own_attention)
+            self.use_own_attention()
             output = self.module(input_ids=micro_batch.input_ids, use_cache=False)
         else:
             self._use(micro_batch.tree_attention)
@@ -41,6 +41,10 @@ class Trunk:
                 use_cache=False,
             )
         return output.last_hidden_state.flatten(0, 1)
+
+    def use_own_attention(self) -> None:
+        """Return to the attention that the model was opened with."""
+        self._use(self._own_attention)
 
     def _use(self, attention: str) -> None:
         """Choose the attention until the next call: checkpointed layers run again in between."""

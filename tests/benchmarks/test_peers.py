@@ -22,8 +22,9 @@ def five_rows():
         advantages=np.arange(6.0),
         minibatch_ids=np.array([0, 1, 0, 1, 1]),
         num_minibatches=2,
+        group_ids=np.array([0, 0, 0, 1, 1]),
     )
-    return RecordedRows(rows, np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 2, 2]))
+    return RecordedRows(rows, np.array([0, 0, 1, 2, 2]))
 
 
 def test_rows_come_back_from_their_file(tmp_path):
@@ -37,7 +38,7 @@ def test_rows_come_back_from_their_file(tmp_path):
         column = getattr(read.rows, name)
         np.testing.assert_array_equal(column, getattr(written.rows, name))
         assert column.dtype == getattr(written.rows, name).dtype
-    np.testing.assert_array_equal(read.group_ids, written.group_ids)
+    np.testing.assert_array_equal(read.rows.group_ids, written.rows.group_ids)
     np.testing.assert_array_equal(read.trajectory_ids, written.trajectory_ids)
 
 
@@ -45,7 +46,7 @@ def test_dropped_rows_do_not_count_in_their_minibatch():
     trimmed = five_rows().trimmed(2)
 
     assert trimmed.rows.num_rows == 4
-    assert trimmed.group_ids.tolist() == [0, 0, 0, 1]
+    assert trimmed.rows.group_ids.tolist() == [0, 0, 0, 1]
     assert trimmed.rows.minibatch_token_counts.tolist() == [2.0, 3.0]
     assert trimmed.rows.minibatch_row_counts.tolist() == [2.0, 2.0]
 

@@ -103,3 +103,10 @@ def test_records_of_options_and_variants_are_frozen():
     assert variants
     assert all(kind.__dataclass_params__.frozen for kind in variants)
     assert all(dataclasses.is_dataclass(kind) for kind in variants)
+
+
+def test_a_config_from_an_older_checkpoint_gets_the_defaults_of_newer_settings():
+    config = GiGPOConfig().environment("a:B-v0")
+    mistakes = sections.read(config)[1]
+    del config.__dict__["minibatch_by"]
+    assert sections.read(config)[1] == mistakes  # only the model is missing

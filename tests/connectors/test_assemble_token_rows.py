@@ -44,9 +44,12 @@ def test_a_minibatch_holds_whole_groups_where_their_rows_share_prefixes(settings
     assert np.bincount(rows.minibatch_ids).tolist() == [6, 6]
 
 
-def test_with_fewer_groups_than_minibatches_episodes_are_dealt_out():
-    rows = rows_of(num_minibatches=6, minibatch_by="auto", keep_groups=True)
-    assert np.bincount(rows.minibatch_ids).tolist() == [2] * 6
+@pytest.mark.parametrize("num_minibatches", [3, 4, 6])
+def test_with_fewer_than_two_groups_a_minibatch_episodes_are_dealt_out(num_minibatches):
+    rows = rows_of(num_minibatches=num_minibatches, minibatch_by="auto", keep_groups=True)
+    size = len(GROUPS) // num_minibatches
+    assert np.bincount(rows.minibatch_ids).tolist() == [size] * num_minibatches
+    assert max(map(len, minibatches_of_groups(rows))) > 1
 
 
 def test_demanded_groups_make_no_more_minibatches_than_there_are_groups():

@@ -160,6 +160,38 @@ def test_an_overlapping_environment_that_hangs_holds_up_the_others_once():
     pool.close()
 
 
+def test_a_hang_holds_up_the_others_once_even_on_a_single_thread():
+    pool = OverlappingEnvs(SOURCE, num_threads=1, patience_s=0.3)
+    for slot in range(4):
+        pool.reset(slot, seed=0)
+    collect(pool, 4)
+    for slot, action in enumerate(["sleep 3.0", "go", "go", "go"]):
+        pool.step(slot, action)
+    answers = [[event.slot for event in pool.poll()] for _ in range(3)]
+    assert answers == [[1], [2], [3]]  # a second thread plays what stood behind the first
+    pool.close()
+
+
+def test_a_closed_pool_starts_no_call_that_was_late():
+    created = []
+
+    class Late(Counter):
+        def reset(self, *, seed=None, options=None):
+            created.append(seed)
+            if seed == 0:
+                time.sleep(0.5)
+            return super().reset(seed=seed, options=options)
+
+    pool = OverlappingEnvs(EnvSource(Late, {}), num_threads=1, patience_s=0.01)
+    pool._threads.add = lambda num_threads: None  # so that the second call waits behind the first
+    for slot in range(3):
+        pool.reset(slot, seed=slot)
+    assert pool.poll() == []
+    pool.close()
+    time.sleep(0.7)
+    assert created == [0]
+
+
 def test_threads_step_each_environment_outside_of_the_callers_thread():
     threads = set()
 

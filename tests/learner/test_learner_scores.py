@@ -42,6 +42,8 @@ class Episode:
 class FakeLearner:
     """A Learner that reports 10 times the length of an answer as its divergence."""
 
+    shares_prefixes = True
+
     def __init__(self, rank):
         self.sharding = SimpleNamespace(rank=rank)
 

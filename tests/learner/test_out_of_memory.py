@@ -41,9 +41,10 @@ def test_the_backward_pass_counts_too(make_learner, train, make_rows, monkeypatc
 
 
 def test_a_single_row_needs_shorter_prompts(make_learner, train, make_rows, full_gpu):
-    learner = full_gpu(make_learner(prefix_sharing=False, micro_batch_tokens=1))
-    with pytest.raises(UpdateError, match=r"Lower llm\(max_prompt_tokens"):
-        train(learner, make_rows())
+    for prefix_sharing in (False, True):
+        learner = full_gpu(make_learner(prefix_sharing=prefix_sharing, micro_batch_tokens=1))
+        with pytest.raises(UpdateError, match=r"Lower llm\(max_prompt_tokens"):
+            train(learner, make_rows())
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,41 @@ def test_a_rotation_that_depends_on_the_longest_row_limits_sharing():
     assert sharing.reason == "its position scaling changes after 64 tokens"
 
 
+@pytest.mark.parametrize(
+    ("dtype", "initializer_range"),
+    [(torch.float32, 0.02), (torch.bfloat16, 0.02), (torch.bfloat16, 0.1)],
+)
+def test_a_wrong_tree_of_a_model_that_was_just_drawn_is_found(
+    dtype, initializer_range, monkeypatch
+):
+    adapter = make_adapter("Llama", initializer_range=initializer_range)
+    adapter.model.to(dtype)
+    monkeypatch.setattr("rllib_gigpo.models.trunk.positions", lambda ends: 0 * ends)
+    assert examine_sharing(adapter).max_depth == 0
+
+
+def test_a_fitted_model_in_half_precision_shares():
+    adapter = make_adapter("Llama")  # with large weights, like a model that was trained
+    adapter.model.to(torch.bfloat16)
+    assert examine_sharing(adapter).max_depth is None
+
+
+def test_a_look_at_the_model_leaves_its_own_attention():
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(**SIZES)
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    adapter = ModelAdapter(model.eval())
+    assert examine_sharing(adapter).max_depth is None
+    assert model.config._attn_implementation == "eager"
+
+
 REFUSED = {
+    "llama 4": (
+        transformers.Llama4TextConfig(
+            **SIZES, head_dim=8, intermediate_size_mlp=32, num_local_experts=2
+        ),
+        "temperature tuning",
+    ),
     "bloom": (
         transformers.BloomConfig(vocab_size=64, hidden_size=16, n_layer=2, n_head=2),
         "it takes no positions",

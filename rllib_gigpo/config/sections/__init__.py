@@ -50,7 +50,9 @@ def read(config: Any) -> tuple[Settings | None, list[str]]:
     built, mistakes = dict[str, Any](), list[str]()
     values = {name: value for name, value in vars(config).items() if name not in FIELDS}
     for title, section in SECTIONS.items():
-        given = {name: getattr(config, name) for name in section.model_fields}
+        # A config from an older checkpoint lacks newer settings.
+        fields = section.model_fields.items()
+        given = {name: getattr(config, name, field.get_default()) for name, field in fields}
         try:
             built[title] = section(**given)
         except ValidationError as error:

@@ -17,9 +17,7 @@ class EnvRunnerSection(Section):
 
     num_env_workers: NonNegativeInt = setting(0, "Actors per EnvRunner that run environments.")
     num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker reserves in Ray.")
-    num_env_threads: NonNegativeInt | None = setting(
-        None, "Threads that run environments; None: half the CPUs if these declare runs_in_threads."
-    )
+    num_env_threads: NonNegativeInt | None = setting(None, "Threads for environments; None: auto.")
     max_lost_group_rate: float = setting(
         0.99, "Share of the last 100 groups that faults may cost; 1 never stops.", ge=0, le=1
     )
@@ -30,7 +28,7 @@ class LearnerSection(Section):
 
     update_timeout_s: PositiveFloat = setting(3600, "Longest wait for a remote Learner.")
     prefix_sharing: Literal["auto"] | bool = setting("auto", "Compute shared prefixes once.")
-    minibatch_by: Literal["auto", "group", "episode"] = setting("auto", "Whole in a mini-batch.")
+    minibatch_by: Literal["auto", "group", "episode"] = setting("auto", "Unit of mini-batches.")
 
 
 class ReportingSection(Section):

@@ -39,7 +39,7 @@ class AssembleTokenRows(ConnectorV2):
             num_minibatches: Optimiser steps per epoch.
             seed: Seed of the shuffle.
             minibatch_by: "episode", "group", or "auto": groups if their rows are kept together and
-                each mini-batch gets one.
+                each mini-batch gets two or more, so that no step sees a single task.
             keep_groups: Whether the rows of a group should go to the same Learner.
             **kwargs: RLlib's options.
         """
@@ -86,7 +86,7 @@ class AssembleTokenRows(ConnectorV2):
     def _units(self, batch: dict[str, Any]) -> np.ndarray:
         """Return (R,) labels; rows with the same label go to the same mini-batch."""
         group_ids = batch[columns.GROUP_IDS]
-        pays = self._keep_groups and len(np.unique(group_ids)) >= self._num_minibatches
+        pays = self._keep_groups and len(np.unique(group_ids)) >= 2 * self._num_minibatches
         by_group = pays if self._minibatch_by == "auto" else self._minibatch_by == "group"
         return group_ids if by_group else batch[columns.TRAJECTORY_IDS]
 

@@ -60,11 +60,14 @@ def _report(adapter: ModelAdapter, sharing: Sharing, *, is_demanded: bool) -> No
     )
     if is_demanded:
         raise ConfigError(f"{text}. Set learners(prefix_sharing='auto') or False.")
-    logger.warning("%s. Each row is computed alone.", text)
+    logger.warning(
+        "%s. Each row is computed alone; learners(prefix_sharing=False) silences this.", text
+    )
 
 
 def _limits(sharing: Sharing, max_tokens: int, device: torch.device) -> TreeLimits:
     if sharing.attention == FLEX:
-        return TreeLimits(max_tokens, sharing.max_depth, _FLEX_LENGTHS, FLEX)
-    lengths = _MASKED_LENGTHS if device.type == "cuda" else ()
-    return TreeLimits(_MASKED_TREE_TOKENS, sharing.max_depth, lengths)
+        lengths = (*(size for size in _FLEX_LENGTHS if size < max_tokens), max_tokens)
+        return TreeLimits(max_tokens, sharing.max_depth, lengths, FLEX)
+    blocks = _MASKED_LENGTHS if device.type == "cuda" else ()
+    return TreeLimits(_MASKED_TREE_TOKENS, sharing.max_depth, blocks)

@@ -21,7 +21,18 @@ def layout_costs(config: Any, device: torch.device) -> LayoutCosts:
     Args:
         config: The text part of the Hugging Face configuration.
         device: The model's device.
+
+    Returns:
+        The costs; of a model without the usual sizes, only the number of tokens and passes counts.
     """
+    overhead = _OVERHEAD_TOKENS.get(device.type, 128)
+    try:
+        return _costs_of(config, overhead)
+    except Exception:  # a fence: some models have no such sizes, or raise if they differ by layer
+        return LayoutCosts(overhead=overhead)
+
+
+def _costs_of(config: Any, overhead: int) -> LayoutCosts:
     hidden, layers = config.hidden_size, config.num_hidden_layers
     heads = config.num_attention_heads
     head_dim = getattr(config, "head_dim", None) or hidden // heads
@@ -36,5 +47,5 @@ def layout_costs(config: Any, device: torch.device) -> LayoutCosts:
         pair=_CAUSAL * pair,
         masked_pair=_MASKED * pair,
         prediction=hidden * config.vocab_size / (linear * layers),
-        overhead=_OVERHEAD_TOKENS.get(device.type, 128),
+        overhead=overhead,
     )

@@ -19,6 +19,7 @@ _WINDOWS = ("sliding_window", "attention_chunk_size", "attention_window_size", "
 _LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
 _LIMIT = 1e-4  # of a log-prob in float32
 _LIMIT_OF_HALF = 0.25  # matrix products of other shapes round differently
+_LIMIT_OF_WRONG = 0.05
 # Two rows that share three tokens, and their tree.
 _ROWS = ((3, 8, 13, 18, 23, 28), (3, 8, 13, 19, 24, 29))
 _TREE = (3, 8, 13, 18, 23, 28, 19, 24, 29)
@@ -55,23 +56,42 @@ def examine_sharing(adapter: ModelAdapter) -> Sharing:
     declared = _declared(adapter.trunk.module)
     if declared.max_depth is not None and declared.max_depth < len(_ROWS[0]):
         return Sharing(max_depth=0, reason=declared.reason)
+    try:
+        return _probed(adapter, declared)
+    finally:
+        adapter.trunk.use_own_attention()  # copies of the model start with what it has
+
+
+def _probed(adapter: ModelAdapter, declared: Sharing) -> Sharing:
+    """Try the kernels; the first one whose tree is that of separate rows is used."""
     failure = ""
     for attention in _attentions(adapter.model.device):
         try:
-            difference = _difference(adapter, attention)
+            difference, limit = _difference(adapter, attention), _limit(adapter, attention)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # a model's own code may raise anything
             failure = f"its code fails on a tree with {attention} ({type(error).__name__}: {error})"
             continue
-        is_single = adapter.model.dtype in (torch.float32, torch.float64)
-        if difference <= (_LIMIT if is_single else _LIMIT_OF_HALF):
+        if difference <= limit:
             return Sharing(declared.max_depth, declared.reason, attention, difference)
         failure = (
             f"with {attention}, the log-probs of a tree of two rows differ from those of the rows"
-            f" by {difference:.2g}"
+            f" by {difference:.2g} (limit {limit:.2g})"
         )
     return Sharing(max_depth=0, reason=failure)
+
+
+def _limit(adapter: ModelAdapter, attention: str) -> float:
+    """Return the difference that counts as rounding.
+
+    In half precision it is also a share of what goes wrong if the second branch sees the first: the
+    probabilities of a model that was just drawn hardly depend on what it sees.
+    """
+    if adapter.model.dtype in (torch.float32, torch.float64):
+        return _LIMIT
+    wrong = _difference(adapter, attention, ends=(len(_TREE),) * len(_TREE))
+    return min(_LIMIT_OF_HALF, _LIMIT_OF_WRONG * wrong)
 
 
 def _attentions(device: torch.device) -> tuple[str, ...]:
@@ -98,6 +118,10 @@ def _obstacles(module: Any, config: Any) -> Iterator[str]:
         yield "it takes no positions, as with ALiBi or recurrent layers"
     if getattr(config, "alibi", False):
         yield "its attention depends on the distance in the sequence (ALiBi)"
+    if getattr(config, "attn_temperature_tuning", False):
+        yield "its attention depends on the place in the sequence (temperature tuning)"
+    if getattr(config, "keep_window_size", None):
+        yield "its attention keeps a number of tokens of the whole sequence"
     types = getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None) or ()
     others = sorted(set(types) - _MASKED_LAYERS)
     if others:
@@ -118,20 +142,22 @@ def _rope_limits(config: Any) -> Iterator[tuple[int, str]]:
 
 
 @torch.no_grad()
-def _difference(adapter: ModelAdapter, attention: str) -> float:
+def _difference(
+    adapter: ModelAdapter, attention: str, *, ends: tuple[int, ...] = _SUBTREE_ENDS
+) -> float:
     """Return the largest difference between a tree's log-probs and those of its rows."""
     num_ids = adapter.model.get_input_embeddings().weight.shape[0]
-    rows, tree, ends, paths = (
+    rows, tree, subtree_ends, paths = (
         torch.tensor(values, device=adapter.model.device)
-        for values in (_ROWS, (_TREE,), (_SUBTREE_ENDS,), _PATHS)
+        for values in (_ROWS, (_TREE,), (ends,), _PATHS)
     )
     none = rows.new_zeros(0)
 
-    def log_probs(ids: torch.Tensor, subtree_ends: torch.Tensor | None) -> torch.Tensor:
+    def log_probs(ids: torch.Tensor, ends: torch.Tensor | None) -> torch.Tensor:
         micro_batch = MicroBatch(
             ids % num_ids,
             *(none, none, none, none, none),
-            subtree_ends=subtree_ends,
+            subtree_ends=ends,
             tree_attention=attention,
         )
         hidden = adapter.hidden_states(micro_batch)
@@ -140,6 +166,6 @@ def _difference(adapter: ModelAdapter, attention: str) -> float:
     expected = log_probs(rows, None)
     if not expected.isfinite().any(-1).all():
         return 0.0  # weights without numbers: the update says so
-    found = log_probs(tree, ends)[paths.flatten()]
+    found = log_probs(tree, subtree_ends)[paths.flatten()]
     both = expected.isfinite() | found.isfinite()
     return (expected - found).abs()[both].max().item()
