@@ -85,6 +85,10 @@ class CausalLMModule(TorchRLModule):
                 f"Building the model of {self.model_config} failed with AttributeError: {error}."
             ) from error
 
+    def train(self, mode: bool = True) -> CausalLMModule:
+        """Set training mode, unless it is set: RLlib asks before each pass, over all layers."""
+        return self if mode == self.training else super().train(mode)
+
     @override(TorchRLModule)
     def get_initial_state(self) -> dict[str, Any]:
         """Return no recurrent state: every row is whole."""
