@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -185,9 +184,15 @@ def print_peak(name: str, side: str) -> None:
     rows = load_rows(name, sizes["vocab"], num_minibatches=4)
     with tempfile.TemporaryDirectory() as folder:
         learner = build_learner(folder, sizes, **(PADDED if side == "padded" else TREES))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak_of_this_process()
     learner.update(training_data=TrainingRows(rows=rows))
-    print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+    print(_peak_of_this_process() - before)
+
+
+def _peak_of_this_process() -> int:
+    """Return the largest resident memory so far, in bytes; `getrusage` would count the parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
 
 def figures_of(results: dict[str, dict[str, float]], memory: float) -> list[Figure]:
@@ -220,6 +225,7 @@ def main() -> None:
     if args.memory_of:
         print_peak(*args.memory_of)
         return
+    memory = peak_bytes(LONGEST, "trees") / peak_bytes(LONGEST, "padded")
     results = {name: measure(name) for name in CASES}
     print(f"{'':24}{'kept':>8}{'padded, s':>12}{'trees, s':>12}{'ratio':>8}{'x bare':>8}")
     for name, row in results.items():
@@ -229,7 +235,6 @@ def main() -> None:
         )
     early = kept_share(NOT_TIMED, TEN_MILLION)
     print(f"{NOT_TIMED:24}{early:>8.2f}")
-    memory = peak_bytes(LONGEST, "trees") / peak_bytes(LONGEST, "padded")
     print(f"peak memory of an update, {LONGEST}, trees over padded: {memory:.2f}")
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
