@@ -1,13 +1,20 @@
 """Which models share prefixes exactly, and that the others are not allowed to."""
 
+import numpy as np
 import pytest
 import torch
 import transformers
 
+from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.layout.micro_batch import FLEX, MicroBatch
+from rllib_gigpo.layout.padded_rows import PaddedRows
+from rllib_gigpo.layout.prefix_trees import PrefixTrees, TreeLimits
+from rllib_gigpo.layout.row_layout import LayoutCosts
 from rllib_gigpo.layout.tree_mask import is_visible, positions
 from rllib_gigpo.models.layouts import prefix_sharing
 from rllib_gigpo.models.layouts.prefix_sharing import examine_sharing
+from rllib_gigpo.models.lora import add_lora
+from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.models.model_adapter import ModelAdapter
 
 SIZES = {
@@ -21,6 +28,17 @@ SIZES = {
     "pad_token_id": 0,
     "initializer_range": 0.5,
 }
+COSTS = LayoutCosts(overhead=0)
+PADDED = PaddedRows(COSTS, max_tokens=500)
+# Eight answers in two states of one task.
+GROUP = TokenRows.from_rows(
+    [[5, 6, 7, 8, 20 + state] for state in (0, 1) for _ in range(4)],
+    [[40 + first, 50, 51 + last] for _ in range(2) for first in (0, 1) for last in (0, 1)],
+    rollout_logp=[np.zeros(3)] * 8,
+    advantages=np.zeros(24),
+    minibatch_ids=np.zeros(8, dtype=np.int64),
+    num_minibatches=1,
+)
 SLIDING = {"layer_types": ["sliding_attention", "full_attention"], "head_dim": 8}
 
 
@@ -37,6 +55,30 @@ def test_these_models_share_without_a_limit(kind):
     sharing = examine_sharing(make_adapter(kind, **options))
     assert (sharing.max_depth, sharing.reason) == (None, None)
     assert sharing.difference < 1e-5
+
+
+@pytest.mark.parametrize("lora_rank", [None, 2])
+@pytest.mark.parametrize("kind", ["Qwen2", "Qwen3", "Llama", "Gemma"])
+def test_log_probs_and_gradients_of_trees_are_those_of_padded_rows(kind, lora_rank):
+    results = []
+    for layout in (PrefixTrees(COSTS, TreeLimits(), max_tokens=500), PADDED):
+        adapter = make_adapter(kind, head_dim=8)
+        if lora_rank:
+            add_lora(adapter.model, LoraSettings(rank=lora_rank), seed=0)
+            for name, weight in adapter.model.named_parameters():
+                if "lora_B" in name:  # 0 at first, so that A would get no gradient
+                    torch.nn.init.normal_(weight, std=0.1)
+        logp = torch.zeros(len(GROUP.rollout_logp))
+        for batch in layout.micro_batches(GROUP, np.arange(GROUP.num_rows)):
+            hidden = adapter.hidden_states(batch)
+            part, _ = adapter.response_scores(batch, hidden, chunk_tokens=5)
+            logp = logp.index_put((batch.token_indices,), part)
+        weights = [weight for weight in adapter.model.parameters() if weight.requires_grad]
+        gradients = torch.autograd.grad(logp.cos().sum(), weights)
+        results.append((logp.detach(), torch.cat([each.flatten() for each in gradients])))
+    for found, expected in zip(*results, strict=True):
+        bound = 1e-5 * expected.abs().max().item()
+        torch.testing.assert_close(found, expected, rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +243,12 @@ def test_a_dict_of_masks_breaks_others_so_it_is_not_used(kind):
     masks = {"full_attention": is_visible(ENDS)[:, None]}
     with pytest.raises((AttributeError, TypeError, ValueError, KeyError)):
         difference(make_adapter(kind, head_dim=8), attention_mask=masks)
+
+
+def test_a_dict_of_masks_for_each_kind_of_layer_loses_gemma_3s_window_too():
+    adapter = make_adapter("Gemma3Text", sliding_window=4, **SLIDING)
+    masks = dict.fromkeys(("full_attention", "sliding_attention"), is_visible(ENDS)[:, None])
+    assert difference(adapter, attention_mask=masks) > 0.01
 
 
 @pytest.mark.parametrize(
