@@ -78,6 +78,7 @@ bench: setup  ## time the parts against plain implementations; JSON in results/b
 	$(BIN)/python benchmarks/learner.py --json $(RESULTS)/bench/learner.json $(FIGURES)
 	$(BIN)/python benchmarks/learner.py --hidden 256 --layers 6 --rows 48 \
 	    --json $(RESULTS)/bench/learner_256x6.json $(FIGURES)
+	$(BIN)/python benchmarks/prefix_trees.py --json $(RESULTS)/bench/prefix_trees.json $(FIGURES)
 	$(BIN)/python benchmarks/critic.py --runs 2 --json $(RESULTS)/bench/critic.json $(FIGURES)
 	$(BIN)/python benchmarks/lora.py --json $(RESULTS)/bench/lora_tiny.json $(FIGURES)
 	$(BIN)/python benchmarks/lora.py --model 50m --repeats 3 --json $(RESULTS)/bench/lora_50m.json \

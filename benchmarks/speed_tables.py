@@ -104,7 +104,7 @@ PARTS = {
         ("rows of whole groups",),
         {
             "tokens kept": "{kept:.0%}",
-            "padded / trees": "{ratio:.1f}",
+            "padded / trees": "{ratio:.2f}",
             "target": "{ratio:target}",
             "bare / trees": "{over_bare:.2f}",
         },
@@ -113,7 +113,7 @@ PARTS = {
                 (label,),
                 cells={
                     "tokens kept": f"{{tree_kept/{name}:.0%}}",
-                    "padded / trees": f"{{tree_{name}:.1f}}",
+                    "padded / trees": f"{{tree_{name}:.2f}}",
                     "target": f"{{tree_{name}:target}}",
                     "bare / trees": f"{{tree_over_bare/{name}:.2f}}",
                 },
@@ -157,7 +157,7 @@ PARTS = {
                 f" {{sharing_learning/{variant}/all_difference_high:+.1pp}}]"
             )
             for label, variant in (
-                ("trees - padded, success of all iterations, paired by seed", "trees"),
+                ("trees - padded: success of all iterations, points, paired by seed", "trees"),
                 ("history before the actions - before the observation", "history_middle"),
                 ("history last - before the observation", "history_last"),
             )
