@@ -172,7 +172,7 @@ def kept_share(name: str, sizes: dict[str, int]) -> float:
 
 
 def peak_bytes(name: str, side: str) -> int:
-    """Return the memory that one update adds, measured in a process of its own."""
+    """Return the memory that one update adds, measured in its own process."""
     command = [sys.executable, __file__, "--memory-of", name, side]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return int(output.split()[-1])

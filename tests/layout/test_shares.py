@@ -16,7 +16,7 @@ LENGTHS = st.lists(
 
 
 def make_rows(lengths, minibatch_ids, *, group_ids=None, prompts=None):
-    """Make rows with tokens of their own, unless ``prompts`` are given."""
+    """Make rows with their own tokens, unless ``prompts`` are given."""
     prompts = prompts or [
         [1000 * r + i for i in range(prompt)] for r, (prompt, _) in enumerate(lengths)
     ]
