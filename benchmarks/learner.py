@@ -76,9 +76,9 @@ def make_rows(args: argparse.Namespace) -> TokenRows:
 
 
 def make_learner(
-    folder: str, args: argparse.Namespace, *, prefix_sharing: Any = "auto", **training: Any
+    folder: str, args: argparse.Namespace, *, prefix_sharing: Any = False, **training: Any
 ) -> GiGPOLearner:
-    """Build a local Learner with default settings, but without a reference model."""
+    """Build a local Learner without a reference model, by default on padded rows."""
     config = (
         GiGPOConfig()
         .environment("rllib_gigpo.envs:Corridor-v0")
@@ -93,6 +93,11 @@ def make_learner(
         .learners(num_learners=0, prefix_sharing=prefix_sharing)
         .debugging(seed=0)
     )
+    return local_learner(config)
+
+
+def local_learner(config: GiGPOConfig) -> GiGPOLearner:
+    """Build the Learner of a config in this process."""
     spec = config.get_default_rl_module_spec()
     spec.observation_space = spec.action_space = gymnasium.spaces.Text(1)
     learner = GiGPOLearner(

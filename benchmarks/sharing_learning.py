@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import Figure, add_figures_option, result_figures, write_figures
+from learning import EXPERIMENT
 from paired import paired_difference
 
 ISSUE = 14
@@ -72,32 +73,19 @@ def _file(folder: Path, variant: str, seed: int) -> Path:
 
 
 def make_config(variant: str, seed: int) -> Any:
-    """Return the main job, with a model fitted to the variant's prompts."""
-    from rllib_gigpo import GiGPOConfig
+    """Return the main job; another prompt gets its own start model, fitted to it."""
+    from rllib_gigpo.cli.experiment import load_experiment
 
-    config = (
-        GiGPOConfig.preset("gigpo-tiny")
-        .environment(
-            "rllib_gigpo.envs:TextWorld-v0",
-            env_config={
-                "challenge": "coin_collector",
-                "level": 5,
-                "max_steps": 15,
-                "observation": "description",
-                "expert": False,
-            },
-        )
-        .tasks(num_train_tasks=128, num_test_tasks=128, max_episode_steps=15)
-    )
-    if variant in TEMPLATES:
-        config.prompting(template=TEMPLATES[variant])
+    config = load_experiment(EXPERIMENT).config
     if variant == "padded":
         config.learners(prefix_sharing=False, minibatch_by="episode")
-    return config.warm_start(
-        env_config={"expert": True},
-        demonstrations={"episodes_per_seed": 3, "random_label_probability": 0.8},
-        fit={"num_epochs": 5},
-    ).debugging(seed=seed)
+    if variant in TEMPLATES:
+        config.prompting(template=TEMPLATES[variant]).warm_start(
+            env_config={"expert": True},
+            demonstrations={"episodes_per_seed": 3, "random_label_probability": 0.8},
+            fit={"num_epochs": 5},
+        )
+    return config.debugging(seed=seed)
 
 
 def run(variant: str, seed: int, folder: Path) -> None:

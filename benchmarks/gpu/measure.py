@@ -297,7 +297,7 @@ def write_figures_of(path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     devices = {line["device"] for line in lines if "device" in line}
     if len(devices) != 1 or REHEARSAL in devices:
-        raise SystemExit(f"{path} has no figures of a GPU: its devices are {sorted(devices)}.")
+        raise SystemExit(f"{path} has no figures of a GPU; it was measured on {sorted(devices)}.")
     figures = [
         Figure(ISSUE, name, value, TARGETS.get(name))
         for name, value in figure_values(lines).items()

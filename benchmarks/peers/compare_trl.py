@@ -73,7 +73,7 @@ def planned_runs(arguments: argparse.Namespace, *, is_shared: bool) -> dict[str,
 
 
 def run_all(arguments: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    """Run what has no result yet, round after round, and return all results by name."""
+    """Do the missing runs, round after round, and return all results by name."""
     job = arguments.output / "job"
     if not (job / "late.npz").is_file():
         run_side(

@@ -14,14 +14,16 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
-from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from learner import local_learner
 from row_file import RecordedRows, read_rows, write_rows
 from side_report import Clock, print_result
 
@@ -89,14 +91,7 @@ def make_learner(model: Path, *, shared: bool) -> GiGPOLearner:
     """Build a local Learner with the settings of the main job."""
     config = load_experiment(EXPERIMENT).config.copy(copy_frozen=False)
     config.llm(model_path=str(model)).learners(num_learners=0, prefix_sharing=shared)
-    spec = config.get_default_rl_module_spec()
-    spec.observation_space = spec.action_space = gymnasium.spaces.Text(1)
-    learner = GiGPOLearner(
-        config=config,
-        module_spec=MultiRLModuleSpec(rl_module_specs={DEFAULT_MODULE_ID: spec}),
-    )
-    learner.build()
-    return learner
+    return local_learner(config)
 
 
 def time_learner(folder: Path, rows: str, *, shared: bool, repeats: int) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Position:
         won: Whether the game is won.
         lost: Whether the game is lost.
         admissible_commands: The commands that change something, in alphabetical order.
-        policy_commands: The commands that win the game from here; empty if TextWorld has no plan,
+        policy_commands: The commands that win the game from here; empty if TextWorld finds no plan,
             or the game does not plan.
         memory: The interpreter's state, from ``jericho.FrotzEnv.get_state``.
         progress: TextWorld's record of the world, which must not be changed.
@@ -151,7 +151,7 @@ class SharedGame:
             text = interpreter.step(command.strip())[0]
             memory = interpreter.get_state()
         infos, text = _detect_extra_infos(text, _TRACKED)
-        for name in _SHOWN:  # a command that takes no turn prints none of them
+        for name in _SHOWN:  # they are not printed after a command that does not take a turn
             infos[name] = infos[name] or getattr(position, name)
         events, feedback = _detect_i7_events_debug_tags(text)
         return self._position(feedback, infos, memory, self._progressed(position.progress, events))

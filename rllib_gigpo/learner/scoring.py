@@ -77,8 +77,8 @@ def memory_told(micro_batch: MicroBatch) -> Iterator[None]:
         else:
             cure = f"Lower training(micro_batch_tokens=...) below {num_sequences * length:,}"
         raise UpdateError(
-            f"The Learner's GPU has no memory for a micro-batch of {num_sequences} x {length:,}"
-            f" tokens. {cure}; llm(gradient_checkpointing=True) and a lower"
+            f"A micro-batch of {num_sequences} x {length:,} tokens does not fit into the memory of"
+            f" the Learner's GPU. {cure}; llm(gradient_checkpointing=True) and a lower"
             " training(logp_chunk_tokens=...) save memory too, and `rllib train --dry-run` lists"
             f" what takes how much. torch says: {error}"
         ) from error
