@@ -125,14 +125,13 @@ def measured_gain(
         probe_s: Length of the probe; each pass runs at least twice, after one to warm up.
     """
     plain(), mixed()
-    end, times, num_rounds = clock() + probe_s, ([], []), 0
-    while num_rounds < _MIN_ROUNDS or clock() < end:
-        for run, taken in zip((plain, mixed), times, strict=True):
+    end, plain_s, mixed_s = clock() + probe_s, list[float](), list[float]()
+    while len(plain_s) < _MIN_ROUNDS or clock() < end:
+        for run, times in ((plain, plain_s), (mixed, mixed_s)):
             start = clock()
             run()
-            taken.append(clock() - start)
-        num_rounds += 1
-    return min(times[0]) / min(times[1])
+            times.append(clock() - start)
+    return min(plain_s) / min(mixed_s)
 
 
 def _layer_pass(dtype: str | None) -> Callable[[], None]:
