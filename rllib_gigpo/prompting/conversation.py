@@ -63,6 +63,17 @@ class ConversationRenderer(PromptRenderer):
             self._encode_message, max_prompt_tokens=self._half
         )
 
+    def render(self, inputs: PromptInputs) -> Prompt:
+        """Return the prompt that opens a chat; it shows no history.
+
+        Args:
+            inputs: The facts of the turn.
+
+        Raises:
+            ConfigError: The template, or the chat template, fails on these inputs.
+        """
+        return super().render(replace(inputs, history=()))
+
     def extend(
         self,
         turns: Sequence[ChatTurn],
