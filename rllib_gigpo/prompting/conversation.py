@@ -72,7 +72,8 @@ class ConversationRenderer(PromptRenderer):
         Raises:
             ConfigError: The template, or the chat template, fails on these inputs.
         """
-        return super().render(replace(inputs, history=()))
+        prompt = super().render(replace(inputs, history=()))
+        return replace(prompt, num_message_tokens=len(prompt.token_ids))
 
     def extend(
         self,

@@ -16,7 +16,7 @@ class Prompt:
         is_cut_further: Whether parts of the task, the admissible actions or the instructions were
             left out too.
         num_message_tokens: In a conversation, how many of the last ids are new: the message of
-            this turn and what closes the answer before it. 0 if the whole prompt is new.
+            this turn and what closes the answer before it. 0 outside of conversations.
     """
 
     token_ids: list[int]

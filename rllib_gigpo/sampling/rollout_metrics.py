@@ -118,10 +118,9 @@ def _interval(won: Sequence[bool]) -> dict[str, float]:
 def _context_resets(episodes: Sequence[Any]) -> Iterator[bool]:
     """Say for each step whether a conversation dropped turns and began a new prefix."""
     for episode in episodes:
-        records = step_records([episode])
-        is_conversation = any(record.num_message_tokens for record in records)
         num_dropped = 0
-        for record in records:
+        for record in step_records([episode]):
+            is_conversation = record.num_message_tokens > 0
             yield is_conversation and record.num_dropped_turns > num_dropped
             num_dropped = record.num_dropped_turns
 

@@ -43,7 +43,7 @@ def episode(
                     is_prompt_cut=False,
                     is_response_cut=False,
                     num_dropped_turns=dropped[index] if dropped else 0,
-                    num_message_tokens=message if index else 0,
+                    num_message_tokens=message,
                     rollout_logp=np.array([logp]),
                 )
             },
