@@ -159,6 +159,43 @@ PRESETS: Mapping[str, Preset] = {
             ),
         ),
     ),
+    "gigpo-small-llm": Preset(
+        "a pretrained model of about 0.1 to 0.5 billion parameters on CPUs: bfloat16 where it is"
+        " fast, the bare action as answer, no KL",
+        "runs with SmolLM2-135M on two CPU cores, [small models on CPUs](small_models.md)",
+        (
+            *_GIGPO,
+            Numbers(
+                "ours, SmolLM2-135M on two CPU cores: [small models on CPUs](small_models.md)",
+                {
+                    "autocast_dtype": "auto",
+                    "engine_dtype": "auto",
+                    "group_size": 8,
+                    "num_groups": 4,
+                    "lr": 1e-5,
+                    "lr_schedule.name": "constant",
+                    "lr_schedule.warmup_iterations": 2,
+                    "kl_coeff": 0.0,
+                    "entropy_coeff": 0.0,
+                    "num_minibatches": 2,
+                    "max_prompt_tokens": 512,
+                    "max_response_tokens": 24,
+                    "eval_sampling.temperature": 1.0,
+                },
+            ),
+            Numbers(
+                "as in `gigpo-tiny`",
+                {
+                    "penalties.format": 0.05,
+                    "penalties.admissible": 0.05,
+                    "template": "compact",
+                    "history_length": 3,
+                    "action_tag": None,
+                    "think_tag": None,
+                },
+            ),
+        ),
+    ),
     "gigpo-paper": Preset(
         "the paper's rule and objective (an average over steps), with the sizes of the scripts",
         "arXiv 2505.10978, section 5 and appendix",

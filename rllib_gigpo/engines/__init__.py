@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+from dataclasses import replace
 from types import ModuleType
 
 from rllib_gigpo.engines.inference_engine import (
@@ -32,7 +33,7 @@ ENGINES = {
 
 
 def make_engine(name: str, settings: EngineSettings) -> InferenceEngine:
-    """Build an engine without starting it.
+    """Build an engine without starting it; its dtype "auto" means what suits this machine.
 
     Args:
         name: A key of ``ENGINES``, or the import path of a custom engine,
@@ -43,12 +44,15 @@ def make_engine(name: str, settings: EngineSettings) -> InferenceEngine:
         ConfigError: ``name`` is not an engine.
         MissingExtraError: The engine's package is not installed.
     """
+    # Lazily, because the settings import this module and torch takes seconds.
+    from rllib_gigpo.models.hardware.precision import engine_dtype
+
     path = ENGINES.get(known_engine(name), name)
     module_name, _, class_name = path.partition(":")
     engine_class = getattr(_import_engine_module(module_name), class_name, None)
     if not (isinstance(engine_class, type) and issubclass(engine_class, InferenceEngine)):
         raise ConfigError(f"{path!r} is not a subclass of rllib_gigpo.engines.InferenceEngine.")
-    return engine_class(settings)
+    return engine_class(replace(settings, dtype=engine_dtype(settings.dtype)))
 
 
 def known_engine(name: str) -> str:

@@ -20,7 +20,8 @@ from rllib_gigpo.options.records import Options, require
 if TYPE_CHECKING:
     import torch
 
-DType = Literal["float32", "bfloat16", "float16"]  # of an engine's weights
+# Of an engine's weights; "auto": bfloat16 where it is faster.
+EngineDType = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class EngineSettings:
 
     model_path: str
     max_model_len: int  # tokens of prompt and response together
-    dtype: str = "float32"
+    dtype: str = "float32"  # or "auto", which make_engine resolves
     seed: int = 0
     tensor_parallel_size: int = 1
     share_gpu: bool = False  # with a Learner: sleep between rollouts, and take less memory

@@ -29,7 +29,7 @@ from rllib_gigpo.layout.micro_batch import MicroBatch, empty_micro_batch
 from rllib_gigpo.layout.padded_rows import PaddedRows
 from rllib_gigpo.learner.checkpoint_model import CheckpointModel
 from rllib_gigpo.learner.kl.kl_placement import make_kl_term
-from rllib_gigpo.learner.old_log_probs import recompute_old_logp
+from rllib_gigpo.learner.old_log_probs import recompute_old_logp, resolve_old_logp
 from rllib_gigpo.learner.optimization.optim import (
     parameter_groups,
     scale_learning_rates,
@@ -48,6 +48,7 @@ from rllib_gigpo.loss.objective import (
     objective,
 )
 from rllib_gigpo.models.causal_lm import resolve_dtype
+from rllib_gigpo.models.hardware.precision import AUTO, Precision, prefers_bfloat16
 from rllib_gigpo.models.layouts.layout_choice import make_layout
 from rllib_gigpo.models.model_probe import probe
 from rllib_gigpo.rl_modules import causal_lm_module as lm
@@ -73,8 +74,12 @@ class GiGPOLearner(TorchLearner):
         probe(self._causal_lm.adapter)
         self._iteration = 0
         loss, optimizer = self._settings.loss, self._settings.optimizer
+        self._precision = self._choose_precision()
+        self._old_logp = resolve_old_logp(
+            loss.old_logp, loss.importance_sampling, is_equal=self._precision.is_equal
+        )
         self._forward_settings = ForwardSettings(
-            self._torch_device, optimizer.logp_chunk_tokens, self._settings.model.autocast_dtype
+            self._torch_device, optimizer.logp_chunk_tokens, self._precision.autocast
         )
         self._layout = make_layout(
             self._causal_lm.adapter,
@@ -88,6 +93,16 @@ class GiGPOLearner(TorchLearner):
             self._causal_lm.model,
             forward=self._forward_settings,
             sharding=self.sharding,
+        )
+
+    def _choose_precision(self) -> Precision:
+        """Resolve the types of engine and Learner; bfloat16 by "auto" needs every Learner's yes."""
+        device = self._torch_device
+        return Precision.of(
+            self._settings.model.dtype,
+            autocast=self._settings.model.autocast_dtype,
+            engine=self._settings.inference.engine_dtype,
+            prefers_bfloat16=lambda: self.sharding.all_agree(prefers_bfloat16(device), device),
         )
 
     @override(TorchLearner)
@@ -171,13 +186,12 @@ class GiGPOLearner(TorchLearner):
     def _prepare(self, rows: TokenRows) -> tuple[UpdateData, dict[str, float]]:
         """Lay out the rows and score them with the weights that the update starts from."""
         data = self._kl.prepare(self._laid_out(rows))
-        loss = self._settings.loss
-        if loss.old_logp == "rollout":
+        if not self._old_logp.is_recomputed:
             return data, {}
         return recompute_old_logp(
             self._causal_lm.adapter,
             data,
-            loss.importance_sampling,
+            self._old_logp.importance,
             forward=self._forward_settings,
             sharding=self.sharding,
         )
@@ -293,6 +307,7 @@ class GiGPOLearner(TorchLearner):
             {
                 "padding_fraction": 1.0 - data.num_computed_tokens / positions,
                 "shared_fraction": 1.0 - data.num_computed_tokens / max(data.num_tokens, 1),
+                "autocast_bfloat16": float(self._precision.autocast is not None),
             }
         )
         self.metrics.log_value((DEFAULT_MODULE_ID, "update_s"), seconds, reduce="max")
@@ -352,9 +367,12 @@ class GiGPOLearner(TorchLearner):
     # ------------------------------------------------------------------ weights and state
 
     def export_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield (name, CPU tensor in the engine's dtype) pairs; call it on all Learners."""
+        """Yield (name, CPU tensor for the engine) pairs; call it on all Learners."""
         settings = self._settings
-        dtype = resolve_dtype(settings.inference.engine_dtype or settings.model.dtype)
+        engine = settings.inference.engine_dtype
+        # An engine that chooses its own dtype rounds the weights itself.
+        is_open = engine is None or engine == AUTO
+        dtype = resolve_dtype(settings.model.dtype if is_open else engine)
         return self.sharding.export(self._causal_lm.weights(), dtype)
 
     @override(Learner)

@@ -1,9 +1,9 @@
-"""Recomputes the ratio's old log-probs, and compares the engine's log-probs with the Learner's."""
+"""Chooses the ratio's old log-probs, and compares the engine's log-probs with the Learner's."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -16,6 +16,39 @@ from rllib_gigpo.models.model_adapter import ModelAdapter
 MISMATCH_METRICS = ("rollout_kl", "importance_mean", "importance_capped_share")
 
 
+@dataclass(frozen=True, slots=True)
+class OldLogp:
+    """Where the ratio's old log-probs come from.
+
+    Attributes:
+        is_recomputed: Whether the Learner computes them; otherwise they are the engine's.
+        importance: Weights that correct for the engine's probabilities; None for no correction.
+    """
+
+    is_recomputed: bool
+    importance: ImportanceSettings | None = None
+
+
+def resolve_old_logp(
+    old_logp: str, importance: ImportanceSettings | None, *, is_equal: bool
+) -> OldLogp:
+    """Resolve the settings ``old_logp`` and ``importance_sampling``.
+
+    "auto" takes the engine's log-probs if engine and Learner compute alike. If not, or if weights
+    are set, it recomputes them, by default with a capped weight per token.
+
+    Args:
+        old_logp: "auto", "rollout" or "recompute".
+        importance: The weights that are set, if any.
+        is_equal: Whether engine and Learner compute in the same type.
+    """
+    if old_logp == "recompute":
+        return OldLogp(True, importance)
+    if old_logp == "rollout" or (is_equal and importance is None):
+        return OldLogp(False)
+    return OldLogp(True, importance or ImportanceSettings())
+
+
 def recompute_old_logp(
     adapter: ModelAdapter,
     data: UpdateData,
@@ -24,7 +57,7 @@ def recompute_old_logp(
     forward: ForwardSettings,
     sharding: Sharding,
 ) -> tuple[UpdateData, dict[str, float]]:
-    """Score all response tokens with the weights that sampled them (``old_logp="recompute"``).
+    """Score all response tokens with the weights that sampled them.
 
     The ratio then starts at exactly 1. If the engine uses other kernels or another precision,
     ``importance`` corrects for the difference.

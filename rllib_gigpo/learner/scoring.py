@@ -12,6 +12,7 @@ import torch
 from rllib_gigpo.errors import UpdateError
 from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.learner.update_data import UpdateData
+from rllib_gigpo.models.hardware.precision import autocast_context
 from rllib_gigpo.models.model_adapter import ModelAdapter
 
 
@@ -22,7 +23,7 @@ class ForwardSettings:
     Attributes:
         device: The model's device.
         chunk_tokens: Number of response tokens whose logits exist at a time.
-        autocast_dtype: Type of matrix products on a GPU, such as "bfloat16"; None for the weights'.
+        autocast_dtype: Type of matrix products, such as "bfloat16"; None for that of the weights.
     """
 
     device: torch.device
@@ -31,9 +32,7 @@ class ForwardSettings:
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context manager to run forward passes in."""
-        if self.autocast_dtype is None or self.device.type != "cuda":
-            return contextlib.nullcontext()
-        return torch.autocast("cuda", dtype=getattr(torch, self.autocast_dtype))
+        return autocast_context(self.device, self.autocast_dtype)
 
 
 @torch.no_grad()

@@ -48,6 +48,12 @@ class Sharding(ABC):
     def reduce(self, tensor: torch.Tensor, *, maximum: bool = False) -> None:
         """Sum ``tensor`` over the Learners, or take the maximum, in place."""
 
+    def all_agree(self, is_so: bool, device: torch.device) -> bool:
+        """Return whether all Learners say yes; each of them calls it."""
+        votes = torch.tensor(float(is_so), device=device)
+        self.reduce(votes)
+        return votes.item() == self.world_size
+
     @abstractmethod
     def tell_of_failure(self) -> None:
         """Make the other Learners fail too, or they wait for this one until their timeout."""

@@ -39,6 +39,9 @@ METRIC_PATHS = {
     "clip_fraction": "learners/default_policy/clip_fraction",
     "num_skipped_steps": "learners/default_policy/num_skipped_steps",
     "max_ratio_deviation_fresh": "learners/default_policy/max_ratio_deviation_fresh",
+    "rollout_kl": "learners/default_policy/rollout_kl",
+    "max_abs_logp_diff": "learners/default_policy/max_abs_logp_diff",
+    "importance_capped_share": "learners/default_policy/importance_capped_share",
     "eval_success_rate": "evaluation/env_runners/success_rate",
     "eval_success_ci_low": "evaluation/env_runners/success_ci_low",
     "eval_success_ci_high": "evaluation/env_runners/success_ci_high",
@@ -71,6 +74,9 @@ class IterationSummary:
     clip_fraction: float | None = None
     num_skipped_steps: float | None = None
     max_ratio_deviation_fresh: float | None = None
+    rollout_kl: float | None = None
+    max_abs_logp_diff: float | None = None
+    importance_capped_share: float | None = None
     eval_success_rate: float | None = None
     eval_success_ci_low: float | None = None
     eval_success_ci_high: float | None = None

@@ -209,7 +209,11 @@ def test_passes_hold_as_many_tasks_of_every_kind(config, mistakes):
         ("inference", {"eval_sampling": {"top_p": 0.0}}, "eval_sampling.top_p=0.0 must be above"),
         ("inference", {"max_concurrent_episodes": 0}, "max_concurrent_episodes=0 must be above 0"),
         ("llm", {"dtype": "float16"}, "dtype='float16' is not one of 'float32' or 'bfloat16'"),
-        ("llm", {"autocast_dtype": "float16"}, "autocast_dtype='float16' is not one of 'bfloat16'"),
+        (
+            "llm",
+            {"autocast_dtype": "float16"},
+            "autocast_dtype='float16' is not one of 'auto' or 'bfloat16'",
+        ),
         ("llm", {"lora": {"r": 8}}, "lora.r is not an option.*rank, alpha, target_modules, sync"),
         ("llm", {"lora": {"rank": 0}}, "lora.rank=0 must be at least 1"),
         ("llm", {"lora": {"target_modules": []}}, "lora.target_modules=\\[\\] must be"),

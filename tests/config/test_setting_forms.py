@@ -31,7 +31,10 @@ from rllib_gigpo.models.lora_settings import LoraSettings
             },
             "does not read ROW_PENALTIES",
         ),
-        ({"importance_sampling": "token"}, "no effect with old_logp='rollout'"),
+        (
+            {"old_logp": "rollout", "importance_sampling": "token"},
+            "no effect with old_logp='rollout'",
+        ),
     ],
 )
 def test_what_nothing_would_read_is_a_mistake(config, settings, message, mistakes):
@@ -49,6 +52,7 @@ def test_what_nothing_would_read_is_a_mistake(config, settings, message, mistake
         {"policy_loss": "cispo", "clip_param": 1.0},
         {"kl_coeff": 0.0, "kl": {"estimator": "k1", "placement": "reward"}},  # from a search
         {"old_logp": "recompute", "importance_sampling": {"level": "token", "cap": 4.0}},
+        {"importance_sampling": "sequence"},  # "auto" then recomputes
         {"anchor": {"name": "similar", "ratio": "difflib", "within_trajectory": False}},
     ],
 )

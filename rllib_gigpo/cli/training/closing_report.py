@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rllib_gigpo.checkpoints.finder import newest_checkpoint, trials_in
 from rllib_gigpo.checkpoints.written_aside import disk_state
+from rllib_gigpo.cli.training.progress_display import has_mismatch, mismatch_text
 from rllib_gigpo.errors import MissingExtraError
 from rllib_gigpo.reports import plots
 from rllib_gigpo.reports.results import IterationSummary, read_result_file
@@ -36,7 +37,9 @@ def report_trial(
     print(f"results      {folder}")
     if not (folder / RESULT_FILE).is_file():
         return
-    for figure in draw_figures(folder, read_result_file(folder / RESULT_FILE), title=experiment):
+    summaries = read_result_file(folder / RESULT_FILE)
+    report_mismatch(summaries)
+    for figure in draw_figures(folder, summaries, title=experiment):
         print(f"figure       {figure}")
     found = newest_checkpoint(folder)
     if found:
@@ -48,6 +51,17 @@ def report_trial(
             print(f"             --resume {checkpoint}")
     if (folder / TRANSCRIPT_FOLDER).is_dir():
         print(f"transcripts  {folder / TRANSCRIPT_FOLDER}")
+
+
+def report_mismatch(summaries: list[IterationSummary]) -> None:
+    """Print by how much the engine's log-probs differed from the Learner's, if they did."""
+    different = [summary for summary in summaries if has_mismatch(summary)]
+    if different:
+        largest = max(different, key=lambda summary: summary.max_abs_logp_diff or 0.0)
+        print(
+            f"mismatch     engine and Learner differ in {len(different)} of {len(summaries)}"
+            f" iterations; most in {largest.iteration}: {mismatch_text(largest)}"
+        )
 
 
 def report_unfinished(experiment_folder: Path, *, how: str) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rllib_gigpo.models.hardware.precision import Precision, prefers_bfloat16, this_device
+
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
 
@@ -58,6 +60,7 @@ def learner_memory(
         num_learners: Number of Learners; more than one keep gradient buckets.
     """
     model, optimizer, loss = settings.model, settings.optimizer, settings.loss
+    precision = precision_of(settings)
     weights = shape.num_parameters * _BYTES[model.dtype]
     trained = weights
     if model.lora is not None:
@@ -77,11 +80,21 @@ def learner_memory(
         * activation_bytes(
             shape,
             num_tokens=optimizer.micro_batch_tokens,
-            bytes_per_number=_BYTES[model.autocast_dtype or model.dtype],
+            bytes_per_number=_BYTES[precision.autocast or precision.weights],
             gradient_checkpointing=model.gradient_checkpointing,
         ),
         "logits of a chunk": _LOGIT_COPIES * optimizer.logp_chunk_tokens * shape.vocab_size * 4,
     }
+
+
+def precision_of(settings: Settings) -> Precision:
+    """Return the types of engine and Learner; "auto" means what suits this machine."""
+    return Precision.of(
+        settings.model.dtype,
+        autocast=settings.model.autocast_dtype,
+        engine=settings.inference.engine_dtype,
+        prefers_bfloat16=lambda: prefers_bfloat16(this_device()),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +127,7 @@ def engine_memory(
     takes the share of the GPU that its settings allow; episodes that do not fit wait.
     """
     model, inference = settings.model, settings.inference
-    bytes_per_number = _BYTES[inference.engine_dtype or model.dtype]
+    bytes_per_number = _BYTES[precision_of(settings).engine]
     tokens = model.max_prompt_tokens + model.max_response_tokens
     kv_bytes_per_token = (
         2 * shape.num_layers * shape.num_kv_heads * shape.head_dim * bytes_per_number

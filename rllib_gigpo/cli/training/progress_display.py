@@ -9,6 +9,7 @@ from rllib_gigpo.reports.results import IterationSummary
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 60
+_ROUNDING = 1e-3  # of a log-prob; engine and Learner agree to 1e-4 in float32
 
 
 class ProgressDisplay(ABC):
@@ -129,6 +130,8 @@ def plain_line(history: Sequence[IterationSummary], stop: Mapping[str, Any]) -> 
         cells.append(f"evaluation {evaluation_text(last)}")
     if last.groups_lost:
         cells.append(f"lost groups {kinds_text(last)}")
+    if has_mismatch(last):
+        cells.append(f"engine differs {mismatch_text(last)}")
     if last.num_skipped_steps:
         cells.append(f"skipped steps {last.num_skipped_steps:.0f}")
     return "\n".join(["  ".join(cells), *warning_lines(last)])
@@ -159,6 +162,8 @@ def detail_rows(
             f"{duration(last.time_total_s)} / {duration(seconds_left(history, stop))}",
         ),
     ]
+    if has_mismatch(last):
+        rows.append(("engine differs", mismatch_text(last)))
     if last.num_episodes_lost:
         rows.append(("episodes lost", f"[red]{last.num_episodes_lost:.0f}[/red]"))
     if last.groups_lost:
@@ -214,6 +219,22 @@ def kinds_text(summary: IterationSummary) -> str:
 def warning_lines(summary: IterationSummary) -> list[str]:
     """Return "warning: ..." for each warning of an iteration."""
     return [f"warning: {text}" for text in summary.warnings.splitlines()]
+
+
+def has_mismatch(summary: IterationSummary) -> bool:
+    """Return whether the engine's log-probs differ from the Learner's by more than rounding."""
+    return (summary.max_abs_logp_diff or 0.0) > _ROUNDING
+
+
+def mismatch_text(summary: IterationSummary) -> str:
+    """Return "KL 0.0012, at most 0.41, capped 0.3%", the last for importance weights."""
+    cells = [
+        f"KL {decimal(summary.rollout_kl, 4)}",
+        f"at most {decimal(summary.max_abs_logp_diff)}",
+    ]
+    if summary.importance_capped_share is not None:
+        cells.append(f"capped {percent(summary.importance_capped_share)}")
+    return ", ".join(cells)
 
 
 def phase_text(summary: IterationSummary) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, PositiveFloat, PositiveInt
 
 from rllib_gigpo.engines import known_engine
-from rllib_gigpo.engines.inference_engine import DType, EvalSampling
+from rllib_gigpo.engines.inference_engine import EngineDType, EvalSampling
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.options.section import Section, setting
 
@@ -19,7 +19,9 @@ class InferenceSection(Section):
     engine: Annotated[str, AfterValidator(known_engine)] = setting(
         "vllm", "'vllm', 'transformers' (slow, exact), or import path of an `InferenceEngine`."
     )
-    engine_dtype: DType | None = setting(None, "The engine's dtype; None for the Learner's dtype.")
+    engine_dtype: EngineDType | None = setting(
+        None, "The engine's dtype; None: the Learner's; 'auto': bfloat16 where it is faster."
+    )
     tensor_parallel_size: PositiveInt = setting(1, "GPUs per engine; untested.")
     eval_sampling: EvalSampling = setting({}, "How evaluation samples tokens.")
     engine_kwargs: Mapping[str, Any] = setting({}, "Engine options; they override our defaults.")

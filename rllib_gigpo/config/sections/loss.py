@@ -31,13 +31,12 @@ class LossSection(Section):
     )
     kl_coeff: NonNegativeFloat = setting(0.01, "Weight of the KL divergence; 0 needs no reference.")
     kl: KLSettings = setting({}, "The KL divergence from the initial model.")
-    old_logp: Literal["rollout", "recompute"] = setting(
-        "rollout",
-        "Old log-probs in the ratio: the engine's, or the Learner's (one more forward pass).",
+    old_logp: Literal["auto", "rollout", "recompute"] = setting(
+        "auto", "Whose old log-probs: the engine's, or the Learner's; 'auto': by their dtypes."
     )
     strict_ratio: bool | None = setting(None, "End if fresh ratios are off; None: float32 on CPUs.")
     importance_sampling: ImportanceSettings | None = setting(
-        None, "Correction for the engine's probabilities; needs old_logp='recompute'."
+        None, "Correction for the engine's probabilities; by token if 'auto' recomputes."
     )
     entropy_coeff: NonNegativeFloat = setting(0.001, "Weight of the entropy bonus.")
     critic: CriticSettings | None = setting(

@@ -22,8 +22,8 @@ class ModelSection(Section):
     dtype: Literal["float32", "bfloat16"] = setting(
         "float32", "Dtype of the Learner's weights; bfloat16 rounds small updates away."
     )
-    autocast_dtype: Literal["bfloat16"] | None = setting(
-        None, "Dtype of the Learner's matrix products on a GPU; None for that of the weights."
+    autocast_dtype: Literal["auto", "bfloat16"] | None = setting(
+        None, "Of the Learner's matrix products; None: dtype; 'auto': bfloat16 where it is faster."
     )
     attn_implementation: str = setting("sdpa", "Attention kernel, by its Hugging Face name.")
     gradient_checkpointing: bool = setting(False, "Saves memory, but takes a third more time.")

@@ -8,9 +8,10 @@ import pytest
 from faults.small_disk import fill, small_disk
 
 from rllib_gigpo.cli.commands.evaluate import write_json
-from rllib_gigpo.cli.training.closing_report import report_trial
+from rllib_gigpo.cli.training.closing_report import report_mismatch, report_trial
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.reports import plots
+from rllib_gigpo.reports.results import IterationSummary
 
 
 @pytest.fixture
@@ -79,3 +80,17 @@ def test_metrics_on_a_full_disk_are_one_sentence(tmp_path):
         fill(disk)
         with pytest.raises(CheckpointError, match=r"No space left .*0 of 1 MB free.*--output"):
             write_json({"text": "a" * 9999}, disk / "evaluation.json")
+
+
+def test_a_mismatch_of_engine_and_learner_is_reported_once(capsys):
+    exact = IterationSummary(iteration=1, rollout_kl=1e-7, max_abs_logp_diff=6e-5)
+    report_mismatch([exact])
+    assert capsys.readouterr().out == ""
+    others = [
+        IterationSummary(iteration=n, rollout_kl=0.002, max_abs_logp_diff=n / 10) for n in (2, 3)
+    ]
+    report_mismatch([exact, *others])
+    assert capsys.readouterr().out == (
+        "mismatch     engine and Learner differ in 2 of 3 iterations; most in 3: KL 0.0020, at most"
+        " 0.30\n"
+    )

@@ -51,6 +51,18 @@ def test_skipped_steps_and_warnings_are_shown():
     assert dict(progress_display.detail_rows([faulty], {}))["skipped steps"] == "[red]4[/red]"
 
 
+def test_an_engine_that_differs_from_the_learner_is_shown():
+    rounding = replace(HISTORY[0], rollout_kl=1e-7, max_abs_logp_diff=6e-5)
+    assert "engine differs" not in progress_display.plain_line([rounding], {})
+    assert "engine differs" not in dict(progress_display.detail_rows([rounding], {}))
+    other = replace(HISTORY[0], rollout_kl=0.0012, max_abs_logp_diff=0.41)
+    text = "KL 0.0012, at most 0.41"
+    assert progress_display.plain_line([other], {}).endswith(f"engine differs {text}")
+    weighted = replace(other, importance_capped_share=0.003)
+    rows = dict(progress_display.detail_rows([weighted], {}))
+    assert rows["engine differs"] == f"{text}, capped 0.3%"
+
+
 def test_the_kinds_of_lost_groups_are_shown():
     faulty = replace(HISTORY[0], groups_lost=(("step", 3.0), ("timeout", 1.0)))
     assert progress_display.plain_line([faulty], {}).endswith("lost groups 3 step, 1 timeout")

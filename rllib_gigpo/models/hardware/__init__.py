@@ -1,0 +1,1 @@
+"""What suits the machine: the type of the matrix products, and the size of a pass."""
