@@ -45,6 +45,7 @@ class RolloutStats:
     """The output of a rollout and the time it took."""
 
     num_prompt_tokens: int = 0
+    num_cached_tokens: int = 0  # of the prompts, taken from the engine's prefix cache
     num_response_tokens: int = 0
     num_steps: int = 0
     seconds: float = 0.0  # wall clock, summed over polls
@@ -55,6 +56,7 @@ class RolloutStats:
         """Add up both."""
         return RolloutStats(
             num_prompt_tokens=self.num_prompt_tokens + other.num_prompt_tokens,
+            num_cached_tokens=self.num_cached_tokens + other.num_cached_tokens,
             num_response_tokens=self.num_response_tokens + other.num_response_tokens,
             num_steps=self.num_steps + other.num_steps,
             seconds=self.seconds + other.seconds,

@@ -88,6 +88,7 @@ class BaseGiGPOConfig(RLlibParts):
     def prompting(
         self,
         *,
+        style: str = NotProvided,
         template: str = NotProvided,
         history_length: int = NotProvided,
         memory: Any = NotProvided,

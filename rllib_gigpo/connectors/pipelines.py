@@ -19,13 +19,16 @@ from rllib_gigpo.connectors.credit.penalize_invalid import PenalizeInvalid
 from rllib_gigpo.connectors.credit.penalize_overlong import PenalizeOverlong
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
+from rllib_gigpo.connectors.env_to_module.continue_conversation import ContinueConversation
 from rllib_gigpo.connectors.env_to_module.observation_to_text import ObservationToText
 from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt
 from rllib_gigpo.connectors.module_to_env.action_to_env import ActionToEnv
 from rllib_gigpo.connectors.module_to_env.decode_response import DecodeResponse
 from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
 from rllib_gigpo.models.tokenizer import load_tokenizer
+from rllib_gigpo.prompting import RENDERERS
 from rllib_gigpo.prompting.action_parser import ActionParser
+from rllib_gigpo.prompting.conversation import ConversationRenderer
 from rllib_gigpo.prompting.memory import LastSteps
 from rllib_gigpo.prompting.renderer import PromptRenderer
 
@@ -36,10 +39,14 @@ if TYPE_CHECKING:
 def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
     """Append observation -> text -> history -> prompt token ids."""
     prompts = settings.prompts
-    memory = prompts.memory or LastSteps(prompts.history_length)
+    renderer = prompt_renderer(settings)
     pipeline.append(ObservationToText(prompts.observation_to_text))
+    if isinstance(renderer, ConversationRenderer):
+        pipeline.append(ContinueConversation(renderer, prompts.observation_to_text))
+        return pipeline
+    memory = prompts.memory or LastSteps(prompts.history_length)
     pipeline.append(AddHistory(memory, prompts.observation_to_text))
-    pipeline.append(RenderPrompt(prompt_renderer(settings)))
+    pipeline.append(RenderPrompt(renderer))
     return pipeline
 
 
@@ -99,7 +106,7 @@ def action_hints(env: gym.Env | None) -> dict[str, Any]:
 def prompt_renderer(settings: Settings) -> PromptRenderer:
     """Build the renderer of a run's prompts, with the model's own tokenizer."""
     model, prompts = settings.model, settings.prompts
-    return PromptRenderer(
+    return RENDERERS[prompts.style](
         load_tokenizer(model.model_path),
         prompts.template,
         max_prompt_tokens=model.max_prompt_tokens,

@@ -18,6 +18,7 @@ import numpy as np
 
 from rllib_gigpo.credit.anchor_checks import check_hashable, check_text
 from rllib_gigpo.credit.text_similarity import Founders, Ratio, founders_factory
+from rllib_gigpo.options.records import require
 from rllib_gigpo.options.registry import Registry
 
 
@@ -28,11 +29,19 @@ class AnchorMatch(ABC):
     Attributes:
         within_trajectory: Whether all visits of a trajectory to a state join its group; otherwise
             only the first visit does.
+        context: Number of earlier states that must be the same too; steps with fewer states behind
+            them match if all of these are the same. For agents that see the whole conversation
+            (HGPO's context, arXiv 2602.22817); 0 compares the states alone.
     """
 
     name: ClassVar[str] = "custom"
 
     within_trajectory: bool = True
+    context: int = 0
+
+    def __post_init__(self) -> None:
+        """Reject a negative number of states."""
+        require(self, context=">= 0")
 
     def __call__(
         self,
@@ -57,6 +66,8 @@ class AnchorMatch(ABC):
             TypeError: An anchor is not hashable, or not text although text is required.
         """
         labels = self.groups(anchors, group_ids, trajectory_ids, step_ids)
+        if self.context:
+            labels = with_earlier_labels(labels, trajectory_ids, step_ids, context=self.context)
         if self.within_trajectory:
             return labels
         return split_later_visits(labels, trajectory_ids, step_ids)
@@ -99,7 +110,8 @@ class SimilarAnchors(AnchorMatch):
     ratio: Ratio = "indel"
 
     def __post_init__(self) -> None:
-        """Reject a threshold out of range and an unknown ratio."""
+        """Reject a threshold or context out of range and an unknown ratio."""
+        AnchorMatch.__post_init__(self)  # super() does not work in a class with slots
         founders_factory(self.ratio, threshold=self.threshold)
 
     def groups(
@@ -225,6 +237,34 @@ def similar_anchor_groups(
         else:
             cluster_of_text[text_id] = founding_texts[group_id][number]
     return cluster_of_text[text_ids]
+
+
+def with_earlier_labels(
+    labels: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray, *, context: int
+) -> np.ndarray:
+    """Split anchor groups by the groups of the steps before each step.
+
+    Args:
+        labels: (R,) int64 anchor groups, non-negative.
+        trajectory_ids: (R,) Unique within the batch.
+        step_ids: (R,) Ascending along a trajectory.
+        context: Number of earlier steps, K. A step with fewer before it matches only steps with as
+            many.
+
+    Returns:
+        (R,) int64 labels in [0, number of groups).
+    """
+    order = np.lexsort((step_ids, trajectory_ids))
+    ordered, trajectories = labels[order], trajectory_ids[order]
+    chains = np.full((context + 1, len(labels)), -1, dtype=np.int64)  # -1: no such step
+    chains[0] = ordered
+    for back in range(1, min(context, len(labels) - 1) + 1):
+        is_same = trajectories[back:] == trajectories[: len(labels) - back]
+        chains[back, back:] = np.where(is_same, ordered[: len(labels) - back], -1)
+    _, numbers = np.unique(chains, axis=1, return_inverse=True)
+    result = np.empty_like(labels)
+    result[order] = numbers.reshape(-1)
+    return result
 
 
 def split_later_visits(

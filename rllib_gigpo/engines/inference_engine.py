@@ -84,6 +84,7 @@ class Generation:
     weight_version: int  # the oldest version in token_versions
     finish_reason: str  # "stop", "length" or "abort"
     token_versions: np.ndarray  # (L,) int64, the version of the weights that sampled each token
+    num_cached_tokens: int = 0  # of the prompt, taken from the engine's prefix cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ class EpisodeRecorder:
             prompt_token_ids=prompt.token_ids,
             prompt_text=prompt.text,
             is_prompt_cut=prompt.is_cut,
+            num_dropped_turns=prompt.num_dropped_history,
+            num_message_tokens=prompt.num_message_tokens,
             reward=float(event.reward),
             anchor=episode.get_infos(-1).get("anchor", self._observation_text),
             **self._answer,

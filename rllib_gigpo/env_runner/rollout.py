@@ -367,6 +367,8 @@ class Rollout:
             self._stats,
             num_prompt_tokens=self._stats.num_prompt_tokens
             + sum(len(run.recorder.prompt.token_ids) for run in runs if run.recorder.prompt),
+            num_cached_tokens=self._stats.num_cached_tokens
+            + sum(generation.num_cached_tokens for generation in generations),
             num_response_tokens=self._stats.num_response_tokens
             + sum(len(generation.token_ids) for generation in generations),
         )

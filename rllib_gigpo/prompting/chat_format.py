@@ -58,7 +58,7 @@ class ChatFormat:
         Raises:
             ConfigError: The chat template fails on this message, or cuts it.
         """
-        text = self._rendered_by_template(user_text)
+        text = self.render(self.messages(user_text))
         is_cut = user_text[:_END_LENGTH] not in text or user_text[-_END_LENGTH:] not in text
         if self._is_verbatim and is_cut:
             raise ConfigError(
@@ -69,13 +69,20 @@ class ChatFormat:
             )
         return text
 
-    def _rendered_by_template(self, user_text: str) -> str:
-        messages = self.messages(user_text)
+    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        """Return a chat up to where the model's next answer begins.
+
+        Args:
+            messages: Messages, each with a role and content parts.
+
+        Raises:
+            ConfigError: The chat template fails on them.
+        """
         if self._is_text_only:
             messages = [_flatten(message) for message in messages]
         try:
             return self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, **self._kwargs
+                list(messages), tokenize=False, add_generation_prompt=True, **self._kwargs
             )
         except Exception as error:  # a template may do anything that Jinja's sandbox allows
             raise ConfigError(
@@ -229,5 +236,5 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", html.unescape(text).casefold())
 
 
-def _flatten(message: dict[str, Any]) -> dict[str, Any]:
+def _flatten(message: Mapping[str, Any]) -> dict[str, Any]:
     return {**message, "content": "".join(part["text"] for part in message["content"])}

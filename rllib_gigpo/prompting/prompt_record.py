@@ -1,5 +1,6 @@
 """The record of one prompt: the engine's input, and what was left out to make it fit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -14,6 +15,8 @@ class Prompt:
         observation_cut: Whether the middle of the observation was left out.
         is_cut_further: Whether parts of the task, the admissible actions or the instructions were
             left out too.
+        num_message_tokens: In a conversation, how many of the last ids are new: the message of
+            this turn and what closes the answer before it. 0 outside of conversations.
     """
 
     token_ids: list[int]
@@ -21,8 +24,22 @@ class Prompt:
     num_dropped_history: int = 0
     observation_cut: bool = False
     is_cut_further: bool = False
+    num_message_tokens: int = 0
 
     @property
     def is_cut(self) -> bool:
         """Whether anything was left out."""
         return self.num_dropped_history > 0 or self.observation_cut or self.is_cut_further
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTurn:
+    """A finished turn of a conversation: its prompt, and the answer as the engine sampled it.
+
+    Attributes:
+        prompt: The prompt.
+        response_ids: The token ids of the answer, with the token that ends it if it was sampled.
+    """
+
+    prompt: Prompt
+    response_ids: Sequence[int]

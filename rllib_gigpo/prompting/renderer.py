@@ -1,7 +1,7 @@
 """From the facts of one turn to prompt token ids, within the token limit."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -92,19 +92,7 @@ class PromptRenderer:
         return self._chat.prompt_text(self._user_text(inputs))
 
     def _encode_inputs(self, inputs: PromptInputs) -> Prompt:
-        """Render facts; of a prompt that is far too long, only both ends get token ids."""
-        text = self._text(inputs)
-        marked = functools.cache(lambda: self._marked_text(inputs))
-        ids = self._encoder.encode_ends(text, marked, more_than=self.max_prompt_tokens)
-        if ids is None:
-            ids = self._encoder.encode(text, marked)
-        return Prompt(token_ids=ids, text=text)
-
-    def _marked_text(self, inputs: PromptInputs) -> str:
-        try:
-            return self._text(mark_facts(inputs))
-        except ConfigError:  # the template takes facts apart, and cannot take marks apart
-            return ""
+        return encode_facts(inputs, self._text, self._encoder, more_than=self.max_prompt_tokens)
 
     def _fits(self, prompt: Prompt) -> bool:
         return len(prompt.token_ids) <= self.max_prompt_tokens
@@ -125,3 +113,31 @@ class PromptRenderer:
                 f"system prompt) is {len(fixed.token_ids)} tokens long, but max_prompt_tokens="
                 f"{self.max_prompt_tokens}. Raise max_prompt_tokens or shorten the template."
             )
+
+
+def encode_facts(
+    inputs: PromptInputs,
+    text_of: Callable[[PromptInputs], str],
+    encoder: TextEncoder,
+    *,
+    more_than: int,
+) -> Prompt:
+    """Render and encode facts; of a text that is far too long, only both ends get token ids.
+
+    Args:
+        inputs: The facts.
+        text_of: Renders facts.
+        encoder: The encoder of the rendered text.
+        more_than: The limit on the number of tokens.
+    """
+    text = text_of(inputs)
+
+    @functools.cache
+    def marked() -> str:
+        try:
+            return text_of(mark_facts(inputs))
+        except ConfigError:  # the template takes facts apart, and cannot take marks apart
+            return ""
+
+    ids = encoder.encode_ends(text, marked, more_than=more_than)
+    return Prompt(token_ids=encoder.encode(text, marked) if ids is None else ids, text=text)

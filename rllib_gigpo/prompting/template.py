@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -20,6 +20,7 @@ TEMPLATE_VARIABLES = (
     "step",
     "action_tag",
     "think_tag",
+    "is_continued",
 )
 
 
@@ -33,6 +34,8 @@ class PromptInputs:
         admissible_actions: The actions that the environment accepts at this turn; empty if unknown.
         history: Earlier turns that the memory selected, oldest first.
         step: Number of this turn, from 1.
+        is_continued: Whether this is a later message of a conversation, whose first one has shown
+            the instructions and the task.
     """
 
     observation: str
@@ -40,13 +43,15 @@ class PromptInputs:
     admissible_actions: tuple[str, ...] = ()
     history: tuple[PastStep, ...] = ()
     step: int = 1
+    is_continued: bool = False
 
 
 class PromptTemplate:
     """A compiled Jinja template; immutable, so one object serves all episodes and threads.
 
     The template sees ``task``, ``history`` (a list of `PastStep`), ``observation``,
-    ``admissible_actions``, ``step``, ``action_tag`` and ``think_tag`` (the last two may be None).
+    ``admissible_actions``, ``step``, ``action_tag``, ``think_tag`` (these two may be None) and
+    ``is_continued`` (True for a later message of a conversation, which repeats no instructions).
     Text that does not change within an episode should come first, because engines reuse the common
     prefix of prompts.
     """
@@ -130,6 +135,7 @@ class PromptTemplate:
                 step=inputs.step,
                 action_tag=action_tag,
                 think_tag=think_tag,
+                is_continued=inputs.is_continued,
             )
             return text.strip()
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
@@ -142,7 +148,8 @@ class PromptTemplate:
     def _check_renders(self) -> None:
         past = PastStep(step=1, observation="an observation", action="an action")
         later = PromptInputs("an observation", "a task", ("an action",), (past,), step=2)
-        for inputs in (PromptInputs("an observation"), later):
+        continued = replace(later, history=(), is_continued=True)
+        for inputs in (PromptInputs("an observation"), later, continued):
             self.render(inputs)
             self.render(inputs, action_tag=None, think_tag=None)
 

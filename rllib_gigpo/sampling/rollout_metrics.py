@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,9 +42,11 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
         "format_valid_rate": _mean(record.is_format_valid for record in records),
         "admissible_rate": _mean(record.is_admissible for record in records),
         "prompt_cut_rate": _mean(record.is_prompt_cut for record in records),
+        "context_reset_rate": _mean(_context_resets(episodes)),
         "response_cut_rate": _mean(record.is_response_cut for record in records),
         "truncated_rate": _mean([episode.is_truncated for episode in episodes]),
         "prompt_tokens_mean": stats.num_prompt_tokens / max(1, stats.num_steps),
+        "prompt_cached_share": stats.num_cached_tokens / max(1, stats.num_prompt_tokens),
         "response_tokens_mean": num_tokens / max(1, stats.num_steps),
         "tokens_per_s": num_tokens / stats.seconds if stats.seconds else 0.0,
         "engine_s": stats.engine_s,
@@ -111,6 +113,16 @@ def wilson_interval(num_won: int, num_episodes: int) -> tuple[float, float]:
 def _interval(won: Sequence[bool]) -> dict[str, float]:
     low, high = wilson_interval(sum(won), len(won))
     return {"success_ci_low": low, "success_ci_high": high}
+
+
+def _context_resets(episodes: Sequence[Any]) -> Iterator[bool]:
+    """Say for each step whether a conversation dropped turns and began a new prefix."""
+    for episode in episodes:
+        num_dropped = 0
+        for record in step_records([episode]):
+            is_conversation = record.num_message_tokens > 0
+            yield is_conversation and record.num_dropped_turns > num_dropped
+            num_dropped = record.num_dropped_turns
 
 
 def _mean(values: Iterable[Any]) -> float:

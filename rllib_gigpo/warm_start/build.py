@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.causal_lm import load_causal_lm
 from rllib_gigpo.models.context import check_context_length
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.models.tokenizer import existing_model_folder, load_tokenizer, save_tokenizer
-from rllib_gigpo.prompting import ActionParser, PromptRenderer, PromptTemplate
+from rllib_gigpo.prompting import RENDERERS, ActionParser, PromptRenderer, PromptTemplate
 from rllib_gigpo.warm_start.demonstrations import (
     Demonstration,
     DemonstrationRow,
@@ -146,7 +147,9 @@ def _make_renderer(
     settings: WarmStartSettings, template: PromptTemplate, tokenizer: Any
 ) -> PromptRenderer:
     prompting = settings.prompting
-    return PromptRenderer(
+    if prompting.style not in RENDERERS:
+        raise ConfigError(f"style={prompting.style!r} is unknown; use one of {sorted(RENDERERS)}.")
+    return RENDERERS[prompting.style](
         tokenizer,
         template,
         max_prompt_tokens=prompting.max_prompt_tokens,

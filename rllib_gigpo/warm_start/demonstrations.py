@@ -1,9 +1,10 @@
 """Demonstrations: plays an environment with its expert and turns the result into training rows."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -17,15 +18,33 @@ from rllib_gigpo.envs.response_fence import read_reset, read_step
 from rllib_gigpo.errors import EnvContractError, GiGPOError
 from rllib_gigpo.prompting import (
     ActionParser,
+    ConversationRenderer,
     LastSteps,
     Memory,
     PastStep,
+    Prompt,
     PromptInputs,
     PromptRenderer,
 )
+from rllib_gigpo.prompting.prompt_record import ChatTurn
 from rllib_gigpo.prompting.text_encoder import TextEncoder, mark
 from rllib_gigpo.warm_start.warm_start_progress import PlayProgress, Progress
 from rllib_gigpo.warm_start.warm_start_settings import WarmStartSettings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlayedTurn:
+    """A finished turn.
+
+    Attributes:
+        inputs: What its prompt may show.
+        executed: The action that was executed.
+        before: The turn before it; None for the first of an episode.
+    """
+
+    inputs: PromptInputs
+    executed: str
+    before: "PlayedTurn | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +54,12 @@ class Demonstration:
     Attributes:
         inputs: What the prompt may show.
         action: The action to learn: the expert's, even if another one was executed.
+        before: The turn before it; None for the first of an episode.
     """
 
     inputs: PromptInputs
     action: str
+    before: PlayedTurn | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +155,53 @@ def make_epochs(
     Returns:
         The rows of each epoch, in the order of the demonstrations.
     """
-    prompts = [renderer.render(turn.inputs).token_ids for turn in demonstrations]
     encoder, epochs = TextEncoder(tokenizer), []
+    encode = partial(_encode_response, parser=parser, encoder=encoder, tokenizer=tokenizer)
+    prompts = [prompt.token_ids for prompt in _prompts(demonstrations, renderer, encode)]
     for epoch in range(num_epochs):
         labelled = randomize_labels(
             demonstrations, probability=random_label_probability, seed=(seed, epoch)
         )
-        responses = [_encode_response(turn.action, parser, encoder, tokenizer) for turn in labelled]
+        responses = [encode(turn.action) for turn in labelled]
         epochs.append([DemonstrationRow(*row) for row in zip(prompts, responses, strict=True)])
     return epochs
+
+
+def _prompts(
+    demonstrations: Sequence[Demonstration],
+    renderer: PromptRenderer,
+    encode: Callable[[str], list[int]],
+) -> list[Prompt]:
+    """Render the prompt of each turn; a conversation shows the actions that were executed."""
+    if not isinstance(renderer, ConversationRenderer):
+        return [renderer.render(turn.inputs) for turn in demonstrations]
+    chats: dict[PlayedTurn, list[ChatTurn]] = {}
+
+    def prompt_after(before: PlayedTurn | None, inputs: PromptInputs) -> Prompt:
+        if before is None:
+            return renderer.render(inputs)
+        facts = [turn.inputs for turn in _chain(before)]
+        return renderer.extend(turns_until(before), inputs, facts.__getitem__)
+
+    def turns_until(last: PlayedTurn) -> list[ChatTurn]:
+        for turn in _chain(last):
+            if turn not in chats:
+                earlier = [] if turn.before is None else chats[turn.before]
+                answered = ChatTurn(prompt_after(turn.before, turn.inputs), encode(turn.executed))
+                chats[turn] = [*earlier, answered]
+        return chats[last]
+
+    return [prompt_after(turn.before, turn.inputs) for turn in demonstrations]
+
+
+def _chain(last: PlayedTurn) -> list[PlayedTurn]:
+    """Return the turns of an episode up to a turn, oldest first."""
+    turns, turn = list[PlayedTurn](), last
+    while True:
+        turns.append(turn)
+        if turn.before is None:
+            return turns[::-1]
+        turn = turn.before
 
 
 def _make_env(settings: WarmStartSettings) -> gym.Env:
@@ -186,18 +245,19 @@ def _play_episode(
     rng = np.random.default_rng([settings.seed, seed, episode])
     observation, info = _text_in(read_reset(env.reset(seed=seed)))
     _check_has_expert(info, settings.env)
-    task, past = info.get("task", ""), list[PastStep]()
+    task, past, before = info.get("task", ""), list[PastStep](), None
     while len(past) < settings.demonstrations.max_episode_steps:
         inputs = _prompt_inputs(observation, {"task": task, **info}, memory, past)
         expert_action = info.get("expert_action", "").strip() or None
         if expert_action:
-            yield Demonstration(inputs=inputs, action=expert_action)
+            yield Demonstration(inputs=inputs, action=expert_action, before=before)
         action = _choose_action(
             expert_action, inputs, settings.demonstrations.random_action_probability, rng
         )
         if action is None:
             return
         past.append(PastStep(step=len(past) + 1, observation=observation, action=action))
+        before = PlayedTurn(inputs=inputs, executed=action, before=before)
         observation, _, terminated, truncated, info = _text_in(read_step(env.step(action)))
         if terminated or truncated:
             return
@@ -252,7 +312,7 @@ def _draw(inputs: PromptInputs, rng: np.random.Generator) -> str:
 
 
 def _encode_response(
-    action: str, parser: ActionParser, encoder: TextEncoder, tokenizer: Any
+    action: str, *, parser: ActionParser, encoder: TextEncoder, tokenizer: Any
 ) -> list[int]:
     """Encode an answer; an action that spells a control token stays text, as in a prompt."""
     ids = encoder.encode(parser.format(action), lambda: parser.format(mark(action)))

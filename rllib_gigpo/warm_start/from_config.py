@@ -86,6 +86,7 @@ def _record(kind: type[Record], name: str, given: Any, **defaults: Any) -> Recor
 def prompting_of(config: Any) -> PromptSettings:
     """Return the prompt and response settings of a config."""
     return PromptSettings(
+        style=config.style,
         template=config.template,
         history_length=config.history_length,
         max_prompt_tokens=config.max_prompt_tokens,

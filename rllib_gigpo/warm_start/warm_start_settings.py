@@ -15,8 +15,9 @@ class PromptSettings:
     the response.
 
     Attributes:
+        style: "step" for one prompt a step, "conversation" for one chat an episode.
         template: Prompt template: the name of a shipped one, a path or its source.
-        history_length: Number of past turns in the prompt.
+        history_length: Number of past turns in the prompt; a conversation shows all.
         max_prompt_tokens: Upper bound on the length of a prompt, in tokens.
         action_tag: Tag around the action; None for the bare action.
         think_tag: Tag around the thought; None for no tag.
@@ -25,6 +26,7 @@ class PromptSettings:
         chat_template_kwargs: Keyword arguments for the chat template.
     """
 
+    style: str = "step"
     template: str = "compact"
     history_length: int = 3
     max_prompt_tokens: int = 512

@@ -109,6 +109,61 @@ def test_matches_keep_first_visits_only_on_request():
     assert partition(ExactAnchors(within_trajectory=False)(*arguments)) == [[0], [1], [2]]
 
 
+def test_a_context_compares_the_states_before_too():
+    # Two trajectories: a b c and x b c; a third begins in c.
+    anchors = ["a", "b", "c", "x", "b", "c", "c"]
+    trajectories, steps = np.array([0, 0, 0, 1, 1, 1, 2]), np.array([0, 1, 2, 0, 1, 2, 0])
+
+    def groups(context):
+        match = ExactAnchors(context=context)
+        return partition(match(anchors, np.zeros(7, dtype=np.int64), trajectories, steps))
+
+    assert groups(0) == [[0], [1, 4], [2, 5, 6], [3]]
+    assert groups(1) == [[0], [1], [2, 5], [3], [4], [6]]
+    assert groups(2) == [[0], [1], [2], [3], [4], [5], [6]]
+
+
+def test_a_context_longer_than_an_episode_compares_all_of_it():
+    anchors, trajectories = ["a", "b", "a", "b"], np.array([0, 0, 1, 1])
+    labels = ExactAnchors(context=9)(anchors, np.zeros(4), trajectories, np.array([0, 1, 0, 1]))
+    assert partition(labels) == [[0, 2], [1, 3]]
+
+
+@given(st.data())
+def test_a_context_agrees_with_comparing_tuples_of_states(data):
+    rows = data.draw(
+        st.lists(
+            st.tuples(st.sampled_from("ab"), st.integers(0, 2), st.integers(0, 1)), max_size=20
+        )
+    )
+    context = data.draw(st.integers(1, 4))
+    seen, keys = {}, []
+    for anchor, trajectory, group in rows:
+        past = seen.setdefault((group, trajectory), [])
+        past.append(anchor)
+        keys.append((group, tuple(past[-context - 1 :]), min(len(past), context + 1)))
+    steps, counts = [], {}
+    for _, trajectory, group in rows:
+        counts[group, trajectory] = counts.get((group, trajectory), -1) + 1
+        steps.append(counts[group, trajectory])
+    order = data.draw(st.permutations(range(len(rows))))
+    columns = [
+        [rows[i][0] for i in order],
+        np.array([rows[i][2] for i in order], dtype=np.int64),
+        np.array([10 * rows[i][2] + rows[i][1] for i in order], dtype=np.int64),
+        np.array([steps[i] for i in order], dtype=np.int64),
+    ]
+    labels = ExactAnchors(context=context)(*columns)
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys[i] for i in order))}
+    expected = np.array([numbers[keys[i]] for i in order], dtype=np.int64)
+    assert partition(labels) == partition(expected)
+
+
+def test_a_negative_context_is_refused():
+    with pytest.raises(ValueError, match="context"):
+        ANCHORS.build({"name": "similar", "context": -1})
+
+
 def test_equal_numbers_of_different_types_are_one_state():
     labels = exact_anchor_groups([1, 1.0, True, "1"], np.zeros(4, dtype=np.int64))
     assert partition(labels) == [[0, 1, 2], [3]]

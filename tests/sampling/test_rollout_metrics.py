@@ -21,7 +21,9 @@ from rllib_gigpo.sampling.rollout_metrics import (
 TASK = GroupTask(group_id=0, seed=0, group_size=8, sampling=SamplingSettings())
 
 
-def episode(rewards, *, won=None, tags=(), terminated=True, valid=True, logp=0.0):
+def episode(
+    rewards, *, won=None, tags=(), terminated=True, valid=True, logp=0.0, dropped=(), message=0
+):
     result = SingleAgentEpisode()
     result.add_env_reset("start", {"tags": list(tags)})
     for index, reward in enumerate(rewards):
@@ -40,6 +42,8 @@ def episode(rewards, *, won=None, tags=(), terminated=True, valid=True, logp=0.0
                     is_admissible=valid,
                     is_prompt_cut=False,
                     is_response_cut=False,
+                    num_dropped_turns=dropped[index] if dropped else 0,
+                    num_message_tokens=message,
                     rollout_logp=np.array([logp]),
                 )
             },
@@ -48,7 +52,9 @@ def episode(rewards, *, won=None, tags=(), terminated=True, valid=True, logp=0.0
 
 
 def sampled(*episodes, lost=()):
-    stats = RolloutStats(num_prompt_tokens=60, num_response_tokens=30, num_steps=6, seconds=2.0)
+    stats = RolloutStats(
+        num_prompt_tokens=60, num_cached_tokens=45, num_response_tokens=30, num_steps=6, seconds=2.0
+    )
     return SampleResult(groups=[FinishedGroup(TASK, list(episodes))], lost=list(lost), stats=stats)
 
 
@@ -61,6 +67,17 @@ def test_success_counts_each_episode_once_however_long():
     assert metrics["num_env_steps"] == 6
     assert metrics["tokens_per_s"] == 15
     assert metrics["response_tokens_mean"] == 5
+
+
+def test_a_step_counts_as_a_reset_if_a_conversation_drops_turns_there():
+    dropping = [0, 0, 2, 2, 4]
+    chat = episode([0] * 5, dropped=dropping, message=7)
+    separate = episode([0] * 5, dropped=dropping)  # prompts whose history did not fit
+    assert rollout_metrics(sampled(chat, separate))["context_reset_rate"] == 0.2
+
+
+def test_prompt_tokens_that_the_engine_took_from_its_cache_are_a_share():
+    assert rollout_metrics(sampled(episode([1])))["prompt_cached_share"] == 0.75
 
 
 def test_validity_counts_each_step_once():

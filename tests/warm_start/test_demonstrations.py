@@ -7,7 +7,13 @@ import pytest
 
 from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.models.tiny_model import build_tokenizer
-from rllib_gigpo.prompting import ActionParser, PromptInputs, PromptRenderer, PromptTemplate
+from rllib_gigpo.prompting import (
+    ActionParser,
+    ConversationRenderer,
+    PromptInputs,
+    PromptRenderer,
+    PromptTemplate,
+)
 from rllib_gigpo.warm_start import DemonstrationSettings, PromptSettings
 from rllib_gigpo.warm_start.demonstrations import (
     Demonstration,
@@ -47,6 +53,36 @@ def test_without_random_actions_the_expert_plays_alone(settings):
     turns = play_demonstrations(with_demonstrations(settings, random_action_probability=0.0))
     executed = [step for turn in turns for step in turn.inputs.history]
     assert all(step.action[3:] in step.observation for step in executed)
+
+
+def test_a_conversation_shows_the_actions_that_were_executed(settings):
+    settings = with_demonstrations(settings, random_action_probability=0.5)
+    turns = play_demonstrations(settings)[:8]  # two episodes
+    tokenizer = build_tokenizer([turn.inputs.observation for turn in turns] * 20, vocab_size=400)
+    parser = ActionParser(action_tag=None, think_tag=None)
+    renderer = ConversationRenderer(
+        tokenizer,
+        PromptTemplate.from_name_or_source("compact"),
+        max_prompt_tokens=1000,
+        action_tag=None,
+        think_tag=None,
+    )
+    (rows,) = make_epochs(
+        turns, renderer, parser, tokenizer, num_epochs=1, random_label_probability=0.0
+    )
+    for step, (turn, row) in enumerate(zip(turns, rows, strict=True)):
+        assert tokenizer.decode(row.response_ids) == f"{turn.action}<|im_end|>"
+        if step % 4 == 0:
+            assert row.prompt_ids == renderer.render(turn.inputs).token_ids
+            continue
+        executed = [*parser_ids(tokenizer, turn.before.executed), tokenizer.eos_token_id]
+        kept = [*rows[step - 1].prompt_ids, *executed]
+        assert row.prompt_ids[: len(kept)] == kept
+        assert turn.inputs.observation in tokenizer.decode(row.prompt_ids[len(kept) :])
+
+
+def parser_ids(tokenizer, text):
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
 def test_inputs_are_those_of_a_rollout(settings):

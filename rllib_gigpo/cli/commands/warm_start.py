@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rllib_gigpo.warm_start import WarmStartReport, WarmStartSettings
 
 _NO_TAG = "none"
+_PROMPT_OPTIONS = ("style", "template", "history_length", "max_prompt_tokens", "system_prompt")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -78,7 +79,9 @@ def settings_from(args: argparse.Namespace) -> "WarmStartSettings":
         prompting=PromptSettings(
             action_tag=_tag(args.action_tag),
             think_tag=_tag(args.think_tag),
-            **_given(args, "template", "history_length", "max_prompt_tokens", "system_prompt"),
+            **_given(
+                args, "style", "template", "history_length", "max_prompt_tokens", "system_prompt"
+            ),
         ),
         demonstrations=DemonstrationSettings(
             **_given(
@@ -133,6 +136,11 @@ def _add_task_options(group: Any) -> None:
 
 
 def _add_prompt_options(group: Any) -> None:
+    group.add_argument(
+        "--style",
+        choices=("step", "conversation"),
+        help="one prompt a step, or one chat an episode (default: step)",
+    )
     group.add_argument(
         "--template",
         metavar="NAME",

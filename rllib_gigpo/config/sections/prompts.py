@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, NonNegativeInt
 
@@ -19,8 +19,11 @@ Template = Annotated[PromptTemplate, BeforeValidator(PromptTemplate.from_name_or
 class PromptSection(Section):
     """Settings of `GiGPOConfig.prompting`."""
 
+    style: Literal["step", "conversation"] = setting(
+        "step", "'step': one prompt a step. 'conversation': one chat an episode, appended to."
+    )
     template: Template = setting("default", "A shipped name, a .jinja file's path, or the source.")
-    history_length: NonNegativeInt = setting(2, "Past steps in the prompt.")
+    history_length: NonNegativeInt = setting(2, "Past steps in the prompt; style='step'.")
     memory: RecallsSteps | None = setting(None, "Selects past steps; None for the latest ones.")
     action_tag: str | None = setting(
         "action", "Tag around the action in the answer; None takes the whole answer."
@@ -41,4 +44,10 @@ def tags(action_tag: str | None, think_tag: str | None, require_think: bool) -> 
         yield str(error)
 
 
-CHECKS = (tags,)
+def past(style: str, memory: RecallsSteps | None) -> Iterator[str]:
+    """Reject a memory in a conversation, which shows all past steps."""
+    if style == "conversation" and memory is not None:
+        yield "memory has no effect with style='conversation', which shows all steps; set None"
+
+
+CHECKS = (tags, past)

@@ -9,6 +9,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.memory import PastStep
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.template import PromptInputs
@@ -36,32 +37,48 @@ class RenderPrompt(ConnectorV2):
     ) -> Any:
         """Render one prompt per episode."""
         faults = (shared_data or {}).get(columns.OBSERVATION_FAULTS)
+        observations = batch[columns.OBSERVATION_TEXT]
+        histories = batch.get(columns.HISTORY, [()] * len(episodes))
         batch[columns.PROMPTS] = [
-            self._prompt(episode, observation, history, faults)
-            for episode, observation, history in zip(
-                episodes, batch[columns.OBSERVATION_TEXT], batch[columns.HISTORY], strict=True
-            )
+            self._prompt(*facts, faults)
+            for facts in zip(episodes, observations, histories, strict=True)
         ]
         return batch
 
     def _prompt(
-        self, episode: Any, observation: str, history: list[Any], faults: dict[str, str] | None
+        self, episode: Any, observation: str, history: Any, faults: dict[str, str] | None
     ) -> Prompt:
         try:
-            return self._renderer.render(self._inputs(episode, observation, history))
+            return self._render(
+                episode, prompt_inputs(episode, observation, history=tuple(history))
+            )
         except ConfigError as error:
             if faults is None or isinstance(error.__cause__, SecurityError):
                 raise
             faults.setdefault(episode.id_, str(error))
             return Prompt(token_ids=[], text="")
 
-    def _inputs(self, episode: Any, observation: str, history: list[Any]) -> PromptInputs:
-        info = episode.get_infos(-1)
-        return PromptInputs(
-            observation=observation,
-            # An environment may give the task only at reset.
-            task=info.get("task") or episode.get_infos(0).get("task", ""),
-            admissible_actions=tuple(info.get("admissible_actions", ())),
-            history=tuple(history),
-            step=len(episode) + 1,
-        )
+    def _render(self, episode: Any, inputs: PromptInputs) -> Prompt:
+        return self._renderer.render(inputs)
+
+
+def prompt_inputs(
+    episode: Any, observation: str, *, history: tuple[PastStep, ...] = (), step: int = -1
+) -> PromptInputs:
+    """Return the facts of a turn.
+
+    Args:
+        episode: The episode.
+        observation: The text of the turn's observation.
+        history: The past steps to show.
+        step: Index of the turn; -1 for the one that waits for an answer.
+    """
+    info = episode.get_infos(step)
+    return PromptInputs(
+        observation=observation,
+        # An environment may give the task only at reset.
+        task=info.get("task") or episode.get_infos(0).get("task", ""),
+        admissible_actions=tuple(info.get("admissible_actions", ())),
+        history=history,
+        step=len(episode) + 1 if step == -1 else step + 1,
+    )

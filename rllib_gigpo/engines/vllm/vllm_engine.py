@@ -228,6 +228,7 @@ class VllmEngine(InferenceEngine):
             weight_version=int(versions.min(initial=self._weight_version)),
             finish_reason=completion.finish_reason,
             token_versions=versions,
+            num_cached_tokens=output.num_cached_tokens or 0,
         )
 
     def abort(self, request_ids: Sequence[str]) -> None:

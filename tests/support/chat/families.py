@@ -30,7 +30,8 @@ LLAMA = (
     "{% endfor %}"
 )
 PARTS = (
-    "{% for message in messages %}<start_of_turn>{{ message['role'] }}\n"
+    "{% for message in messages %}<start_of_turn>"
+    "{{ 'model' if message['role'] == 'assistant' else message['role'] }}\n"
     "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}<end_of_turn>\n"
     "{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
 )
@@ -109,6 +110,23 @@ def words():
         chat_template=CHATML,
         special=controls,
         eos="<|im_end|>",
+    )
+
+
+def byte_level_with(controls, *, eos, chat_template):
+    """Byte-level BPE with given control tokens."""
+    return _trained(
+        models.BPE(),
+        trainers.BpeTrainer(
+            vocab_size=512,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+        chat_template=chat_template,
+        special=list(controls),
+        eos=eos,
     )
 
 

@@ -1,0 +1,120 @@
+"""What follows an answer in a chat: its closing, new messages, the beginning of the next answer.
+
+The chat template is rendered with an example answer, once without and once with the new messages.
+The difference of the two texts is what has to be appended; nothing before it is encoded again.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.chat_format import ChatFormat, find_turn_end
+
+logger = logging.getLogger(__name__)
+
+_QUESTION = "probe 4711 text"
+_ANSWER = "answer 0815 text"
+_THOUGHT = "thought 2342 text"
+_CURE = (
+    "Use prompting(style='step'), which renders each prompt from the start, or set another"
+    " tokenizer.chat_template."
+)
+
+Message = Mapping[str, Any]  # a role, and content parts such as {"type": "text", "text": ...}
+
+
+class ChatContinuation:
+    """The texts that continue a chat under one chat template.
+
+    Attributes:
+        turn_end_ids: The tokens that close an answer, as this template closes it.
+        drops_thoughts: Whether the template leaves thoughts out of earlier answers. A continued
+            chat keeps them, because its tokens are never changed.
+    """
+
+    def __init__(self, chat: ChatFormat, tokenizer: Any, *, think_tag: str | None = None) -> None:
+        """Find out how the template continues a chat.
+
+        Args:
+            chat: The format of the prompts.
+            tokenizer: Its Hugging Face tokenizer.
+            think_tag: Tag around thoughts in answers; None for no thoughts.
+
+        Raises:
+            ConfigError: The template cannot be continued; the message says why.
+        """
+        self._chat = chat
+        self._past = [*chat.messages(_QUESTION), text_message("assistant", _ANSWER)]
+        opening = chat.prompt_text(_QUESTION)
+        whole = self._render_with(_QUESTION)
+        self._until_answer = _through_answer(whole)
+        before_answer = self._until_answer.removesuffix(_ANSWER)
+        if not (opening.startswith(before_answer) or before_answer.startswith(opening)):
+            raise ConfigError(
+                "The tokenizer's chat template rewrites earlier turns when a chat goes on: it"
+                f" begins with {opening[:120]!r}, and after an answer with {before_answer[:120]!r},"
+                f" so no chat can be continued. {_CURE} If it moves the system prompt, leave that"
+                " out."
+            )
+        after = whole[len(self._until_answer) :]
+        if _QUESTION not in after:
+            raise ConfigError(
+                "The tokenizer's chat template leaves out the message that follows an answer:"
+                f" {after[:120]!r}. {_CURE}"
+            )
+        turn_end = find_turn_end(tokenizer)
+        self.turn_end_ids = frozenset(turn_end.token_ids)
+        self.drops_thoughts = self._finds_thoughts_dropped(think_tag)
+        if self.drops_thoughts:
+            logger.warning(
+                "The chat template leaves the thoughts of earlier answers out of its prompts. A"
+                " conversation keeps them, because its tokens are only ever appended to."
+            )
+
+    def text(self, messages: Sequence[Message]) -> str:
+        """Return what follows an answer: its closing, new messages, the next answer's beginning.
+
+        Args:
+            messages: The new messages, each with a role and content parts.
+
+        Raises:
+            ConfigError: The template fails on them, or changes what came before.
+        """
+        whole, length = self._chat.render([*self._past, *messages]), len(self._until_answer)
+        if not whole.startswith(self._until_answer):
+            raise ConfigError(
+                "The tokenizer's chat template changes earlier turns because of a later message:"
+                f" {self._until_answer[-120:]!r} became {whole[:length][-120:]!r}. {_CURE}"
+            )
+        return whole[length:]
+
+    def _render_with(self, text: str) -> str:
+        return self._chat.render([*self._past, text_message("user", text)])
+
+    def _finds_thoughts_dropped(self, think_tag: str | None) -> bool:
+        if think_tag is None:
+            return False
+        answer = f"<{think_tag}>{_THOUGHT}</{think_tag}>{_ANSWER}"
+        messages = [*self._past[:-1], text_message("assistant", answer)]
+        return _THOUGHT not in self._chat.render([*messages, text_message("user", _QUESTION)])
+
+
+def text_message(role: str, text: str) -> dict[str, Any]:
+    """Return a message with one part of text.
+
+    Args:
+        role: "system", "user", "assistant" or "tool".
+        text: The text.
+    """
+    return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+def _through_answer(whole: str) -> str:
+    before, answer, _ = whole.partition(_ANSWER)
+    if not answer:
+        raise ConfigError(
+            "The tokenizer's chat template shows no earlier answers, so no chat can be continued:"
+            f" {whole[:200]!r}. {_CURE}"
+        )
+    return before + answer
