@@ -190,6 +190,12 @@ def test_output_gets_a_copy_and_is_never_overwritten_by_something_else(settings,
         ),
         ({"base_model": "a/folder"}, "tiny_model has no effect"),
         ({"fit": FitSettings(prompt_loss_weight=-1.0)}, "prompt_loss_weight=-1.0 must be"),
+        ({"fit": FitSettings(batch_tokens=0)}, "batch_tokens=0 must be at least 1"),
+        (
+            {"fit": FitSettings(autocast_dtype="float16")},
+            "autocast_dtype='float16' is not one of 'float32', 'bfloat16', 'auto'",
+        ),
+        ({"demonstrations": DemonstrationSettings(num_tasks=0)}, "num_tasks=0 must be at least 1"),
     ],
 )
 def test_senseless_settings_are_an_error(settings, tmp_path, changes, message):
@@ -236,3 +242,35 @@ def test_progress_is_printed_in_a_few_lines(capsys):
         *(f"warm start: {done}/128 tasks played" for done in (32, 64, 96, 128)),
         "warm start: epoch 1/5  loss 0.500  token accuracy 75.0%",
     ]
+
+
+def test_a_base_model_is_fitted_to_few_tasks_and_the_report_says_how(
+    settings, base_model, tmp_path, signs_env
+):
+    settings = replace(
+        start_from(settings, base_model),
+        seeds=tuple(range(60)),
+        fit=FitSettings(num_epochs=1, batch_tokens=512, autocast_dtype="bfloat16"),
+    )
+    report = read_report(warm_start(settings, cache_dir=tmp_path))
+    assert report.num_demonstrations == 24 * 4
+    assert set(signs_env.seeds_of_resets) == set(range(24))
+    assert (report.autocast_dtype, report.micro_batch_tokens) == ("bfloat16", 16_384)
+
+
+def test_the_tiny_model_plays_all_tasks_in_one_float32_pass_per_batch(settings, tmp_path):
+    settings = replace(settings, fit=replace(settings.fit, num_epochs=1))
+    report = read_report(warm_start(settings, cache_dir=tmp_path))
+    assert report.num_demonstrations == len(settings.seeds) * 4
+    assert (report.autocast_dtype, report.micro_batch_tokens) == (None, None)
+
+
+def test_new_settings_change_the_key_only_if_they_are_set(settings, base_model):
+    for changes in (
+        {"fit": replace(settings.fit, autocast_dtype="auto")},
+        {"demonstrations": replace(settings.demonstrations, num_tasks=3)},
+    ):
+        assert cache_key(replace(settings, **changes)) != cache_key(settings)
+    of_base = start_from(settings, base_model)
+    mixed = replace(of_base, fit=replace(of_base.fit, autocast_dtype="bfloat16"))
+    assert cache_key(mixed) != cache_key(of_base)

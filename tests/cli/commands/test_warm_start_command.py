@@ -41,7 +41,7 @@ def test_the_help_states_the_settings_own_defaults(capsys):
         "number of past turns in the prompt": tiny.prompting.history_length,
         "maximum tokens per prompt": tiny.prompting.max_prompt_tokens,
         "learning rate": f"{tiny.lr}; base model: {base.lr}",
-        "tokens per optimiser step": f"{tiny.batch_tokens}; base model: {base.batch_tokens}",
+        "tokens per optimiser step": tiny.batch_tokens,
         "which teaches a new model to copy": tiny.fit.prompt_loss_weight,
     }
     for meaning, default in defaults.items():
