@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import transformers
 
-from rllib_gigpo.cli.training.memory_estimate import ModelShape, model_shape
 from rllib_gigpo.layout.tree_mask import positions
 from rllib_gigpo.learner.update_data import UpdateData
+from rllib_gigpo.models.hardware.pass_memory import ModelShape, model_shape
 from rllib_gigpo.models.model_adapter import ModelAdapter
 
 _QWEN = {"vocab_size": 151_936, "num_key_value_heads": 2, "max_position_embeddings": 32_768}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from rllib_gigpo.batch.token_rows import TokenRows
-from rllib_gigpo.cli.training.memory_estimate import ModelShape, learner_memory
+from rllib_gigpo.cli.training.memory_estimate import learner_memory
 from rllib_gigpo.errors import UpdateError
 from rllib_gigpo.layout.row_layout import RowLayout
 from rllib_gigpo.learner.optimization.optim import AdamW, parameter_groups
@@ -17,6 +17,7 @@ from rllib_gigpo.learner.scoring import ForwardSettings, memory_told
 from rllib_gigpo.learner.update_data import prepare_update
 from rllib_gigpo.loss.aggregation import TokenMean
 from rllib_gigpo.loss.objective import ObjectiveSettings, objective
+from rllib_gigpo.models.hardware.pass_memory import ModelShape
 from rllib_gigpo.models.model_adapter import ModelAdapter
 
 CHUNK_TOKENS = 1024  # the default of training(logp_chunk_tokens=...)
@@ -122,6 +123,8 @@ def memory_estimates(shape: ModelShape, *, micro_batch_tokens: int) -> dict[str,
             optim=AdamW(), micro_batch_tokens=micro_batch_tokens, logp_chunk_tokens=CHUNK_TOKENS
         ),
         loss=SimpleNamespace(critic=None, kl_coeff=0.0),
+        inference=SimpleNamespace(engine_dtype=None),
+        learners=SimpleNamespace(prefix_sharing=False),
     )
     parts = learner_memory(shape, settings)
     return {

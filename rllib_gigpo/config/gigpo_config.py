@@ -180,7 +180,7 @@ class BaseGiGPOConfig(RLlibParts):
         lr_schedule: Variant = NotProvided,
         num_minibatches: int = NotProvided,
         max_skipped_updates: int = NotProvided,
-        micro_batch_tokens: int = NotProvided,
+        micro_batch_tokens: int | str = NotProvided,
         logp_chunk_tokens: int = NotProvided,
         **kwargs: Any,
     ) -> Self:

@@ -35,7 +35,7 @@ from rllib_gigpo.learner.optimization.optim import (
     scale_learning_rates,
     to_cpu,
 )
-from rllib_gigpo.learner.scoring import ForwardSettings, memory_told
+from rllib_gigpo.learner.scoring import ForwardSettings, memory_told, pass_memory
 from rllib_gigpo.learner.sharding import make_sharding
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData, prepare_update
@@ -48,6 +48,8 @@ from rllib_gigpo.loss.objective import (
     objective,
 )
 from rllib_gigpo.models.causal_lm import resolve_dtype
+from rllib_gigpo.models.hardware.micro_batch_size import resolve_micro_batch_tokens
+from rllib_gigpo.models.hardware.pass_memory import BYTES, shape_if_known
 from rllib_gigpo.models.hardware.precision import AUTO, Precision, prefers_bfloat16
 from rllib_gigpo.models.layouts.layout_choice import make_layout
 from rllib_gigpo.models.model_probe import probe
@@ -81,18 +83,20 @@ class GiGPOLearner(TorchLearner):
         self._forward_settings = ForwardSettings(
             self._torch_device, optimizer.logp_chunk_tokens, self._precision.autocast
         )
-        self._layout = make_layout(
-            self._causal_lm.adapter,
-            self._settings.learners.prefix_sharing,
-            max_tokens=optimizer.micro_batch_tokens,
-            device=self._torch_device,
-        )
         self._kl = make_kl_term(
             loss.kl_coeff,
             loss.kl,
             self._causal_lm.model,
             forward=self._forward_settings,
             sharding=self.sharding,
+        )
+        self._max_tokens = self._choose_max_tokens()  # last, when the models are in memory
+        self._layout = make_layout(
+            self._causal_lm.adapter,
+            self._settings.learners.prefix_sharing,
+            max_tokens=self._max_tokens,
+            device=self._torch_device,
+            autocast_dtype=self._precision.autocast,
         )
 
     def _choose_precision(self) -> Precision:
@@ -103,6 +107,23 @@ class GiGPOLearner(TorchLearner):
             autocast=self._settings.model.autocast_dtype,
             engine=self._settings.inference.engine_dtype,
             prefers_bfloat16=lambda: self.sharding.all_agree(prefers_bfloat16(device), device),
+        )
+
+    def _choose_max_tokens(self) -> int:
+        """Return the positions of a micro-batch; each Learner may choose its own."""
+        module, settings = self._causal_lm, self._settings
+        trained = sum(p.nbytes for p in module.parameters() if p.requires_grad)
+        num_parameters = sum(p.numel() for p in module.model.parameters())
+        shape = shape_if_known(module.model.config, num_parameters)
+        autocast = self._precision.autocast
+        memory = shape and pass_memory(shape, settings, autocast, device=self._torch_device)
+        return resolve_micro_batch_tokens(
+            settings.optimizer.micro_batch_tokens,
+            memory or None,
+            device=self._torch_device,
+            to_come=trained * (1 + settings.optimizer.optim.num_moments)
+            + (0 if autocast is None else num_parameters * BYTES[autocast]),
+            num_processes=self.sharding.world_size,
         )
 
     @override(TorchLearner)
@@ -308,6 +329,7 @@ class GiGPOLearner(TorchLearner):
                 "padding_fraction": 1.0 - data.num_computed_tokens / positions,
                 "shared_fraction": 1.0 - data.num_computed_tokens / max(data.num_tokens, 1),
                 "autocast_bfloat16": float(self._precision.autocast is not None),
+                "micro_batch_tokens": float(self._max_tokens),
             }
         )
         self.metrics.log_value((DEFAULT_MODULE_ID, "update_s"), seconds, reduce="max")

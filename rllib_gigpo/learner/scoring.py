@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from rllib_gigpo.errors import UpdateError
 from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.learner.update_data import UpdateData
+from rllib_gigpo.models.hardware.pass_memory import ModelShape, PassMemory
 from rllib_gigpo.models.hardware.precision import autocast_context
 from rllib_gigpo.models.model_adapter import ModelAdapter
+
+if TYPE_CHECKING:
+    from rllib_gigpo.config.sections import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,30 @@ class ForwardSettings:
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context manager to run forward passes in."""
         return autocast_context(self.device, self.autocast_dtype)
+
+
+def pass_memory(
+    shape: ModelShape, settings: Settings, autocast_dtype: str | None, *, device: torch.device
+) -> PassMemory:
+    """Return the memory of a Learner's forward and backward pass.
+
+    Args:
+        shape: The model's shape.
+        settings: Settings of the run.
+        autocast_dtype: Type of matrix products; None for that of the weights.
+        device: The model's device.
+    """
+    critic = settings.loss.critic
+    return PassMemory(
+        shape=shape,
+        weights=settings.model.dtype,
+        autocast=autocast_dtype,
+        gradient_checkpointing=settings.model.gradient_checkpointing,
+        chunk_tokens=settings.optimizer.logp_chunk_tokens,
+        is_on_cpu=device.type == "cpu",
+        has_trees=settings.learners.prefix_sharing is not False,
+        num_models=1 + (critic is not None and critic.name == "model"),
+    )
 
 
 @torch.no_grad()

@@ -8,7 +8,12 @@ Example:
 
 from rllib_gigpo.warm_start.fitted_model import warm_start
 from rllib_gigpo.warm_start.from_config import settings_for
-from rllib_gigpo.warm_start.warm_start_progress import FitProgress, PlayProgress, print_progress
+from rllib_gigpo.warm_start.warm_start_progress import (
+    FitProgress,
+    PlayProgress,
+    StepProgress,
+    print_progress,
+)
 from rllib_gigpo.warm_start.warm_start_report import WarmStartReport, read_report
 from rllib_gigpo.warm_start.warm_start_settings import (
     DemonstrationSettings,
@@ -24,6 +29,7 @@ __all__ = [
     "FitSettings",
     "PlayProgress",
     "PromptSettings",
+    "StepProgress",
     "TinyModelSettings",
     "WarmStartReport",
     "WarmStartSettings",

@@ -1,7 +1,7 @@
 """Builds a warm start, without a cache: plays the expert, fits a model and saves it."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from shutil import copy2
 from typing import Any
@@ -12,9 +12,11 @@ from transformers import PreTrainedModel
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.causal_lm import load_causal_lm
 from rllib_gigpo.models.context import check_context_length
+from rllib_gigpo.models.hardware.precision import AUTO, prefers_bfloat16
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.models.tokenizer import existing_model_folder, load_tokenizer, save_tokenizer
 from rllib_gigpo.prompting import RENDERERS, ActionParser, PromptRenderer, PromptTemplate
+from rllib_gigpo.warm_start.batch_gradient import Accumulated, BatchGradient, WholeBatch
 from rllib_gigpo.warm_start.demonstrations import (
     Demonstration,
     DemonstrationRow,
@@ -50,17 +52,21 @@ def build(
         EnvContractError: The environment cannot be demonstrated.
     """
     start = time.perf_counter()
-    demonstrations = play_demonstrations(settings, progress)
+    demonstrations = play_demonstrations(replace(settings, seeds=settings.played_seeds), progress)
     demonstration_s = time.perf_counter() - start
     model, tokenizer, epochs = _prepare(settings, demonstrations)
+    model = model.to(_device())
+    autocast = _autocast_dtype(settings, model.device)
+    gradient = _gradient(settings, model, autocast)
     start = time.perf_counter()
     history = fit(
-        model.to(_device()),
+        model,
         epochs,
         settings.fit,
         lr=settings.lr,
         batch_tokens=settings.batch_tokens,
         seed=settings.seed,
+        gradient=gradient,
         progress=progress,
     )
     rows = [row for epoch in epochs for row in epoch]
@@ -75,8 +81,27 @@ def build(
         demonstration_s=round(demonstration_s, 2),
         fit_s=round(time.perf_counter() - start, 2),
         settings=asdict(settings),
+        autocast_dtype=autocast,
+        micro_batch_tokens=getattr(gradient, "micro_batch_tokens", None),
     )
     _save(model, tokenizer, report, folder)
+
+
+def _autocast_dtype(settings: WarmStartSettings, device: torch.device) -> str | None:
+    """Return the type of the fit's matrix products; None for float32."""
+    chosen = settings.autocast_dtype
+    if chosen == AUTO:
+        return "bfloat16" if prefers_bfloat16(device) else None
+    return None if chosen == "float32" else chosen
+
+
+def _gradient(
+    settings: WarmStartSettings, model: PreTrainedModel, autocast_dtype: str | None
+) -> BatchGradient:
+    weight = settings.fit.prompt_loss_weight
+    if settings.base_model is None and autocast_dtype is None:
+        return WholeBatch(model, prompt_loss_weight=weight)
+    return Accumulated(model, prompt_loss_weight=weight, autocast_dtype=autocast_dtype)
 
 
 def _prepare(

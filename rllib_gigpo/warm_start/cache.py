@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tokenizer import existing_model_folder
@@ -39,14 +40,19 @@ def cache_key(settings: WarmStartSettings) -> str:
     Raises:
         ConfigError: A setting cannot be written as JSON, or the template or base model is missing.
     """
-    inputs = {
-        "settings": {**asdict(settings), "base_model": None},
+    inputs: dict[str, Any] = {
+        "settings": _plain(settings),
         "defaults": [settings.lr, settings.batch_tokens, settings.random_label_probability],
         "template": PromptTemplate.from_name_or_source(settings.prompting.template).source,
         "base_model": None if settings.base_model is None else _file_hashes(settings.base_model),
         "recipe": RECIPE_VERSION,
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
+    if settings.base_model is not None:
+        inputs["defaults_of_base_model"] = {
+            "autocast_dtype": settings.autocast_dtype,
+            "num_tasks": len(settings.played_seeds),
+        }
     try:
         text = json.dumps(inputs, sort_keys=True)
     except TypeError as error:
@@ -55,6 +61,19 @@ def cache_key(settings: WarmStartSettings) -> str:
             "numbers, strings, lists and dicts in env_config and chat_template_kwargs."
         ) from error
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(settings: WarmStartSettings) -> dict[str, Any]:
+    """Return the settings as plain values; the defaults by kind of model are hashed apart.
+
+    Newer settings count only if they are set: the others leave the result of the tiny model as it
+    is, and so its key.
+    """
+    plain = {**asdict(settings), "base_model": None}
+    for part, name in (("fit", "autocast_dtype"), ("demonstrations", "num_tasks")):
+        if plain[part][name] is None:
+            del plain[part][name]
+    return plain
 
 
 def cached_folder(folder: Path, build: Callable[[Path], object]) -> Path:

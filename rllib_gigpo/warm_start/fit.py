@@ -1,35 +1,20 @@
 """Supervised fitting of a model to the rows of demonstrations."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from torch.nn import functional
 from transformers import PreTrainedModel
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.warm_start.batch_gradient import BatchGradient, WholeBatch
 from rllib_gigpo.warm_start.demonstrations import DemonstrationRow
-from rllib_gigpo.warm_start.warm_start_progress import FitProgress, Progress
+from rllib_gigpo.warm_start.warm_start_progress import FitProgress, Progress, StepProgress
 from rllib_gigpo.warm_start.warm_start_settings import FitSettings
 
-_IGNORED = -100  # label of positions without a loss; the default of cross_entropy
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows of similar length, padded to one length.
-
-    Attributes:
-        input_ids: (B, L) int64; prompt and response, padded on the right with any id.
-        labels: (B, L) int64; at position t the token at t + 1 if it is in the response, else -100.
-        prompt_labels: (B, L) int64; the same for the prompt tokens.
-    """
-
-    input_ids: torch.Tensor
-    labels: torch.Tensor
-    prompt_labels: torch.Tensor
+_TELL_EVERY_S = 10.0
 
 
 def fit(
@@ -40,6 +25,7 @@ def fit(
     lr: float,
     batch_tokens: int,
     seed: int,
+    gradient: BatchGradient | None = None,
     progress: Progress | None = None,
 ) -> list[FitProgress]:
     """Fit ``model`` in place and return the state after each epoch.
@@ -51,13 +37,16 @@ def fit(
         lr: Highest learning rate.
         batch_tokens: Upper bound on the tokens of a batch.
         seed: Seed of the order of the rows.
-        progress: Called after each epoch.
+        gradient: How a batch becomes a gradient; None for one pass over the whole batch.
+        progress: Called after each epoch, and within it every ten seconds or less often.
 
     Raises:
         ConfigError: An epoch has no rows, or ``settings.lr_schedule`` is unknown.
     """
     if not epochs or not all(epochs):
         raise ConfigError("There are no demonstrations to fit; give more seeds.")
+    if gradient is None:
+        gradient = WholeBatch(model, prompt_loss_weight=settings.prompt_loss_weight)
     rng = np.random.default_rng(seed)
     num_steps = sum(len(plan_batches(rows, batch_tokens, rng=rng)) for rows in epochs)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=settings.weight_decay)
@@ -65,10 +54,15 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: lr_factor(settings, step=step, num_steps=num_steps)
     )
+    told = _Told(progress, [len(rows) for rows in epochs])
     history = []
     for epoch, rows in enumerate(epochs, start=1):
-        batches = _make_batches(rows, batch_tokens, rng=rng, device=model.device)
-        loss, accuracy = _fit_epoch(model, batches, optimizer, schedule, settings)
+        told.start_epoch(epoch)
+        plan = plan_batches(rows, batch_tokens, rng=rng)
+        batches = ([rows[index] for index in indices] for indices in plan)
+        loss, accuracy = _fit_epoch(
+            gradient, batches, optimizer, schedule, settings, on_step=told.step
+        )
         history.append(FitProgress(epoch, len(epochs), loss, accuracy))
         if progress is not None:
             progress(history[-1])
@@ -128,105 +122,57 @@ def plan_batches(
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def _make_batches(
-    rows: Sequence[DemonstrationRow],
-    batch_tokens: int,
-    *,
-    rng: np.random.Generator,
-    device: torch.device,
-) -> Iterator[Batch]:
-    for indices in plan_batches(rows, batch_tokens, rng=rng):
-        yield make_batch([rows[index] for index in indices], device=device)
-
-
-def make_batch(rows: Sequence[DemonstrationRow], *, device: torch.device | str = "cpu") -> Batch:
-    """Pad rows to one length.
-
-    Args:
-        rows: The B rows.
-        device: Device of the tensors.
-    """
-    longest = max(len(row.prompt_ids) + len(row.response_ids) for row in rows)
-    input_ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    labels = torch.full((len(rows), longest), _IGNORED, dtype=torch.long)
-    prompt_labels = labels.clone()
-    for index, row in enumerate(rows):
-        start, end = len(row.prompt_ids), len(row.prompt_ids) + len(row.response_ids)
-        input_ids[index, :end] = torch.tensor([*row.prompt_ids, *row.response_ids])
-        labels[index, start - 1 : end - 1] = torch.tensor(row.response_ids)
-        prompt_labels[index, : start - 1] = torch.tensor(row.prompt_ids[1:])
-    return Batch(*(tensor.to(device) for tensor in (input_ids, labels, prompt_labels)))
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLoss:
-    """Cross-entropy of a batch, in nats.
-
-    Attributes:
-        responses: Sum over the response tokens.
-        prompts: Mean over the prompt tokens except the first; None if there are none, or if it
-            was not requested.
-        num_correct: Number of response tokens that the model finds most likely.
-        num_tokens: Number of response tokens.
-    """
-
-    responses: torch.Tensor
-    prompts: torch.Tensor | None
-    num_correct: int
-    num_tokens: int
-
-
-def batch_loss(model: PreTrainedModel, batch: Batch, *, with_prompts: bool = False) -> BatchLoss:
-    """Return the loss of a batch's response tokens and, on request, of its prompt tokens.
-
-    Args:
-        model: The model.
-        batch: The batch. It needs no mask: a causal model does not see padding on the right.
-        with_prompts: Whether to compute the loss of the prompts, which needs logits everywhere.
-    """
-    learnt = batch.labels != _IGNORED
-    if with_prompts:
-        learnt = learnt | (batch.prompt_labels != _IGNORED)
-    # Compute logits only where some row has a label: those of prompts would use most memory.
-    positions = learnt.any(dim=0).nonzero().squeeze(1)
-    logits = model(input_ids=batch.input_ids, use_cache=False, logits_to_keep=positions).logits
-    labels = batch.labels[:, positions]
-    is_response = labels != _IGNORED
-    answers, labels = logits[is_response].float(), labels[is_response]
-    return BatchLoss(
-        responses=functional.cross_entropy(answers, labels, reduction="sum"),
-        prompts=_prompt_loss(logits, batch.prompt_labels[:, positions]) if with_prompts else None,
-        num_correct=int((answers.argmax(dim=-1) == labels).sum()),
-        num_tokens=labels.numel(),
-    )
-
-
-def _prompt_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
-    is_prompt = labels != _IGNORED
-    if not is_prompt.any():
-        return None
-    return functional.cross_entropy(logits[is_prompt].float(), labels[is_prompt])
-
-
 def _fit_epoch(
-    model: PreTrainedModel,
-    batches: Iterator[Batch],
+    gradient: BatchGradient,
+    batches: Iterator[list[DemonstrationRow]],
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     settings: FitSettings,
+    on_step: Callable[[int], None],
 ) -> tuple[float, float]:
-    total_loss, total_correct, total = 0.0, 0, 0
-    for batch in batches:
-        loss = batch_loss(model, batch, with_prompts=settings.prompt_loss_weight > 0)
-        objective = loss.responses / loss.num_tokens
-        if loss.prompts is not None:
-            objective = objective + settings.prompt_loss_weight * loss.prompts
-        objective.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    loss, num_correct, num_tokens = 0.0, 0, 0
+    for rows in batches:
+        score = gradient.backward(rows)
+        torch.nn.utils.clip_grad_norm_(parameters, settings.grad_clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
-        total_loss += float(loss.responses.detach())
-        total_correct += loss.num_correct
-        total += loss.num_tokens
-    return total_loss / total, total_correct / total
+        loss += score.loss
+        num_correct += score.num_correct
+        num_tokens += score.num_tokens
+        on_step(len(rows))
+    return loss / num_tokens, num_correct / num_tokens
+
+
+class _Told:
+    """Tells the progress within an epoch, at most every ten seconds."""
+
+    def __init__(
+        self,
+        progress: Progress | None,
+        num_rows: Sequence[int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Tell ``progress``; ``num_rows`` are those of each epoch."""
+        self._progress, self._num_rows, self._clock = progress, num_rows, clock
+        self._start = self._last = clock()
+        self._epoch = self._done = 0
+
+    def start_epoch(self, epoch: int) -> None:
+        """Count from the first row of an epoch, whose number starts at 1."""
+        self._epoch, self._done = epoch, 0
+
+    def step(self, num_rows: int) -> None:
+        """Count the rows of an optimiser step."""
+        self._done += num_rows
+        now = self._clock()
+        if self._progress is None or now - self._last < _TELL_EVERY_S:
+            return
+        self._last = now
+        of_epoch = self._num_rows[self._epoch - 1]
+        done = sum(self._num_rows[: self._epoch - 1]) + self._done
+        left_s = (now - self._start) * (sum(self._num_rows) - done) / done
+        self._progress(
+            StepProgress(self._epoch, len(self._num_rows), self._done / of_epoch, left_s)
+        )

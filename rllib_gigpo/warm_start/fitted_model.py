@@ -10,6 +10,8 @@ from rllib_gigpo.warm_start.warm_start_progress import Progress
 from rllib_gigpo.warm_start.warm_start_report import REPORT_FILE, read_report
 from rllib_gigpo.warm_start.warm_start_settings import TinyModelSettings, WarmStartSettings
 
+_PRODUCTS = ("float32", "bfloat16", "auto")
+
 
 def warm_start(
     settings: WarmStartSettings,
@@ -74,6 +76,13 @@ def _check_settings(settings: WarmStartSettings) -> None:
     mistakes += [
         f"{name}={value} must be at least 1" for name, value in counts.items() if value < 1
     ]
+    if played.num_tasks is not None and played.num_tasks < 1:
+        mistakes.append(f"num_tasks={played.num_tasks} must be at least 1")
+    if settings.fit.batch_tokens is not None and settings.fit.batch_tokens < 1:
+        mistakes.append(f"batch_tokens={settings.fit.batch_tokens} must be at least 1")
+    if settings.fit.autocast_dtype not in (None, *_PRODUCTS):
+        given = settings.fit.autocast_dtype
+        mistakes.append(f"autocast_dtype={given!r} is not one of {', '.join(map(repr, _PRODUCTS))}")
     if settings.fit.prompt_loss_weight < 0:
         mistakes.append(f"prompt_loss_weight={settings.fit.prompt_loss_weight} must be at least 0")
     if not settings.seeds:

@@ -37,12 +37,35 @@ class FitProgress:
     token_accuracy: float
 
 
-Progress = Callable[[PlayProgress | FitProgress], None]
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """State of a fit within an epoch.
+
+    Attributes:
+        epoch: Number of the running epoch, from 1.
+        num_epochs: Number of epochs in total.
+        share: Share of the epoch's rows that are done.
+        left_s: Expected time until the end of the last epoch, in seconds.
+    """
+
+    epoch: int
+    num_epochs: int
+    share: float
+    left_s: float
 
 
-def print_progress(state: PlayProgress | FitProgress) -> None:
+State = PlayProgress | FitProgress | StepProgress
+Progress = Callable[[State], None]
+
+
+def print_progress(state: State) -> None:
     """Print the progress on stderr, in a few lines."""
-    if isinstance(state, FitProgress):
+    if isinstance(state, StepProgress):
+        _say(
+            f"epoch {state.epoch}/{state.num_epochs}  {state.share:.0%} done, "
+            f"about {state.left_s:.0f} s left"
+        )
+    elif isinstance(state, FitProgress):
         _say(
             f"epoch {state.epoch}/{state.num_epochs}  loss {state.loss:.3f}  "
             f"token accuracy {state.token_accuracy:.1%}"

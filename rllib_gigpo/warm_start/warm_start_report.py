@@ -25,6 +25,8 @@ class WarmStartReport:
         demonstration_s: Wall time of playing, in seconds.
         fit_s: Wall time of fitting, in seconds.
         settings: The settings, as plain values for JSON.
+        autocast_dtype: Type of the fit's matrix products; None for float32.
+        micro_batch_tokens: Largest number of positions of a pass; None if batches were not split.
     """
 
     key: str
@@ -37,6 +39,8 @@ class WarmStartReport:
     demonstration_s: float
     fit_s: float
     settings: dict[str, Any]
+    autocast_dtype: str | None = None
+    micro_batch_tokens: int | None = None
 
 
 def read_report(folder: str | Path) -> WarmStartReport:

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from rllib_gigpo.models.hardware.precision import AUTO
+
 Number = TypeVar("Number", int, float)
+
+_NUM_TASKS_OF_BASE = 24
+_BATCH_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,8 @@ class DemonstrationSettings:
     """How to play demonstrations.
 
     Attributes:
+        num_tasks: Number of training tasks to play, the first ones. None: all for the tiny model,
+            24 for a base model, which knows language already.
         random_action_probability: Chance of executing a random admissible action instead of the
             expert's, so that demonstrations also show the expert off its path.
         random_label_probability: Chance that a turn's label is a random admissible action instead
@@ -52,6 +59,7 @@ class DemonstrationSettings:
         max_episode_steps: Maximum steps per episode, for environments that might not end.
     """
 
+    num_tasks: int | None = None
     random_action_probability: float = 0.6
     random_label_probability: float | None = None
     episodes_per_seed: int = 1
@@ -87,8 +95,10 @@ class FitSettings:
         lr_schedule: Decay to zero after the warm-up: ``"cosine"``, ``"linear"``, or ``"constant"``
             for no decay.
         warmup_fraction: Share of all optimiser steps in which the learning rate rises linearly.
-        batch_tokens: Upper bound on the prompt and response tokens of a batch. None: 2048 for the
-            tiny model, 16384 for a base model.
+        batch_tokens: Upper bound on the prompt and response tokens of a batch. None: 2048. A base
+            model computes it in passes that fit in the free memory, shared prefixes once.
+        autocast_dtype: Type of matrix products: "float32", "bfloat16", or "auto" for bfloat16 where
+            it is faster. None: "float32" for the tiny model, "auto" for a base model.
         weight_decay: Weight decay of AdamW.
         grad_clip: Upper bound on the gradient's norm.
         prompt_loss_weight: Weight of the mean cross-entropy over prompt tokens, which is added to
@@ -102,6 +112,7 @@ class FitSettings:
     lr_schedule: str = "cosine"
     warmup_fraction: float = 0.05
     batch_tokens: int | None = None
+    autocast_dtype: str | None = None
     weight_decay: float = 0.01
     grad_clip: float = 1.0
     prompt_loss_weight: float = 0.0
@@ -141,9 +152,20 @@ class WarmStartSettings:
 
     @property
     def batch_tokens(self) -> int:
-        """Upper bound on a batch's tokens: as set, or the default for the kind of model."""
-        given = self.fit.batch_tokens
-        return given if given is not None else self._by_kind(tiny=2048, base=16384)
+        """Upper bound on a batch's tokens: as set, or the default."""
+        return self.fit.batch_tokens or _BATCH_TOKENS
+
+    @property
+    def autocast_dtype(self) -> str:
+        """Type of matrix products: as set, or the default for the kind of model."""
+        return self.fit.autocast_dtype or ("float32" if self.base_model is None else AUTO)
+
+    @property
+    def played_seeds(self) -> tuple[int, ...]:
+        """The training tasks that are demonstrated."""
+        given = self.demonstrations.num_tasks
+        all_of_them = len(self.seeds)
+        return self.seeds[: given or self._by_kind(tiny=all_of_them, base=_NUM_TASKS_OF_BASE)]
 
     @property
     def random_label_probability(self) -> float:

@@ -9,8 +9,9 @@ import torch
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.warm_start import FitSettings
+from rllib_gigpo.warm_start.batch_gradient import batch_loss, make_batch
 from rllib_gigpo.warm_start.demonstrations import DemonstrationRow
-from rllib_gigpo.warm_start.fit import batch_loss, fit, lr_factor, make_batch, plan_batches
+from rllib_gigpo.warm_start.fit import fit, lr_factor, plan_batches
 
 
 def make_rows(num_rows, seed=0):

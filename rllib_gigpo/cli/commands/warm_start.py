@@ -69,7 +69,9 @@ def settings_from(args: argparse.Namespace) -> "WarmStartSettings":
         WarmStartSettings,
     )
 
-    last = args.first_train_task + args.num_train_tasks
+    by_kind = 128 if args.base_model is None else 24
+    num_tasks = args.num_train_tasks or by_kind
+    last = args.first_train_task + num_tasks
     return WarmStartSettings(
         env=args.env,
         env_config=args.env_config,
@@ -84,13 +86,14 @@ def settings_from(args: argparse.Namespace) -> "WarmStartSettings":
             ),
         ),
         demonstrations=DemonstrationSettings(
+            num_tasks=None if args.base_model is None else num_tasks,
             **_given(
                 args,
                 "random_action_probability",
                 "random_label_probability",
                 "episodes_per_seed",
                 "max_episode_steps",
-            )
+            ),
         ),
         tiny_model=TinyModelSettings(
             **_given(args, "vocab_size", "hidden_size", "num_layers", "num_heads")
@@ -104,8 +107,7 @@ def _add_task_options(group: Any) -> None:
         "--num-train-tasks",
         metavar="N",
         type=int,
-        default=128,
-        help="number of training tasks to demonstrate (default: 128)",
+        help="number of training tasks to demonstrate (default: 128; base model: 24)",
     )
     group.add_argument(
         "--first-train-task",
@@ -179,7 +181,7 @@ def _add_fit_options(group: Any) -> None:
         "--batch-tokens",
         metavar="N",
         type=int,
-        help="maximum tokens per optimiser step (default: 2048; base model: 16384)",
+        help="maximum tokens per optimiser step (default: 2048)",
     )
     group.add_argument(
         "--prompt-loss-weight",

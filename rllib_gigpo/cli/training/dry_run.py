@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rllib_gigpo.cli.ray_session import ray_session
-from rllib_gigpo.cli.training import memory_estimate
 from rllib_gigpo.cli.training.progress_display import plain_line
 from rllib_gigpo.cli.training.run_settings import RunSettings
 from rllib_gigpo.errors import ConfigError
@@ -76,21 +75,32 @@ def dry_run(config: Any, settings: RunSettings) -> int:
 
 
 def estimate_lines(config: Any) -> list[str]:
-    """Format the estimated memory of one Learner and of one engine GPU."""
+    """Format the estimated memory of one Learner and of one engine."""
+    import torch
+
+    from rllib_gigpo.cli.training import memory_estimate
     from rllib_gigpo.models.causal_lm import load_config, meta_causal_lm
+    from rllib_gigpo.models.hardware.pass_memory import model_shape
 
     hf_config = load_config(config.model_path)
     model = meta_causal_lm(hf_config)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    shape = memory_estimate.model_shape(hf_config, num_parameters)
+    shape = model_shape(hf_config, num_parameters)
+    learner, engine = (
+        torch.device("cuda" if number else "cpu")
+        for number in (config.num_gpus_per_learner, config.num_gpus_per_env_runner)
+    )
+    of_learner: dict[str, Any] = {"num_learners": config.num_learners, "device": learner}
+    tokens = memory_estimate.micro_batch_tokens(shape, config.settings, **of_learner)
     lines = [f"model {hf_config.model_type}, {num_parameters / 1e6:,.1f} M parameters"]
     lines += _part_lines(
-        f"each of {max(1, config.num_learners)} Learners",
-        memory_estimate.learner_memory(shape, config.settings, num_learners=config.num_learners),
+        f"each of {max(1, config.num_learners)} Learners, micro-batches of {tokens:,} tokens",
+        memory_estimate.learner_memory(shape, config.settings, **of_learner),
     )
-    num_gpus = max(1, config.num_env_runners) * config.tensor_parallel_size
-    parts = memory_estimate.engine_memory(shape, config.settings, config.num_env_runners)
-    lines += _part_lines(f"each of {num_gpus} engine GPUs", parts)
+    num_engines = max(1, config.num_env_runners) * config.tensor_parallel_size
+    parts = memory_estimate.engine_memory(shape, config.settings, config.num_env_runners, engine)
+    kind = "engine GPUs" if engine.type == "cuda" else "engines"
+    lines += _part_lines(f"each of {num_engines} {kind}", parts)
     return lines
 
 
@@ -180,10 +190,15 @@ def _tiny_iteration(config: Any, settings: RunSettings) -> Mapping[str, Any]:
             algorithm.stop()
 
 
+def size_text(num_bytes: float) -> str:
+    """Return a size as "1.4 GiB", "12.0 MiB" or "3.5 KiB"."""
+    for unit in ("GiB", "MiB"):
+        scale = 2**30 if unit == "GiB" else 2**20
+        if num_bytes >= scale:
+            return f"{num_bytes / scale:,.1f} {unit}"
+    return f"{num_bytes / 2**10:,.1f} KiB"
+
+
 def _part_lines(title: str, parts: Mapping[str, int]) -> list[str]:
-    lines = [f"{title}: {memory_estimate.size_text(sum(parts.values()))}"]
-    return lines + [
-        f"  {name:<31} {memory_estimate.size_text(size):>12}"
-        for name, size in parts.items()
-        if size
-    ]
+    lines = [f"{title}: {size_text(sum(parts.values()))}"]
+    return lines + [f"  {name:<31} {size_text(size):>12}" for name, size in parts.items() if size]

@@ -35,9 +35,7 @@ class LossSection(Section):
         "auto", "Whose old log-probs: the engine's, or the Learner's; 'auto': by their dtypes."
     )
     strict_ratio: bool | None = setting(None, "End if fresh ratios are off; None: float32 on CPUs.")
-    importance_sampling: ImportanceSettings | None = setting(
-        None, "Correction for the engine's probabilities; by token if 'auto' recomputes."
-    )
+    importance_sampling: ImportanceSettings | None = setting(None, "Token weights; docs/losses.md.")
     entropy_coeff: NonNegativeFloat = setting(0.001, "Weight of the entropy bonus.")
     critic: CriticSettings | None = setting(
         None, "Critic for rules that read its values: 'head' or 'model'; None for no critic."

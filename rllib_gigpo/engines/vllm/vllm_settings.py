@@ -19,6 +19,7 @@ WORKER_EXTENSION = "rllib_gigpo.engines.vllm.vllm_weights.WorkerExtension"
 _GIB = 2**30
 _CPU_BLOCK_TOKENS = 32
 _CPU_MAX_NUM_SEQS = 128
+_LARGE_SEQUENCES = 32
 
 # The options that the interface relies on, each with its reason or the setting to use instead.
 FIXED_OPTIONS = {
@@ -138,16 +139,18 @@ def _cpu_arguments(settings: EngineSettings, facts: ModelFacts) -> dict[str, Any
 def kv_cache_bytes(settings: EngineSettings, facts: ModelFacts, *, num_sequences: int) -> int:
     """Return the size of a KV cache for ``num_sequences`` sequences of full length.
 
-    At most 40 % of the free memory, but at least two sequences; 1 GiB if the model's config lacks
-    the usual fields.
+    Beyond 1 GiB it is for 32 of them: few have the full length, they share prefixes, and the others
+    wait. At most 40 % of the free memory, but at least two sequences; 1 GiB if the model's config
+    lacks the usual fields.
     """
     per_token = _kv_bytes_per_token(facts.config, settings.dtype)
     if per_token is None:
         return _GIB
     blocks = -(-settings.max_model_len // _CPU_BLOCK_TOKENS) + 1
     per_sequence = blocks * _CPU_BLOCK_TOKENS * per_token
+    enough = max(_GIB, _LARGE_SEQUENCES * per_sequence)
     most = int(0.4 * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return max(min(num_sequences * per_sequence, most), 2 * per_sequence)
+    return max(min(num_sequences * per_sequence, enough, most), 2 * per_sequence)
 
 
 def _kv_bytes_per_token(config: Any, dtype: str) -> int | None:

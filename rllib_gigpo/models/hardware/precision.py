@@ -74,12 +74,8 @@ def engine_dtype(setting: str) -> str:
     """Return the type of an engine in this process: the setting, or what "auto" means here."""
     if setting != AUTO:
         return setting
-    return "bfloat16" if prefers_bfloat16(this_device()) else "float32"
-
-
-def this_device() -> torch.device:
-    """Return the GPU if this process sees one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return "bfloat16" if prefers_bfloat16(device) else "float32"
 
 
 def autocast_context(

@@ -38,7 +38,7 @@ def test_the_estimate_counts_the_real_parameters_without_their_memory(model_fold
 
     weights = [line.split("weights")[1].strip() for line in lines if "weights" in line]
     assert weights == [f"{num_bytes / 1024:,.1f} KiB"] * 2
-    assert any(line.startswith("each of 2 engine GPUs") for line in lines)
+    assert any(line.startswith("each of 2 engines:") for line in lines)
 
 
 def test_the_resources_are_those_that_the_algorithm_asks_for(model_folder: Path):

@@ -5,10 +5,12 @@ import pytest
 
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.cli.training import memory_estimate
+from rllib_gigpo.cli.training.dry_run import size_text
 from rllib_gigpo.config.sections import Settings
+from rllib_gigpo.models.hardware.pass_memory import ModelShape, model_shape
 
 # Qwen2.5-0.5B: 494 M parameters, 24 layers, width 896, 14 heads of 64, 2 key/value heads.
-SHAPE = memory_estimate.ModelShape(
+SHAPE = ModelShape(
     num_parameters=494_000_000,
     num_layers=24,
     hidden_size=896,
@@ -115,13 +117,13 @@ def test_a_shape_is_read_from_a_hugging_face_configuration():
     text = SimpleNamespace(
         num_hidden_layers=2, hidden_size=64, num_attention_heads=4, vocab_size=100
     )
-    shape = memory_estimate.model_shape(SimpleNamespace(get_text_config=lambda: text), 7)
+    shape = model_shape(SimpleNamespace(get_text_config=lambda: text), 7)
 
-    assert shape == memory_estimate.ModelShape(7, 2, 64, 256, 4, 4, 16, 100)
+    assert shape == ModelShape(7, 2, 64, 256, 4, 4, 16, 100)
 
 
 @pytest.mark.parametrize(
     ("size", "text"), [(3 * 2**29, "1.5 GiB"), (12 * 2**20, "12.0 MiB"), (512, "0.5 KiB")]
 )
 def test_sizes_are_read_in_the_largest_unit(size, text):
-    assert memory_estimate.size_text(size) == text
+    assert size_text(size) == text

@@ -91,3 +91,28 @@ def test_the_machine_decides_and_the_metrics_show_it(
     assert ("importance_mean" in metrics) == is_fast
     # The engine rounds on its own machine, so the weights travel unrounded.
     assert {tensor.dtype for _, tensor in learner.export_weights()} == {torch.float32}
+
+
+@pytest.mark.parametrize("autocast_dtype", [None, "bfloat16"])
+def test_a_tiny_model_has_large_micro_batches_and_the_metrics_show_their_size(
+    make_learner, train, make_rows, autocast_dtype
+):
+    learner = make_learner(micro_batch_tokens="auto", autocast_dtype=autocast_dtype)
+    assert train(learner, make_rows())["micro_batch_tokens"] == 16_384
+    small = make_learner(micro_batch_tokens=40)
+    assert train(small, make_rows())["micro_batch_tokens"] == 40
+
+
+def test_in_bfloat16_the_gradient_hardly_depends_on_the_micro_batches(
+    make_learner, train, make_rows
+):
+    rows = make_rows(num_minibatches=1)
+    found = []
+    for micro_batch_tokens in (1, 40, 100_000):
+        learner = make_learner(
+            num_minibatches=1, autocast_dtype="bfloat16", micro_batch_tokens=micro_batch_tokens
+        )
+        train(learner, rows)
+        found.append(torch.cat([one.flatten() for one in gradients_of(learner).values()]))
+    for other in found[1:]:
+        assert (found[0] - other).norm() < 0.03 * found[0].norm()
