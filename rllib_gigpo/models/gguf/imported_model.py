@@ -86,12 +86,9 @@ def _build(
     dtype = resolve_dtype(settings.dtype)
     tokenizer, warnings = read_tokenizer(place, file, settings.chat_template)
     save_tokenizer(tokenizer, folder)
-    _save_model(
-        open_causal_lm(place, gguf_file=file.path.name, dtype=torch.float32),
-        folder,
-        tokenizer=tokenizer,
-        dtype=dtype,
-    )
+    loaded = open_causal_lm(place, gguf_file=file.path.name, dtype=torch.float32)
+    _check_positions(file, loaded.config)
+    _save_model(loaded, folder, tokenizer=tokenizer, dtype=dtype)
     write_note(folder, file, dtype=settings.dtype, licence_files=settings.licence_files)
     check = check_tensors(folder, file)
     model = load_causal_lm(folder, dtype=dtype)
@@ -160,6 +157,17 @@ def _check_architecture(file: GGUFFile) -> None:
             f"{file.path} has the architecture {file.architecture!r}, which transformers"
             f" {version('transformers')} cannot read from GGUF files; it reads"
             f" {', '.join(readable_architectures())}. Use the model's own Hugging Face folder."
+        )
+
+
+def _check_positions(file: GGUFFile, config: Any) -> None:
+    """Refuse a model whose scaled positions transformers does not take over, as for Llama."""
+    stated = file.setting("rope.scaling.type") or "none"
+    found = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
+    if stated != "none" and found == "default":
+        raise ConfigError(
+            f"{file.path} scales its positions ({stated}), which transformers does not read from"
+            f" {file.architecture!r} files: use the model's own Hugging Face folder."
         )
 
 
