@@ -28,6 +28,11 @@ _NAMES = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
 }
+_GEMMA_NAMES = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
 
 
 def tiny_tokenizer():
@@ -82,12 +87,13 @@ def model_tensors(model):
         yield name, tensor.detach().numpy()
 
 
-def llama_cpp_name(name):
+def llama_cpp_name(name, architecture="llama"):
+    names = _NAMES | (_GEMMA_NAMES if architecture == "gemma3" else {})
     stem, _, suffix = name.rpartition(".")
     if stem.startswith("model.layers."):
         _, _, layer, part = stem.split(".", 3)
-        return f"blk.{layer}.{_NAMES[part]}.{suffix}"
-    return f"{_NAMES[stem]}.{suffix}"
+        return f"blk.{layer}.{names[part]}.{suffix}"
+    return f"{names[stem]}.{suffix}"
 
 
 def write_gguf(
@@ -115,10 +121,12 @@ def write_gguf(
             _add(writer, key, value)
     heads = {"attn_q": "num_attention_heads", "attn_k": "num_key_value_heads"}
     for name, weights in model_tensors(model):
-        stored = llama_cpp_name(name)
+        stored = llama_cpp_name(name, architecture)
         part = stored.split(".")[-2]
         if architecture == "llama" and permuted and part in heads:
             weights = permute(weights, getattr(model.config, heads[part]))
+        if architecture == "gemma3" and part.endswith("norm"):
+            weights = weights + np.float32(1)
         kind = stored_type(stored, dict(kinds)) if weights.ndim > 1 else Type.F32
         writer.add_tensor(stored, gguf.quantize(weights, kind), raw_dtype=kind)
     for name, weights, kind in extra_tensors:
@@ -132,6 +140,7 @@ def write_gguf(
 
 def _model_values(model, architecture):
     config = model.config
+    rope = config.rope_parameters
     values = {
         "block_count": config.num_hidden_layers,
         "context_length": config.max_position_embeddings,
@@ -142,7 +151,7 @@ def _model_values(model, architecture):
         "attention.layer_norm_rms_epsilon": config.rms_norm_eps,
         "attention.key_length": getattr(config, "head_dim", None) or 16,
         "rope.dimension_count": getattr(config, "head_dim", None) or 16,
-        "rope.freq_base": float(config.rope_parameters["rope_theta"]),
+        "rope.freq_base": float(rope.get("full_attention", rope)["rope_theta"]),
         "vocab_size": config.vocab_size,
     }
     return {f"{architecture}.{key}": value for key, value in values.items()}

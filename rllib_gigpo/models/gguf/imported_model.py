@@ -22,7 +22,7 @@ from rllib_gigpo.models.causal_lm import (
     open_causal_lm,
     resolve_dtype,
 )
-from rllib_gigpo.models.gguf.english_text import WORST_BITS_PER_BYTE, bits_per_byte
+from rllib_gigpo.models.gguf.english_text import ENGLISH, WORST_BITS_PER_BYTE, bits_per_byte
 from rllib_gigpo.models.gguf.gguf_file import GGUFFile, open_gguf
 from rllib_gigpo.models.gguf.import_report import (
     ImportReport,
@@ -37,6 +37,7 @@ from rllib_gigpo.prompting.chat_format import find_turn_end
 
 # Raise it whenever a change to this package changes the result of the same import.
 _RECIPE_VERSION = 1
+_PROBES = [ENGLISH, "go\n\n  12 steps, it's 3.5\t<tag> Ünïcode", "<|im_start|>user\n7<|im_end|>\n"]
 _LIBRARIES = ("gguf", "tokenizers", "transformers")
 
 
@@ -92,7 +93,9 @@ def _build(
     write_note(folder, file, dtype=settings.dtype, licence_files=settings.licence_files)
     check = check_tensors(folder, file)
     model = load_causal_lm(folder, dtype=dtype)
-    bits = bits_per_byte(model, load_tokenizer(folder))
+    reopened = load_tokenizer(folder)
+    _check_same_tokens(tokenizer, reopened, folder)
+    bits = bits_per_byte(model, reopened)
     if not bits <= WORST_BITS_PER_BYTE:
         warnings.append(
             f"{bits:.2f} bits per byte of English are more than {WORST_BITS_PER_BYTE}, so the model"
@@ -135,7 +138,13 @@ def _save_model(
     config.eos_token_id = ends[0] if len(ends) == 1 else ends
     model = meta_causal_lm(config)
     weights = {name: tensor.to(dtype) for name, tensor in loaded.state_dict().items()}
-    model.load_state_dict(weights, assign=True)
+    try:
+        model.load_state_dict(weights, assign=True)
+    except RuntimeError as error:  # of shapes, which transformers passes over for GGUF files
+        raise ConfigError(
+            f"What transformers reads of the settings in {folder} does not fit its tensors"
+            f" ({str(error).splitlines()[1].strip()}): use the model's own Hugging Face folder."
+        ) from error
     model.tie_weights()
     model.generation_config = GenerationConfig(
         bos_token_id=config.bos_token_id,
@@ -143,6 +152,15 @@ def _save_model(
         pad_token_id=config.pad_token_id,
     )
     model.save_pretrained(folder)
+
+
+def _check_same_tokens(tokenizer: Any, reopened: Any, folder: Path) -> None:
+    """Check that transformers opens the saved tokenizer as what it was, not as another class."""
+    if tokenizer(_PROBES)["input_ids"] != reopened(_PROBES)["input_ids"]:
+        raise ConfigError(
+            f"The tokenizer of {folder} gives other tokens once it is saved and opened as"
+            f" {type(reopened).__name__}: use the model's own Hugging Face folder."
+        )
 
 
 def readable_architectures() -> list[str]:

@@ -2,7 +2,6 @@
 
 import json
 
-import gguf
 import pytest
 import torch
 from gguf import GGMLQuantizationType as Type
@@ -14,14 +13,15 @@ from support.tiny_gguf import (
     stored_type,
     stored_values,
 )
-from transformers import Gemma3TextConfig, Qwen2Config, Qwen3Config
+from transformers import Qwen2Config, Qwen3Config
 
 from rllib_gigpo.engines import EngineSettings, GenerationRequest, SamplingSettings, make_engine
 from rllib_gigpo.engines.model_facts import read_model_facts
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.causal_lm import load_causal_lm
+from rllib_gigpo.models.gguf import imported_model
 from rllib_gigpo.models.gguf.import_report import read_import_report
-from rllib_gigpo.models.tokenizer import load_tokenizer
+from rllib_gigpo.models.tokenizer import load_tokenizer, save_tokenizer
 
 IDS = torch.arange(3, 60)[None]
 QUANTISED = {"token_embd": Type.Q8_0, "attn": Type.Q4_0, "ffn": Type.Q4_1}
@@ -67,13 +67,16 @@ SMALL = {
 
 @pytest.mark.parametrize(
     ("architecture", "config_class", "changes"),
-    [("qwen2", Qwen2Config, {}), ("qwen3", Qwen3Config, {"head_dim": 16})],
+    [
+        ("qwen2", Qwen2Config, {}),
+        ("qwen3", Qwen3Config, {"head_dim": 128}),
+    ],
 )
 def test_other_families_compute_what_their_stored_weights_say(
     architecture, config_class, changes, write, import_file, output, tokenizer
 ):
-    config = config_class(vocab_size=len(tokenizer), tie_word_embeddings=False, **SMALL, **changes)
-    model = random_model(config)
+    settings = {"vocab_size": len(tokenizer), "tie_word_embeddings": False, **SMALL, **changes}
+    model = random_model(config_class(**settings))
     import_file(write(model, architecture=architecture, kinds=QUANTISED))
     expected = with_stored_weights(model, QUANTISED)
     torch.testing.assert_close(logits_of(load_causal_lm(output)), logits_of(expected))
@@ -128,6 +131,20 @@ def test_the_tokenizer_gives_the_same_ids_and_prompts(write, import_file, output
         message, tokenize=False
     )
     assert imported.model_max_length == 256
+
+
+def test_a_tokenizer_that_opens_as_another_one_is_refused(write, import_file, output, monkeypatch):
+    def without_merges(tokenizer, folder):
+        save_tokenizer(tokenizer, folder)
+        file = folder / "tokenizer.json"
+        content = json.loads(file.read_text())
+        content["model"]["merges"] = []
+        file.write_text(json.dumps(content))
+
+    monkeypatch.setattr(imported_model, "save_tokenizer", without_merges)
+    with pytest.raises(ConfigError, match=r"tiny\.gguf gives other tokens once it is saved"):
+        import_file(write())
+    assert not output.exists()
 
 
 def test_a_tokenizer_that_keeps_digits_alone_splits_before_them(write, import_file, output):
@@ -191,7 +208,7 @@ def test_an_empty_output_folder_is_filled(write, import_file, output):
 
 
 def test_a_failed_import_leaves_nothing(write, import_file, output, monkeypatch):
-    monkeypatch.setattr(gguf, "get_tensor_name_map", lambda arch, blocks: {}[arch])
-    with pytest.raises(KeyError):
+    monkeypatch.setattr(imported_model, "write_note", lambda *args, **kwargs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
         import_file(write())
     assert list(output.parent.iterdir()) == []

@@ -8,6 +8,7 @@ from gguf import GGMLQuantizationType as Type
 from support.tiny_gguf import random_matrix
 
 from rllib_gigpo.errors import ConfigError, MissingExtraError
+from rllib_gigpo.models.tokenizer import load_tokenizer
 
 
 def test_a_missing_file_is_refused(tmp_path, import_file):
@@ -53,7 +54,7 @@ def test_a_type_that_gguf_does_not_know_is_refused(write, import_file):
     content = source.read_bytes()
     place = content.index(b"marked") + len(b"marked") + 4 + 8  # dimensions, then their lengths
     source.write_bytes(content[:place] + (250).to_bytes(4, "little") + content[place + 4 :])
-    with pytest.raises(ConfigError, match=r"cannot dequantise \(250 is not a valid"):
+    with pytest.raises(ConfigError, match=r"cannot dequantise \(.*250.* is not a valid"):
         import_file(source)
 
 
@@ -82,10 +83,7 @@ def test_a_file_without_a_chat_template_needs_one(write, import_file, output):
         "{% endfor %}"
     )
     import_file(source, chat_template=template)
-    assert (
-        template
-        in __import__("json").loads((output / "tokenizer_config.json").read_text()).values()
-    )
+    assert load_tokenizer(output).chat_template == template
 
 
 @pytest.mark.parametrize("template", ["{% if %}", "{{ raise('no') }}", "no message"])
@@ -106,7 +104,7 @@ def test_scaled_positions_that_transformers_ignores_are_refused(write, import_fi
 
 
 def test_missing_settings_are_refused(write, import_file):
-    with pytest.raises(ConfigError, match=r"tiny\.gguf"):
+    with pytest.raises(ConfigError, match=r"tiny\.gguf does not fit its tensors \(size mis"):
         import_file(write(without=["feed_forward_length"]))
 
 

@@ -5,12 +5,20 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType as Type
 from safetensors.torch import load_file, save_file
-from support.tiny_gguf import llama_config, permute, random_matrix, random_model
+from support.tiny_gguf import (
+    llama_config,
+    llama_cpp_name,
+    model_tensors,
+    permute,
+    random_matrix,
+    random_model,
+)
+from transformers import Gemma3TextConfig
 from transformers.modeling_gguf_pytorch_utils import LlamaTensorProcessor
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.gguf.gguf_file import open_gguf
-from rllib_gigpo.models.gguf.stored_layout import unpaired_rows
+from rllib_gigpo.models.gguf.stored_layout import as_in_transformers, unpaired_rows
 from rllib_gigpo.models.gguf.tensor_check import check_tensors
 
 
@@ -25,6 +33,23 @@ def test_rows_return_to_transformers_order():
 def test_it_undoes_the_permutation_of_the_converter(shape, num_heads):
     weights = random_matrix(*shape)
     np.testing.assert_array_equal(unpaired_rows(permute(weights, num_heads), num_heads), weights)
+
+
+def test_gemmas_norms_are_stored_plus_one(write, tokenizer):
+    config = Gemma3TextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+    )
+    model = random_model(config)
+    file = open_gguf(write(model, architecture="gemma3"))
+    for name, weights in model_tensors(model):
+        read = as_in_transformers(file, llama_cpp_name(name, "gemma3"))
+        np.testing.assert_allclose(read, weights, atol=1e-6)
 
 
 def test_a_permutation_that_is_not_undone_is_refused(write, import_file, output, monkeypatch):
