@@ -1,7 +1,7 @@
 """Opens a GGUF file with the package gguf, and says what is wrong with one that cannot be used."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,14 @@ import numpy as np
 from rllib_gigpo.errors import ConfigError, MissingExtraError
 
 _MAGIC = b"GGUF"
+# llama.cpp refuses files without them, but transformers takes its defaults.
+_NEEDED = (
+    "context_length",
+    "block_count",
+    "embedding_length",
+    "feed_forward_length",
+    "attention.head_count",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +32,49 @@ class GGUFFile:
     ]  # gguf's ReaderTensor by llama.cpp's name, such as "blk.0.attn_q.weight"
     fields: Mapping[str, Any]  # gguf's ReaderField by key, such as "general.license"
 
-    def value(self, key: str) -> Any:
-        """Return a value of the metadata, or None if the file does not have it."""
-        return self.fields[key].contents() if key in self.fields else None
+    def text(self, key: str) -> str | None:
+        """Return a text of the metadata, or None if the file does not have it.
 
-    def setting(self, name: str) -> Any:
-        """Return a value of the architecture, such as ``"attention.head_count"``, or None."""
-        return self.value(f"{self.architecture}.{name}")
+        Raises:
+            ConfigError: The value is not text.
+        """
+        value = self._value(key)
+        if value is None or isinstance(value, str):
+            return value
+        raise self._wrong_value(key, value, "a text")
+
+    def number(self, name: str) -> int:
+        """Return a number that describes the architecture, such as ``"attention.head_count"``.
+
+        Raises:
+            ConfigError: It is missing or not a whole number.
+        """
+        key = f"{self.architecture}.{name}"
+        value = self._value(key)
+        if isinstance(value, int):
+            return value
+        raise self._wrong_value(key, value, "a whole number")
+
+    def has_setting(self, name: str) -> bool:
+        """Return whether the metadata has a value of the architecture."""
+        return f"{self.architecture}.{name}" in self.fields
+
+    def _value(self, key: str) -> Any:
+        try:
+            return self.fields[key].contents() if key in self.fields else None
+        except UnicodeDecodeError as error:
+            raise self._wrong_value(key, str(error), "a text in UTF-8") from error
+
+    def _wrong_value(self, key: str, value: Any, wanted: str) -> ConfigError:
+        return ConfigError(
+            f"{self.path} is damaged or incomplete: {key} is {str(value)[:80]} and not {wanted}."
+            " Copy it again, or convert the model again with llama.cpp's converter."
+        )
 
     def statements(self) -> Iterator[tuple[str, str]]:
         """Yield what the file says about itself in words: name, licence, source and so on."""
         for key in self.fields:
-            value = self.value(key) if key.startswith("general.") else None
+            value = self._value(key) if key.startswith("general.") else None
             if isinstance(value, str):
                 yield key.removeprefix("general."), value
 
@@ -57,8 +96,8 @@ def open_gguf(path: Path) -> GGUFFile:
     """Open a GGUF file and check that gguf can read all of it.
 
     Raises:
-        ConfigError: The file does not exist, is not a GGUF file, is damaged or a part of one, or
-            has a type of numbers that gguf cannot dequantise.
+        ConfigError: The file does not exist, is not a GGUF file, is damaged, or has a type of
+            numbers that gguf cannot dequantise.
         MissingExtraError: gguf, or accelerate, which transformers needs with it, is not installed.
     """
     if not find_spec("gguf") or not find_spec("accelerate"):
@@ -67,21 +106,16 @@ def open_gguf(path: Path) -> GGUFFile:
         )
     _check_magic(path)
     reader = _reader(path)
-    fields = dict(reader.fields)
-    if "general.architecture" not in fields:
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    file = GGUFFile(path, architecture="", tensors=tensors, fields=dict(reader.fields))
+    architecture = file.text("general.architecture")
+    if not architecture:
         raise ConfigError(
             f"{path} does not name its architecture (general.architecture), so it holds no model"
             " that can be imported: take the GGUF file of a whole language model."
         )
-    file = GGUFFile(
-        path=path,
-        architecture=fields["general.architecture"].contents(),
-        tensors={tensor.name: tensor for tensor in reader.tensors},
-        fields=fields,
-    )
-    _check_whole(file)
     _check_types(file)
-    return file
+    return replace(file, architecture=architecture)
 
 
 def _check_magic(path: Path) -> None:
@@ -114,13 +148,19 @@ def _reader(path: Path) -> Any:
         ) from error
 
 
-def _check_whole(file: GGUFFile) -> None:
-    parts = file.value("split.count") or 1
-    if parts > 1:
+def check_whole(file: GGUFFile) -> None:
+    """Check that a file holds a whole model and the numbers that describe it.
+
+    Raises:
+        ConfigError: It is one of several parts, or lacks a number.
+    """
+    if "split.count" in file.fields and file.fields["split.count"].contents() != 1:
         raise ConfigError(
-            f"{file.path} is one of {parts} parts of a model: join them with llama.cpp's"
+            f"{file.path} is one of several parts of a model: join them with llama.cpp's"
             " `llama-gguf-split --merge`, and import the result."
         )
+    for name in _NEEDED:
+        file.number(name)
 
 
 def _check_types(file: GGUFFile) -> None:

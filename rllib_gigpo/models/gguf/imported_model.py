@@ -23,7 +23,7 @@ from rllib_gigpo.models.causal_lm import (
     resolve_dtype,
 )
 from rllib_gigpo.models.gguf.english_text import ENGLISH, WORST_BITS_PER_BYTE, bits_per_byte
-from rllib_gigpo.models.gguf.gguf_file import GGUFFile, open_gguf
+from rllib_gigpo.models.gguf.gguf_file import GGUFFile, check_whole, open_gguf
 from rllib_gigpo.models.gguf.import_report import (
     ImportReport,
     read_import_report,
@@ -70,6 +70,7 @@ def import_gguf(source: Path, output: Path, settings: ImportSettings) -> ImportR
     """
     file = open_gguf(source)
     _check_architecture(file)
+    check_whole(file)
     check_has_tokenizer(file, settings.chat_template)
     sha256 = _sha256(source)
     key = _key(sha256, settings)
@@ -180,7 +181,7 @@ def _check_architecture(file: GGUFFile) -> None:
 
 def _check_positions(file: GGUFFile, config: Any) -> None:
     """Refuse a model whose scaled positions transformers does not take over, as for Llama."""
-    stated = file.setting("rope.scaling.type") or "none"
+    stated = file.text(f"{file.architecture}.rope.scaling.type") or "none"
     found = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
     if stated != "none" and found == "default":
         raise ConfigError(

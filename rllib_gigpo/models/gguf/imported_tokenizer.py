@@ -41,7 +41,7 @@ def check_has_tokenizer(file: GGUFFile, chat_template: str | None) -> None:
             f"{file.path} has no tokenizer (tokenizer.ggml.{missing[0]}): take a GGUF file that"
             " llama.cpp's converter made with its vocabulary."
         )
-    if chat_template is None and not file.value("tokenizer.chat_template"):
+    if chat_template is None and not file.text("tokenizer.chat_template"):
         raise ConfigError(
             f"{file.path} has no chat template, which turns messages into prompts: give the"
             " model's own as a Jinja file with --chat-template, or take an instruction-tuned model."
@@ -69,7 +69,7 @@ def read_tokenizer(place: Path, file: GGUFFile, chat_template: str | None) -> tu
         )
     except Exception as error:  # a fence: wrong metadata raise whatever their reader raises
         raise ConfigError(
-            f"transformers cannot read the tokenizer {file.value('tokenizer.ggml.model')!r} of"
+            f"transformers cannot read the tokenizer {file.text('tokenizer.ggml.model')!r} of"
             f" {file.path} ({type(error).__name__}: {error}): use the model's own Hugging Face"
             " folder."
         ) from error
@@ -80,7 +80,7 @@ def read_tokenizer(place: Path, file: GGUFFile, chat_template: str | None) -> tu
             f"The chat template for {file.path} renders no conversation of a user and an"
             " assistant: give another one with --chat-template."
         )
-    tokenizer.model_max_length = file.setting("context_length") or tokenizer.model_max_length
+    tokenizer.model_max_length = file.number("context_length")
     return tokenizer, _set_word_split(tokenizer, file)
 
 
@@ -88,7 +88,7 @@ def _set_word_split(tokenizer: Any, file: GGUFFile) -> list[str]:
     """Split text as llama.cpp does where transformers only falls back to GPT-2's way."""
     backend = tokenizer.backend_tokenizer
     split = json.loads(backend.to_str())["pre_tokenizer"] or {}
-    kind = file.value("tokenizer.ggml.pre") or "default"
+    kind = file.text("tokenizer.ggml.pre") or "default"
     if not (split.get("type") == "ByteLevel" and split["use_regex"]) or kind in _LIKE_GPT2:
         return []
     if kind in _DIGITS_ALONE:

@@ -25,10 +25,9 @@ def as_in_transformers(file: GGUFFile, name: str) -> np.ndarray:
     """
     weights = file.dequantised(name)
     if file.architecture in _PAIRED_ROWS and (".attn_q." in name or ".attn_k." in name):
-        num_heads = file.setting("attention.head_count")
-        if ".attn_k." in name:
-            num_heads = file.setting("attention.head_count_kv") or num_heads
-        return unpaired_rows(weights, num_heads)
+        has_groups = ".attn_k." in name and file.has_setting("attention.head_count_kv")
+        heads = "attention.head_count_kv" if has_groups else "attention.head_count"
+        return unpaired_rows(weights, file.number(heads))
     if file.architecture in _NORMS_PLUS_ONE and name.endswith("norm.weight"):
         return weights - np.float32(1)
     return weights

@@ -72,7 +72,7 @@ def _names_in_file(folder: Path, file: GGUFFile) -> dict[str, str]:
             f"gguf has no table of tensor names for {file.path}'s architecture"
             f" {file.architecture!r}, so the import cannot be checked: update gguf."
         )
-    table = get_tensor_name_map(arch, file.setting("block_count"))
+    table = get_tensor_name_map(arch, file.number("block_count"))
     names = {
         name: table.get_name(name, try_suffixes=(".weight", ".bias"))
         for name in tensor_files(folder)

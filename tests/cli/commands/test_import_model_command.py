@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("gguf", reason="needs the extra gguf")
 
-from support.tiny_gguf import llama_config, random_model, tiny_tokenizer, write_gguf
+from support.models.tiny_gguf import llama_config, random_model, tiny_tokenizer, write_gguf
 
 from rllib_gigpo.cli.main import main
 from rllib_gigpo.models.gguf.packaged_models import PACKAGED_MODELS, PackagedModel

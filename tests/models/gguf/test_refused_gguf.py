@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType as Type
-from support.tiny_gguf import random_matrix
+from support.models.tiny_gguf import random_matrix
 
 from rllib_gigpo.errors import ConfigError, MissingExtraError
 from rllib_gigpo.models.tokenizer import load_tokenizer
@@ -59,7 +59,7 @@ def test_a_type_that_gguf_does_not_know_is_refused(write, import_file):
 
 
 def test_a_part_of_a_model_is_refused(write, import_file):
-    with pytest.raises(ConfigError, match=r"one of 3 parts .*llama-gguf-split --merge"):
+    with pytest.raises(ConfigError, match=r"one of several parts .*llama-gguf-split --merge"):
         import_file(write(split__count=3))
 
 
@@ -103,9 +103,30 @@ def test_scaled_positions_that_transformers_ignores_are_refused(write, import_fi
         import_file(write(llama__rope__scaling__type="linear"))
 
 
-def test_missing_settings_are_refused(write, import_file):
-    with pytest.raises(ConfigError, match=r"tiny\.gguf does not fit its tensors \(size mis"):
-        import_file(write(without=["feed_forward_length"]))
+@pytest.mark.parametrize("name", ["context_length", "feed_forward_length", "head_count"])
+def test_a_missing_number_is_refused_although_transformers_has_a_default(name, write, import_file):
+    with pytest.raises(ConfigError, match=rf"incomplete: llama\.\S*{name} is None and not a whole"):
+        import_file(write(without=[name]))
+
+
+def test_settings_that_do_not_fit_the_tensors_are_refused(write, import_file):
+    with pytest.raises(ConfigError, match=r"tiny\.gguf does not fit its tensors \(size mismatch"):
+        import_file(write(llama__feed_forward_length=64))
+
+
+@pytest.mark.parametrize("value", [3, [1, 2]])
+def test_metadata_of_the_wrong_kind_are_refused(value, write, import_file):
+    with pytest.raises(ConfigError, match=r"tokenizer\.chat_template is .* and not a text"):
+        import_file(write(tokenizer__chat_template=value))
+
+
+def test_text_that_is_not_utf_8_is_refused(write, import_file):
+    source = write(tokenizer__chat_template="a zebra")
+    source.write_bytes(source.read_bytes().replace(b"zebra", b"zebr\xff"))
+    with pytest.raises(
+        ConfigError, match=r"tokenizer\.chat_template is .* and not a text in UTF-8"
+    ):
+        import_file(source)
 
 
 def test_without_gguf_the_error_names_the_extra(write, import_file, monkeypatch):
