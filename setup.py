@@ -28,6 +28,7 @@ EXTRAS = {
     "similar": ["rapidfuzz>=3.9"],
     "plot": ["matplotlib>=3.9"],
     "lora": ["peft>=0.18"],
+    "gguf": ["gguf>=0.19", "accelerate>=1.0"],
     "search": ["bm25s>=0.3", "PyStemmer>=3.0"],
     "webshop": ["rapidfuzz>=3.9", "PyStemmer>=3.0"],
     "alfworld": ["alfworld==0.4.*", "textworld==1.7.*"],

@@ -15,6 +15,7 @@ from rllib_gigpo.cli import INTERRUPTED, OUTPUT_CLOSED, SIGNALLED
 from rllib_gigpo.cli.commands import (
     envs,
     evaluate,
+    import_model,
     make_alfworld_games,
     play,
     serve_retriever,
@@ -36,6 +37,7 @@ _SUBCOMMANDS = (
     evaluate,
     settings,
     warm_start,
+    import_model,
     play,
     envs,
     serve_retriever,

@@ -25,8 +25,8 @@ class TreeLimits:
     """What a model and a device allow.
 
     Attributes:
-        max_tree_tokens: Largest number of tokens of a tree of several rows; the mask of a tree
-            takes its square.
+        max_tree_tokens: Largest number of tokens of a tree of several rows, unless one of them is
+            longer; the mask of a tree takes its square.
         max_depth: Longest row for which sharing is exact; None for no limit.
         rounded_to: Lengths to which trees are padded, ascending; a longer tree keeps its length.
             A kernel that is compiled for each length wants few of them.
@@ -92,7 +92,10 @@ class PrefixTrees(RowLayout):
         A small tree computes the prefix again that it shares with the one before; a large one has
         a large mask. Dynamic programming: cost(j) = min_i cost(i) + cost of the tree of i..j-1.
         """
-        largest = min(self._limits.max_tree_tokens, self._max_tokens)
+        # The longest row is computed whole in any case. The prompts of a conversation are its
+        # prefixes, so they fit into a tree of its size.
+        limit = min(self._limits.max_tree_tokens, self._max_tokens)
+        largest = max(limit, int(ordered.lengths.max()))
         num_rows = len(ordered.lengths)
         costs, starts = np.zeros(num_rows + 1), np.zeros(num_rows + 1, dtype=np.int64)
         first = 0

@@ -69,10 +69,12 @@ class DemonstrationRow:
     Attributes:
         prompt_ids: The prompt, as the engine would receive it.
         response_ids: The response that states the expert's action, with the end-of-turn token.
+        chat: Number of the conversation that the row is a turn of; None outside of conversations.
     """
 
     prompt_ids: list[int]
     response_ids: list[int]
+    chat: int | None = None
 
 
 def play_demonstrations(
@@ -158,12 +160,16 @@ def make_epochs(
     encoder, epochs = TextEncoder(tokenizer), []
     encode = partial(_encode_response, parser=parser, encoder=encoder, tokenizer=tokenizer)
     prompts = [prompt.token_ids for prompt in _prompts(demonstrations, renderer, encode)]
+    is_chat = isinstance(renderer, ConversationRenderer)
+    chats = _chat_numbers(demonstrations) if is_chat else [None] * len(demonstrations)
     for epoch in range(num_epochs):
         labelled = randomize_labels(
             demonstrations, probability=random_label_probability, seed=(seed, epoch)
         )
         responses = [encode(turn.action) for turn in labelled]
-        epochs.append([DemonstrationRow(*row) for row in zip(prompts, responses, strict=True)])
+        epochs.append(
+            [DemonstrationRow(*row) for row in zip(prompts, responses, chats, strict=True)]
+        )
     return epochs
 
 
@@ -192,6 +198,13 @@ def _prompts(
         return chats[last]
 
     return [prompt_after(turn.before, turn.inputs) for turn in demonstrations]
+
+
+def _chat_numbers(demonstrations: Sequence[Demonstration]) -> list[int]:
+    """Number the episodes, which are known by the facts of their first turns."""
+    firsts = [turn if turn.before is None else _chain(turn.before)[0] for turn in demonstrations]
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(id(first.inputs), len(numbers)) for first in firsts]
 
 
 def _chain(last: PlayedTurn) -> list[PlayedTurn]:

@@ -104,14 +104,17 @@ def plan_batches(
     Args:
         rows: The rows.
         batch_tokens: Upper bound on the number of rows times the longest row; a longer row gets
-            its own batch.
+            its own batch. A conversation counts as one row, its longest, and stays whole.
         rng: Determines the order of the batches and of equally long rows.
 
     Returns:
         The row indices of each batch; every row occurs once.
     """
-    lengths = np.array([len(row.prompt_ids) + len(row.response_ids) for row in rows])
-    shuffled = rng.permutation(len(rows))
+    units = _units(rows)
+    lengths = np.array(
+        [max(len(rows[i].prompt_ids) + len(rows[i].response_ids) for i in unit) for unit in units]
+    )
+    shuffled = rng.permutation(len(units))
     order = shuffled[np.argsort(lengths[shuffled], kind="stable")]
     batches, start = [], 0
     for end in range(1, len(order) + 1):
@@ -119,7 +122,19 @@ def plan_batches(
         if end == len(order) or (end + 1 - start) * lengths[order[end]] > batch_tokens:
             batches.append(order[start:end])
             start = end
-    return [batches[index] for index in rng.permutation(len(batches))]
+    return [
+        np.concatenate([units[unit] for unit in batches[index]])
+        for index in rng.permutation(len(batches))
+    ]
+
+
+def _units(rows: Sequence[DemonstrationRow]) -> list[list[int]]:
+    """Return the indices of rows that stay together: those of a conversation, or each alone."""
+    units: dict[tuple[str, int], list[int]] = {}
+    for index, row in enumerate(rows):
+        key = ("row", index) if row.chat is None else ("chat", row.chat)
+        units.setdefault(key, []).append(index)
+    return list(units.values())
 
 
 def _fit_epoch(

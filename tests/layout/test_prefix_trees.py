@@ -55,6 +55,26 @@ def test_trees_score_like_single_rows(
     check_equal(score(double_model, rows, batches), score_one_by_one(double_model, rows))
 
 
+def conversation(num_turns):
+    """Rows of an episode, each of which holds the one before it; the last is the longest."""
+    tokens = list(range(3, 3 + 5 * num_turns))
+    return rows_from(
+        *((tokens[: 5 * t + 3], tokens[5 * t + 3 : 5 * t + 5]) for t in range(num_turns))
+    )
+
+
+def test_a_conversation_is_one_tree_however_long_it_is():
+    rows = conversation(40)
+    (batch,) = lay_out(rows, max_tree_tokens=64, max_tokens=64)
+    assert batch.num_tokens == batch.input_ids.numel() == 199  # its last token predicts nothing
+    assert len(batch.row_indices) == 40
+
+
+def test_the_cost_of_a_conversation_grows_with_its_tokens_and_not_with_their_square():
+    sizes = [sum(batch.num_tokens for batch in lay_out(conversation(n))) for n in (10, 40)]
+    assert sizes == [49, 199]
+
+
 def test_padding_to_a_fixed_length_changes_nothing(
     double_model, make_rows, score, score_one_by_one, check_equal
 ):

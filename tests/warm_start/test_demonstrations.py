@@ -70,6 +70,7 @@ def test_a_conversation_shows_the_actions_that_were_executed(settings):
     (rows,) = make_epochs(
         turns, renderer, parser, tokenizer, num_epochs=1, random_label_probability=0.0
     )
+    assert [row.chat for row in rows] == [0] * 4 + [1] * 4
     for step, (turn, row) in enumerate(zip(turns, rows, strict=True)):
         assert tokenizer.decode(row.response_ids) == f"{turn.action}<|im_end|>"
         if step % 4 == 0:

@@ -44,6 +44,19 @@ def test_every_row_is_in_one_batch_within_the_budget_and_almost_without_padding(
     assert sum(padded) < 1.05 * sum(length(row) for row in rows)
 
 
+def test_the_rows_of_a_conversation_stay_together_and_count_as_the_longest():
+    rows = [
+        DemonstrationRow([9] * 10 * turn, [7, 8], chat=chat)
+        for turn in range(1, 6)
+        for chat in range(12)
+    ]
+    batches = plan_batches(rows, 160, rng=np.random.default_rng(1))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(60))
+    chats = [{rows[index].chat for index in batch} for batch in batches]
+    assert [len(one) for one in chats] == [3, 3, 3, 3]  # the longest row of each has 52 tokens
+    assert set.union(*chats) == set(range(12))
+
+
 def test_a_row_longer_than_the_budget_stands_alone():
     rows = make_rows(20)
     batches = plan_batches(rows, 1, rng=np.random.default_rng(1))
