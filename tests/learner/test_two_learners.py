@@ -155,3 +155,10 @@ def test_the_first_learner_alone_exports_weights(two, local):
     )
     names = [name for name, _ in local.export_weights()]
     assert dict(result.get() for result in results) == {0: names, 1: []}
+
+
+def test_two_learners_choose_one_precision(two_with, train_group, make_rows):
+    metrics = train_group(two_with(autocast_dtype="auto", engine_dtype="auto"), make_rows())
+    answers = {result["autocast_bfloat16"] for result in metrics}
+    assert len(answers) == 1
+    assert answers <= {0.0, 1.0}

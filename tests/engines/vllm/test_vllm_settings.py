@@ -76,3 +76,13 @@ def test_a_model_without_the_usual_fields_gets_one_gibibyte(folder):
 
     unusual = type("Folder", (), {"config": Config()})()
     assert kv_cache_bytes(settings(), unusual, num_sequences=5) == 2**30
+
+
+def test_a_large_kv_cache_is_for_32_sequences(folder):
+    # Sequences of 5 and of 1,251 blocks of 32 tokens, 1,024 bytes each.
+    small = kv_cache_bytes(settings(), folder, num_sequences=128)
+    assert small == 128 * 5 * 32 * 1024
+    long = settings(max_model_len=40_000)
+    per_sequence = 1251 * 32 * 1024
+    most = kv_cache_bytes(long, folder, num_sequences=128)
+    assert most <= max(2**30, 32 * per_sequence) < 128 * per_sequence

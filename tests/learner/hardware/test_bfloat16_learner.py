@@ -8,6 +8,7 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 
 from rllib_gigpo.learner import gigpo_learner
 from rllib_gigpo.learner.old_log_probs import OldLogp, resolve_old_logp
+from rllib_gigpo.learner.sharding import Single
 from rllib_gigpo.loss.mismatch import ImportanceSettings
 
 SEQUENCE = ImportanceSettings(level="sequence")
@@ -116,3 +117,25 @@ def test_in_bfloat16_the_gradient_hardly_depends_on_the_micro_batches(
         found.append(torch.cat([one.flatten() for one in gradients_of(learner).values()]))
     for other in found[1:]:
         assert (found[0] - other).norm() < 0.03 * found[0].norm()
+
+
+class OneOfTwo(Single):
+    """A Learner beside another one, which votes as it is told."""
+
+    world_size = 2
+
+    def __init__(self, other_agrees):
+        self._other_agrees = other_agrees
+
+    def reduce(self, tensor, *, maximum=False):
+        tensor += float(self._other_agrees)
+
+
+@pytest.mark.parametrize(
+    ("votes", "expected"),
+    [((True, True), True), ((True, False), False), ((False, True), False), ((False, False), False)],
+)
+def test_bfloat16_needs_the_yes_of_every_learner(votes, expected):
+    own, other = votes
+    assert OneOfTwo(other).all_agree(own, torch.device("cpu")) == expected
+    assert Single().all_agree(own, torch.device("cpu")) == own

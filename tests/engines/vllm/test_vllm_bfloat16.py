@@ -1,0 +1,32 @@
+"""A bfloat16 engine of a float32 Learner: it rounds what it receives, and its answers are close."""
+
+import numpy as np
+import pytest
+import torch
+
+from rllib_gigpo.engines import EngineSettings, make_engine
+
+pytest.importorskip("rllib_gigpo.engines.vllm.vllm_engine")
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="the engine in this process")
+
+
+@pytest.mark.parametrize("name", ["vllm", "transformers"])
+def test_weights_are_rounded_on_arrival_as_torch_rounds_them(
+    tied_model_and_path, prompts, requests_of, largest_logp_error, change_weights, name
+):
+    model, path = tied_model_and_path
+    engine = make_engine(name, EngineSettings(model_path=path, max_model_len=128, dtype="bfloat16"))
+    engine.start()
+    try:
+        change_weights(model, seed=1)
+        requests = requests_of(prompts)
+        engine.load_weights(model.named_parameters(), 1)
+        found = engine.generate(requests)
+        assert largest_logp_error(model, requests, found) < 0.2
+        rounded = ((key, value.detach().bfloat16()) for key, value in model.named_parameters())
+        engine.load_weights(rounded, 2)
+        for one, other in zip(found, engine.generate(requests), strict=True):
+            assert one.token_ids == other.token_ids
+            assert np.array_equal(one.logp, other.logp)
+    finally:
+        engine.stop()
