@@ -4,6 +4,9 @@ import json
 
 import pytest
 import torch
+
+pytest.importorskip("gguf", reason="needs the extra gguf")
+
 from gguf import GGMLQuantizationType as Type
 from support.models.tiny_gguf import (
     llama_config,
