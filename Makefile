@@ -30,7 +30,7 @@ STAMPS := $(VENV)/stamps
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test faults gpu-check gpu-check-ray lint typecheck docs bench peers results clean
+.PHONY: help setup train train-llm test faults gpu-check gpu-check-ray lint typecheck docs bench peers results clean
 .NOTPARALLEL:
 
 help:
@@ -41,6 +41,12 @@ setup:  ## build the virtual environment in .venv
 
 train: setup  ## train the tiny TextWorld agent; it improves visibly within minutes on two cores
 	$(BIN)/rllib train file $(EXPERIMENT) --output $(RESULTS)/train $(ARGS)
+
+train-llm: setup  ## train a pretrained language model, SmolLM2-135M, on two cores (half an hour)
+	@$(LOCKED) $(MAKE) --silent $(STAMPS)/smollm2
+	$(BIN)/rllib import-model smollm2 --output models/smollm2
+	$(BIN)/rllib train file tuned_examples/smollm2/textworld_gigpo_smollm2.py \
+	    --output $(RESULTS)/train-llm $(ARGS)
 
 test: lint  ## check style and types, then run the tests
 	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)

@@ -1,4 +1,4 @@
-"""Helpers for experiment files: a large model on GPUs, and variants of another experiment.
+"""Helpers for experiment files: models of several sizes, and variants of another experiment.
 
 The files in ``tuned_examples/`` use them, and yours can too.
 """
@@ -10,9 +10,11 @@ import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
+from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.gigpo import GiGPOConfig
 
 _SIZES = "assets/qwen2.5-1.5b-instruct"
+_SMOLLM2 = "models/smollm2"  # where docs/models.md and `make train-llm` put it
 
 
 def experiment(path: str, *, beside: str) -> SimpleNamespace:
@@ -28,6 +30,21 @@ def experiment(path: str, *, beside: str) -> SimpleNamespace:
         >>> config = main_job.config.training(rule="rloo")  # doctest: +SKIP
     """
     return SimpleNamespace(**runpy.run_path(str(Path(beside).parent / path)))
+
+
+def smollm2_folder() -> str:
+    """Return the folder of SmolLM2: that of the environment variable ``SMOLLM2_PATH``, or ours.
+
+    Raises:
+        ConfigError: There is no such folder; the message says how to make it.
+    """
+    folder = os.environ.get("SMOLLM2_PATH", _SMOLLM2)
+    if not Path(folder).is_dir():
+        raise ConfigError(
+            f"SmolLM2 is not in {folder!r}. Run `make train-llm`, or `rllib import-model smollm2"
+            f" --output {folder}`, or set SMOLLM2_PATH to its Hugging Face folder."
+        )
+    return folder
 
 
 def qwen_on_gpus(preset: str, *, beside: str, num_gpus: int = 2) -> GiGPOConfig:

@@ -53,7 +53,7 @@ def both(adapter, rows, device, autocast_dtype=None):
     results = []
     for sharing in (True, False):
         data = laid_out(adapter, rows, device, sharing=sharing)
-        assert all((batch.subtree_ends is not None) == sharing for batch in data)
+        assert all((batch.score_indices is not None) == sharing for batch in data)
         results.append(gradient(adapter, data.with_columns(old_logp=start), forward))
     return results
 

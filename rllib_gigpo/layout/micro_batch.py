@@ -31,7 +31,8 @@ class MicroBatch:
         score_indices: (S,) int64 indices into the U predictions, one per response token; None if
             U = S, because each is predicted once.
         subtree_ends: (B, L) int64: the descendants of the token at k are those at k+1, ...,
-            ``subtree_ends[k]`` - 1; None if each sequence is one row.
+            ``subtree_ends[k]`` - 1; None if each sequence is one row, or rows that are its
+            beginnings, so that each token sees all tokens before it.
         tree_attention: The attention kernel for trees; the size of the trees depends on it.
     """
 

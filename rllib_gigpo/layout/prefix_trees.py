@@ -62,29 +62,41 @@ class PrefixTrees(RowLayout):
             return LayoutPlan(float("inf"), list)
         ordered = _OrderedRows.of(rows, row_ids)
         trees = self._split(ordered)
-        sizes = np.array([self._limits.padded(int(ordered.tree_size(*tree))) for tree in trees])
-        parts = plan_micro_batches(
-            sizes, max_tokens=self._max_tokens, overhead_tokens=self._costs.overhead
-        )
-        cost = self._costs.prediction * ordered.num_predictions + sum(
-            len(part) * self._tree_cost(sizes[part].max()) + self._costs.overhead for part in parts
-        )
+        is_chain = np.array([ordered.is_chain(*tree) for tree in trees])
+        passes, cost = self._passes(ordered, trees, is_chain)
+        if is_chain.any():
+            # Chains may join masked trees: fewer passes may be worth more than causal kernels.
+            joined = self._passes(ordered, trees, np.zeros_like(is_chain))
+            passes, cost = min((passes, cost), joined, key=lambda plan: plan[1])
         return LayoutPlan(
-            float(cost),
-            lambda: [
-                _micro_batch(
-                    rows,
-                    [ordered.grown(*trees[tree]) for tree in part],
-                    np.concatenate([ordered.row_ids[slice(*trees[tree])] for tree in part]),
-                    length=int(sizes[part].max()),
-                    attention=self._limits.attention,
-                )
-                for part in parts
-            ],
+            float(cost + self._costs.prediction * ordered.num_predictions),
+            lambda: [self._micro_batch(rows, ordered, one) for one in passes],
         )
 
-    def _tree_cost(self, size: np.ndarray) -> np.ndarray:
-        return size + self._costs.masked_pair * np.square(size, dtype=np.float64)
+    def _passes(
+        self, ordered: _OrderedRows, trees: list[tuple[int, int]], is_causal: np.ndarray
+    ) -> tuple[list[_Pass], float]:
+        """Plan the passes over causal trees and over masked ones; return them and their cost."""
+        passes, cost = list[_Pass](), 0.0
+        for causal in (False, True):
+            chosen = [tree for tree, is_so in zip(trees, is_causal, strict=True) if is_so == causal]
+            sizes = np.array([ordered.tree_size(*tree) for tree in chosen], dtype=np.int64)
+            if not causal:
+                sizes = np.array([self._limits.padded(size) for size in sizes.tolist()])
+            for part in plan_micro_batches(
+                sizes, max_tokens=self._max_tokens, overhead_tokens=self._costs.overhead
+            ):
+                length = int(sizes[part].max())
+                passes.append(_Pass([chosen[tree] for tree in part], length, causal))
+                pair = self._costs.pair / 2 if causal else self._costs.masked_pair
+                cost += len(part) * (length + pair * length**2) + self._costs.overhead
+        return passes, cost
+
+    def _micro_batch(self, rows: TokenRows, ordered: _OrderedRows, one: _Pass) -> MicroBatch:
+        row_ids = np.concatenate([ordered.row_ids[slice(*tree)] for tree in one.trees])
+        trees = [ordered.grown(*tree) for tree in one.trees]
+        attention = None if one.is_causal else self._limits.attention
+        return _micro_batch(rows, trees, row_ids, length=one.length, attention=attention)
 
     def _split(self, ordered: _OrderedRows) -> list[tuple[int, int]]:
         """Cut the sorted rows into trees of the lowest total cost, as (start, stop) of each.
@@ -104,10 +116,32 @@ class PrefixTrees(RowLayout):
             # A smaller start makes a larger tree; a row alone is allowed at any size.
             skipped = min(int((sizes > largest).sum()), stop - 1 - first)
             first += skipped
-            candidates = costs[first:stop] + self._tree_cost(sizes[skipped:])
+            candidates = costs[first:stop] + self._tree_costs(ordered, sizes[skipped:], stop)
             best = int(candidates.argmin())
             costs[stop], starts[stop] = candidates[best], first + best
         return walk_back(starts)
+
+    def _tree_costs(self, ordered: _OrderedRows, sizes: np.ndarray, stop: int) -> np.ndarray:
+        """Return the costs of the trees that end before ``stop``, from the largest to one row."""
+        lengths = ordered.lengths[stop - len(sizes) : stop]
+        longest = np.maximum.accumulate(lengths[::-1])[::-1]
+        pair = np.where(sizes == longest, self._costs.pair / 2, self._costs.masked_pair)
+        return sizes + pair * np.square(sizes, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """Trees that make up a micro-batch.
+
+    Attributes:
+        trees: (start, stop) of the rows of each.
+        length: Number of positions of each, padding included.
+        is_causal: Whether all are chains, whose tokens see all tokens before them.
+    """
+
+    trees: list[tuple[int, int]]
+    length: int
+    is_causal: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,14 +193,26 @@ class _OrderedRows:
         """Return the number of tokens of the tree of the rows ``start``..``stop`` - 1."""
         return self.lengths[start] + self.offsets[stop] - self.offsets[np.add(start, 1)]
 
+    def is_chain(self, start: int, stop: int) -> bool:
+        """Return whether each of these rows is a beginning of the longest, as in a conversation."""
+        return bool(self.tree_size(start, stop) == self.lengths[start:stop].max())
+
     def grown(self, start: int, stop: int) -> RowTree:
         return grow_tree(self.tokens[start:stop], self.shared[start:stop])
 
 
 def _micro_batch(
-    rows: TokenRows, trees: list[RowTree], row_ids: np.ndarray, *, length: int, attention: str
+    rows: TokenRows,
+    trees: list[RowTree],
+    row_ids: np.ndarray,
+    *,
+    length: int,
+    attention: str | None,
 ) -> MicroBatch:
-    """Pad trees to ``length`` tokens; ``row_ids`` are the rows of all trees, tree after tree."""
+    """Pad trees to ``length`` tokens; ``row_ids`` are the rows of all trees, tree after tree.
+
+    Without ``attention`` the trees are chains, for the model's own causal attention.
+    """
     input_ids = np.zeros((len(trees), length), dtype=np.int64)
     # A token of the padding sees itself only.
     subtree_ends = np.tile(np.arange(1, length + 1), (len(trees), 1))
@@ -204,6 +250,6 @@ def _micro_batch(
         row_indices=torch.from_numpy(row_ids.astype(np.int64)),
         num_tokens=sum(len(tree.token_ids) for tree in trees),
         score_indices=torch.from_numpy(score_indices.reshape(-1)),
-        subtree_ends=torch.from_numpy(subtree_ends),
-        tree_attention=attention,
+        subtree_ends=None if attention is None else torch.from_numpy(subtree_ends),
+        tree_attention=attention or SDPA,
     )

@@ -33,16 +33,16 @@ def rows_from(*pairs):
 
 def test_a_tree_of_three_rows_is_the_one_written_by_hand():
     # Two answers to the prompt 1 2, one of them twice; their last tokens predict nothing.
-    (batch,) = lay_out(rows_from(([1, 2], [4, 5]), ([1, 2], [3]), ([1, 2], [4, 5])))
-    assert batch.input_ids.tolist() == [[1, 2, 4]]
-    assert batch.subtree_ends.tolist() == [[3, 3, 3]]
+    (batch,) = lay_out(rows_from(([1, 2], [4, 5]), ([1, 2], [3, 6]), ([1, 2], [4, 5])))
+    assert batch.input_ids.tolist() == [[1, 2, 3, 4]]
+    assert batch.subtree_ends.tolist() == [[4, 4, 3, 4]]
     assert batch.row_indices.tolist() == [1, 0, 2]
     assert batch.state_positions.tolist() == [1, 1, 1]
     predictions = list(zip(batch.logit_positions.tolist(), batch.targets.tolist(), strict=True))
-    assert predictions == [(1, 3), (1, 4), (2, 5)]
-    assert batch.token_indices.tolist() == [2, 0, 1, 3, 4]
-    assert batch.per_token(torch.tensor([10, 20, 30])).tolist() == [10, 20, 30, 20, 30]
-    assert batch.num_tokens == 3
+    assert predictions == [(1, 3), (1, 4), (2, 6), (3, 5)]
+    assert batch.token_indices.tolist() == [2, 3, 0, 1, 4, 5]
+    assert batch.per_token(torch.tensor([10, 20, 30, 40])).tolist() == [10, 30, 20, 40, 20, 40]
+    assert batch.num_tokens == 4
 
 
 @pytest.mark.parametrize("num_tokens", [1, 2, 31], ids=["chains", "bushy", "apart"])
@@ -66,8 +66,28 @@ def conversation(num_turns):
 def test_a_conversation_is_one_tree_however_long_it_is():
     rows = conversation(40)
     (batch,) = lay_out(rows, max_tree_tokens=64, max_tokens=64)
+    assert batch.subtree_ends is None  # causal attention is enough
     assert batch.num_tokens == batch.input_ids.numel() == 199  # its last token predicts nothing
     assert len(batch.row_indices) == 40
+
+
+def test_conversations_are_apart_from_trees_unless_one_pass_for_all_is_cheaper():
+    branches = rows_from(*(([1, 2], [4, 5 + n, 6]) for n in range(4)))
+    chat = conversation(9)
+    rows = rows_from(
+        *(
+            (part.token_ids[a : a + n].tolist(), part.token_ids[a + n : b].tolist())
+            for part in (branches, chat)
+            for a, b, n in zip(
+                part.row_offsets, part.row_offsets[1:], part.prompt_lengths, strict=False
+            )
+        )
+    )
+    for overhead, num_passes in ((1, 2), (10_000, 1)):
+        costs = LayoutCosts(pair=0.1, masked_pair=0.2, overhead=overhead)
+        batches = lay_out(rows, costs=costs, max_tree_tokens=30)
+        assert len(batches) == num_passes
+        assert sorted(torch.cat([one.row_indices for one in batches]).tolist()) == list(range(13))
 
 
 def test_the_cost_of_a_conversation_grows_with_its_tokens_and_not_with_their_square():
@@ -115,7 +135,7 @@ def test_every_response_token_and_row_is_there_once(make_rows):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_trees_are_the_cheapest_of_all_cuts(make_rows, seed):
     rows = make_rows(8, seed=seed, num_tokens=2)
-    costs = LayoutCosts(masked_pair=0.03, overhead=0)
+    costs = LayoutCosts(pair=0.02, masked_pair=0.03, overhead=0)
     computed = sorted(
         (rows.token_ids[start : start + length].tolist(), max(int(prompt), length - 1))
         for start, length, prompt in zip(
@@ -125,7 +145,8 @@ def test_the_trees_are_the_cheapest_of_all_cuts(make_rows, seed):
 
     def cost(part):
         size = len({tuple(row[: i + 1]) for row, length in part for i in range(length)})
-        return size + 0.03 * size**2
+        is_chain = size == max(length for _, length in part)
+        return size + (0.01 if is_chain else 0.03) * size**2
 
     cuts = itertools.product([False, True], repeat=7)
     bounds = ([0, *(i + 1 for i, cut in enumerate(one) if cut), 8] for one in cuts)
@@ -144,7 +165,7 @@ def test_without_common_prefixes_padding_is_cheaper_and_with_them_trees_are(make
     for num_tokens, is_tree in ((31, False), (1, True)):
         rows = make_rows(30, num_tokens=num_tokens)
         (batch, *_) = layout.micro_batches(rows, np.arange(30))
-        assert (batch.subtree_ends is not None) == is_tree
+        assert (batch.score_indices is not None) == is_tree
 
 
 def test_rows_longer_than_the_window_are_padded_even_if_trees_are_demanded(make_rows):
@@ -154,7 +175,7 @@ def test_rows_longer_than_the_window_are_padded_even_if_trees_are_demanded(make_
         trees = PrefixTrees(FREE_MASKS, TreeLimits(max_depth=limit), max_tokens=1000)
         layout = FirstLayout(trees, PaddedRows(FREE_MASKS, max_tokens=1000))
         (batch, *_) = layout.micro_batches(rows, np.arange(10))
-        assert (batch.subtree_ends is not None) == is_tree
+        assert (batch.score_indices is not None) == is_tree
 
 
 def test_no_rows_make_no_micro_batches(make_rows):

@@ -142,8 +142,8 @@ def test_by_default_the_cheaper_layout_is_chosen_for_each_minibatch(make_learner
         num_minibatches=2,
     )
     shared, apart = make_learner()._laid_out(rows).micro_batches
-    assert all(batch.subtree_ends is not None for batch in shared)
-    assert all(batch.subtree_ends is None for batch in apart)
+    assert all(batch.score_indices is not None for batch in shared)
+    assert all(batch.score_indices is None for batch in apart)
 
 
 def test_a_model_that_cannot_share_trains_without_or_refuses(make_learner, caplog, monkeypatch):
@@ -152,6 +152,6 @@ def test_a_model_that_cannot_share_trains_without_or_refuses(make_learner, caplo
     with caplog.at_level("WARNING"):
         learner = make_learner()
     assert "rows cannot share prefixes exactly: with sdpa, the log-probs" in caplog.text
-    assert all(batch.subtree_ends is None for batch in learner._laid_out(rows))
+    assert all(batch.score_indices is None for batch in learner._laid_out(rows))
     with pytest.raises(ConfigError, match=r"cannot share prefixes exactly.*prefix_sharing='auto'"):
         make_learner(**SHARED)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import GenerationConfig
 from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -88,9 +88,7 @@ def _build(
     dtype = resolve_dtype(settings.dtype)
     tokenizer, warnings = read_tokenizer(place, file, settings.chat_template)
     save_tokenizer(tokenizer, folder)
-    loaded = open_causal_lm(place, gguf_file=file.path.name, dtype=torch.float32)
-    _check_positions(file, loaded.config)
-    _save_model(loaded, folder, tokenizer=tokenizer, dtype=dtype)
+    _write_model(folder, place, file, tokenizer=tokenizer, dtype=dtype)
     write_note(folder, file, dtype=settings.dtype, licence_files=settings.licence_files)
     check = check_tensors(folder, file)
     model = load_causal_lm(folder, dtype=dtype)
@@ -123,13 +121,15 @@ def _build(
     return report
 
 
-def _save_model(
-    loaded: PreTrainedModel, folder: Path, *, tokenizer: Any, dtype: torch.dtype
+def _write_model(
+    folder: Path, place: Path, file: GGUFFile, *, tokenizer: Any, dtype: torch.dtype
 ) -> None:
-    """Save the weights under a plain configuration.
+    """Read the weights with transformers, and save them under a plain configuration.
 
     transformers refuses to save a model that it read from a GGUF file, as it counts as quantised.
     """
+    loaded = open_causal_lm(place, gguf_file=file.path.name, dtype=torch.float32)
+    _check_positions(file, loaded.config)
     fields = loaded.config.to_dict()
     for name in ("quantization_config", "_name_or_path", "_model_name_or_path"):
         fields.pop(name, None)

@@ -2,21 +2,19 @@
 
 import pytest
 
-pytest.importorskip("gguf", reason="needs the extra gguf")
-
-from support.models.tiny_gguf import llama_config, random_model, tiny_tokenizer, write_gguf
-
-from rllib_gigpo.models.gguf.imported_model import ImportSettings, import_gguf
-
 
 @pytest.fixture(scope="session")
 def tokenizer():
+    pytest.importorskip("gguf", reason="needs the extra gguf")
+    from support.models.tiny_gguf import tiny_tokenizer
+
     return tiny_tokenizer()
 
 
 @pytest.fixture
 def write(tmp_path, tokenizer):
     """Return a function that writes a tiny Llama as `tiny.gguf`."""
+    from support.models.tiny_gguf import llama_config, random_model, write_gguf
 
     def write_file(model=None, **changes):
         (tmp_path / "files").mkdir(exist_ok=True)
@@ -38,6 +36,8 @@ def output(tmp_path):
 @pytest.fixture
 def import_file(output):
     """Return a function that imports a file to `output` and returns the report."""
+    pytest.importorskip("gguf", reason="needs the extra gguf")
+    from rllib_gigpo.models.gguf.imported_model import ImportSettings, import_gguf
 
     def run(source, **settings):
         return import_gguf(source, output, ImportSettings(**settings))

@@ -4,6 +4,9 @@ import json
 
 import pytest
 import torch
+
+pytest.importorskip("gguf", reason="needs the extra gguf")
+
 from gguf import GGMLQuantizationType as Type
 from support.models.tiny_gguf import (
     llama_config,
@@ -92,7 +95,8 @@ def test_bfloat16_rounds_and_the_report_says_how_much(write, import_file, output
 
 
 def test_the_folder_is_plain_and_complete(write, import_file, output):
-    import_file(write(general__license="apache-2.0", general__organization="Tiny | Lab"))
+    said = {"license": "apache-2.0", "organization": "Tiny | Lab", "name": "Tiny"}
+    import_file(write(**{f"general__{key}": value for key, value in said.items()}))
     names = "README.md config.json generation_config.json import.json model.safetensors"
     assert sorted(path.name for path in output.iterdir()) == sorted(
         [*names.split(), "tokenizer.json", "tokenizer_config.json"]
@@ -179,7 +183,7 @@ def test_files_next_to_the_gguf_file_do_not_count(write, import_file, output, to
     source = write()
     (source.parent / "generation_config.json").write_text('{"eos_token_id": 99}')
     (source.parent / "config.json").write_text('{"model_type": "gpt2"}')
-    (source.parent / "tokenizer_config.json").write_text('{"chat_template": "nothing"}')
+    (source.parent / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
     import_file(source)
     assert read_model_facts(str(output)).stop_token_ids == [tokenizer.eos_token_id]
     assert "im_start" in load_tokenizer(output).chat_template

@@ -4,6 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+
+pytest.importorskip("gguf", reason="needs the extra gguf")
+
 from gguf import GGMLQuantizationType as Type
 from support.models.tiny_gguf import random_matrix
 

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("gguf", reason="needs the extra gguf")
+
 from gguf import GGMLQuantizationType as Type
 from safetensors.torch import load_file, save_file
 from support.models.tiny_gguf import (

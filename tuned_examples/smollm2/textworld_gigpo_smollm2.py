@@ -1,0 +1,42 @@
+"""A pretrained language model on a plain CPU: GiGPO trains SmolLM2-135M on real TextWorld games.
+
+    make train-llm
+
+does everything from nothing. With the model imported,
+
+    rllib train file tuned_examples/smollm2/textworld_gigpo_smollm2.py
+
+Coin collector, level 5, as in the main job of the tiny model. The model holds one conversation an
+episode. As it comes it does not answer with commands of the game, so it is first fitted to one
+pass over noisy demonstrations of 24 training games: half of the labels are random, which teaches
+the format of an answer and leaves the way to the coin to reinforcement learning.
+"""
+
+from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.recipes import smollm2_folder
+
+config = (
+    GiGPOConfig.preset("gigpo-small-llm")
+    .environment(
+        "rllib_gigpo.envs:TextWorld-v0",
+        env_config={
+            "challenge": "coin_collector",
+            "level": 5,
+            "max_steps": 15,
+            "observation": "description",
+            "expert": False,
+        },
+    )
+    .prompting(style="conversation")
+    .llm(max_prompt_tokens=1536, max_response_tokens=8)
+    .tasks(num_train_tasks=128, num_test_tasks=128, max_episode_steps=15)
+    .warm_start(
+        base_model=smollm2_folder(),
+        env_config={"expert": True},
+        demonstrations={"num_tasks": 24, "random_label_probability": 0.5},
+        fit={"num_epochs": 1, "lr": 3e-5},
+    )
+    .debugging(seed=0)
+)
+
+stop = {"training_iteration": 12}
