@@ -140,14 +140,17 @@ def update_flops(shape: ModelShape, data: UpdateData, row_lengths: np.ndarray) -
 
 def _num_pairs(data: UpdateData, row_lengths: np.ndarray) -> int:
     """Count the pairs (token, visible token) without padding."""
-    num_pairs, alone = 0, []
+    num_pairs, alone = 0, list[int]()
     for batch in data:
-        if batch.subtree_ends is None:
-            alone += batch.row_indices.tolist()
+        if batch.subtree_ends is None:  # of the rows of a sequence, the longest holds the others
+            longest = np.zeros(len(batch.input_ids), dtype=np.int64)
+            sequences = (batch.state_positions // batch.input_ids.shape[1]).numpy()
+            np.maximum.at(longest, sequences, row_lengths[batch.row_indices.numpy()])
+            alone += longest.tolist()
         else:  # a token of the padding sees itself
             num_padding = batch.input_ids.numel() - batch.num_tokens
             num_pairs += int((positions(batch.subtree_ends) + 1).sum()) - num_padding
-    lengths = row_lengths[np.array(alone, dtype=np.int64)]
+    lengths = np.array(alone, dtype=np.int64)
     return num_pairs + int((lengths * (lengths + 1) // 2).sum())
 
 

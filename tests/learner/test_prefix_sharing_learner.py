@@ -142,8 +142,9 @@ def test_by_default_the_cheaper_layout_is_chosen_for_each_minibatch(make_learner
         num_minibatches=2,
     )
     shared, apart = make_learner()._laid_out(rows).micro_batches
-    assert all(batch.score_indices is not None for batch in shared)
-    assert all(batch.score_indices is None for batch in apart)
+    assert sum(batch.num_tokens for batch in shared) == 31
+    assert sum(batch.num_tokens for batch in apart) >= 8 * 31
+    assert all(batch.subtree_ends is None for batch in apart)  # causal kernels are faster
 
 
 def test_a_model_that_cannot_share_trains_without_or_refuses(make_learner, caplog, monkeypatch):
