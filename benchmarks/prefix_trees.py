@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import process_memory
 import torch
 from figures import Figure, add_figures_option, write_figures
 from learner import make_learner, save_model
@@ -184,15 +185,9 @@ def print_peak(name: str, side: str) -> None:
     rows = load_rows(name, sizes["vocab"], num_minibatches=4)
     with tempfile.TemporaryDirectory() as folder:
         learner = build_learner(folder, sizes, **(PADDED if side == "padded" else TREES))
-    before = _peak_of_this_process()
+    before = process_memory.peak_bytes()
     learner.update(training_data=TrainingRows(rows=rows))
-    print(_peak_of_this_process() - before)
-
-
-def _peak_of_this_process() -> int:
-    """Return the largest resident memory so far, in bytes; `getrusage` would count the parent's."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+    print(process_memory.peak_bytes() - before)
 
 
 def figures_of(results: dict[str, dict[str, float]], memory: float) -> list[Figure]:

@@ -8,6 +8,7 @@ from support.backends import needs_alfworld
 from rllib_gigpo.cli.experiment import load_experiment
 from rllib_gigpo.envs.search_qa.retrieval import HttpSettings
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.warm_start import FitSettings, WarmStartSettings, warm_start
 
 EXAMPLES = Path(__file__).parents[2] / "tuned_examples"
@@ -18,6 +19,7 @@ TRAINED_ALWAYS = (
     "sokoban_gigpo_tiny",
     "webshop_gigpo_tiny",
     "search_qa_gigpo_tiny",
+    "textworld_gigpo_smollm2",
     "custom_env_gigpo",
 )
 TRAINED_WHEN_ASKED = (
@@ -31,6 +33,7 @@ TRAINED_WHEN_ASKED = (
     "points24_gigpo_tiny",
     "textworld_coin10_gigpo_tiny",
     "textworld_dapo_tiny",
+    "textworld_grpo_smollm2",
     "textworld_grpo_tiny",
     "textworld_own_rule_tiny",
     "textworld_ppo_tiny",
@@ -50,6 +53,27 @@ def quick_warm_start(monkeypatch, tmp_path):
         return warm_start(settings, cache_dir=tmp_path)
 
     monkeypatch.setattr(package, "warm_start", quick)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_stand_in(tmp_path_factory):
+    """A small model in the place of SmolLM2."""
+    folder = tmp_path_factory.mktemp("stand_in")
+    tokenizer = build_tokenizer(["go east", "take coin", "click[buy now]"] * 50, 400)
+    model = build_model(
+        tokenizer, hidden_size=32, num_layers=2, num_heads=2, max_position_embeddings=4096
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SMOLLM2_PATH", str(folder))
+        yield
+
+
+def test_without_smollm2_its_example_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("SMOLLM2_PATH", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match="rllib import-model smollm2 --output"):
+        load_experiment(FILES["textworld_gigpo_smollm2"])
 
 
 def test_every_tiny_example_is_trained_by_a_test():

@@ -15,6 +15,14 @@ the format of an answer and leaves the way to the coin to reinforcement learning
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.recipes import smollm2_folder
 
+# What episodes of a task share comes first and what differs comes last, so that rows from the same
+# room share all but the past actions.
+TEMPLATE = """\
+goal: {{ task }}
+{{ observation.split() | join(" ") }}
+can: {{ admissible_actions | join("; ") }}
+did: {{ history | map(attribute="action") | join("; ") or "nothing" }}"""
+
 config = (
     GiGPOConfig.preset("gigpo-small-llm")
     .environment(
@@ -27,8 +35,8 @@ config = (
             "expert": False,
         },
     )
-    .prompting(style="conversation")
-    .llm(max_prompt_tokens=1536, max_response_tokens=8)
+    .prompting(template=TEMPLATE, history_length=4)
+    .llm(max_prompt_tokens=256, max_response_tokens=8)
     .tasks(num_train_tasks=128, num_test_tasks=128, max_episode_steps=15)
     .warm_start(
         base_model=smollm2_folder(),
@@ -36,6 +44,8 @@ config = (
         demonstrations={"num_tasks": 24, "random_label_probability": 0.5},
         fit={"num_epochs": 1, "lr": 3e-5},
     )
+    .resources(num_cpus_for_main_process=2)  # Ray gives the engine and the Learner so many threads
+    .training(lr=2e-5)
     .debugging(seed=0)
 )
 
