@@ -25,8 +25,7 @@ class TreeLimits:
     """What a model and a device allow.
 
     Attributes:
-        max_tree_tokens: Largest number of tokens of a tree of several rows, unless one of them is
-            longer; the mask of a tree takes its square.
+        max_tree_tokens: Largest number of tokens of a tree with a mask, which takes its square.
         max_depth: Longest row for which sharing is exact; None for no limit.
         rounded_to: Lengths to which trees are padded, ascending; a longer tree keeps its length.
             A kernel that is compiled for each length wants few of them.
@@ -104,28 +103,25 @@ class PrefixTrees(RowLayout):
         A small tree computes the prefix again that it shares with the one before; a large one has
         a large mask. Dynamic programming: cost(j) = min_i cost(i) + cost of the tree of i..j-1.
         """
-        # The longest row is computed whole in any case. The prompts of a conversation are its
-        # prefixes, so they fit into a tree of its size.
-        limit = min(self._limits.max_tree_tokens, self._max_tokens)
-        largest = max(limit, int(ordered.lengths.max()))
+        # The longest row is computed whole in any case, so a tree may be as large.
+        longest = int(ordered.lengths.max())
+        largest = min(self._limits.max_tree_tokens, max(self._max_tokens, longest))
         num_rows = len(ordered.lengths)
         costs, starts = np.zeros(num_rows + 1), np.zeros(num_rows + 1, dtype=np.int64)
         first = 0
         for stop in range(1, num_rows + 1):
             sizes = ordered.tree_size(np.arange(first, stop), stop)
-            # A smaller start makes a larger tree; a row alone is allowed at any size.
-            skipped = min(int((sizes > largest).sum()), stop - 1 - first)
+            is_chain = sizes == ordered.longest(first, stop)
+            # A smaller start makes a larger tree; a chain, such as one row, is allowed at any size.
+            skipped = int(((sizes > largest) & ~is_chain).sum())
             first += skipped
-            candidates = costs[first:stop] + self._tree_costs(ordered, sizes[skipped:], stop)
+            candidates = costs[first:stop] + self._tree_costs(sizes, is_chain)[skipped:]
             best = int(candidates.argmin())
             costs[stop], starts[stop] = candidates[best], first + best
         return walk_back(starts)
 
-    def _tree_costs(self, ordered: _OrderedRows, sizes: np.ndarray, stop: int) -> np.ndarray:
-        """Return the costs of the trees that end before ``stop``, from the largest to one row."""
-        lengths = ordered.lengths[stop - len(sizes) : stop]
-        longest = np.maximum.accumulate(lengths[::-1])[::-1]
-        pair = np.where(sizes == longest, self._costs.pair / 2, self._costs.masked_pair)
+    def _tree_costs(self, sizes: np.ndarray, is_chain: np.ndarray) -> np.ndarray:
+        pair = np.where(is_chain, self._costs.pair / 2, self._costs.masked_pair)
         return sizes + pair * np.square(sizes, dtype=np.float64)
 
 
@@ -193,9 +189,13 @@ class _OrderedRows:
         """Return the number of tokens of the tree of the rows ``start``..``stop`` - 1."""
         return self.lengths[start] + self.offsets[stop] - self.offsets[np.add(start, 1)]
 
+    def longest(self, start: int, stop: int) -> np.ndarray:
+        """Return the longest row of ``start``..``stop`` - 1, of ``start`` + 1..., and so on."""
+        return np.maximum.accumulate(self.lengths[start:stop][::-1])[::-1]
+
     def is_chain(self, start: int, stop: int) -> bool:
         """Return whether each of these rows is a beginning of the longest, as in a conversation."""
-        return bool(self.tree_size(start, stop) == self.lengths[start:stop].max())
+        return bool(self.tree_size(start, stop) == self.longest(start, stop)[0])
 
     def grown(self, start: int, stop: int) -> RowTree:
         return grow_tree(self.tokens[start:stop], self.shared[start:stop])
