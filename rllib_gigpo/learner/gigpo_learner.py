@@ -106,6 +106,7 @@ class GiGPOLearner(TorchLearner):
             self._settings.model.dtype,
             autocast=self._settings.model.autocast_dtype,
             engine=self._settings.inference.engine_dtype,
+            engine_is_here=self.config.num_env_runners == 0 and self.config.num_learners == 0,
             prefers_bfloat16=lambda: self.sharding.all_agree(prefers_bfloat16(device), device),
         )
 

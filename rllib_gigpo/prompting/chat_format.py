@@ -59,6 +59,19 @@ class ChatFormat:
             ConfigError: The chat template fails on this message, or cuts it.
         """
         text = self.render(self.messages(user_text))
+        self.check_whole(user_text, text)
+        return text
+
+    def check_whole(self, user_text: str, text: str) -> None:
+        """Check that a rendered chat holds both ends of a user message.
+
+        Args:
+            user_text: The user message.
+            text: What the chat template made of it.
+
+        Raises:
+            ConfigError: The chat template has cut the message.
+        """
         is_cut = user_text[:_END_LENGTH] not in text or user_text[-_END_LENGTH:] not in text
         if self._is_verbatim and is_cut:
             raise ConfigError(
@@ -67,7 +80,6 @@ class ChatFormat:
                 f"{text[:200]!r}. Set another tokenizer.chat_template, or keep the mark out of "
                 "what the environment says."
             )
-        return text
 
     def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
         """Return a chat up to where the model's next answer begins.

@@ -145,7 +145,9 @@ class ConversationRenderer(PromptRenderer):
         return encode_facts(inputs, self._message_text, self._message_encoder, more_than=self._half)
 
     def _message_text(self, inputs: PromptInputs) -> str:
-        text = self._continuation.text([text_message("user", self._user_text(inputs))])
+        user_text = self._user_text(inputs)
+        text = self._continuation.text([text_message("user", user_text)])
+        self._chat.check_whole(user_text, text)
         return text.removeprefix(self._before_end)
 
     def _text_before_turn_end(self, after: str) -> str:

@@ -19,7 +19,7 @@ class Prompt:
             this turn and what closes the answer before it. 0 outside of conversations.
     """
 
-    token_ids: list[int]
+    token_ids: Sequence[int]
     text: str
     num_dropped_history: int = 0
     observation_cut: bool = False

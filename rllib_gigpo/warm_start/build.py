@@ -99,7 +99,8 @@ def _gradient(
     settings: WarmStartSettings, model: PreTrainedModel, autocast_dtype: str | None
 ) -> BatchGradient:
     weight = settings.fit.prompt_loss_weight
-    if settings.base_model is None and autocast_dtype is None:
+    is_conversation = settings.prompting.style == "conversation"  # whose prefixes repeat
+    if settings.base_model is None and autocast_dtype is None and not is_conversation:
         return WholeBatch(model, prompt_loss_weight=weight)
     return Accumulated(model, prompt_loss_weight=weight, autocast_dtype=autocast_dtype)
 

@@ -73,6 +73,8 @@ def _plain(settings: WarmStartSettings) -> dict[str, Any]:
     for part, name in (("fit", "autocast_dtype"), ("demonstrations", "num_tasks")):
         if plain[part][name] is None:
             del plain[part][name]
+    if plain["prompting"]["style"] == "step":
+        del plain["prompting"]["style"]
     return plain
 
 

@@ -49,6 +49,10 @@ def answer_ids(tokenizer, text, *, is_cut=False):
     return encoded(tokenizer, text) + ([] if is_cut else [turn_end(tokenizer)])
 
 
+def opening_of(renderer):
+    return renderer.render(facts(0)).text.partition(ROOMS[0])[2]
+
+
 def play(renderer, tokenizer, answers, *, is_cut=False, observations=None):
     """Return the finished turns and the prompt that follows them."""
     observations = observations or [None] * (len(answers) + 1)
@@ -92,7 +96,10 @@ def test_each_prompt_is_the_one_before_it_the_answers_own_ids_and_more(style):
         kept = [*turn.prompt.token_ids, *turn.response_ids]
         assert following.token_ids[: len(kept)] == kept
         assert following.num_message_tokens == len(following.token_ids) - len(kept) > 0
-        assert following.token_ids.count(turn_end(tokenizer)) > kept.count(turn_end(tokenizer)) - 1
+        # The answer has the token that closes it, so only the new message's own one may come.
+        own = 1 if f"{tokenizer.decode([turn_end(tokenizer)])}" in opening_of(renderer) else 0
+        message = following.token_ids[len(kept) :]
+        assert message.count(turn_end(tokenizer)) == own
 
 
 @pytest.mark.parametrize("name", sorted(APPENDING))
@@ -228,6 +235,18 @@ def test_later_messages_repeat_neither_instructions_nor_task(tokenizer):
         assert prompt.text.count("find the coin") == 1, template
         assert ROOMS[3] in prompt.text
         assert len(prompt.token_ids) < 2 * len(turns[0].prompt.token_ids) + 200
+
+
+def test_a_later_message_that_the_template_cuts_is_an_error_like_the_first():
+    tokenizer = ChatStyle(
+        "{% for m in messages %}<|im_start|>{{ m['content'].split('</think>')[-1] }}<|im_end|>"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>{% endif %}",
+        ("<|im_start|>", "<|im_end|>"),
+        "<|im_end|>",
+    ).tokenizer()
+    renderer = renderer_of(tokenizer, template="{{ observation }}")
+    with pytest.raises(ConfigError, match="cuts the user message"):
+        play(renderer, tokenizer, ["look"], observations=[None, "secret A </think> rest"])
 
 
 def test_a_control_token_in_an_observation_stays_text():

@@ -23,7 +23,7 @@ from rllib_gigpo.warm_start import (
     read_report,
     warm_start,
 )
-from rllib_gigpo.warm_start.cache import cache_key, cached_folder
+from rllib_gigpo.warm_start.cache import _plain, cache_key, cached_folder
 
 
 def quick(settings):
@@ -96,6 +96,12 @@ def test_equal_settings_give_equal_weights(settings, tmp_path):
 )
 def test_every_setting_changes_the_key(settings, changes):
     assert cache_key(replace(settings, **changes)) != cache_key(settings)
+
+
+def test_the_default_style_leaves_the_keys_of_older_caches_as_they_are(settings):
+    chat = replace(settings.prompting, style="conversation")
+    assert "style" not in _plain(settings)["prompting"]
+    assert cache_key(replace(settings, prompting=chat)) != cache_key(settings)
 
 
 def test_the_template_s_words_change_the_key_not_only_its_name(settings, tmp_path):

@@ -41,8 +41,8 @@ config = (
     .warm_start(
         base_model=smollm2_folder(),
         env_config={"expert": True},
-        demonstrations={"num_tasks": 24, "random_label_probability": 0.5},
-        fit={"num_epochs": 1, "lr": 3e-5},
+        demonstrations={"num_tasks": 64, "random_label_probability": 0.6},
+        fit={"num_epochs": 1, "lr": 5e-5},
     )
     .resources(num_cpus_for_main_process=2)  # Ray gives the engine and the Learner so many threads
     .training(lr=2e-5)

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rllib_gigpo.warm_start import WarmStartReport, WarmStartSettings
 
 _NO_TAG = "none"
-_PROMPT_OPTIONS = ("style", "template", "history_length", "max_prompt_tokens", "system_prompt")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -70,7 +69,7 @@ def settings_from(args: argparse.Namespace) -> "WarmStartSettings":
     )
 
     by_kind = 128 if args.base_model is None else 24
-    num_tasks = args.num_train_tasks or by_kind
+    num_tasks = by_kind if args.num_train_tasks is None else args.num_train_tasks
     last = args.first_train_task + num_tasks
     return WarmStartSettings(
         env=args.env,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from rllib_gigpo.engines.vllm.vllm_settings import most_cache_bytes
 from rllib_gigpo.learner.scoring import pass_memory
 from rllib_gigpo.models.hardware.free_memory import free_bytes
 from rllib_gigpo.models.hardware.micro_batch_size import resolve_micro_batch_tokens
@@ -142,8 +143,9 @@ def engine_memory(
 ) -> dict[str, int]:
     """Return the bytes of each part of an engine, on one GPU or in the memory of a CPU.
 
-    The KV cache is sized to decode all episodes of the EnvRunner at once and at full length. vLLM
-    takes the share of the GPU that its settings allow; episodes that do not fit wait.
+    The KV cache is sized to decode all episodes of the EnvRunner at once and at full length, on a
+    CPU up to our bound. vLLM takes the share of the GPU that its settings allow; episodes that do
+    not fit wait.
     """
     model, inference = settings.model, settings.inference
     bytes_per_number = BYTES[_precision(settings, device).engine]
@@ -151,10 +153,12 @@ def engine_memory(
     kv_bytes_per_token = (
         2 * shape.num_layers * shape.num_kv_heads * shape.head_dim * bytes_per_number
     )
-    num_episodes = concurrent_episodes(settings, num_env_runners)
+    cache = concurrent_episodes(settings, num_env_runners) * tokens * kv_bytes_per_token
+    if device.type == "cpu":
+        cache = min(cache, most_cache_bytes(tokens * kv_bytes_per_token))
     parts = {
         "weights": shape.num_parameters * bytes_per_number,
-        "KV cache, all episodes at once": num_episodes * tokens * kv_bytes_per_token,
+        "KV cache, all episodes at once": cache,
     }
     return {name: size // inference.tensor_parallel_size for name, size in parts.items()}
 

@@ -44,7 +44,7 @@ class ContinueConversation(RenderPrompt):
 
 def _as_turn(record: StepRecord) -> ChatTurn:
     prompt = Prompt(
-        token_ids=list(record.prompt_token_ids),
+        token_ids=record.prompt_token_ids,
         text=record.prompt_text,
         num_dropped_history=record.num_dropped_turns,
         num_message_tokens=record.num_message_tokens,

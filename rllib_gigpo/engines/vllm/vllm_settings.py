@@ -148,9 +148,14 @@ def kv_cache_bytes(settings: EngineSettings, facts: ModelFacts, *, num_sequences
         return _GIB
     blocks = -(-settings.max_model_len // _CPU_BLOCK_TOKENS) + 1
     per_sequence = blocks * _CPU_BLOCK_TOKENS * per_token
-    enough = max(_GIB, _LARGE_SEQUENCES * per_sequence)
+    enough = most_cache_bytes(per_sequence)
     most = int(0.4 * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return max(min(num_sequences * per_sequence, enough, most), 2 * per_sequence)
+
+
+def most_cache_bytes(per_sequence: int) -> int:
+    """Return our bound on a CPU's KV cache: 1 GiB, or 32 sequences if those are larger."""
+    return max(_GIB, _LARGE_SEQUENCES * per_sequence)
 
 
 def _kv_bytes_per_token(config: Any, dtype: str) -> int | None:

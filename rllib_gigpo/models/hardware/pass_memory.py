@@ -69,7 +69,7 @@ class PassMemory:
         chunk_tokens: Number of response tokens whose logits exist at a time.
         is_on_cpu: Whether a CPU computes it: the counts are then an upper bound.
         has_trees: Whether rows may share prefixes, with a dense mask on a CPU.
-        num_models: 2 if a critic has a model of its own.
+        num_models: 2 if a critic has a separate model.
     """
 
     shape: ModelShape

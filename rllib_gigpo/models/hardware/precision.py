@@ -32,11 +32,13 @@ class Precision:
         weights: Type of the Learner's weights.
         autocast: Type of the Learner's matrix products; None for that of the weights.
         engine: Type of the engine's weights and products.
+        engine_chooses: Whether the engine decides on another machine, so that its type is a guess.
     """
 
     weights: str
     autocast: str | None
     engine: str
+    engine_chooses: bool = False
 
     @classmethod
     def of(
@@ -45,6 +47,7 @@ class Precision:
         *,
         autocast: str | None,
         engine: str | None,
+        engine_is_here: bool = True,
         prefers_bfloat16: Callable[[], bool],
     ) -> Precision:
         """Resolve the settings ``autocast_dtype`` and ``engine_dtype``.
@@ -52,8 +55,9 @@ class Precision:
         Args:
             weights: Type of the Learner's weights.
             autocast: A type, None, or "auto".
-            engine: A type, None for that of the weights, or "auto". The engine decides on its own
-                machine; here it is assumed to be of the same kind.
+            engine: A type, None for that of the weights, or "auto".
+            engine_is_here: Whether the engine is in this process. Otherwise "auto" is decided on
+                its own machine, which is assumed to be of the same kind.
             prefers_bfloat16: Says what "auto" means; called at most once, and only if needed.
         """
         is_bfloat16 = AUTO in (autocast, engine) and prefers_bfloat16()
@@ -62,12 +66,17 @@ class Precision:
             weights=weights,
             autocast=by_machine if autocast == AUTO else autocast,
             engine=(by_machine or "float32") if engine == AUTO else engine or weights,
+            engine_chooses=engine == AUTO and not engine_is_here,
         )
 
     @property
     def is_equal(self) -> bool:
-        """Whether engine and Learner compute alike; autocast keeps sums and norms in float32."""
-        return self.autocast in (None, self.weights) and self.engine == self.weights
+        """Whether engine and Learner are known to compute alike.
+
+        Autocast keeps sums and norms in float32, so it is not the same as weights in its type.
+        """
+        is_mixed = self.autocast not in (None, self.weights)
+        return not (is_mixed or self.engine_chooses) and self.engine == self.weights
 
 
 def engine_dtype(setting: str) -> str:

@@ -110,6 +110,12 @@ def test_auto_means_what_the_machine_prefers(
     assert chosen.is_equal == is_equal
 
 
+def test_an_engine_that_chooses_elsewhere_is_not_known_to_compute_alike():
+    settings = {"autocast": None, "prefers_bfloat16": lambda: False, "engine_is_here": False}
+    assert not Precision.of("float32", engine="auto", **settings).is_equal
+    assert Precision.of("float32", engine=None, **settings).is_equal
+
+
 def test_autocast_on_a_cpu_changes_the_type_of_products_only():
     linear = torch.nn.Linear(4, 4, bias=False)
     with autocast_context(CPU, "bfloat16"):
