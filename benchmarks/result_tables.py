@@ -15,6 +15,7 @@ from pathlib import Path
 
 from figures import read_figures
 from learning_tables import LEARNING
+from pretrained_tables import PRETRAINED
 from result_layout import Figures, targets
 from speed_tables import SPEED
 
@@ -35,7 +36,8 @@ def figures_by_name() -> Figures:
 
 def bound_tables(figures: Figures) -> Tables:
     """Return the function that lays out each table, by name."""
-    tables = {name: partial(table.lines, figures) for name, table in (LEARNING | SPEED).items()}
+    known = {**LEARNING, **SPEED, **PRETRAINED}
+    tables = {name: partial(table.lines, figures) for name, table in known.items()}
     return {**tables, "targets": partial(targets, figures)}
 
 

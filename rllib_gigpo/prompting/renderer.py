@@ -101,7 +101,7 @@ class PromptRenderer:
         """Keep only both ends of the ids: a last resort that preserves the chat format."""
         num_tail = self.max_prompt_tokens // 2
         num_head = self.max_prompt_tokens - num_tail
-        ids = prompt.token_ids
+        ids = list(prompt.token_ids)
         kept = ids[:num_head] + ids[len(ids) - num_tail :]
         return replace(prompt, token_ids=kept, text=self._tokenizer.decode(kept))
 

@@ -159,7 +159,7 @@ def make_epochs(
     """
     encoder, epochs = TextEncoder(tokenizer), []
     encode = partial(_encode_response, parser=parser, encoder=encoder, tokenizer=tokenizer)
-    prompts = [prompt.token_ids for prompt in _prompts(demonstrations, renderer, encode)]
+    prompts = [list(prompt.token_ids) for prompt in _prompts(demonstrations, renderer, encode)]
     is_chat = isinstance(renderer, ConversationRenderer)
     chats = _chat_numbers(demonstrations) if is_chat else [None] * len(demonstrations)
     for epoch in range(num_epochs):
