@@ -11,7 +11,6 @@ RUNS = {
     "start": "as it comes",
     "cold": "after the cold start",
     "gigpo_seed0": "GiGPO, seed 0",
-    "grpo_seed0": "GRPO, seed 0",
 }
 
 PRETRAINED: Mapping[str, Table] = {
@@ -35,9 +34,6 @@ PRETRAINED: Mapping[str, Table] = {
         {
             "GiGPO over the cold start, points, paired by game": difference(
                 "smollm2_gigpo/gain_over_cold"
-            ),
-            "GRPO over the cold start, points, paired by game": difference(
-                "smollm2_grpo/gain_over_cold"
             ),
             "minutes of the longest run, cold start included (at most 30)": (
                 "{smollm2_minutes:.1f}, {smollm2_minutes:target}"

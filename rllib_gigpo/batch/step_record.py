@@ -31,9 +31,9 @@ class StepRecord:
     is_admissible: bool
     reward: float  # from the environment
     anchor: Hashable  # the state before the action: info["anchor"], or the observation's text
+    media: tuple[Any, ...] = ()  # what the prompt shows besides text
     num_dropped_turns: int = 0  # turns that the prompt leaves out although it should show them
     num_message_tokens: int = 0  # new ones at the end of the prompt; 0 outside of conversations
-    media: tuple[Any, ...] = ()  # what the prompt shows besides text
 
     @property
     def policy_version(self) -> int:

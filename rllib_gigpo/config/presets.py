@@ -161,7 +161,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "gigpo-small-llm": Preset(
         "a pretrained model of about 0.1 to 0.5 billion parameters on CPUs: bfloat16 where it is"
-        " fast, the bare action as answer, no KL",
+        " fast, the bare action as answer, little entropy bonus, no KL",
         "runs with SmolLM2-135M on two CPU cores, [small models on CPUs](small_models.md)",
         (
             *_GIGPO,
@@ -171,12 +171,12 @@ PRESETS: Mapping[str, Preset] = {
                     "autocast_dtype": "auto",
                     "engine_dtype": "auto",
                     "group_size": 8,
-                    "num_groups": 4,
-                    "lr": 1e-5,
+                    "num_groups": 6,
+                    "lr": 2e-5,
                     "lr_schedule.name": "constant",
                     "lr_schedule.warmup_iterations": 2,
                     "kl_coeff": 0.0,
-                    "entropy_coeff": 0.0,
+                    "entropy_coeff": 0.002,
                     "num_minibatches": 2,
                     "max_prompt_tokens": 512,
                     "max_response_tokens": 24,

@@ -45,7 +45,6 @@ config = (
         fit={"num_epochs": 1, "lr": 5e-5},
     )
     .resources(num_cpus_for_main_process=2)  # Ray gives the engine and the Learner so many threads
-    .training(num_groups=6, lr=2e-5, entropy_coeff=0.002)
     .debugging(seed=0)
 )
 
