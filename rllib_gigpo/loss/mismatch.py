@@ -14,6 +14,8 @@ import torch
 from rllib_gigpo.loss.row_sums import sum_per_row
 from rllib_gigpo.options.records import Options, require
 
+OldLogpSource = Literal["auto", "rollout", "recompute"]  # of the ratio
+
 _LOG_BOUND = 20.0  # exp(20) is finite in every dtype with 8 exponent bits
 
 

@@ -19,9 +19,7 @@ class InferenceSection(Section):
     engine: Annotated[str, AfterValidator(known_engine)] = setting(
         "vllm", "'vllm', 'transformers' (slow, exact), or import path of an `InferenceEngine`."
     )
-    engine_dtype: EngineDType | None = setting(
-        None, "The engine's dtype; None: the Learner's; 'auto': bfloat16 where it is faster."
-    )
+    engine_dtype: EngineDType | None = setting(None, "None: the Learner's; 'auto': the faster.")
     tensor_parallel_size: PositiveInt = setting(1, "GPUs per engine; untested.")
     eval_sampling: EvalSampling = setting({}, "How evaluation samples tokens.")
     engine_kwargs: Mapping[str, Any] = setting({}, "Engine options; they override our defaults.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import NonNegativeFloat, PositiveFloat
 
@@ -11,7 +11,7 @@ from rllib_gigpo import columns
 from rllib_gigpo.credit.rules import CreditRule
 from rllib_gigpo.loss.aggregation import AGGREGATIONS, LossAggregation
 from rllib_gigpo.loss.kl import KLSettings
-from rllib_gigpo.loss.mismatch import ImportanceSettings
+from rllib_gigpo.loss.mismatch import ImportanceSettings, OldLogpSource
 from rllib_gigpo.loss.policy import POLICY_LOSSES, PolicyLoss
 from rllib_gigpo.options.section import Section, setting
 from rllib_gigpo.rl_modules.critic_settings import CriticSettings
@@ -31,9 +31,7 @@ class LossSection(Section):
     )
     kl_coeff: NonNegativeFloat = setting(0.01, "Weight of the KL divergence; 0 needs no reference.")
     kl: KLSettings = setting({}, "The KL divergence from the initial model.")
-    old_logp: Literal["auto", "rollout", "recompute"] = setting(
-        "auto", "Whose old log-probs: the engine's, or the Learner's; 'auto': by their dtypes."
-    )
+    old_logp: OldLogpSource = setting("auto", "The engine's, the Learner's, or by their dtypes.")
     strict_ratio: bool | None = setting(None, "End if fresh ratios are off; None: float32 on CPUs.")
     importance_sampling: ImportanceSettings | None = setting(None, "Token weights; docs/losses.md.")
     entropy_coeff: NonNegativeFloat = setting(0.001, "Weight of the entropy bonus.")

@@ -22,9 +22,7 @@ class ModelSection(Section):
     dtype: Literal["float32", "bfloat16"] = setting(
         "float32", "Dtype of the Learner's weights; bfloat16 rounds small updates away."
     )
-    autocast_dtype: Literal["auto", "bfloat16"] | None = setting(
-        None, "Of the Learner's matrix products; None: dtype; 'auto': bfloat16 where it is faster."
-    )
+    autocast_dtype: Literal["auto", "bfloat16"] | None = setting(None, "Of products; None: dtype.")
     attn_implementation: str = setting("sdpa", "Attention kernel, by its Hugging Face name.")
     gradient_checkpointing: bool = setting(False, "Saves memory, but takes a third more time.")
     lora: LoraSettings | None = setting(None, "Train LoRA adapters; None trains all weights.")

@@ -21,7 +21,5 @@ class OptimizerSection(Section):
     num_epochs: PositiveInt = setting(1, "Passes over each batch.")
     num_minibatches: PositiveInt = setting(4, "Optimiser steps per epoch.")
     max_skipped_updates: PositiveInt = setting(3, "Iterations with no finite step that end a run.")
-    micro_batch_tokens: Literal["auto"] | PositiveInt = setting(
-        "auto", "Tokens per pass, bounds memory only; 'auto': 16384, on CPUs by the free memory."
-    )
+    micro_batch_tokens: Literal["auto"] | PositiveInt = setting("auto", "Tokens a pass, by memory.")
     logp_chunk_tokens: PositiveInt = setting(1024, "Tokens whose logits are in memory at once.")

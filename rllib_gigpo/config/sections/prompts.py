@@ -19,9 +19,7 @@ Template = Annotated[PromptTemplate, BeforeValidator(PromptTemplate.from_name_or
 class PromptSection(Section):
     """Settings of `GiGPOConfig.prompting`."""
 
-    style: Literal["step", "conversation"] = setting(
-        "step", "'step': one prompt a step. 'conversation': one chat an episode, appended to."
-    )
+    style: Literal["step", "conversation"] = setting("step", "A prompt a step, or one long chat.")
     template: Template = setting("default", "A shipped name, a .jinja file's path, or the source.")
     history_length: NonNegativeInt = setting(2, "Past steps in the prompt; style='step'.")
     memory: RecallsSteps | None = setting(None, "Selects past steps; None for the latest ones.")

@@ -84,7 +84,7 @@ class GGUFFile:
 
         tensor = self.tensors[name]
         values = dequantize(tensor.data, tensor.tensor_type)
-        return np.require(values, np.float32, "W")  # torch takes no view of a read-only file
+        return np.require(values, np.float32, "W")  # torch warns about read-only arrays
 
     def quantisations(self) -> dict[str, int]:
         """Count the tensors of each type, such as ``{"Q4_1": 210, "F32": 61}``."""

@@ -38,7 +38,7 @@ def check_has_tokenizer(file: GGUFFile, chat_template: str | None) -> None:
     missing = [key for key in ("model", "tokens") if f"tokenizer.ggml.{key}" not in file.fields]
     if missing:
         raise ConfigError(
-            f"{file.path} has no tokenizer (tokenizer.ggml.{missing[0]}): take a GGUF file that"
+            f"{file.path} has no tokenizer (tokenizer.ggml.{missing[0]}): use a GGUF file that"
             " llama.cpp's converter made with its vocabulary."
         )
     if chat_template is None and not file.text("tokenizer.chat_template"):

@@ -81,19 +81,7 @@ def unigram():
 def plain_controls():
     """Byte-level BPE whose control tokens are not marked as special, as in DeepSeek."""
     roles = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    tokenizer = _trained(
-        models.BPE(),
-        trainers.BpeTrainer(
-            vocab_size=512,
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        ),
-        pre_tokenizers.ByteLevel(add_prefix_space=False),
-        decoders.ByteLevel(),
-        chat_template=PHI,
-        special=["<|endoftext|>"],
-        eos="<|endoftext|>",
-    )
+    tokenizer = byte_level_with(["<|endoftext|>"], eos="<|endoftext|>", chat_template=PHI)
     tokenizer.add_tokens([AddedToken(role, normalized=False, special=False) for role in roles])
     return tokenizer
 
