@@ -160,8 +160,8 @@ PRESETS: Mapping[str, Preset] = {
         ),
     ),
     "gigpo-small-llm": Preset(
-        "a pretrained model of about 0.1 to 0.5 billion parameters on CPUs: bfloat16 where it is"
-        " fast, the bare action as answer, little entropy bonus, no KL",
+        "a pretrained model of about 0.1 to 0.5 billion parameters on CPUs: LoRA adapters, bfloat16"
+        " where it is fast, many small groups, the bare action as answer, no KL",
         "runs with SmolLM2-135M on two CPU cores, [small models on CPUs](small_models.md)",
         (
             *_GIGPO,
@@ -170,11 +170,13 @@ PRESETS: Mapping[str, Preset] = {
                 {
                     "autocast_dtype": "auto",
                     "engine_dtype": "auto",
-                    "group_size": 8,
-                    "num_groups": 6,
-                    "lr": 2e-5,
+                    "lora.rank": 32,
+                    "lora.alpha": 32,
+                    "group_size": 4,
+                    "num_groups": 12,
+                    "lr": 3e-4,
                     "lr_schedule.name": "constant",
-                    "lr_schedule.warmup_iterations": 2,
+                    "lr_schedule.warmup_iterations": 1,
                     "kl_coeff": 0.0,
                     "entropy_coeff": 0.002,
                     "num_minibatches": 2,

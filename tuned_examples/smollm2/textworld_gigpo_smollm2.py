@@ -9,19 +9,22 @@ does everything from nothing. With the model imported,
 Coin collector, level 5, as in the main job of the tiny model. As it comes, SmolLM2 does not answer
 with commands of the game, so it is first fitted to one pass over demonstrations of 64 training
 games. Six of ten labels are random commands: they teach the form of an answer and leave most of the
-way to the coin to reinforcement learning. The fit is cached.
+way to the coin to reinforcement learning. The fit is cached. Then LoRA adapters are trained.
 """
 
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.recipes import smollm2_folder
 
-# What episodes of a task share comes first and what differs comes last, so that rows from the same
-# room share all but the past actions.
+# The room comes first and what differs between visits comes last, so that rows from the same room
+# share nearly all. The last line is the agent's memory: the command that undoes its latest move.
 TEMPLATE = """\
+{% set opposite = {"go north": "go south", "go south": "go north",
+                   "go east": "go west", "go west": "go east"} %}
+{% set moves = history | map(attribute="action") | select("in", opposite) | list %}
 goal: {{ task }}
 {{ observation.split() | join(" ") }}
 can: {{ admissible_actions | join("; ") }}
-did: {{ history | map(attribute="action") | join("; ") or "nothing" }}"""
+back: {{ opposite[moves[-1]] if moves else "none" }}"""
 
 config = (
     GiGPOConfig.preset("gigpo-small-llm")
@@ -42,10 +45,10 @@ config = (
         base_model=smollm2_folder(),
         env_config={"expert": True},
         demonstrations={"num_tasks": 64, "random_label_probability": 0.6},
-        fit={"num_epochs": 1, "lr": 5e-5},
+        fit={"num_epochs": 1, "lr": 5e-5, "batch_tokens": 1024},
     )
     .resources(num_cpus_for_main_process=2)  # Ray gives the engine and the Learner so many threads
     .debugging(seed=0)
 )
 
-stop = {"training_iteration": 14}
+stop = {"training_iteration": 10}
