@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from result_layout import Row, Table, difference, facts
 
+RULES = ("GiGPO", "GRPO")
+
 # The run in the figures' names, and what readers call it.
 RUNS = {
     "start": "as it comes",
     "cold": "after the cold start",
-    "gigpo_seed0": "GiGPO, seed 0",
+    **{f"{rule.lower()}_seed{seed}": f"{rule}, seed {seed}" for rule in RULES for seed in range(3)},
 }
 
 PRETRAINED: Mapping[str, Table] = {
@@ -32,9 +34,12 @@ PRETRAINED: Mapping[str, Table] = {
     ),
     "smollm2-facts": facts(
         {
-            "GiGPO over the cold start, points, paired by game": difference(
-                "smollm2_gigpo/gain_over_cold"
-            ),
+            **{
+                f"{rule} over the cold start, points, paired by game": difference(
+                    f"smollm2_{rule.lower()}/gain_over_cold"
+                )
+                for rule in RULES
+            },
             "minutes of the longest run, cold start included (at most 30)": (
                 "{smollm2_minutes:.1f}, {smollm2_minutes:target}"
             ),

@@ -33,6 +33,7 @@ from rllib_gigpo.sampling.rollout_metrics import wilson_interval
 ISSUE = 15
 EXAMPLES = ROOT / "tuned_examples" / "smollm2"
 RULES = ("gigpo", "grpo")
+PREFIXES = {"textworld": "smollm2", "search_qa": "smollm2_search_qa"}  # of the figures' names
 START, COLD = "start", "cold"
 TARGETS = {"minutes": "<= 30", "memory_gb": "<= 8"}
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_figures_option(parser)
     parser.add_argument("--output", type=Path, default=Path("results/smollm2"))
-    parser.add_argument("--task", default="textworld", help="the examples' first word")
+    parser.add_argument("--task", default="textworld", choices=tuple(PREFIXES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
     parser.add_argument("--one", metavar="RUN", help=argparse.SUPPRESS)
@@ -66,9 +67,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         rule: [record["success"] for name, record in records.items() if name.startswith(rule)]
         for rule in args.rules
     }
-    plots.save(plots.mean_curves(curves, title="SmolLM2-135M"), args.output / "learning.png")
+    figure = plots.mean_curves(curves, window=1, title=f"SmolLM2-135M, {args.task}")
+    plots.save(figure, args.output / "learning.png")
     if args.figures:
-        write_figures(figures_of(records))
+        write_figures(figures_of(records, prefix=PREFIXES[args.task]))
+        plots.save(figure, ROOT / "docs" / f"{PREFIXES[args.task]}_curve.png")
 
 
 def do_run(name: str, task: str) -> dict[str, Any]:
@@ -159,16 +162,16 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def figures_of(records: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
-    """Make the figures of the issue; those of another task than TextWorld carry its name."""
+def figures_of(records: Mapping[str, Mapping[str, Any]], *, prefix: str) -> list[Figure]:
+    """Make the figures; their names begin with ``prefix``."""
     figures = []
     for name, record in records.items():
         low, high = wilson_interval(sum(record["won"].values()), len(record["won"]))
         n = len(record["won"])
         figures += [
-            Figure(ISSUE, f"smollm2_{name}", rate(record), n=n),
-            Figure(ISSUE, f"smollm2_{name}/low", low, n=n),
-            Figure(ISSUE, f"smollm2_{name}/high", high, n=n),
+            Figure(ISSUE, f"{prefix}_{name}", rate(record), n=n),
+            Figure(ISSUE, f"{prefix}_{name}/low", low, n=n),
+            Figure(ISSUE, f"{prefix}_{name}/high", high, n=n),
         ]
     trained = [record for record in records.values() if record["success"]]
     n = len(trained)
@@ -177,7 +180,7 @@ def figures_of(records: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
         "memory_gb": max(record["peak_bytes"] for record in trained) / 1e9,
     }
     figures += [
-        Figure(ISSUE, f"smollm2_{name}", value, TARGETS[name], n) for name, value in worst.items()
+        Figure(ISSUE, f"{prefix}_{name}", value, TARGETS[name], n) for name, value in worst.items()
     ]
     for rule in RULES:
         if any(name.startswith(rule) for name in records):
@@ -186,7 +189,7 @@ def figures_of(records: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
             figures += [
                 Figure(
                     ISSUE,
-                    f"smollm2_{rule}/{part}",
+                    f"{prefix}_{rule}/{part}",
                     value,
                     target if part.endswith("low") else None,
                     n,

@@ -169,7 +169,7 @@ PRESETS: Mapping[str, Preset] = {
                 "ours, SmolLM2-135M on two CPU cores: [small models on CPUs](small_models.md)",
                 {
                     "autocast_dtype": "auto",
-                    "engine_dtype": "auto",
+                    "engine_dtype": "float32",
                     "lora.rank": 32,
                     "lora.alpha": 32,
                     "group_size": 4,
@@ -180,6 +180,7 @@ PRESETS: Mapping[str, Preset] = {
                     "kl_coeff": 0.0,
                     "entropy_coeff": 0.002,
                     "num_minibatches": 2,
+                    "micro_batch_tokens": 1024,
                     "max_prompt_tokens": 512,
                     "max_response_tokens": 24,
                     "eval_sampling.temperature": 1.0,

@@ -32,7 +32,7 @@ def records():
 
 
 def test_figures_are_the_rates_their_intervals_and_the_worst_run(records):
-    figures = {one.name: one for one in smollm2.figures_of(records)}
+    figures = {one.name: one for one in smollm2.figures_of(records, prefix="smollm2")}
     assert figures["smollm2_start"].value == 0
     assert figures["smollm2_cold"].value == 0.3
     assert figures["smollm2_gigpo_seed1"].value == 0.7
@@ -47,7 +47,7 @@ def test_the_gain_over_the_cold_start_is_paired_by_game(records):
     gain = smollm2.gain_over_cold(records, "gigpo")
     assert gain.mean == pytest.approx(0.35)
     assert gain.num_pairs == 100
-    figures = {one.name: one for one in smollm2.figures_of(records)}
+    figures = {one.name: one for one in smollm2.figures_of(records, prefix="smollm2")}
     assert figures["smollm2_gigpo/gain_over_cold"].value == pytest.approx(0.35)
     assert figures["smollm2_gigpo/gain_over_cold_low"].target == "> 0"
     assert figures["smollm2_gigpo/gain_over_cold_low"].value > 0.25

@@ -31,6 +31,7 @@ TRAINED_WHEN_ASKED = (
     "mixture_gigpo_tiny",
     "numberline_gigpo_tiny",
     "points24_gigpo_tiny",
+    "search_qa_gigpo_smollm2",
     "textworld_coin10_gigpo_tiny",
     "textworld_dapo_tiny",
     "textworld_grpo_smollm2",

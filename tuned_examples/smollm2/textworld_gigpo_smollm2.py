@@ -48,7 +48,8 @@ config = (
         fit={"num_epochs": 1, "lr": 5e-5, "batch_tokens": 1024},
     )
     .resources(num_cpus_for_main_process=2)  # Ray gives the engine and the Learner so many threads
+    .env_runners(num_env_threads=0)  # else the engine would leave one of the two to the games
     .debugging(seed=0)
 )
 
-stop = {"training_iteration": 10}
+stop = {"training_iteration": 8}
