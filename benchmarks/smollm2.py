@@ -34,6 +34,7 @@ ISSUE = 15
 EXAMPLES = ROOT / "tuned_examples" / "smollm2"
 RULES = ("gigpo", "grpo")
 PREFIXES = {"textworld": "smollm2", "search_qa": "smollm2_search_qa"}  # of the figures' names
+TITLES = {"textworld": "TextWorld", "search_qa": "Search QA"}
 START, COLD = "start", "cold"
 TARGETS = {"minutes": "<= 30", "memory_gb": "<= 8"}
 
@@ -53,21 +54,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_json(do_run(args.one, args.task), args.output / f"{args.one}.json")
         return
     trained = [f"{rule}_seed{seed}" for seed in args.seeds for rule in args.rules]
-    for name in (START, COLD, *trained):
+    for name in (TITLES = {"textworld": "TextWorld", "search_qa": "Search QA"}
+START, COLD, *trained):
         if not (args.output / f"{name}.json").exists():
             print(f"== {name}", flush=True)
             command = [sys.executable, __file__, "--one", name, "--task", args.task]
             subprocess.run([*command, "--output", str(args.output)], check=True)
     records = {
         name: json.loads((args.output / f"{name}.json").read_text())
-        for name in (START, COLD, *trained)
+        for name in (TITLES = {"textworld": "TextWorld", "search_qa": "Search QA"}
+START, COLD, *trained)
     }
     print(table(records))
     curves = {
         rule: [record["success"] for name, record in records.items() if name.startswith(rule)]
         for rule in args.rules
     }
-    figure = plots.mean_curves(curves, window=1, title=f"SmolLM2-135M, {args.task}")
+    figure = plots.mean_curves(curves, window=1, title=f"SmolLM2-135M on {TITLES[args.task]}")
     plots.save(figure, args.output / "learning.png")
     if args.figures:
         write_figures(figures_of(records, prefix=PREFIXES[args.task]))

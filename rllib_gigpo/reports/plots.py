@@ -59,7 +59,8 @@ def mean_curves(
         low, high = [min(values) for values in per_iteration], [max(v) for v in per_iteration]
         alpha = 0.2 if len(curves) <= 4 else 0.04  # many bands would hide the lines
         axes.fill_between(iterations, low, high, color=f"C{index}", alpha=alpha, linewidth=0)
-    _finish_rates(axes, ylabel=f"success rate, mean of {window} iterations")
+    smoothed = "" if window == 1 else f", mean of {window} iterations"
+    _finish_rates(axes, ylabel=f"success rate{smoothed}")
     return figure
 
 
