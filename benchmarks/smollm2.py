@@ -54,16 +54,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_json(do_run(args.one, args.task), args.output / f"{args.one}.json")
         return
     trained = [f"{rule}_seed{seed}" for seed in args.seeds for rule in args.rules]
-    for name in (TITLES = {"textworld": "TextWorld", "search_qa": "Search QA"}
-START, COLD, *trained):
+    for name in (START, COLD, *trained):
         if not (args.output / f"{name}.json").exists():
             print(f"== {name}", flush=True)
             command = [sys.executable, __file__, "--one", name, "--task", args.task]
             subprocess.run([*command, "--output", str(args.output)], check=True)
     records = {
         name: json.loads((args.output / f"{name}.json").read_text())
-        for name in (TITLES = {"textworld": "TextWorld", "search_qa": "Search QA"}
-START, COLD, *trained)
+        for name in (START, COLD, *trained)
     }
     print(table(records))
     curves = {
