@@ -42,7 +42,7 @@ setup:  ## build the virtual environment in .venv
 train: setup  ## train the tiny TextWorld agent; it improves visibly within minutes on two cores
 	$(BIN)/rllib train file $(EXPERIMENT) --output $(RESULTS)/train $(ARGS)
 
-train-llm: setup  ## train a pretrained language model, SmolLM2-135M, on two cores (half an hour)
+train-llm: setup  ## train a pretrained language model, SmolLM2-135M, on two cores (a quarter of an hour)
 	@$(LOCKED) $(MAKE) --silent $(STAMPS)/smollm2
 	$(BIN)/rllib import-model smollm2 --output models/smollm2
 	$(BIN)/rllib train file tuned_examples/smollm2/textworld_gigpo_smollm2.py \
