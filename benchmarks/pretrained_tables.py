@@ -15,22 +15,30 @@ RUNS = {
     **{f"{rule.lower()}_seed{seed}": f"{rule}, seed {seed}" for rule in RULES for seed in range(3)},
 }
 
+
+def success(prefix: str, runs: Mapping[str, str], what: str) -> Table:
+    """Lay out the success of some runs with its interval.
+
+    Args:
+        prefix: First part of the figures' names.
+        runs: Label by run.
+        what: What was unseen.
+    """
+    column = f"success on unseen {what}, with its 95 % interval"
+    rows = []
+    for run, label in runs.items():
+        name = f"{prefix}_{run}"
+        interval = f"[{{{name}/low:.2f}}, {{{name}/high:.2f}}]"
+        rows.append(Row((label,), cells={column: f"{{{name}:.2f}} {interval}"}))
+    return Table(("SmolLM2-135M",), {column: ""}, rows)
+
+
 PRETRAINED: Mapping[str, Table] = {
-    "smollm2": Table(
-        ("SmolLM2-135M",),
-        {"success on unseen games, with its 95 % interval": ""},
-        [
-            Row(
-                (label,),
-                cells={
-                    "success on unseen games, with its 95 % interval": (
-                        f"{{smollm2_{run}:.2f}} [{{smollm2_{run}/low:.2f}},"
-                        f" {{smollm2_{run}/high:.2f}}]"
-                    )
-                },
-            )
-            for run, label in RUNS.items()
-        ],
+    "smollm2": success("smollm2", RUNS, "games"),
+    "smollm2-search-qa": success(
+        "smollm2_search_qa",
+        {name: RUNS[name] for name in ("start", "cold", "gigpo_seed0")},
+        "questions",
     ),
     "smollm2-facts": facts(
         {

@@ -33,11 +33,15 @@ config = (
     .warm_start(
         base_model=smollm2_folder(),
         env_config={"list_actions": True},  # to draw random labels from
-        demonstrations={"num_tasks": 48, "random_label_probability": 0.5},
+        demonstrations={
+            "num_tasks": 128,
+            "random_action_probability": 0.3,
+            "random_label_probability": 0.2,
+        },
         fit={"num_epochs": 1, "lr": 1e-4, "batch_tokens": 1024},
     )
     .resources(num_cpus_for_main_process=2)
     .debugging(seed=0)
 )
 
-stop = {"training_iteration": 10}
+stop = {"training_iteration": 8}
