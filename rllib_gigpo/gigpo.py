@@ -45,8 +45,9 @@ from rllib_gigpo.learner.update_guard import UpdateGuard
 from rllib_gigpo.reports.results import WARNINGS, without_nan
 from rllib_gigpo.reports.transcripts import TranscriptWriter
 from rllib_gigpo.resources import check_resources
-from rllib_gigpo.sampling.dynamic_sampler import DynamicSampler
+from rllib_gigpo.sampling.crew import Crew, LocalCrew
 from rllib_gigpo.sampling.evaluation import EvaluationTasks, evaluation_metrics, metrics_of_answer
+from rllib_gigpo.sampling.group_queue import GroupQueue
 from rllib_gigpo.sampling.group_sampler import GroupSampler
 from rllib_gigpo.sampling.remote_runners import RemoteRunners
 from rllib_gigpo.sampling.rollout_metrics import rollout_metrics
@@ -94,6 +95,7 @@ class GiGPO(WholeCheckpoints):
         self.settings = self.config.settings
         self.policy_version = 0
         self._credit = self.config.build_learner_connector(*self.spaces[INPUT_ENV_SINGLE_SPACES])
+        self._crew = self.make_crew()
         self._weight_sync = self.make_weight_sync()
         self._sampler = self.make_group_sampler()
         self.sample_source = self.make_sample_source()
@@ -105,9 +107,25 @@ class GiGPO(WholeCheckpoints):
         self._report: dict[str, dict[str, Any]] = {}
         self.last_batch: dict[str, Any] = {}
         self.callbacks.append(TranscriptWriter(self.settings.reporting.transcripts))
-        self._weight_sync.push(self.policy_version)
+        self._push_weights()
 
     # ------------------------------------------------------------------ parts to override
+
+    def make_crew(self) -> Crew:
+        """Build the players of groups: the local EnvRunner, or the remote ones."""
+        local, config = self.env_runner_group.local_env_runner, self.config
+        if local is not None:
+            return LocalCrew(local)
+        return RemoteRunners(
+            self.env_runner_group,
+            silence_s=self.settings.env_runners.overdue_group_s,
+            timeout_s=config.sample_timeout_s,
+            restore=lambda: self._recreated(self.restore_env_runners(self.env_runner_group)),
+            restore_timeout_s=(
+                config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
+            ),
+            resync=self._resync,
+        )
 
     def make_weight_sync(self) -> WeightSync:
         """Build the sender of new weights to the engines."""
@@ -115,11 +133,17 @@ class GiGPO(WholeCheckpoints):
         return WeightSync(self.learner_group, self.env_runner_group, timeout_s=timeout_s)
 
     def make_group_sampler(self) -> GroupSampler:
-        """Build the sampler that plays the training and evaluation tasks."""
-        local = self.env_runner_group.local_env_runner
+        """Build the sampler that plays the training and evaluation tasks on all EnvRunners."""
+        runners = self.settings.env_runners
+        queue = GroupQueue(
+            self._crew,
+            max_concurrent_episodes=self.settings.inference.max_concurrent_episodes,
+            overdue_s=runners.overdue_group_s,
+        )
         return GroupSampler(
-            self._remote_runners().sample if local is None else local.sample_groups,
-            max_lost_rate=self.settings.env_runners.max_lost_group_rate,
+            queue,
+            max_lost_rate=runners.max_lost_group_rate,
+            dynamic=self.settings.credit.dynamic_sampling,
         )
 
     def make_task_stream(self) -> TaskStream:
@@ -136,11 +160,7 @@ class GiGPO(WholeCheckpoints):
 
     def make_sample_source(self) -> SampleSource:
         """Build the source of each iteration's batch."""
-        dynamic = self.settings.credit.dynamic_sampling
-        if dynamic is None:
-            return SyncSource(self.make_task_stream(), self._sampler)
-        sampler = DynamicSampler(self._sampler, max_resamples=dynamic.max_resamples)
-        return SyncSource(self.make_task_stream(), sampler)
+        return SyncSource(self.make_task_stream(), self._sampler)
 
     def make_learner_scores(self) -> list[LearnerScores]:
         """Build the scores that the Learners compute before credit is assigned; often none."""
@@ -212,7 +232,11 @@ class GiGPO(WholeCheckpoints):
     def _hand_out_weights(self) -> None:
         """Send the new weights to every engine, as the next policy version."""
         self.policy_version += 1
-        self._weight_sync.push(self.policy_version)
+        self._push_weights()
+
+    def _push_weights(self) -> None:
+        """Send the weights to all EnvRunners that answer; the others get them when they do."""
+        self._weight_sync.push(self.policy_version, self._crew.answering())
 
     # ------------------------------------------------------------------ evaluation
 
@@ -244,10 +268,8 @@ class GiGPO(WholeCheckpoints):
 
     def play_test_tasks(self) -> SampleResult:
         """Play each fixed test task once; see `make_evaluation_tasks`."""
-        tasks = self.make_evaluation_tasks()
-        return self._sampler.sample_fixed(
-            tasks.draw, tasks.num_tasks, weight_version=self.policy_version
-        )
+        tasks = self.make_evaluation_tasks().group_tasks()
+        return self._sampler.sample_fixed(tasks, weight_version=self.policy_version)
 
     @classmethod
     @override(Algorithm)
@@ -268,6 +290,7 @@ class GiGPO(WholeCheckpoints):
         """Collect what callbacks logged in the EnvRunners; the result prefers our ``own`` names."""
         logged = self.env_runner_group.foreach_env_runner(
             lambda runner: runner.get_metrics(is_training=is_training),
+            remote_worker_ids=self._crew.answering(),
             timeout_seconds=self.config.sample_timeout_s,
         )
         self.metrics.aggregate(logged, key=place)
@@ -280,21 +303,9 @@ class GiGPO(WholeCheckpoints):
 
     # ------------------------------------------------------------------ EnvRunners that restart
 
-    def _remote_runners(self) -> RemoteRunners:
-        config = self.config
-        return RemoteRunners(
-            self.env_runner_group,
-            timeout_s=config.sample_timeout_s,
-            restore=lambda: self._recreated(self.restore_env_runners(self.env_runner_group)),
-            restore_timeout_s=(
-                config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
-            ),
-            resync=self._resync,
-        )
-
     def _resync(self, runner_id: int) -> None:
-        """Send the newest weights again, because Ray has restarted this EnvRunner."""
-        self._weight_sync.push(self.policy_version)
+        """Send the newest weights again: Ray has restarted this EnvRunner, or it was silent."""
+        self._weight_sync.push(self.policy_version, [runner_id])
         self._recreated([runner_id])
 
     def _recreated(self, runner_ids: list[int]) -> None:
@@ -311,7 +322,7 @@ class GiGPO(WholeCheckpoints):
         """Restore dead EnvRunners and load the newest weights into their engines."""
         restored = super().restore_env_runners(env_runner_group)
         if restored:
-            self._weight_sync.push(self.policy_version)
+            self._weight_sync.push(self.policy_version, restored)
         return restored
 
     # ------------------------------------------------------------------ checkpoints
@@ -338,7 +349,7 @@ class GiGPO(WholeCheckpoints):
         if _STATE in state:
             self.sample_source.set_state(state[_STATE]["sample_source"])
             self.policy_version = state[_STATE]["policy_version"]
-            self._weight_sync.push(self.policy_version)
+            self._push_weights()
 
     @override(Checkpointable)
     def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
@@ -348,7 +359,7 @@ class GiGPO(WholeCheckpoints):
             CheckpointError: The checkpoint is not whole, or belongs to another model.
         """
         super().restore_from_path(path, *args, **kwargs)
-        self._weight_sync.push(self.policy_version)
+        self._push_weights()
 
     # ------------------------------------------------------------------ environment
 

@@ -67,11 +67,12 @@ class RolloutStats:
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """The result of one call of `GroupEnvRunner.sample_groups`, or of a whole sampling phase."""
+    """What an EnvRunner or a whole sampling phase played."""
 
     groups: list[FinishedGroup] = field(default_factory=list)
     filtered: list[FinishedGroup] = field(default_factory=list)  # played but not in the batch
     lost: list[LostGroup] = field(default_factory=list)
+    moved: list[LostGroup] = field(default_factory=list)  # played again by another EnvRunner
     stats: RolloutStats = field(default_factory=RolloutStats)
 
     @property
@@ -85,5 +86,6 @@ class SampleResult:
             groups=self.groups + other.groups,
             filtered=self.filtered + other.filtered,
             lost=self.lost + other.lost,
+            moved=self.moved + other.moved,
             stats=self.stats + other.stats,
         )

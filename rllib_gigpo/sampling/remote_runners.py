@@ -1,35 +1,53 @@
-"""Distributes groups over remote EnvRunners, and handles EnvRunners that fail."""
+"""The remote EnvRunners as players: calls, answers, and EnvRunners that die, hang or fall silent."""
 
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 
 from rllib_gigpo.batch.group_task import GroupTask
-from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
+from rllib_gigpo.batch.play_answer import PlayAnswer
 from rllib_gigpo.env_runner.last_words import last_words_of
-from rllib_gigpo.errors import EngineError, GiGPOError, RolloutError, WeightSyncError
+from rllib_gigpo.errors import EngineError, RolloutError, WeightSyncError
+from rllib_gigpo.sampling.crew import Arrival
 
 _PROBE_INTERVAL_S = 1.0
+_PATIENCE_S = 0.5  # how long a call waits in the EnvRunner for a group to finish
+_CALLS_AHEAD = 2  # one that runs and one that follows without a pause
+
+
+@dataclass(slots=True)
+class _Calls:
+    """The calls that an EnvRunner has not answered yet.
+
+    Attributes:
+        references: The answers to come, in the order of the calls.
+        heard_at: When it answered last, or got a call while it had none.
+    """
+
+    references: list[ray.ObjectRef] = field(default_factory=list)
+    heard_at: float = 0.0
 
 
 class RemoteRunners:
-    """The player of tasks on the healthy remote EnvRunners.
+    """The healthy remote EnvRunners; a `Crew`.
 
-    If an EnvRunner dies or hangs, or its engine fails, its groups are lost and it is restarted. An
-    error that would recur, such as one in a connector, is raised here with its cause.
+    An EnvRunner answers at least every half second, or after one step of its engine. One that is
+    silent for too long gets no more groups; if it speaks again, its groups are dropped and it gets
+    the newest weights first. One that dies, hangs for good, or whose engine fails, is restarted.
     """
 
     def __init__(
         self,
         env_runner_group: EnvRunnerGroup,
         *,
+        silence_s: float,
         timeout_s: float | None,
         restore: Callable[[], Any],
         restore_timeout_s: float,
@@ -39,90 +57,143 @@ class RemoteRunners:
 
         Args:
             env_runner_group: The EnvRunners that sample.
-            timeout_s: Longest wait for an EnvRunner's share.
+            silence_s: Seconds without an answer after which an EnvRunner is passed over.
+            timeout_s: Seconds without an answer after which it is ended; None for never.
             restore: Puts restarted EnvRunners back into service, with the newest weights.
             restore_timeout_s: Longest wait for an EnvRunner to restart when all are dead.
-            resync: Sends the newest weights again, because this EnvRunner has restarted.
+            resync: Sends the newest weights again to an EnvRunner.
         """
         self._group = env_runner_group
+        self._silence_s = silence_s
         self._timeout_s = timeout_s
         self._restore = restore
         self._restore_timeout_s = restore_timeout_s
         self._resync = resync
         self._resynced: set[int] = set()
+        self._calls: dict[int, _Calls] = {}
+        self._silent: set[int] = set()
 
-    def sample(self, tasks: Sequence[GroupTask], *, weight_version: int) -> SampleResult:
-        """Play ``tasks``; the groups of an EnvRunner that does not answer are lost.
+    # ------------------------------------------------------------------ as a crew
+
+    def in_service(self) -> list[int]:
+        """Return the EnvRunners that are healthy and answer; wait for one if there is none.
 
         Raises:
-            RolloutError: No EnvRunner is left, or one failed in the user's code.
-            WeightSyncError: An EnvRunner has other weights, even after they were sent again.
+            RolloutError: None restarted in time.
         """
         self._await_healthy_runner()
-        runner_ids = self._group.healthy_env_runner_ids()
-        shares = {
-            runner_id: list(tasks[offset :: len(runner_ids)])
-            for offset, runner_id in enumerate(runner_ids[: len(tasks)])
+        # If all are silent, there is nobody to pass them over for.
+        return self.answering() or self._group.healthy_env_runner_ids()
+
+    def answering(self) -> list[int]:
+        """See `Crew`."""
+        healthy = self._group.healthy_env_runner_ids()
+        return [player for player in healthy if player not in self._silent]
+
+    def hand_out(self, player: int, tasks: Sequence[GroupTask], *, weight_version: int) -> None:
+        """See `Crew`."""
+        self._call(player, tasks, weight_version=weight_version)
+        self._call_ahead(player)
+
+    def drop(self, player: int, group_ids: Sequence[int | str]) -> None:
+        """See `Crew`."""
+        if player in self._group.healthy_env_runner_ids():
+            self._call(player, drop=group_ids)
+
+    def collect(self, *, timeout_s: float) -> list[Arrival]:
+        """See `Crew`.
+
+        Raises:
+            RolloutError: An EnvRunner failed in the user's code.
+            WeightSyncError: An EnvRunner has other weights, even after they were sent again.
+        """
+        owners = {
+            reference: player
+            for player, calls in self._calls.items()
+            for reference in calls.references
         }
-        answers = self._play(shares, weight_version=weight_version)
-        for runner_id in shares.keys() - answers.keys():
-            self._retire(runner_id)
-        parts = [
-            self._part(runner_id, answers.get(runner_id), share)
-            for runner_id, share in shares.items()
-        ]
-        result = sum(parts, SampleResult())
-        longest_s = max(part.stats.seconds for part in parts)  # they run in parallel
-        return replace(result, stats=replace(result.stats, seconds=longest_s))
+        if not owners:
+            return []
+        references = list(owners)
+        ray.wait(references, num_returns=1, timeout=timeout_s)
+        ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        arrivals = [self._arrival(owners[reference], reference) for reference in ready]
+        return [*arrivals, *self._hung()]
 
-    def _play(
-        self, shares: dict[int, list[GroupTask]], *, weight_version: int
-    ) -> dict[int, SampleResult | GiGPOError]:
-        def play(env_runner: Any) -> tuple[int, SampleResult | GiGPOError]:
-            index = env_runner.worker_index
-            try:
-                return index, env_runner.sample_groups(shares[index], weight_version=weight_version)
-            except GiGPOError as error:  # RLlib only logs a remote runner's exceptions
-                return index, error
-            except Exception:
-                return index, RolloutError(f"EnvRunner {index} failed:\n{traceback.format_exc()}")
+    # ------------------------------------------------------------------ calls and answers
 
-        return dict(
-            self._group.foreach_env_runner(
-                play,
-                local_env_runner=False,
-                remote_worker_ids=list(shares),
-                timeout_seconds=self._timeout_s,
-            )
-        )
+    def _call(self, player: int, tasks: Sequence[GroupTask] = (), **order: Any) -> None:
+        calls = self._calls.setdefault(player, _Calls())
+        if not calls.references:
+            calls.heard_at = time.monotonic()
+        actor = self._group._worker_manager.actors()[player]
+        calls.references.append(actor.answer.remote(list(tasks), patience_s=_PATIENCE_S, **order))
 
-    def _part(
-        self, runner_id: int, answer: SampleResult | GiGPOError | None, share: list[GroupTask]
-    ) -> SampleResult:
-        """Turn an EnvRunner's answer into the result of its share."""
-        if answer is None:
-            return self._silent(runner_id, share)
-        if isinstance(answer, EngineError):
-            self._retire(runner_id)
-            return _all_lost(share, "engine", str(answer))
-        if isinstance(answer, WeightSyncError) and runner_id not in self._resynced:
+    def _call_ahead(self, player: int) -> None:
+        while len(self._calls[player].references) < _CALLS_AHEAD:
+            self._call(player)
+
+    def _arrival(self, player: int, reference: ray.ObjectRef) -> Arrival:
+        """Read an answer, and call again if the EnvRunner still plays."""
+        calls = self._calls.get(player)
+        if calls is None or reference not in calls.references:  # of an EnvRunner that was ended
+            return Arrival(player)
+        calls.references.remove(reference)
+        calls.heard_at = time.monotonic()
+        try:
+            answer: PlayAnswer = ray.get(reference)
+        except RayError as error:
+            return self._died(player, error)
+        if player in self._silent:
+            self._silent.discard(player)
+            self._resync(player)
+        if answer.error is not None:
+            return self._failed(player, answer.error)
+        if answer.is_playing:
+            self._call_ahead(player)
+        if answer.result.groups:
+            self._resynced.discard(player)
+        return Arrival(player, answer.result)
+
+    def _failed(self, player: int, error: Exception) -> Arrival:
+        """Judge an error that an EnvRunner returned."""
+        if isinstance(error, EngineError):
+            self._retire(player)
+            return Arrival(player, fault=("engine", str(error)))
+        if isinstance(error, WeightSyncError) and player not in self._resynced:
             # Ray restarted it between two calls, and RLlib did not notice.
-            self._resynced.add(runner_id)
-            self._resync(runner_id)
-            return _all_lost(share, "weights", str(answer))
-        if isinstance(answer, GiGPOError):
-            raise answer
-        self._resynced.discard(runner_id)
-        return answer
+            self._resynced.add(player)
+            self._resync(player)
+            return Arrival(player, fault=("weights", str(error)))
+        raise error
 
-    def _silent(self, runner_id: int, share: list[GroupTask]) -> SampleResult:
-        """Return the lost share of an EnvRunner without an answer, with what is known about it."""
-        last_words = last_words_of(self._group._worker_manager.actors()[runner_id])
+    def _died(self, player: int, error: RayError) -> Arrival:
+        last_words = last_words_of(self._group._worker_manager.actors()[player])
+        self._out_of_service(player)
         if last_words is not None:
-            return _all_lost(share, "timeout", last_words)
-        limit = "" if self._timeout_s is None else f" within sample_timeout_s={self._timeout_s:g}"
-        message = f"EnvRunner {runner_id} died or did not answer{limit}; see its actor's log in Ray"
-        return _all_lost(share, "runner", message)
+            return Arrival(player, fault=("timeout", last_words))
+        message = f"EnvRunner {player} died; see its actor's log in Ray. {error}"
+        return Arrival(player, fault=("runner", message.splitlines()[0]))
+
+    def _hung(self) -> list[Arrival]:
+        """Pass over EnvRunners that are silent, and end those that are silent for too long."""
+        now, ended = time.monotonic(), list[Arrival]()
+        for player, calls in list(self._calls.items()):
+            if not calls.references:
+                continue
+            silent_s = now - calls.heard_at
+            if self._timeout_s is not None and silent_s > self._timeout_s:
+                self._retire(player)
+                message = (
+                    f"EnvRunner {player} did not answer within"
+                    f" sample_timeout_s={self._timeout_s:g}; see its actor's log in Ray"
+                )
+                ended.append(Arrival(player, fault=("runner", message)))
+            elif silent_s > self._silence_s:
+                self._silent.add(player)
+        return ended
+
+    # ------------------------------------------------------------------ in and out of service
 
     def _await_healthy_runner(self) -> None:
         """If all EnvRunners are dead, wait until one has restarted with its engine."""
@@ -140,16 +211,16 @@ class RemoteRunners:
                 )
             time.sleep(_PROBE_INTERVAL_S)
 
-    def _retire(self, runner_id: int) -> None:
+    def _retire(self, player: int) -> None:
         """Kill a failed EnvRunner; Ray restarts it.
 
         RLlib keeps a hanging EnvRunner in service, and would wait for it again and again.
         """
-        if runner_id in self._group.healthy_env_runner_ids():
-            manager = self._group._worker_manager
-            ray.kill(manager.actors()[runner_id], no_restart=False)
-            manager.set_actor_state(runner_id, healthy=False)
+        if player in self._group.healthy_env_runner_ids():
+            ray.kill(self._group._worker_manager.actors()[player], no_restart=False)
+        self._out_of_service(player)
 
-
-def _all_lost(tasks: Sequence[GroupTask], kind: str, message: str) -> SampleResult:
-    return SampleResult(lost=[LostGroup(task, kind, message) for task in tasks])
+    def _out_of_service(self, player: int) -> None:
+        self._group._worker_manager.set_actor_state(player, healthy=False)
+        self._calls.pop(player, None)
+        self._silent.discard(player)

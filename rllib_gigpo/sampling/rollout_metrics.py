@@ -57,6 +57,7 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
         "filtered_share": len(result.filtered) / max(1, len(result.filtered) + len(result.groups)),
         "num_groups_lost": len(result.lost),
         "num_episodes_lost": sum(group.task.group_size for group in result.lost),
+        "num_groups_moved": len(result.moved),
         "groups_lost": dict(_count_kinds(result.lost)),
         "tags": tag_metrics(episodes),
     }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import SampleResult
+from rllib_gigpo.sampling.group_sampler import GroupSampler
 from rllib_gigpo.sampling.training_tasks import TaskStream
 
 
@@ -36,23 +35,10 @@ class SampleSource(ABC):
         """Continue from the state that ``get_state`` returned."""
 
 
-class Sampler(Protocol):
-    """A `GroupSampler` or a `DynamicSampler`."""
-
-    def sample(
-        self,
-        draw: Callable[[int, Sequence[GroupTask]], Sequence[GroupTask]],
-        num_groups: int,
-        *,
-        weight_version: int,
-    ) -> SampleResult:
-        """Sample ``num_groups`` groups of the tasks that ``draw`` returns."""
-
-
 class SyncSource(SampleSource):
     """A source that plays each batch on request, with the newest weights."""
 
-    def __init__(self, tasks: TaskStream, sampler: Sampler) -> None:
+    def __init__(self, tasks: TaskStream, sampler: GroupSampler) -> None:
         """Take tasks from a stream and play them with a sampler."""
         self._tasks = tasks
         self._sampler = sampler

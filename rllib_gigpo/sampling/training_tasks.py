@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,8 +49,8 @@ class TaskStream:
         self._position = 0
         self._order: tuple[int, np.ndarray] | None = None
 
-    def draw(self, num_groups: int, lost: Sequence[GroupTask] = ()) -> list[GroupTask]:
-        """Draw the next ``num_groups`` tasks; lost tasks do not repeat in this pass."""
+    def draw(self, num_groups: int) -> list[GroupTask]:
+        """Draw the next ``num_groups`` tasks."""
         drawn = [
             GroupTask(position, self._task_at(position), self._group_size, self._sampling)
             for position in range(self._position, self._position + num_groups)

@@ -39,8 +39,13 @@ class WeightSync:
         self._env_runner_group = env_runner_group
         self._timeout_s = timeout_s
 
-    def push(self, version: int) -> None:
-        """Load the weights as policy version ``version`` into every healthy EnvRunner's engine.
+    def push(self, version: int, runner_ids: Sequence[int] | None = None) -> None:
+        """Load the weights as policy version ``version`` into the engines of EnvRunners.
+
+        Args:
+            version: The policy version.
+            runner_ids: The remote EnvRunners to send to; None for all healthy ones. A local one
+                always gets the weights.
 
         Raises:
             WeightSyncError: An EnvRunner did not confirm the version in time, or the Learners did
@@ -48,7 +53,12 @@ class WeightSync:
         """
         local_runner = self._env_runner_group.local_env_runner
         if local_runner is None:
-            self._push_to_remote(self._chunks(), version)
+            asked = (
+                self._env_runner_group.healthy_env_runner_ids()
+                if runner_ids is None
+                else runner_ids
+            )
+            self._push_to_remote(self._chunks(), version, asked)
         elif self._learner_group.is_local:
             load_weights(local_runner, self._learner_group._learner.export_weights(), version)
         else:
@@ -71,8 +81,9 @@ class WeightSync:
             raise WeightSyncError(f"The Learners did not export their weights: {cause}.")
         return chunks
 
-    def _push_to_remote(self, chunks: Sequence[ray.ObjectRef], version: int) -> None:
-        asked = self._env_runner_group.healthy_env_runner_ids()
+    def _push_to_remote(
+        self, chunks: Sequence[ray.ObjectRef], version: int, asked: Sequence[int]
+    ) -> None:
 
         def load(env_runner: Any) -> tuple[int, int | str]:
             try:
@@ -84,7 +95,7 @@ class WeightSync:
             self._env_runner_group.foreach_env_runner(
                 load,
                 local_env_runner=False,
-                remote_worker_ids=asked,
+                remote_worker_ids=list(asked),
                 timeout_seconds=self._timeout_s,
             )
         )
@@ -92,7 +103,7 @@ class WeightSync:
         missing = [
             index
             for index in self._env_runner_group.healthy_env_runner_ids()
-            if answers.get(index) != version
+            if index in asked and answers.get(index) != version
         ]
         if missing:
             raise WeightSyncError(

@@ -1,172 +1,256 @@
-"""Remote EnvRunners: shares, deaths, hangs, stale weights, and errors that recur."""
+"""Remote EnvRunners: answers, deaths, hangs, silence, stale weights, and errors that recur."""
 
+import os
+import time
 from types import SimpleNamespace
 
 import pytest
+import ray
 
 from rllib_gigpo.batch.group_task import GroupTask
-from rllib_gigpo.batch.sample_result import FinishedGroup, RolloutStats, SampleResult
+from rllib_gigpo.batch.play_answer import PlayAnswer
+from rllib_gigpo.batch.sample_result import FinishedGroup, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.errors import EngineError, EnvContractError, RolloutError, WeightSyncError
-from rllib_gigpo.sampling import remote_runners
 from rllib_gigpo.sampling.remote_runners import RemoteRunners
+
+pytestmark = pytest.mark.usefixtures("ray_session")
 
 TASKS = [GroupTask(index, index, 1, SamplingSettings()) for index in range(5)]
 
 
+@ray.remote(num_cpus=0, max_restarts=-1)
 class FakeRunner:
-    """An EnvRunner that takes a second per task, raises ``error``, or does not answer."""
+    """An EnvRunner that finishes one group per call, or behaves as ``set`` says."""
 
-    def __init__(self, worker_index, *, error=None, dies=False, hangs=False):
-        self.worker_index = worker_index
-        self.error, self.dies, self.hangs = error, dies, hangs
-        self.played = []
+    def __init__(self):
+        self.held, self.behaviour, self.orders = [], {}, []
 
-    def sample_groups(self, tasks, *, weight_version):
-        if self.error is not None:
-            raise self.error
-        self.played += [task.seed for task in tasks]
-        return SampleResult(
-            groups=[FinishedGroup(task, []) for task in tasks],
-            stats=RolloutStats(num_steps=len(tasks), seconds=float(len(tasks))),
-        )
+    def set(self, **behaviour):
+        self.behaviour = behaviour
+
+    def get_orders(self):
+        return self.orders
+
+    def answer(self, tasks=(), *, weight_version=None, drop=(), patience_s=0.0):
+        self.orders.append(([task.seed for task in tasks], list(drop)))
+        if self.behaviour.get("dies"):
+            os._exit(1)
+        time.sleep(self.behaviour.get("sleeps", 0.0))
+        if "error" in self.behaviour:
+            return PlayAnswer(error=self.behaviour["error"])
+        self.held = [task for task in (*self.held, *tasks) if task.group_id not in drop]
+        ended, self.held = self.held[:1], self.held[1:]
+        result = SampleResult(groups=[FinishedGroup(task, []) for task in ended])
+        return PlayAnswer(result, is_playing=bool(self.held))
 
 
 class FakeGroup:
-    """An EnvRunnerGroup of fakes; like RLlib's, it keeps hanging ones in service."""
+    """An EnvRunnerGroup of such actors; like RLlib's, it keeps hanging ones in service."""
 
-    def __init__(self, *runners, dead=()):
-        self.runners = {runner.worker_index: runner for runner in runners}
-        self.dead = set(dead)
+    def __init__(self, number):
+        self.actors = {index: FakeRunner.remote() for index in range(1, number + 1)}
+        self.dead = set()
         self._worker_manager = SimpleNamespace(
-            actors=lambda: self.runners, set_actor_state=self.set_actor_state
+            actors=lambda: self.actors, set_actor_state=self.set_actor_state
         )
 
     def set_actor_state(self, index, healthy):
         (self.dead.discard if healthy else self.dead.add)(index)
 
     def healthy_env_runner_ids(self):
-        return [index for index in self.runners if index not in self.dead]
+        return [index for index in self.actors if index not in self.dead]
 
-    def foreach_env_runner(self, func, *, local_env_runner, remote_worker_ids, timeout_seconds):
-        answers = []
-        for index in remote_worker_ids:
-            runner = self.runners[index]
-            if runner.dies:
-                self.dead.add(index)
-            elif not runner.hangs:
-                answers.append(func(runner))
-        return answers
+    def set(self, index, **behaviour):
+        ray.get(self.actors[index].set.remote(**behaviour))
+
+    def orders(self, index):
+        return ray.get(self.actors[index].get_orders.remote())
 
 
 @pytest.fixture
-def killed(monkeypatch):
-    """Return the EnvRunners that were killed."""
-    killed = []
-    monkeypatch.setattr(
-        remote_runners.ray, "kill", lambda actor, no_restart: killed.append(actor.worker_index)
-    )
-    monkeypatch.setattr(remote_runners.time, "sleep", lambda seconds: None)
-    return killed
+def make_group():
+    """Make groups of actors, which end with the test."""
+    made = []
+
+    def make(number):
+        made.append(FakeGroup(number))
+        return made[-1]
+
+    yield make
+    for group in made:
+        for actor in group.actors.values():
+            ray.kill(actor)
 
 
-def sample(group, *, restore=lambda: None, restore_timeout_s=60.0, resync=lambda runner_id: None):
-    runners = RemoteRunners(
-        group,
-        timeout_s=None,
-        restore=restore,
-        restore_timeout_s=restore_timeout_s,
-        resync=resync,
-    )
-    return runners.sample(TASKS, weight_version=0)
+def make_runners(group, **changes):
+    arguments = {
+        "silence_s": 100.0,
+        "timeout_s": None,
+        "restore": lambda: None,
+        "restore_timeout_s": 60.0,
+        "resync": lambda runner_id: None,
+    }
+    return RemoteRunners(group, **{**arguments, **changes})
 
 
-def seeds(result):
-    return sorted(group.task.seed for group in result.groups)
+def collect_until(runners, condition, limit_s=20.0):
+    """Collect until ``condition(arrivals)``; return the arrivals."""
+    arrivals, deadline = [], time.monotonic() + limit_s
+    while not condition(arrivals):
+        assert time.monotonic() < deadline, arrivals
+        arrivals += runners.collect(timeout_s=0.2)
+    return arrivals
 
 
-def lost(result):
-    return sorted((group.task.seed, group.kind) for group in result.lost)
+def seeds(arrivals, player=None):
+    return [
+        group.task.seed
+        for arrival in arrivals
+        if player in (None, arrival.player)
+        for group in arrival.result.groups
+    ]
 
 
-def test_tasks_are_shared_out_and_the_clock_is_that_of_the_longest():
-    runners = FakeRunner(1), FakeRunner(2)
-    result = sample(FakeGroup(*runners))
-    assert [runner.played for runner in runners] == [[0, 2, 4], [1, 3]]
-    assert seeds(result) == [0, 1, 2, 3, 4]
-    assert (result.stats.num_steps, result.stats.seconds) == (5, 3.0)
+def has_all(number):
+    return lambda arrivals: len(seeds(arrivals)) == number
 
 
-def test_more_runners_than_tasks_leave_some_idle():
-    runners = [FakeRunner(index) for index in range(1, 8)]
-    assert seeds(sample(FakeGroup(*runners))) == [0, 1, 2, 3, 4]
-    assert [len(runner.played) for runner in runners] == [1, 1, 1, 1, 1, 0, 0]
+def has_fault(arrivals):
+    return any(arrival.fault for arrival in arrivals)
 
 
-def test_a_runner_that_dies_costs_its_share(killed):
-    result = sample(FakeGroup(FakeRunner(1, dies=True), FakeRunner(2)))
-    assert seeds(result) == [1, 3]
-    assert lost(result) == [(0, "runner"), (2, "runner"), (4, "runner")]
-    assert killed == []
+def fault(arrivals):
+    (found,) = [arrival for arrival in arrivals if arrival.fault]
+    return found
 
 
-def test_a_runner_that_hangs_is_ended_and_gets_no_more_work(killed):
-    group = FakeGroup(FakeRunner(1, hangs=True), FakeRunner(2))
-    assert len(sample(group).lost) == 3
-    assert killed == [1]
-    assert seeds(sample(group)) == [0, 1, 2, 3, 4]
+def test_groups_come_back_as_they_finish_and_a_second_call_follows_each(make_group):
+    group = make_group(2)
+    runners = make_runners(group)
+    assert runners.in_service() == [1, 2]
+    runners.hand_out(1, TASKS[:3], weight_version=0)
+    runners.hand_out(2, TASKS[3:], weight_version=0)
+    arrivals = collect_until(runners, has_all(5))
+    assert seeds(arrivals, 1) == [0, 1, 2]
+    assert seeds(arrivals, 2) == [3, 4]
+    assert group.orders(1)[:2] == [([0, 1, 2], []), ([], [])]
 
 
-def test_a_failed_engine_costs_its_share_and_is_restarted(killed):
-    broken = FakeRunner(1, error=EngineError("the engine died: out of memory"))
-    result = sample(FakeGroup(broken, FakeRunner(2)))
-    assert seeds(result) == [1, 3]
-    assert {group.kind for group in result.lost} == {"engine"}
-    assert "out of memory" in result.lost[0].message
-    assert killed == [1]
+def test_groups_join_those_that_are_played(make_group):
+    group = make_group(1)
+    runners = make_runners(group)
+    runners.hand_out(1, TASKS[:2], weight_version=0)
+    runners.hand_out(1, TASKS[2:], weight_version=0)
+    assert seeds(collect_until(runners, has_all(5))) == [0, 1, 2, 3, 4]
 
 
-def test_stale_weights_are_sent_again_once():
-    stale = FakeRunner(1, error=WeightSyncError("holds policy version 0"))
-    group, synced = FakeGroup(stale, FakeRunner(2)), []
-
-    def resync(runner_id):
-        synced.append(None)
-        stale.error = None
-
-    runners = RemoteRunners(
-        group, timeout_s=None, restore=None, restore_timeout_s=0.0, resync=resync
-    )
-    first = runners.sample(TASKS, weight_version=3)
-    assert {group.kind for group in first.lost} == {"weights"}
-    assert seeds(runners.sample(TASKS, weight_version=3)) == [0, 1, 2, 3, 4]
-    assert len(synced) == 1
-
-    stale.error = WeightSyncError("holds policy version 0")
-    runners.sample(TASKS, weight_version=3)
-    stale.error = WeightSyncError("holds policy version 0 for good")
-    with pytest.raises(WeightSyncError, match="for good"):
-        runners.sample(TASKS, weight_version=3)
+def test_groups_are_dropped(make_group):
+    group = make_group(1)
+    runners = make_runners(group)
+    group.set(1, sleeps=0.5)
+    runners.hand_out(1, TASKS, weight_version=0)
+    runners.drop(1, [2, 3, 4])
+    arrivals = collect_until(runners, has_all(2))
+    assert seeds(arrivals) == [0, 1]
+    assert ([], [2, 3, 4]) in group.orders(1)
 
 
-def test_an_error_that_would_come_again_is_raised_with_its_cause():
+def test_a_runner_that_dies_is_out_of_service_with_its_groups(make_group):
+    group = make_group(2)
+    runners = make_runners(group)
+    group.set(1, dies=True)
+    runners.hand_out(1, TASKS[:2], weight_version=0)
+    found = fault(collect_until(runners, has_fault))
+    assert (found.player, found.fault[0]) == (1, "runner")
+    assert "EnvRunner 1 died" in found.fault[1]
+    assert runners.in_service() == [2]
+
+
+def test_a_runner_that_does_not_answer_for_too_long_is_ended(make_group):
+    group = make_group(2)
+    runners = make_runners(group, timeout_s=1.0)
+    group.set(1, sleeps=60.0)
+    runners.hand_out(1, TASKS[:2], weight_version=0)
+    found = fault(collect_until(runners, has_fault))
+    assert found.fault[0] == "runner"
+    assert "sample_timeout_s=1" in found.fault[1]
+    assert runners.in_service() == [2]
+
+
+def test_a_failed_engine_is_restarted(make_group):
+    group = make_group(2)
+    runners = make_runners(group)
+    group.set(1, error=EngineError("the engine died: out of memory"))
+    runners.hand_out(1, TASKS[:2], weight_version=0)
+    found = fault(collect_until(runners, has_fault))
+    assert found.fault == ("engine", "the engine died: out of memory")
+    assert runners.in_service() == [2]
+
+
+def test_a_silent_runner_is_passed_over_until_it_speaks_and_has_new_weights(make_group):
+    group, synced = make_group(2), []
+    runners = make_runners(group, silence_s=0.5, resync=synced.append)
+    group.set(1, sleeps=2.0)
+    runners.hand_out(1, TASKS[:1], weight_version=0)
+    collect_until(runners, lambda _: runners.answering() == [2])
+    assert synced == []
+    runners.drop(1, [0])
+    collect_until(runners, lambda _: runners.answering() == [1, 2])
+    assert synced == [1]
+
+
+def test_if_all_runners_are_silent_they_are_not_passed_over(make_group):
+    group = make_group(1)
+    runners = make_runners(group, silence_s=0.2)
+    group.set(1, sleeps=1.5)
+    runners.hand_out(1, TASKS[:1], weight_version=0)
+    collect_until(runners, lambda _: runners.answering() == [])
+    assert runners.in_service() == [1]
+
+
+def test_stale_weights_are_sent_again_once(make_group):
+    group, synced = make_group(1), []
+    runners = make_runners(group, resync=synced.append)
+    group.set(1, error=WeightSyncError("holds policy version 0"))
+    runners.hand_out(1, TASKS[:1], weight_version=3)
+    assert fault(collect_until(runners, has_fault)).fault[0] == "weights"
+    assert synced == [1]
+    with pytest.raises(WeightSyncError, match="version 0"):
+        collect_until(runners, lambda _: False)
+
+    group.set(1)
+    runners.hand_out(1, TASKS[1:2], weight_version=3)
+    collect_until(runners, has_all(1))
+    group.set(1, error=WeightSyncError("holds policy version 0"))
+    runners.hand_out(1, TASKS[2:3], weight_version=3)
+    collect_until(runners, has_fault)
+    assert synced == [1, 1]
+
+
+def test_an_error_that_would_come_again_is_raised(make_group):
+    group = make_group(1)
+    runners = make_runners(group)
+    group.set(1, error=EnvContractError("the observation is no text"))
+    runners.hand_out(1, TASKS[:1], weight_version=0)
     with pytest.raises(EnvContractError, match="no text"):
-        sample(FakeGroup(FakeRunner(1, error=EnvContractError("the observation is no text"))))
-    with pytest.raises(RolloutError, match=r"EnvRunner 1 failed(.|\n)*KeyError: 'my_memory'"):
-        sample(FakeGroup(FakeRunner(1, error=KeyError("my_memory"))))
+        collect_until(runners, lambda _: False)
 
 
-def test_runners_that_take_their_time_to_come_back_are_awaited(killed):
-    group, probes = FakeGroup(FakeRunner(1), dead={1}), []
+def test_runners_that_take_their_time_to_come_back_are_awaited(make_group):
+    group, probes = make_group(1), []
+    group.dead = {1}
 
     def restore():
         probes.append(None)
-        if len(probes) == 3:
+        if len(probes) == 2:
             group.dead.clear()
 
-    assert not sample(group, restore=restore).lost
+    assert make_runners(group, restore=restore).in_service() == [1]
 
 
-def test_runners_that_never_come_back_are_an_error():
+def test_runners_that_never_come_back_are_an_error(make_group):
+    group = make_group(1)
+    group.dead = {1}
     with pytest.raises(RolloutError, match=r"All EnvRunners have died.*0 s"):
-        sample(FakeGroup(FakeRunner(1), dead={1}), restore_timeout_s=0.0)
+        make_runners(group, restore_timeout_s=0.0).in_service()
