@@ -51,6 +51,7 @@ class RolloutStats:
     seconds: float = 0.0  # wall clock, summed over polls
     engine_s: float = 0.0  # inside the engine's poll
     env_s: float = 0.0  # inside environments, summed over all of them
+    idle_s: float = 0.0  # in which EnvRunners did not play, summed over all of them
 
     def __add__(self, other: RolloutStats) -> RolloutStats:
         """Add up both."""
@@ -62,6 +63,7 @@ class RolloutStats:
             seconds=self.seconds + other.seconds,
             engine_s=self.engine_s + other.engine_s,
             env_s=self.env_s + other.env_s,
+            idle_s=self.idle_s + other.idle_s,
         )
 
 
@@ -73,6 +75,7 @@ class SampleResult:
     filtered: list[FinishedGroup] = field(default_factory=list)  # played but not in the batch
     lost: list[LostGroup] = field(default_factory=list)
     moved: list[LostGroup] = field(default_factory=list)  # played again by another EnvRunner
+    stale: list[FinishedGroup] = field(default_factory=list)  # too old for the batch
     stats: RolloutStats = field(default_factory=RolloutStats)
 
     @property
@@ -87,5 +90,6 @@ class SampleResult:
             filtered=self.filtered + other.filtered,
             lost=self.lost + other.lost,
             moved=self.moved + other.moved,
+            stale=self.stale + other.stale,
             stats=self.stats + other.stats,
         )

@@ -179,12 +179,15 @@ class InferenceEngine(ABC):
     ) -> None:
         """Replace all weights with ``(checkpoint name, tensor)`` pairs.
 
+        Requests that are under way go on: what was cached of them is computed again, and their next
+        token comes from the new weights.
+
         With ``settings.lora`` the pairs are an adapter under peft's names, and the model's own
         weights stay.
 
         Raises:
-            EngineError: Requests are unfinished, or tensors are missing or do not match. The engine
-                accepts the next update; until one succeeds, it may refuse requests.
+            EngineError: Tensors are missing or do not match. The engine accepts the next update;
+                until one succeeds, it may refuse requests.
         """
 
     @property

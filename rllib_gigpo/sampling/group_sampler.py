@@ -13,7 +13,7 @@ from rllib_gigpo.batch.sample_result import FinishedGroup, SampleResult
 from rllib_gigpo.errors import RolloutError
 from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling, has_spread
 from rllib_gigpo.sampling.fault_bound import FaultBound, described
-from rllib_gigpo.sampling.group_queue import GroupQueue, in_order
+from rllib_gigpo.sampling.queue.group_queue import GroupQueue, in_order
 
 MAX_ATTEMPTS = 6
 """How often to play a fixed task, which may be impossible to play."""

@@ -51,6 +51,7 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
         "tokens_per_s": num_tokens / stats.seconds if stats.seconds else 0.0,
         "engine_s": stats.engine_s,
         "env_s": stats.env_s,
+        "runners_idle_s": stats.idle_s,
         "batch_success_rate": _mean([has_won(episode) for episode in batch]),
         **_spread("batch_episode_return", [episode.get_return() for episode in batch]),
         "num_groups_filtered": len(result.filtered),

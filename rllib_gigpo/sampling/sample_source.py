@@ -26,6 +26,17 @@ class SampleSource(ABC):
             WeightSyncError: An EnvRunner has other weights.
         """
 
+    def take_warnings(self) -> dict[str, str]:
+        """Return warnings of lost groups, by kind; each kind is warned of once."""
+        return {}
+
+    def metrics(self) -> dict[str, float]:
+        """Return metrics of the source itself."""
+        return {}
+
+    def stop(self) -> None:
+        """Free what the source holds."""
+
     @abstractmethod
     def get_state(self) -> dict[str, Any]:
         """Return the state to continue from."""
@@ -46,6 +57,10 @@ class SyncSource(SampleSource):
     def sample(self, num_groups: int, *, weight_version: int) -> SampleResult:
         """Play until the batch is full."""
         return self._sampler.sample(self._tasks.draw, num_groups, weight_version=weight_version)
+
+    def take_warnings(self) -> dict[str, str]:
+        """Return the sampler's warnings."""
+        return self._sampler.take_warnings()
 
     def get_state(self) -> dict[str, Any]:
         """Return the position in the stream of tasks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -51,12 +52,16 @@ class TaskStream:
 
     def draw(self, num_groups: int) -> list[GroupTask]:
         """Draw the next ``num_groups`` tasks."""
-        drawn = [
-            GroupTask(position, self._task_at(position), self._group_size, self._sampling)
-            for position in range(self._position, self._position + num_groups)
-        ]
+        positions = range(self._position, self._position + num_groups)
         self._position += num_groups
-        return drawn
+        return self.at(positions)
+
+    def at(self, positions: Iterable[int]) -> list[GroupTask]:
+        """Return the tasks at some positions, without moving."""
+        return [
+            GroupTask(position, self._task_at(position), self._group_size, self._sampling)
+            for position in positions
+        ]
 
     def get_state(self) -> dict[str, Any]:
         """Return the state to continue from."""

@@ -8,7 +8,7 @@ EnvRunner hold one chunk at a time, and Ray's object store holds all of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import ray
@@ -64,6 +64,17 @@ class WeightSync:
         else:
             load_weights(local_runner, stream(self._chunks()), version)
 
+    def send_again(self, version: int, runner_ids: Sequence[int]) -> None:
+        """Load the newest weights, which have version ``version``, into some EnvRunners' engines.
+
+        Raises:
+            WeightSyncError: See `push`.
+        """
+        self.push(version, runner_ids)
+
+    def confirm(self) -> None:
+        """Wait until the last weights are in all engines; `push` has done so."""
+
     def _chunks(self) -> list[ray.ObjectRef]:
         """Put the weights into Ray's object store, in chunks.
 
@@ -85,21 +96,18 @@ class WeightSync:
         self, chunks: Sequence[ray.ObjectRef], version: int, asked: Sequence[int]
     ) -> None:
 
-        def load(env_runner: Any) -> tuple[int, int | str]:
-            try:
-                return env_runner.worker_index, load_weights(env_runner, stream(chunks), version)
-            except EngineError as error:  # RLlib only logs a remote runner's exceptions
-                return env_runner.worker_index, str(error)
-
         answers = dict(
             self._env_runner_group.foreach_env_runner(
-                load,
+                load_or_say_why(chunks, version),
                 local_env_runner=False,
                 remote_worker_ids=list(asked),
                 timeout_seconds=self._timeout_s,
             )
         )
-        # Runners that died in the meantime no longer sample; all others must confirm.
+        self._check(answers, asked, version)
+
+    def _check(self, answers: dict[int, int | str], asked: Sequence[int], version: int) -> None:
+        """Check that all EnvRunners that were asked and have not died confirmed the version."""
         missing = [
             index
             for index in self._env_runner_group.healthy_env_runner_ids()
@@ -111,6 +119,24 @@ class WeightSync:
                 f" policy version {version}; confirmed: {answers}. See the EnvRunners' logs,"
                 " or raise config.inference(weight_sync_timeout_s=...)."
             )
+
+
+def load_or_say_why(
+    chunks: Sequence[ray.ObjectRef], version: int
+) -> Callable[[Any], tuple[int, int | str]]:
+    """Return a function that loads weights into an EnvRunner.
+
+    The function returns the EnvRunner's index, and the version that it then has or the engine's
+    error: RLlib only logs a remote runner's exceptions.
+    """
+
+    def load(env_runner: Any) -> tuple[int, int | str]:
+        try:
+            return env_runner.worker_index, load_weights(env_runner, stream(chunks), version)
+        except EngineError as error:
+            return env_runner.worker_index, str(error)
+
+    return load
 
 
 def load_weights(env_runner: Any, weights: NamedTensors, version: int) -> int:

@@ -5,8 +5,8 @@ from support.fake_crew import FakeCrew
 
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling
-from rllib_gigpo.sampling.group_queue import GroupQueue
 from rllib_gigpo.sampling.group_sampler import GroupSampler
+from rllib_gigpo.sampling.queue.group_queue import GroupQueue
 from rllib_gigpo.sampling.rollout_metrics import rollout_metrics
 from rllib_gigpo.sampling.training_tasks import TaskStream
 

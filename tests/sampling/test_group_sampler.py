@@ -7,8 +7,8 @@ from support.fake_crew import FakeCrew
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.errors import RolloutError
 from rllib_gigpo.sampling.evaluation import EvaluationTasks
-from rllib_gigpo.sampling.group_queue import GroupQueue
 from rllib_gigpo.sampling.group_sampler import MAX_ATTEMPTS, GroupSampler
+from rllib_gigpo.sampling.queue.group_queue import GroupQueue
 from rllib_gigpo.sampling.training_tasks import TaskStream
 
 

@@ -1,7 +1,7 @@
 """Players without processes: they finish, lose and fail as a test says."""
 
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
-from rllib_gigpo.sampling.crew import Arrival
+from rllib_gigpo.sampling.queue.crew import Arrival
 
 
 class FakeCrew:

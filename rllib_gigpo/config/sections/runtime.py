@@ -24,6 +24,12 @@ class EnvRunnerSection(Section):
     )
 
 
+class AsyncSection(Section):
+    """Settings of `GiGPOConfig.async_training`."""
+
+    max_staleness: NonNegativeInt = setting(0, "Versions that a token may be behind; 0: in turns.")
+
+
 class LearnerSection(Section):
     """Settings of `GiGPOConfig.learners`."""
 
@@ -44,4 +50,15 @@ def environment(env: Any) -> Iterator[str]:
         yield "no environment is set; call .environment('module:Id-v0', env_config={...})"
 
 
-CHECKS = (environment, one_gpu)
+def asynchrony(max_staleness: int, num_env_runners: int, share_gpu: bool) -> Iterator[str]:
+    """Check that there are EnvRunners that can play while the Learner updates."""
+    if max_staleness and share_gpu:
+        yield "max_staleness: with share_gpu=True the engine sleeps during updates; set one of them"
+    elif max_staleness and not num_env_runners:
+        yield (
+            "max_staleness needs EnvRunners in processes of their own, which play during updates;"
+            " set env_runners(num_env_runners=1)"
+        )
+
+
+CHECKS = (environment, one_gpu, asynchrony)

@@ -253,12 +253,12 @@ class VllmEngine(InferenceEngine):
         succeeds.
         """
         llm = self._running()
-        self._check_idle("load_weights()")
         self._wake(["weights"])
         with _engine_errors(f"Weight update {version} failed; send the weights again"):
             self._weights.load(named_tensors)
             llm.set_weight_version(str(version))
-            llm.reset_prefix_cache()
+            # Without this, running requests would go on with what the old weights have cached.
+            llm.reset_prefix_cache(reset_running_requests=bool(self._unfinished))
         self._weight_version = version
         self._was_updated = True
 

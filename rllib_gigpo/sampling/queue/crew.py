@@ -34,7 +34,7 @@ class Crew(Protocol):
     """The players of one Algorithm: its local EnvRunner, or all remote ones."""
 
     def in_service(self) -> Sequence[int]:
-        """Return the numbers of the players that may get groups, at least one.
+        """Return the numbers of the players that may get groups.
 
         Raises:
             RolloutError: None is left and none came back in time.

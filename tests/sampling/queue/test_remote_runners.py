@@ -12,7 +12,7 @@ from rllib_gigpo.batch.play_answer import PlayAnswer
 from rllib_gigpo.batch.sample_result import FinishedGroup, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.errors import EngineError, EnvContractError, RolloutError, WeightSyncError
-from rllib_gigpo.sampling.remote_runners import RemoteRunners
+from rllib_gigpo.sampling.queue.remote_runners import RemoteRunners
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 

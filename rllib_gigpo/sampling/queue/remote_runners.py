@@ -1,4 +1,4 @@
-"""The remote EnvRunners as players: calls, answers, and EnvRunners that die, hang or fall silent."""
+"""The remote EnvRunners as players: calls, answers, and EnvRunners that die, hang or are silent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.play_answer import PlayAnswer
 from rllib_gigpo.env_runner.last_words import last_words_of
 from rllib_gigpo.errors import EngineError, RolloutError, WeightSyncError
-from rllib_gigpo.sampling.crew import Arrival
+from rllib_gigpo.sampling.queue.crew import Arrival
 
 _PROBE_INTERVAL_S = 1.0
 _PATIENCE_S = 0.5  # how long a call waits in the EnvRunner for a group to finish
@@ -49,7 +49,7 @@ class RemoteRunners:
         *,
         silence_s: float,
         timeout_s: float | None,
-        restore: Callable[[], Any],
+        restore: Callable[[], Any] | None,
         restore_timeout_s: float,
         resync: Callable[[int], Any],
     ) -> None:
@@ -59,7 +59,8 @@ class RemoteRunners:
             env_runner_group: The EnvRunners that sample.
             silence_s: Seconds without an answer after which an EnvRunner is passed over.
             timeout_s: Seconds without an answer after which it is ended; None for never.
-            restore: Puts restarted EnvRunners back into service, with the newest weights.
+            restore: Puts restarted EnvRunners back into service, with the newest weights; None if
+                somebody else does so, and `in_service` must not wait.
             restore_timeout_s: Longest wait for an EnvRunner to restart when all are dead.
             resync: Sends the newest weights again to an EnvRunner.
         """
@@ -72,6 +73,7 @@ class RemoteRunners:
         self._resynced: set[int] = set()
         self._calls: dict[int, _Calls] = {}
         self._silent: set[int] = set()
+        self._none_since: float | None = None
 
     # ------------------------------------------------------------------ as a crew
 
@@ -197,19 +199,23 @@ class RemoteRunners:
 
     def _await_healthy_runner(self) -> None:
         """If all EnvRunners are dead, wait until one has restarted with its engine."""
-        deadline = time.monotonic() + self._restore_timeout_s
         while not self._group.healthy_env_runner_ids():
-            self._restore()
+            self._none_since = self._none_since or time.monotonic()
+            if self._restore is not None:
+                self._restore()
             if self._group.healthy_env_runner_ids():
-                return
-            if time.monotonic() >= deadline:
+                break
+            if time.monotonic() >= self._none_since + self._restore_timeout_s:
                 raise RolloutError(
                     "All EnvRunners have died and none restarted within"
                     f" {self._restore_timeout_s:g} s: see these actors' logs in Ray for the cause,"
                     " or wait longer with"
                     " config.fault_tolerance(env_runner_restore_timeout_s=...)."
                 )
+            if self._restore is None:
+                return
             time.sleep(_PROBE_INTERVAL_S)
+        self._none_since = None
 
     def _retire(self, player: int) -> None:
         """Kill a failed EnvRunner; Ray restarts it.

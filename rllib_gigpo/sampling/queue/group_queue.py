@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import LostGroup, RolloutStats, SampleResult
-from rllib_gigpo.sampling.crew import Arrival, Crew
+from rllib_gigpo.sampling.queue.crew import Arrival, Crew
 
 MAX_FAULTS = 2
 """Number of players that may fail with a group before the group is lost."""
@@ -63,6 +63,7 @@ class GroupQueue:
         self._waiting: deque[_Open] = deque()
         self._open: dict[int | str, _Open] = {}
         self._stats: dict[int, RolloutStats] = {}
+        self._stats_since = clock()
 
     @property
     def num_open(self) -> int:
@@ -74,12 +75,14 @@ class GroupQueue:
         """Number of groups that no player has."""
         return len(self._waiting)
 
-    def put(self, tasks: Iterable[GroupTask]) -> None:
-        """Append groups to the queue."""
-        for task in tasks:
-            one = _Open(task)
-            self._open[task.group_id] = one
-            self._waiting.append(one)
+    def put(self, tasks: Iterable[GroupTask], *, first: bool = False) -> None:
+        """Append groups to the queue, or put them before all others."""
+        new = [_Open(task) for task in tasks]
+        self._open |= {one.task.group_id: one for one in new}
+        if first:
+            self._waiting.extendleft(reversed(new))
+        else:
+            self._waiting.extend(new)
 
     def advance(self, *, weight_version: int, timeout_s: float) -> SampleResult:
         """Hand out what there is room for, then wait until something arrives.
@@ -100,14 +103,18 @@ class GroupQueue:
 
     def clear(self) -> None:
         """Forget all groups, and end those that are played."""
+        self.drop(list(self._open))
+
+    def drop(self, group_ids: Iterable[int | str]) -> None:
+        """Forget groups, and end those that are played; ignore those that are not open."""
         copies: dict[int, list[int | str]] = {}
-        for group_id, one in self._open.items():
-            for player in one.since:
+        for group_id in group_ids:
+            one = self._open.pop(group_id, None)
+            for player in () if one is None else one.since:
                 copies.setdefault(player, []).append(group_id)
-        for player, group_ids in copies.items():
-            self._crew.drop(player, group_ids)
-        self._open.clear()
-        self._waiting.clear()
+        self._waiting = deque(one for one in self._waiting if one.task.group_id in self._open)
+        for player, dropped in copies.items():
+            self._crew.drop(player, dropped)
 
     def take_stats(self) -> RolloutStats:
         """Return the statistics since the last call; the seconds are those of the busiest player.
@@ -115,8 +122,13 @@ class GroupQueue:
         Players play at the same time, so their seconds do not add up.
         """
         stats, self._stats = list(self._stats.values()), {}
-        total = sum(stats, RolloutStats())
-        return replace(total, seconds=max((one.seconds for one in stats), default=0.0))
+        now = self._clock()
+        wall_s, self._stats_since = now - self._stats_since, now
+        return replace(
+            sum(stats, RolloutStats()),
+            seconds=max((one.seconds for one in stats), default=0.0),
+            idle_s=sum(max(0.0, wall_s - one.seconds) for one in stats),
+        )
 
     # ------------------------------------------------------------------ handing out
 
@@ -124,6 +136,8 @@ class GroupQueue:
         if not self._open:
             return
         players = self._crew.in_service()
+        if not players:
+            return
         self._take_back_from(set(players))
         load = dict.fromkeys(players, 0)
         for one in self._open.values():

@@ -5,7 +5,7 @@ from support.fake_crew import FakeCrew
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.engines.inference_engine import SamplingSettings
-from rllib_gigpo.sampling.group_queue import GroupQueue
+from rllib_gigpo.sampling.queue.group_queue import GroupQueue
 
 
 class Clock:
