@@ -144,6 +144,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             seed=int(self.config.seed or 0) + int(self.worker_index or 0),
             tensor_parallel_size=inference.tensor_parallel_size,
             share_gpu=inference.share_gpu,
+            updates_in_flight=self._settings.asynchrony.max_staleness > 0,
             lora=model.lora if model.lora is not None and model.lora.is_hot else None,
             engine_kwargs=dict(inference.engine_kwargs),
             timeout_s=inference.engine_timeout_s,

@@ -75,10 +75,10 @@ class AsyncSource(SampleSource):
                 new = self._order((self._max_staleness + 1) * num_groups - len(self._unused))
                 taken, filtered = self._take(num_groups)
             result += SampleResult(stale=stale, groups=taken, filtered=filtered)
-            if taken:
-                break
             if new:
                 self._lane.put(new)
+            if taken:
+                break
             part = self._lane.advance(weight_version=max(0, oldest), timeout_s=_WAIT_S)
             result += replace(part, groups=[])
             self._tend()

@@ -34,7 +34,7 @@ class SampleSource(ABC):
         """Return metrics of the source itself."""
         return {}
 
-    def stop(self) -> None:
+    def stop(self) -> None:  # noqa: B027 - most sources hold nothing
         """Free what the source holds."""
 
     @abstractmethod
