@@ -313,11 +313,7 @@ class GiGPO(WholeCheckpoints):
         self, place: tuple[str, ...], own: Mapping[str, Any], *, is_training: bool
     ) -> None:
         """Collect what callbacks logged in the EnvRunners; the result prefers our ``own`` names."""
-        logged = self.env_runner_group.foreach_env_runner(
-            lambda runner: runner.get_metrics(is_training=is_training),
-            remote_worker_ids=self._crew.answering(),
-            timeout_seconds=self.config.sample_timeout_s,
-        )
+        logged = self._crew.take_logged(is_training=is_training)
         self.metrics.aggregate(logged, key=place)
         hidden = sorted({str(name) for one in logged for name in one} & own.keys())
         if hidden:

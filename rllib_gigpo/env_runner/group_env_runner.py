@@ -249,7 +249,14 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             if tasks:
                 self.start(tasks, weight_version=weight_version)
             result = self.play(patience_s=patience_s)
-            return PlayAnswer(result, is_playing=not self.is_idle)
+            ended = bool(result.groups or result.lost)
+            return PlayAnswer(
+                result,
+                is_playing=not self.is_idle,
+                logged={kind: self.get_metrics(is_training=kind) for kind in self._views}
+                if ended
+                else {},
+            )
         except GiGPOError as error:
             return PlayAnswer(error=error)
         except Exception:

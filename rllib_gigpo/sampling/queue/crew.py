@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import SampleResult
@@ -49,6 +49,9 @@ class Crew(Protocol):
     def drop(self, player: int, group_ids: Sequence[int | str]) -> None:
         """End groups on a player without a result."""
 
+    def take_logged(self, *, is_training: bool) -> list[Any]:
+        """Return what callbacks have logged in the players since the last call."""
+
     def collect(self, *, timeout_s: float) -> list[Arrival]:
         """Wait until something arrives, at most ``timeout_s``, and return all that has arrived.
 
@@ -79,6 +82,10 @@ class LocalCrew:
     def drop(self, player: int, group_ids: Sequence[int | str]) -> None:
         """See `Crew`."""
         self._env_runner.drop(group_ids)
+
+    def take_logged(self, *, is_training: bool) -> list[Any]:
+        """See `Crew`."""
+        return [self._env_runner.get_metrics(is_training=is_training)]
 
     def collect(self, *, timeout_s: float) -> list[Arrival]:
         """See `Crew`."""

@@ -108,7 +108,7 @@ class QueuePump:
     def take(self, lane: Lane, *, weight_version: int, timeout_s: float) -> SampleResult:
         """Wait for what arrives in a lane."""
         with self._news:
-            self._weight_version = max(self._weight_version, weight_version)
+            self._weight_version = weight_version
             self._news.wait_for(lambda: self._error or _has_any(lane.arrived), timeout_s)
             self._raise_error()
             arrived, lane.arrived = lane.arrived, SampleResult()

@@ -73,6 +73,7 @@ class RemoteRunners:
         self._resynced: set[int] = set()
         self._calls: dict[int, _Calls] = {}
         self._silent: set[int] = set()
+        self._logged: dict[bool, list[Any]] = {True: [], False: []}
         self._none_since: float | None = None
 
     # ------------------------------------------------------------------ as a crew
@@ -101,6 +102,11 @@ class RemoteRunners:
         """See `Crew`."""
         if player in self._group.healthy_env_runner_ids():
             self._call(player, drop=group_ids)
+
+    def take_logged(self, *, is_training: bool) -> list[Any]:
+        """See `Crew`."""
+        logged, self._logged[is_training] = self._logged[is_training], []
+        return logged
 
     def collect(self, *, timeout_s: float) -> list[Arrival]:
         """See `Crew`.
@@ -151,6 +157,8 @@ class RemoteRunners:
             self._resync(player)
         if answer.error is not None:
             return self._failed(player, answer.error)
+        for is_training, logged in answer.logged.items():
+            self._logged[is_training].append(logged)
         if answer.is_playing:
             self._call_ahead(player)
         if answer.result.groups:
