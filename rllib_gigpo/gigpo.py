@@ -113,7 +113,7 @@ class GiGPO(WholeCheckpoints):
         self._report: dict[str, dict[str, Any]] = {}
         self.last_batch: dict[str, Any] = {}
         self.callbacks.append(TranscriptWriter(self.settings.reporting.transcripts))
-        self._push_weights()
+        self._weight_sync.push(self.policy_version)
 
     # ------------------------------------------------------------------ parts to override
 
@@ -126,7 +126,8 @@ class GiGPO(WholeCheckpoints):
             self.env_runner_group,
             silence_s=self.settings.env_runners.overdue_group_s,
             timeout_s=config.sample_timeout_s,
-            restore=None if self._is_async else self._restore,
+            restore=self._restore,
+            waits=not self._is_async,
             restore_timeout_s=(
                 config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
             ),
@@ -135,9 +136,14 @@ class GiGPO(WholeCheckpoints):
 
     def make_weight_sync(self) -> WeightSync:
         """Build the sender of new weights to the engines."""
-        timeout_s = self.settings.inference.weight_sync_timeout_s
         kind = InFlightWeightSync if self._is_async else WeightSync
-        return kind(self.learner_group, self.env_runner_group, timeout_s=timeout_s)
+        return kind(
+            self.learner_group,
+            self.env_runner_group,
+            self._crew,
+            silence_s=self.settings.env_runners.overdue_group_s,
+            timeout_s=self.settings.inference.weight_sync_timeout_s,
+        )
 
     def make_queue(self) -> GroupQueue | QueuePump:
         """Build the queue of groups for all EnvRunners; in asynchronous training it never rests."""
@@ -145,6 +151,7 @@ class GiGPO(WholeCheckpoints):
             self._crew,
             max_concurrent_episodes=self.settings.inference.max_concurrent_episodes,
             overdue_s=self.settings.env_runners.overdue_group_s,
+            stuck_s=self.config.sample_timeout_s,
         )
         return QueuePump(queue) if self._is_async else queue
 
@@ -179,7 +186,7 @@ class GiGPO(WholeCheckpoints):
             max_staleness=self.settings.asynchrony.max_staleness,
             dynamic=self.settings.credit.dynamic_sampling,
             max_lost_rate=self.settings.env_runners.max_lost_group_rate,
-            tend=self._restore,
+            tend=self._crew.tend,
         )
 
     def make_learner_scores(self) -> list[LearnerScores]:
@@ -256,11 +263,7 @@ class GiGPO(WholeCheckpoints):
     def _hand_out_weights(self) -> None:
         """Send the new weights to every engine, as the next policy version."""
         self.policy_version += 1
-        self._push_weights()
-
-    def _push_weights(self) -> None:
-        """Send the weights to all EnvRunners that answer; the others get them when they do."""
-        self._weight_sync.push(self.policy_version, self._crew.answering())
+        self._weight_sync.push(self.policy_version)
 
     # ------------------------------------------------------------------ evaluation
 
@@ -313,7 +316,11 @@ class GiGPO(WholeCheckpoints):
         self, place: tuple[str, ...], own: Mapping[str, Any], *, is_training: bool
     ) -> None:
         """Collect what callbacks logged in the EnvRunners; the result prefers our ``own`` names."""
-        logged = self._crew.take_logged(is_training=is_training)
+        logged = self.env_runner_group.foreach_env_runner(
+            lambda runner: runner.get_metrics(is_training=is_training),
+            remote_worker_ids=list(self._crew.answering()),
+            timeout_seconds=self.settings.env_runners.overdue_group_s,
+        )
         self.metrics.aggregate(logged, key=place)
         hidden = sorted({str(name) for one in logged for name in one} & own.keys())
         if hidden:
@@ -342,6 +349,7 @@ class GiGPO(WholeCheckpoints):
         restored = super().restore_env_runners(env_runner_group)
         if restored:
             self._weight_sync.send_again(self.policy_version, restored)
+            self._crew.returned(restored)
         return restored
 
     # ------------------------------------------------------------------ checkpoints
@@ -368,7 +376,7 @@ class GiGPO(WholeCheckpoints):
         if _STATE in state:
             self.sample_source.set_state(state[_STATE]["sample_source"])
             self.policy_version = state[_STATE]["policy_version"]
-            self._push_weights()
+            self._weight_sync.push(self.policy_version)
 
     @override(Checkpointable)
     def restore_from_path(self, path: Any, *args: Any, **kwargs: Any) -> None:
@@ -378,7 +386,7 @@ class GiGPO(WholeCheckpoints):
             CheckpointError: The checkpoint is not whole, or belongs to another model.
         """
         super().restore_from_path(path, *args, **kwargs)
-        self._push_weights()
+        self._weight_sync.push(self.policy_version)
 
     # ------------------------------------------------------------------ environment
 
@@ -462,6 +470,7 @@ class GiGPO(WholeCheckpoints):
         """Stop the local engine too; RLlib stops only remote EnvRunners."""
         local = self.env_runner_group.local_env_runner if self.env_runner_group else None
         self.sample_source.stop()
+        self._crew.stop()
         super().cleanup()
         if local is not None:
             local.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,21 @@ class SampleResult:
     def episodes(self) -> list[SingleAgentEpisode]:
         """All episodes, group by group."""
         return [episode for group in self.groups for episode in group.episodes]
+
+    def split(self, group_ids: Container[int | str]) -> tuple[SampleResult, SampleResult]:
+        """Return the part with these groups, which keeps the statistics, and the rest."""
+        parts = []
+        for is_in in (True, False):
+            parts.append(
+                SampleResult(
+                    groups=[
+                        one for one in self.groups if (one.task.group_id in group_ids) == is_in
+                    ],
+                    lost=[one for one in self.lost if (one.task.group_id in group_ids) == is_in],
+                    stats=self.stats if is_in else RolloutStats(),
+                )
+            )
+        return parts[0], parts[1]
 
     def __add__(self, other: SampleResult) -> SampleResult:
         """Merge both."""

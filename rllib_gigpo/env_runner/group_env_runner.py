@@ -79,6 +79,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             report=self._report_hang,
         )
         self._rollout: Rollout | None = None
+        self._unanswered = SampleResult()
         self._envs: EnvPool | None = None
         self.module: EngineModule
         self.make_env()
@@ -221,15 +222,18 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
 
         Args:
             tasks: The groups to play.
-            weight_version: The policy version that the engine must have; None for any.
+            weight_version: The lowest policy version that the engine may have; None for any.
 
         Raises:
-            WeightSyncError: The engine has another version.
+            WeightSyncError: The engine has an older version.
         """
         self.start(tasks, weight_version=weight_version)
-        result = SampleResult()
+        result, others = SampleResult(), SampleResult()
+        asked = {task.group_id for task in tasks}
         while not self.is_idle:
-            result += self.play(patience_s=math.inf)
+            own, other = self.play(patience_s=math.inf).split(asked)
+            result, others = result + own, others + other
+        self._unanswered += others  # `answer` returns them
         return result
 
     def answer(
@@ -248,15 +252,10 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             self.drop(drop)
             if tasks:
                 self.start(tasks, weight_version=weight_version)
-            result = self.play(patience_s=patience_s)
-            ended = bool(result.groups or result.lost)
-            return PlayAnswer(
-                result,
-                is_playing=not self.is_idle,
-                logged={kind: self.get_metrics(is_training=kind) for kind in self._views}
-                if ended
-                else {},
-            )
+            result, self._unanswered = self._unanswered, SampleResult()
+            if not (result.groups or result.lost):
+                result += self.play(patience_s=patience_s)
+            return PlayAnswer(result, is_playing=not self.is_idle)
         except GiGPOError as error:
             return PlayAnswer(error=error)
         except Exception:
@@ -287,7 +286,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     def start(self, tasks: Sequence[GroupTask], *, weight_version: int | None = None) -> None:
         """Start to play ``tasks``, in addition to running ones, and return immediately."""
         held = self.module.engine.weight_version
-        if weight_version is not None and held != weight_version:
+        if weight_version is not None and held < weight_version:
             raise WeightSyncError(
                 f"EnvRunner {self.worker_index} has policy version {held}, but sampling needs"
                 f" version {weight_version}: the weight update was lost. Sync the weights before"

@@ -61,14 +61,13 @@ class AsyncSource(SampleSource):
         self._unused: dict[int | str, GroupTask] = {}  # ordered, and neither used nor given up
         self._ready: list[FinishedGroup] = []
         self._aside: list[FinishedGroup] = []
-        self._again: list[int] = []
 
     def sample(self, num_groups: int, *, weight_version: int) -> SampleResult:
         """Return the groups that have been ready for longest; wait for those that are missing."""
         if self._dynamic is not None:
             self._max_replaced = self._dynamic.max_resamples * num_groups
         oldest = weight_version - self._max_staleness
-        result = SampleResult()
+        result = self._lane.advance(weight_version=max(0, oldest), timeout_s=0.0)
         while True:
             with self._lock:
                 stale = self._give_up(oldest)
@@ -79,8 +78,7 @@ class AsyncSource(SampleSource):
                 self._lane.put(new)
             if taken:
                 break
-            part = self._lane.advance(weight_version=max(0, oldest), timeout_s=_WAIT_S)
-            result += replace(part, groups=[])
+            result += self._lane.advance(weight_version=max(0, oldest), timeout_s=_WAIT_S)
             self._tend()
         return replace(result, stats=self._lane.take_stats())
 
@@ -92,14 +90,12 @@ class AsyncSource(SampleSource):
         self._ready = [group for group in self._ready if oldest_version(group) >= oldest]
         self._aside = [group for group in self._aside if oldest_version(group) >= oldest]
         for group in stale:
-            del self._unused[group.task.group_id]
+            self._unused.pop(group.task.group_id, None)
         return stale
 
     def _order(self, number: int) -> list[GroupTask]:
-        """Draw new tasks, first those that a resumed run had not used."""
-        number = max(0, number)
-        again, self._again = self._again[:number], self._again[number:]
-        new = self._tasks.at(again) + self._tasks.draw(number - len(again))
+        """Draw new tasks."""
+        new = self._tasks.draw(max(0, number))
         self._unused |= {task.group_id: task for task in new}
         return new
 
@@ -125,6 +121,7 @@ class AsyncSource(SampleSource):
             keeps = self._dynamic is None or has_spread(group)
             (useful if keeps else useless).append(group)
         with self._lock:
+            useful = [group for group in useful if group.task.group_id in self._unused]
             self._ready += useful
             room = self._max_replaced - len(self._aside)
             self._aside += useless
@@ -146,15 +143,15 @@ class AsyncSource(SampleSource):
     def get_state(self) -> dict[str, Any]:
         """Return the position in the stream, and the earlier tasks that no batch has had."""
         with self._lock:
-            again = sorted([*self._again, *(int(group_id) for group_id in self._unused)])
-            return {**self._tasks.get_state(), "again": again}
+            state = self._tasks.get_state()
+            unused = [int(group_id) for group_id in self._unused]
+            return {**state, "again": sorted([*state["again"], *unused])}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Drop what is under way; draw the tasks that no batch has had, then go on."""
         self._lane.clear()
         with self._lock:
             self._tasks.set_state(state)
-            self._again = list(state.get("again", ()))
             self._unused, self._ready, self._aside = {}, [], []
 
     def stop(self) -> None:

@@ -13,9 +13,8 @@ from rllib_gigpo.batch.step_record import step_records
 
 def oldest_version(group: FinishedGroup) -> int:
     """Return the oldest policy version that sampled a token of a group."""
-    return min(
-        (int(np.min(record.token_versions)) for record in step_records(group.episodes)), default=0
-    )
+    versions = [record.token_versions for record in step_records(group.episodes)]
+    return min((int(one.min()) for one in versions if len(one)), default=0)
 
 
 def staleness_metrics(result: SampleResult, *, weight_version: int) -> dict[str, Any]:

@@ -34,9 +34,6 @@ class FakeCrew:
         self.dropped += [(player, group_id) for group_id in group_ids]
         self.held[player] = [task for task in self.held[player] if task.group_id not in group_ids]
 
-    def take_logged(self, *, is_training):
-        return []
-
     def collect(self, *, timeout_s):
         arrivals = []
         for player, tasks in self.held.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import SampleResult
@@ -49,8 +49,24 @@ class Crew(Protocol):
     def drop(self, player: int, group_ids: Sequence[int | str]) -> None:
         """End groups on a player without a result."""
 
-    def take_logged(self, *, is_training: bool) -> list[Any]:
-        """Return what callbacks have logged in the players since the last call."""
+    def pass_over(self, player: int) -> None:
+        """Give a player nothing until it answers again, and then the newest weights first."""
+
+    def returned(self, players: Sequence[int]) -> None:
+        """Put restarted players, which have been sent the newest weights, into service."""
+
+    def tend(self) -> None:
+        """Restore players that have restarted; return at once if all are well.
+
+        Raises:
+            RolloutError: All are dead, and none has restarted in time.
+        """
+
+    def stop(self) -> None:
+        """Free what would hold up the end."""
+
+    def end(self, player: int, message: str) -> None:
+        """End a player that is stuck, if possible; its fault arrives next."""
 
     def collect(self, *, timeout_s: float) -> list[Arrival]:
         """Wait until something arrives, at most ``timeout_s``, and return all that has arrived.
@@ -83,9 +99,20 @@ class LocalCrew:
         """See `Crew`."""
         self._env_runner.drop(group_ids)
 
-    def take_logged(self, *, is_training: bool) -> list[Any]:
-        """See `Crew`."""
-        return [self._env_runner.get_metrics(is_training=is_training)]
+    def pass_over(self, player: int) -> None:
+        """Do nothing: there is nobody else."""
+
+    def returned(self, players: Sequence[int]) -> None:
+        """Do nothing: this process does not restart."""
+
+    def tend(self) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+    def end(self, player: int, message: str) -> None:
+        """Do nothing: this process cannot be ended."""
 
     def collect(self, *, timeout_s: float) -> list[Arrival]:
         """See `Crew`."""

@@ -46,6 +46,7 @@ class GroupQueue:
         *,
         max_concurrent_episodes: int | None,
         overdue_s: float,
+        stuck_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start without groups.
@@ -54,11 +55,13 @@ class GroupQueue:
             crew: The players.
             max_concurrent_episodes: Number of episodes that a player plays at a time; None for all.
             overdue_s: Seconds after which a group is also given to an idle player.
+            stuck_s: Seconds in which a player must finish a group; None for no limit.
             clock: Tells the seconds.
         """
         self._crew = crew
         self._bound = max_concurrent_episodes
         self._overdue_s = overdue_s
+        self._stuck_s = stuck_s
         self._clock = clock
         self._waiting: deque[_Open] = deque()
         self._open: dict[int | str, _Open] = {}
@@ -121,13 +124,16 @@ class GroupQueue:
 
         Players play at the same time, so their seconds do not add up.
         """
-        stats, self._stats = list(self._stats.values()), {}
+        stats, self._stats = self._stats, {}
         now = self._clock()
         wall_s, self._stats_since = now - self._stats_since, now
         return replace(
-            sum(stats, RolloutStats()),
-            seconds=max((one.seconds for one in stats), default=0.0),
-            idle_s=sum(max(0.0, wall_s - one.seconds) for one in stats),
+            sum(stats.values(), RolloutStats()),
+            seconds=max((one.seconds for one in stats.values()), default=0.0),
+            idle_s=sum(
+                max(0.0, wall_s - stats.get(player, RolloutStats()).seconds)
+                for player in self._crew.answering()
+            ),
         )
 
     # ------------------------------------------------------------------ handing out
@@ -135,6 +141,7 @@ class GroupQueue:
     def _hand_out(self, weight_version: int) -> None:
         if not self._open:
             return
+        self._end_players_that_are_stuck()
         players = self._crew.in_service()
         if not players:
             return
@@ -180,15 +187,30 @@ class GroupQueue:
         ]
         return sorted(found, key=lambda one: max(one.since.values()))
 
+    def _end_players_that_are_stuck(self) -> None:
+        """End players that answer, but do not finish a group within the limit."""
+        if self._stuck_s is None:
+            return
+        limit = self._clock() - self._stuck_s
+        for player in {
+            player for one in self._open.values() for player, at in one.since.items() if at < limit
+        }:
+            self._crew.end(
+                player, f"EnvRunner {player} did not finish a group in {self._stuck_s:g} s"
+            )
+
     def _take_back_from(self, in_service: set[int]) -> None:
         """Let the groups of players that are not in service wait again."""
+        taken: dict[int, list[int | str]] = {}
         for group_id, one in reversed(self._open.items()):
             missing = one.since.keys() - in_service
             for player in missing:
                 del one.since[player]
-                self._crew.drop(player, [group_id])  # it may only be slow
+                taken.setdefault(player, []).append(group_id)
             if missing and not one.since:
                 self._waiting.appendleft(one)
+        for player, group_ids in taken.items():
+            self._crew.drop(player, group_ids)  # it may only be slow
 
     # ------------------------------------------------------------------ taking back
 
@@ -209,6 +231,8 @@ class GroupQueue:
         one = self._open.get(task.group_id)
         if one is None or one.task != task:
             return False
+        if not task.is_training and player not in one.since:
+            return False  # of an earlier evaluation, whose tasks have the same ids
         del self._open[task.group_id]
         if one in self._waiting:  # taken back from a player that answered after all
             self._waiting.remove(one)
@@ -221,19 +245,23 @@ class GroupQueue:
     ) -> tuple[list[LostGroup], list[LostGroup]]:
         """Take all groups from a failed player; return those that are lost and those that wait."""
         lost, moved = list[LostGroup](), list[LostGroup]()
+        dropped = list[int | str]()
         for group_id, one in reversed(list(self._open.items())):
             if one.since.pop(player, None) is None:
                 continue
             one.faults.append((kind, message))
+            dropped.append(group_id)
             fault = LostGroup(one.task, kind, message)
             if one.since:
                 continue  # another copy is under way
-            if len(one.faults) >= MAX_FAULTS:
+            # An environment that hangs would hang the next player too.
+            if len(one.faults) >= MAX_FAULTS or kind == "timeout":
                 del self._open[group_id]
                 lost.append(fault)
             else:
                 self._waiting.appendleft(one)
                 moved.append(fault)
+        self._crew.drop(player, dropped)  # if it is alive after all
         return lost[::-1], moved[::-1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import RolloutStats, SampleResult
@@ -28,6 +29,7 @@ class Lane:
         self.replace = replace
         self.open: set[int | str] = set()
         self.arrived = SampleResult()
+        self.has_news = False
 
     @property
     def num_open(self) -> int:
@@ -70,7 +72,7 @@ class QueuePump:
         self._to_drop: list[int | str] = []
         self._lane_of: dict[int | str, Lane] = {}
         self._weight_version = 0
-        self._stats = RolloutStats()
+        self._queue_lock = threading.Lock()
         self._error: BaseException | None = None
         self._is_stopping = False
         self._thread: threading.Thread | None = None
@@ -80,7 +82,8 @@ class QueuePump:
 
         Args:
             is_first: Whether its groups go before those of other lanes.
-            replace: Called in the thread with what arrived; returns groups to add at once.
+            replace: Called in the thread with what arrived, it takes the groups; returns groups to
+                add at once.
         """
         return Lane(self, is_first=is_first, replace=replace)
 
@@ -109,9 +112,10 @@ class QueuePump:
         """Wait for what arrives in a lane."""
         with self._news:
             self._weight_version = weight_version
-            self._news.wait_for(lambda: self._error or _has_any(lane.arrived), timeout_s)
+            self._news.wait_for(lambda: self._error or lane.has_news, timeout_s)
             self._raise_error()
-            arrived, lane.arrived = lane.arrived, SampleResult()
+            arrived, lane.arrived, lane.has_news = lane.arrived, SampleResult(), False
+            lane.open -= {ended.task.group_id for ended in (*arrived.groups, *arrived.lost)}
             return arrived
 
     def drop(self, lane: Lane) -> None:
@@ -124,9 +128,8 @@ class QueuePump:
 
     def take_stats(self) -> RolloutStats:
         """Return the statistics since the last call."""
-        with self._news:
-            stats, self._stats = self._stats, RolloutStats()
-            return stats
+        with self._queue_lock:
+            return self._queue.take_stats()
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -159,7 +162,8 @@ class QueuePump:
         for lane, tasks in inbox:
             self._add(lane, tasks)
         if self._queue.num_open:
-            result = self._queue.advance(weight_version=weight_version, timeout_s=_WAIT_S)
+            with self._queue_lock:
+                result = self._queue.advance(weight_version=weight_version, timeout_s=_WAIT_S)
             self._deliver(result)
         return True
 
@@ -169,7 +173,6 @@ class QueuePump:
 
     def _deliver(self, result: SampleResult) -> None:
         """Give each lane what belongs to it, and add the replacements that it asks for."""
-        stats = self._queue.take_stats()
         parts: dict[int, tuple[Lane, SampleResult]] = {}
         for kind in ("groups", "lost", "moved"):
             for group in getattr(result, kind):
@@ -178,18 +181,16 @@ class QueuePump:
                 getattr(part, kind).append(group)
         new = [(lane, lane.replace(part)) for lane, part in parts.values() if lane.replace]
         with self._news:
-            self._stats += stats
             for lane, part in parts.values():
                 for ended in (*part.groups, *part.lost):
                     del self._lane_of[ended.task.group_id]
-                    lane.open.discard(ended.task.group_id)
+                if lane.replace is not None:  # it has taken the groups
+                    lane.open -= {group.task.group_id for group in part.groups}
+                    part = replace(part, groups=[])
                 lane.arrived += part
+                lane.has_news = True
             for lane, tasks in new:
                 lane.open |= {task.group_id for task in tasks}
             self._news.notify_all()
         for lane, tasks in new:
             self._add(lane, tasks)
-
-
-def _has_any(result: SampleResult) -> bool:
-    return bool(result.groups or result.lost or result.moved)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorUnavailableError, RayError
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 
 from rllib_gigpo.batch.group_task import GroupTask
@@ -49,7 +49,8 @@ class RemoteRunners:
         *,
         silence_s: float,
         timeout_s: float | None,
-        restore: Callable[[], Any] | None,
+        restore: Callable[[], Any],
+        waits: bool,
         restore_timeout_s: float,
         resync: Callable[[int], Any],
     ) -> None:
@@ -59,8 +60,9 @@ class RemoteRunners:
             env_runner_group: The EnvRunners that sample.
             silence_s: Seconds without an answer after which an EnvRunner is passed over.
             timeout_s: Seconds without an answer after which it is ended; None for never.
-            restore: Puts restarted EnvRunners back into service, with the newest weights; None if
-                somebody else does so, and `in_service` must not wait.
+            restore: Sends restarted EnvRunners the newest weights, and calls `returned`.
+            waits: Whether `in_service` waits for an EnvRunner if all are dead; otherwise somebody
+                else must call `tend`.
             restore_timeout_s: Longest wait for an EnvRunner to restart when all are dead.
             resync: Sends the newest weights again to an EnvRunner.
         """
@@ -68,12 +70,14 @@ class RemoteRunners:
         self._silence_s = silence_s
         self._timeout_s = timeout_s
         self._restore = restore
+        self._waits = waits
         self._restore_timeout_s = restore_timeout_s
         self._resync = resync
         self._resynced: set[int] = set()
         self._calls: dict[int, _Calls] = {}
         self._silent: set[int] = set()
-        self._logged: dict[bool, list[Any]] = {True: [], False: []}
+        self._away: set[int] = set()  # dead, or restarted and still without the newest weights
+        self._ended: list[Arrival] = []
         self._none_since: float | None = None
 
     # ------------------------------------------------------------------ as a crew
@@ -84,14 +88,38 @@ class RemoteRunners:
         Raises:
             RolloutError: None restarted in time.
         """
-        self._await_healthy_runner()
+        if self._waits:
+            self._await_runner()
         # If all are silent, there is nobody to pass them over for.
-        return self.answering() or self._group.healthy_env_runner_ids()
+        return self.answering() or self._present()
 
     def answering(self) -> list[int]:
         """See `Crew`."""
+        return [player for player in self._present() if player not in self._silent]
+
+    def returned(self, players: Sequence[int]) -> None:
+        """Put restarted EnvRunners, which have been sent the newest weights, into service."""
+        self._away.difference_update(players)
+
+    def pass_over(self, player: int) -> None:
+        """See `Crew`; `collect` asks it whether it is back."""
+        self._silent.add(player)
+
+    def end(self, player: int, message: str) -> None:
+        """See `Crew`."""
+        self._retire(player)
+        self._ended.append(Arrival(player, fault=("runner", message)))
+
+    def stop(self) -> None:
+        """End silent EnvRunners for good: RLlib would wait for them when it stops all."""
+        for player in list(self._silent):
+            ray.kill(self._group._worker_manager.actors()[player], no_restart=True)
+            self._out_of_service(player)
+
+    def _present(self) -> list[int]:
         healthy = self._group.healthy_env_runner_ids()
-        return [player for player in healthy if player not in self._silent]
+        self._away |= set(self._group._worker_manager.actors()) - set(healthy)
+        return [player for player in healthy if player not in self._away]
 
     def hand_out(self, player: int, tasks: Sequence[GroupTask], *, weight_version: int) -> None:
         """See `Crew`."""
@@ -103,11 +131,6 @@ class RemoteRunners:
         if player in self._group.healthy_env_runner_ids():
             self._call(player, drop=group_ids)
 
-    def take_logged(self, *, is_training: bool) -> list[Any]:
-        """See `Crew`."""
-        logged, self._logged[is_training] = self._logged[is_training], []
-        return logged
-
     def collect(self, *, timeout_s: float) -> list[Arrival]:
         """See `Crew`.
 
@@ -115,12 +138,19 @@ class RemoteRunners:
             RolloutError: An EnvRunner failed in the user's code.
             WeightSyncError: An EnvRunner has other weights, even after they were sent again.
         """
+        ended, self._ended = self._ended, []
+        if ended:
+            return ended
+        for player in self._silent:
+            if not self._calls.setdefault(player, _Calls()).references:
+                self._call(player)  # its answer shows that it is back
         owners = {
             reference: player
             for player, calls in self._calls.items()
             for reference in calls.references
         }
         if not owners:
+            time.sleep(timeout_s)
             return []
         references = list(owners)
         ray.wait(references, num_returns=1, timeout=timeout_s)
@@ -157,8 +187,6 @@ class RemoteRunners:
             self._resync(player)
         if answer.error is not None:
             return self._failed(player, answer.error)
-        for is_training, logged in answer.logged.items():
-            self._logged[is_training].append(logged)
         if answer.is_playing:
             self._call_ahead(player)
         if answer.result.groups:
@@ -179,6 +207,8 @@ class RemoteRunners:
 
     def _died(self, player: int, error: RayError) -> Arrival:
         last_words = last_words_of(self._group._worker_manager.actors()[player])
+        if isinstance(error, ActorUnavailableError):  # it may be alive, and play on
+            self._retire(player)
         self._out_of_service(player)
         if last_words is not None:
             return Arrival(player, fault=("timeout", last_words))
@@ -205,25 +235,32 @@ class RemoteRunners:
 
     # ------------------------------------------------------------------ in and out of service
 
-    def _await_healthy_runner(self) -> None:
+    def tend(self) -> None:
+        """Restore EnvRunners that have restarted; return at once if all are well.
+
+        Raises:
+            RolloutError: All are dead, and none has restarted in time.
+        """
+        self._restore()
+        if self._present():
+            self._none_since = None
+            return
+        now = time.monotonic()
+        self._none_since = self._none_since or now
+        if now >= self._none_since + self._restore_timeout_s:
+            raise RolloutError(
+                "All EnvRunners have died and none restarted within"
+                f" {self._restore_timeout_s:g} s: see these actors' logs in Ray for the cause,"
+                " or wait longer with"
+                " config.fault_tolerance(env_runner_restore_timeout_s=...)."
+            )
+
+    def _await_runner(self) -> None:
         """If all EnvRunners are dead, wait until one has restarted with its engine."""
-        while not self._group.healthy_env_runner_ids():
-            self._none_since = self._none_since or time.monotonic()
-            if self._restore is not None:
-                self._restore()
-            if self._group.healthy_env_runner_ids():
-                break
-            if time.monotonic() >= self._none_since + self._restore_timeout_s:
-                raise RolloutError(
-                    "All EnvRunners have died and none restarted within"
-                    f" {self._restore_timeout_s:g} s: see these actors' logs in Ray for the cause,"
-                    " or wait longer with"
-                    " config.fault_tolerance(env_runner_restore_timeout_s=...)."
-                )
-            if self._restore is None:
-                return
-            time.sleep(_PROBE_INTERVAL_S)
-        self._none_since = None
+        while not self._present():
+            self.tend()
+            if not self._present():
+                time.sleep(_PROBE_INTERVAL_S)
 
     def _retire(self, player: int) -> None:
         """Kill a failed EnvRunner; Ray restarts it.
@@ -238,3 +275,5 @@ class RemoteRunners:
         self._group._worker_manager.set_actor_state(player, healthy=False)
         self._calls.pop(player, None)
         self._silent.discard(player)
+        self._resynced.discard(player)
+        self._away.add(player)
