@@ -34,6 +34,9 @@ class FakeCrew:
         self.dropped += [(player, group_id) for group_id in group_ids]
         self.held[player] = [task for task in self.held[player] if task.group_id not in group_ids]
 
+    def end(self, player, message):
+        self.faults[player] = ("runner", message)
+
     def collect(self, *, timeout_s):
         arrivals = []
         for player, tasks in self.held.items():

@@ -255,12 +255,12 @@ class VllmEngine(InferenceEngine):
         """
         llm = self._running()
         self._wake(["weights"])
-        with _engine_errors(f"Weight update {version} failed; send the weights again"):
-            with self._paused(llm):
-                self._weights.load(named_tensors)
-                llm.set_weight_version(str(version))
-                # Else running requests would go on with what the old weights have cached.
-                llm.reset_prefix_cache(reset_running_requests=bool(self._unfinished))
+        failed = _engine_errors(f"Weight update {version} failed; send the weights again")
+        with failed, self._paused(llm):
+            self._weights.load(named_tensors)
+            llm.set_weight_version(str(version))
+            # Else running requests would go on with what the old weights have cached.
+            llm.reset_prefix_cache(reset_running_requests=bool(self._unfinished))
         self._weight_version = version
         self._was_updated = True
 

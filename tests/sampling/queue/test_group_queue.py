@@ -20,9 +20,13 @@ def tasks(number, group_size=2):
     return [GroupTask(index, index, group_size, SamplingSettings()) for index in range(number)]
 
 
-def make_queue(crew, *, bound=None, overdue_s=100.0, clock=None):
+def make_queue(crew, *, bound=None, overdue_s=100.0, clock=None, stuck_s=None):
     return GroupQueue(
-        crew, max_concurrent_episodes=bound, overdue_s=overdue_s, clock=clock or Clock()
+        crew,
+        max_concurrent_episodes=bound,
+        overdue_s=overdue_s,
+        stuck_s=stuck_s,
+        clock=clock or Clock(),
     )
 
 
@@ -166,6 +170,56 @@ def test_seconds_are_those_of_the_busiest_player_and_steps_add_up():
     stats = queue.take_stats()
     assert (stats.num_steps, stats.seconds) == (5, 3.0)
     assert queue.take_stats().num_steps == 0
+
+
+def test_a_player_that_finishes_nothing_is_ended():
+    clock, crew = Clock(), FakeCrew(2)
+    queue = make_queue(crew, clock=clock, stuck_s=10.0)
+    queue.put(tasks(2))
+    crew.asleep = {1}
+    assert advance(queue) == [1]
+    clock.now = 11.0
+    result = queue.advance(weight_version=0, timeout_s=0.0)
+    assert [one.message for one in result.moved] == ["EnvRunner 1 did not finish a group in 10 s"]
+    crew.away = {1}
+    assert play_all(queue) == [0]
+
+
+def test_a_hanging_environment_costs_its_groups_at_once():
+    crew = FakeCrew(2)
+    queue = make_queue(crew)
+    queue.put(tasks(2))
+    crew.faults = {1: ("timeout", "step() has not answered")}
+    result = queue.advance(weight_version=0, timeout_s=0.0)
+    assert [one.task.seed for one in result.lost] == [0]
+    assert result.moved == []
+
+
+def test_idle_seconds_are_those_of_all_players():
+    clock, crew = Clock(), FakeCrew(3)
+    queue = make_queue(crew, clock=clock)
+    queue.put(tasks(2))
+    play_all(queue)
+    clock.now = 10.0
+    assert queue.take_stats().idle_s == 9.0 + 9.0 + 10.0
+
+
+def test_a_late_answer_of_an_earlier_evaluation_does_not_count():
+    crew = FakeCrew(2)
+    queue = make_queue(crew)
+    again = [GroupTask("test-0", 50, 1, SamplingSettings(), is_training=False) for _ in range(2)]
+    queue.put(again[:1])
+    crew.asleep = {1, 2}
+    advance(queue)
+    late = list(crew.held[1])
+    queue.clear()
+    queue.put(again[1:])
+    crew.away = {1}
+    advance(queue)
+    crew.held[1], crew.asleep, crew.away = late, {2}, set()
+    assert advance(queue) == []
+    crew.asleep = set()
+    assert advance(queue) == [50]
 
 
 def test_clearing_ends_what_is_played():

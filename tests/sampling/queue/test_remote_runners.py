@@ -88,6 +88,7 @@ def make_runners(group, **changes):
         "silence_s": 100.0,
         "timeout_s": None,
         "restore": lambda: None,
+        "waits": True,
         "restore_timeout_s": 60.0,
         "resync": lambda runner_id: None,
     }
@@ -237,6 +238,47 @@ def test_an_error_that_would_come_again_is_raised(make_group):
         collect_until(runners, lambda _: False)
 
 
+def test_a_runner_that_restarted_is_in_service_when_it_has_been_sent_weights(make_group):
+    group = make_group(2)
+    runners = make_runners(group)
+    group.set(1, dies=True)
+    runners.hand_out(1, TASKS[:1], weight_version=0)
+    collect_until(runners, has_fault)
+    group.set_actor_state(1, healthy=True)  # RLlib's probe
+    assert runners.answering() == [2]
+    runners.returned([1])
+    assert runners.answering() == [1, 2]
+
+
+def test_a_runner_that_is_passed_over_is_asked_whether_it_is_back(make_group):
+    group, synced = make_group(2), []
+    runners = make_runners(group, resync=synced.append)
+    runners.pass_over(1)
+    assert runners.answering() == [2]
+    collect_until(runners, lambda _: runners.answering() == [1, 2])
+    assert synced == [1]
+
+
+def test_a_runner_that_is_stuck_is_ended(make_group):
+    group = make_group(2)
+    runners = make_runners(group)
+    runners.end(1, "EnvRunner 1 did not finish a group in 5 s")
+    found = fault(collect_until(runners, has_fault))
+    assert found.fault == ("runner", "EnvRunner 1 did not finish a group in 5 s")
+    assert runners.in_service() == [2]
+
+
+def test_silent_runners_do_not_hold_up_the_end(make_group):
+    group = make_group(2)
+    runners = make_runners(group, silence_s=0.3)
+    group.set(1, sleeps=60.0)
+    runners.hand_out(1, TASKS[:1], weight_version=0)
+    collect_until(runners, lambda _: runners.answering() == [2])
+    runners.stop()
+    with pytest.raises(ray.exceptions.RayActorError):
+        ray.get(group.actors[1].get_orders.remote(), timeout=20)
+
+
 def test_runners_that_take_their_time_to_come_back_are_awaited(make_group):
     group, probes = make_group(1), []
     group.dead = {1}
@@ -245,8 +287,10 @@ def test_runners_that_take_their_time_to_come_back_are_awaited(make_group):
         probes.append(None)
         if len(probes) == 2:
             group.dead.clear()
+            runners.returned([1])
 
-    assert make_runners(group, restore=restore).in_service() == [1]
+    runners = make_runners(group, restore=restore)
+    assert runners.in_service() == [1]
 
 
 def test_runners_that_never_come_back_are_an_error(make_group):
