@@ -29,10 +29,12 @@ class _Calls:
     Attributes:
         references: The answers to come, in the order of the calls.
         heard_at: When it answered last, or got a call while it had none.
+        excused: Those that were called before the newest weights were sent again.
     """
 
     references: list[ray.ObjectRef] = field(default_factory=list)
     heard_at: float = 0.0
+    excused: set[ray.ObjectRef] = field(default_factory=set)
 
 
 class RemoteRunners:
@@ -177,6 +179,8 @@ class RemoteRunners:
         if calls is None or reference not in calls.references:  # of an EnvRunner that was ended
             return Arrival(player)
         calls.references.remove(reference)
+        is_excused = reference in calls.excused
+        calls.excused.discard(reference)
         calls.heard_at = time.monotonic()
         try:
             answer: PlayAnswer = ray.get(reference)
@@ -186,22 +190,24 @@ class RemoteRunners:
             self._silent.discard(player)
             self._resync(player)
         if answer.error is not None:
-            return self._failed(player, answer.error)
+            return self._failed(player, answer.error, is_excused=is_excused)
         if answer.is_playing:
             self._call_ahead(player)
         if answer.result.groups:
             self._resynced.discard(player)
         return Arrival(player, answer.result)
 
-    def _failed(self, player: int, error: Exception) -> Arrival:
+    def _failed(self, player: int, error: Exception, *, is_excused: bool) -> Arrival:
         """Judge an error that an EnvRunner returned."""
         if isinstance(error, EngineError):
             self._retire(player)
             return Arrival(player, fault=("engine", str(error)))
-        if isinstance(error, WeightSyncError) and player not in self._resynced:
-            # Ray restarted it between two calls, and RLlib did not notice.
-            self._resynced.add(player)
-            self._resync(player)
+        if isinstance(error, WeightSyncError) and (is_excused or player not in self._resynced):
+            if not is_excused:
+                # Ray restarted it between two calls, and RLlib did not notice.
+                self._resynced.add(player)
+                self._calls[player].excused = set(self._calls[player].references)
+                self._resync(player)
             return Arrival(player, fault=("weights", str(error)))
         raise error
 
