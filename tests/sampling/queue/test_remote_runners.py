@@ -222,13 +222,19 @@ def test_stale_weights_are_sent_again_once(make_group):
     with pytest.raises(WeightSyncError, match="version 0"):
         collect_until(runners, lambda _: False)
 
-    group.set(1)
-    runners.hand_out(1, TASKS[1:2], weight_version=3)
-    collect_until(runners, has_all(1))
-    group.set(1, error=WeightSyncError("holds policy version 0"))
-    runners.hand_out(1, TASKS[2:3], weight_version=3)
-    collect_until(runners, has_fault)
-    assert synced == [1, 1]
+
+def test_after_a_group_stale_weights_are_sent_again_once_more(make_group):
+    group, synced = make_group(1), []
+    runners = make_runners(group, resync=synced.append)
+    stale = WeightSyncError("holds policy version 0")
+    for number in (1, 2):
+        group.set(1, error=stale)
+        runners.hand_out(1, TASKS[:1], weight_version=3)
+        collect_until(runners, lambda found: len(found) == 2)
+        assert synced == [1] * number
+        group.set(1)
+        runners.hand_out(1, TASKS[1:2], weight_version=3)
+        collect_until(runners, has_all(1))
 
 
 def test_an_error_that_would_come_again_is_raised(make_group):
