@@ -2,8 +2,8 @@
 
     rllib train file tuned_examples/smollm2/search_qa_gigpo_smollm2.py
 
-Each question takes two searches, then the answer. No actions are listed, as in
-../tiny/search_qa_gigpo_tiny.py: a pretrained model can write the names that it reads.
+Each question takes two searches, then the answer. Unlike ../tiny/search_qa_gigpo_tiny.py, the
+prompt lists no actions: a pretrained model can write the names that it reads.
 """
 
 from rllib_gigpo import GiGPOConfig
