@@ -45,13 +45,18 @@ from rllib_gigpo.learner.update_guard import UpdateGuard
 from rllib_gigpo.reports.results import WARNINGS, without_nan
 from rllib_gigpo.reports.transcripts import TranscriptWriter
 from rllib_gigpo.resources import check_resources
-from rllib_gigpo.sampling.dynamic_sampler import DynamicSampler
+from rllib_gigpo.sampling.async_source import AsyncSource
 from rllib_gigpo.sampling.evaluation import EvaluationTasks, evaluation_metrics, metrics_of_answer
 from rllib_gigpo.sampling.group_sampler import GroupSampler
-from rllib_gigpo.sampling.remote_runners import RemoteRunners
+from rllib_gigpo.sampling.queue.crew import Crew, LocalCrew
+from rllib_gigpo.sampling.queue.group_queue import GroupQueue
+from rllib_gigpo.sampling.queue.queue_pump import QueuePump
+from rllib_gigpo.sampling.queue.remote_runners import RemoteRunners
 from rllib_gigpo.sampling.rollout_metrics import rollout_metrics
 from rllib_gigpo.sampling.sample_source import SampleSource, SyncSource
+from rllib_gigpo.sampling.staleness import staleness_metrics
 from rllib_gigpo.sampling.training_tasks import TaskStream
+from rllib_gigpo.weights.in_flight_sync import InFlightWeightSync
 from rllib_gigpo.weights.weight_sync import WeightSync
 from rllib_gigpo.whole_checkpoints import WholeCheckpoints
 
@@ -94,7 +99,10 @@ class GiGPO(WholeCheckpoints):
         self.settings = self.config.settings
         self.policy_version = 0
         self._credit = self.config.build_learner_connector(*self.spaces[INPUT_ENV_SINGLE_SPACES])
+        self._is_async = self.settings.asynchrony.max_staleness > 0
+        self._crew = self.make_crew()
         self._weight_sync = self.make_weight_sync()
+        self._queue = self.make_queue()
         self._sampler = self.make_group_sampler()
         self.sample_source = self.make_sample_source()
         self._learners = LearnerCalls(
@@ -109,17 +117,51 @@ class GiGPO(WholeCheckpoints):
 
     # ------------------------------------------------------------------ parts to override
 
+    def make_crew(self) -> Crew:
+        """Build the players of groups: the local EnvRunner, or the remote ones."""
+        local, config = self.env_runner_group.local_env_runner, self.config
+        if local is not None:
+            return LocalCrew(local)
+        return RemoteRunners(
+            self.env_runner_group,
+            silence_s=self.settings.env_runners.overdue_group_s,
+            timeout_s=config.sample_timeout_s,
+            restore=self._restore,
+            waits=not self._is_async,
+            restore_timeout_s=(
+                config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
+            ),
+            resync=lambda runner: self._weight_sync.send_again(self.policy_version, [runner]),
+        )
+
     def make_weight_sync(self) -> WeightSync:
         """Build the sender of new weights to the engines."""
-        timeout_s = self.settings.inference.weight_sync_timeout_s
-        return WeightSync(self.learner_group, self.env_runner_group, timeout_s=timeout_s)
+        kind = InFlightWeightSync if self._is_async else WeightSync
+        return kind(
+            self.learner_group,
+            self.env_runner_group,
+            self._crew,
+            silence_s=self.settings.env_runners.overdue_group_s,
+            timeout_s=self.settings.inference.weight_sync_timeout_s,
+        )
+
+    def make_queue(self) -> GroupQueue | QueuePump:
+        """Build the queue of groups for all EnvRunners; in asynchronous training it never rests."""
+        queue = GroupQueue(
+            self._crew,
+            max_concurrent_episodes=self.settings.inference.max_concurrent_episodes,
+            overdue_s=self.settings.env_runners.overdue_group_s,
+            stuck_s=self.config.sample_timeout_s,
+        )
+        return QueuePump(queue) if self._is_async else queue
 
     def make_group_sampler(self) -> GroupSampler:
-        """Build the sampler that plays the training and evaluation tasks."""
-        local = self.env_runner_group.local_env_runner
+        """Build the sampler of batches; in asynchronous training it plays the test tasks only."""
+        queue = self._queue
         return GroupSampler(
-            self._remote_runners().sample if local is None else local.sample_groups,
+            queue.open_lane(is_first=True) if isinstance(queue, QueuePump) else queue,
             max_lost_rate=self.settings.env_runners.max_lost_group_rate,
+            dynamic=self.settings.credit.dynamic_sampling,
         )
 
     def make_task_stream(self) -> TaskStream:
@@ -136,11 +178,16 @@ class GiGPO(WholeCheckpoints):
 
     def make_sample_source(self) -> SampleSource:
         """Build the source of each iteration's batch."""
-        dynamic = self.settings.credit.dynamic_sampling
-        if dynamic is None:
+        if not isinstance(self._queue, QueuePump):
             return SyncSource(self.make_task_stream(), self._sampler)
-        sampler = DynamicSampler(self._sampler, max_resamples=dynamic.max_resamples)
-        return SyncSource(self.make_task_stream(), sampler)
+        return AsyncSource(
+            self.make_task_stream(),
+            self._queue,
+            max_staleness=self.settings.asynchrony.max_staleness,
+            dynamic=self.settings.credit.dynamic_sampling,
+            max_lost_rate=self.settings.env_runners.max_lost_group_rate,
+            tend=self._crew.tend,
+        )
 
     def make_learner_scores(self) -> list[LearnerScores]:
         """Build the scores that the Learners compute before credit is assigned; often none."""
@@ -175,9 +222,13 @@ class GiGPO(WholeCheckpoints):
         result = self.sample_source.sample(
             self.settings.credit.num_groups, weight_version=self.policy_version
         )
-        metrics = rollout_metrics(result)
+        metrics = {
+            **rollout_metrics(result),
+            **staleness_metrics(result, weight_version=self.policy_version),
+            **self.sample_source.metrics(),
+        }
         self._report[ENV_RUNNER_RESULTS] = metrics
-        self._report[WARNINGS] = self._sampler.take_warnings()
+        self._report[WARNINGS] = self.sample_source.take_warnings()
         self._log_counts(metrics["num_env_steps"])
         self._aggregate_callback_metrics((ENV_RUNNER_RESULTS,), metrics, is_training=True)
         return result
@@ -244,10 +295,9 @@ class GiGPO(WholeCheckpoints):
 
     def play_test_tasks(self) -> SampleResult:
         """Play each fixed test task once; see `make_evaluation_tasks`."""
-        tasks = self.make_evaluation_tasks()
-        return self._sampler.sample_fixed(
-            tasks.draw, tasks.num_tasks, weight_version=self.policy_version
-        )
+        self._weight_sync.confirm()  # one version for all of them
+        tasks = self.make_evaluation_tasks().group_tasks()
+        return self._sampler.sample_fixed(tasks, weight_version=self.policy_version)
 
     @classmethod
     @override(Algorithm)
@@ -268,7 +318,8 @@ class GiGPO(WholeCheckpoints):
         """Collect what callbacks logged in the EnvRunners; the result prefers our ``own`` names."""
         logged = self.env_runner_group.foreach_env_runner(
             lambda runner: runner.get_metrics(is_training=is_training),
-            timeout_seconds=self.config.sample_timeout_s,
+            remote_worker_ids=list(self._crew.answering()),
+            timeout_seconds=self.settings.env_runners.overdue_group_s,
         )
         self.metrics.aggregate(logged, key=place)
         hidden = sorted({str(name) for one in logged for name in one} & own.keys())
@@ -280,22 +331,8 @@ class GiGPO(WholeCheckpoints):
 
     # ------------------------------------------------------------------ EnvRunners that restart
 
-    def _remote_runners(self) -> RemoteRunners:
-        config = self.config
-        return RemoteRunners(
-            self.env_runner_group,
-            timeout_s=config.sample_timeout_s,
-            restore=lambda: self._recreated(self.restore_env_runners(self.env_runner_group)),
-            restore_timeout_s=(
-                config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
-            ),
-            resync=self._resync,
-        )
-
-    def _resync(self, runner_id: int) -> None:
-        """Send the newest weights again, because Ray has restarted this EnvRunner."""
-        self._weight_sync.push(self.policy_version)
-        self._recreated([runner_id])
+    def _restore(self) -> None:
+        self._recreated(self.restore_env_runners(self.env_runner_group))
 
     def _recreated(self, runner_ids: list[int]) -> None:
         """Call on_env_runners_recreated; RLlib calls it itself at the start of an iteration."""
@@ -311,7 +348,8 @@ class GiGPO(WholeCheckpoints):
         """Restore dead EnvRunners and load the newest weights into their engines."""
         restored = super().restore_env_runners(env_runner_group)
         if restored:
-            self._weight_sync.push(self.policy_version)
+            self._weight_sync.send_again(self.policy_version, restored)
+            self._crew.returned(restored)
         return restored
 
     # ------------------------------------------------------------------ checkpoints
@@ -431,6 +469,8 @@ class GiGPO(WholeCheckpoints):
     def cleanup(self) -> None:
         """Stop the local engine too; RLlib stops only remote EnvRunners."""
         local = self.env_runner_group.local_env_runner if self.env_runner_group else None
+        self.sample_source.stop()
+        self._crew.stop()
         super().cleanup()
         if local is not None:
             local.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,7 @@ class RolloutStats:
     seconds: float = 0.0  # wall clock, summed over polls
     engine_s: float = 0.0  # inside the engine's poll
     env_s: float = 0.0  # inside environments, summed over all of them
+    idle_s: float = 0.0  # in which EnvRunners did not play, summed over all of them
 
     def __add__(self, other: RolloutStats) -> RolloutStats:
         """Add up both."""
@@ -62,16 +64,19 @@ class RolloutStats:
             seconds=self.seconds + other.seconds,
             engine_s=self.engine_s + other.engine_s,
             env_s=self.env_s + other.env_s,
+            idle_s=self.idle_s + other.idle_s,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """The result of one call of `GroupEnvRunner.sample_groups`, or of a whole sampling phase."""
+    """What an EnvRunner or a whole sampling phase played."""
 
     groups: list[FinishedGroup] = field(default_factory=list)
     filtered: list[FinishedGroup] = field(default_factory=list)  # played but not in the batch
     lost: list[LostGroup] = field(default_factory=list)
+    moved: list[LostGroup] = field(default_factory=list)  # played again by another EnvRunner
+    stale: list[FinishedGroup] = field(default_factory=list)  # too old for the batch
     stats: RolloutStats = field(default_factory=RolloutStats)
 
     @property
@@ -79,11 +84,28 @@ class SampleResult:
         """All episodes, group by group."""
         return [episode for group in self.groups for episode in group.episodes]
 
+    def split(self, group_ids: Container[int | str]) -> tuple[SampleResult, SampleResult]:
+        """Return the part with these groups, which keeps the statistics, and the rest."""
+        parts = []
+        for is_in in (True, False):
+            parts.append(
+                SampleResult(
+                    groups=[
+                        one for one in self.groups if (one.task.group_id in group_ids) == is_in
+                    ],
+                    lost=[one for one in self.lost if (one.task.group_id in group_ids) == is_in],
+                    stats=self.stats if is_in else RolloutStats(),
+                )
+            )
+        return parts[0], parts[1]
+
     def __add__(self, other: SampleResult) -> SampleResult:
         """Merge both."""
         return SampleResult(
             groups=self.groups + other.groups,
             filtered=self.filtered + other.filtered,
             lost=self.lost + other.lost,
+            moved=self.moved + other.moved,
+            stale=self.stale + other.stale,
             stats=self.stats + other.stats,
         )

@@ -123,10 +123,16 @@ class BaseGiGPOConfig(RLlibParts):
         num_env_workers: int = NotProvided,
         num_cpus_per_env_worker: float = NotProvided,
         num_env_threads: int | None = NotProvided,
+        overdue_group_s: float = NotProvided,
         max_lost_group_rate: float = NotProvided,
         **kwargs: Any,
     ) -> Self:
         """Set where the environments run; RLlib's own options are passed on."""
+        return self
+
+    @setter(sections.runtime.AsyncSection)
+    def async_training(self, *, max_staleness: int = NotProvided) -> Self:
+        """Sample while the Learner updates."""
         return self
 
     @override(AlgorithmConfig)

@@ -98,6 +98,7 @@ class EngineSettings:
     tensor_parallel_size: int = 1
     share_gpu: bool = False  # with a Learner: sleep between rollouts, and take less memory
     num_threads: int | None = None  # of the engine's CPU kernels; None: the process's number
+    updates_in_flight: bool = False  # whether weights are loaded while requests run
     timeout_s: float = 600.0  # poll raises after this long without progress
     lora: LoraSettings | None = None  # weight updates hold only this adapter
     checksum_weights: bool = True  # hash what load_weights receives (one pass over the weights)
@@ -179,12 +180,15 @@ class InferenceEngine(ABC):
     ) -> None:
         """Replace all weights with ``(checkpoint name, tensor)`` pairs.
 
+        Requests that are under way go on: what was cached of them is computed again, and their next
+        token comes from the new weights.
+
         With ``settings.lora`` the pairs are an adapter under peft's names, and the model's own
         weights stay.
 
         Raises:
-            EngineError: Requests are unfinished, or tensors are missing or do not match. The engine
-                accepts the next update; until one succeeds, it may refuse requests.
+            EngineError: Tensors are missing or do not match. The engine accepts the next update;
+                until one succeeds, it may refuse requests.
         """
 
     @property

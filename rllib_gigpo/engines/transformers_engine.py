@@ -106,7 +106,9 @@ class TransformersEngine(InferenceEngine):
 
     @torch.no_grad()
     def _extend(self, sequence: _Sequence) -> None:
-        new_ids = sequence.token_ids[-1:] or list(sequence.request.prompt_token_ids)
+        new_ids = sequence.token_ids[-1:]
+        if sequence.cache is None:
+            new_ids = [*sequence.request.prompt_token_ids, *sequence.token_ids]
         output = self._model(
             torch.tensor([new_ids]), past_key_values=sequence.cache, use_cache=True
         )
@@ -136,11 +138,6 @@ class TransformersEngine(InferenceEngine):
     def load_weights(self, named_tensors: NamedTensors, version: int) -> None:
         """See the base class; a stream that does not match leaves the old weights in use."""
         model = self._running()
-        if self._sequences:
-            raise EngineError(
-                f"load_weights() needs an idle engine, but {len(self._sequences)} requests are "
-                "unfinished: poll them to the end or abort them."
-            )
         own = {
             name: tensor
             for name, tensor in model.state_dict(keep_vars=True).items()
@@ -151,6 +148,8 @@ class TransformersEngine(InferenceEngine):
         with torch.no_grad():
             for name, tensor in own.items():
                 tensor.copy_(new[name])
+        for sequence in self._sequences.values():
+            sequence.cache = None
         self._weight_version = version
 
     def weights_checksum(self) -> str:

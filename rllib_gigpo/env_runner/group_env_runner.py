@@ -1,12 +1,15 @@
 """The EnvRunner: an inference engine, environments, and the rollouts that connect them.
 
 `sample` plays whole groups and returns whole episodes. It is built on `start` and `poll`, which do
-not block; groups of training and evaluation can run at the same time.
+not block: groups join and leave at any time, and those of training and evaluation run together.
 """
 
 from __future__ import annotations
 
 import copy
+import math
+import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -27,6 +30,7 @@ from ray.rllib.utils.checkpoints import Checkpointable
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
 from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.play_answer import PlayAnswer
 from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.connectors.pipelines import action_hints
 from rllib_gigpo.engines import make_engine
@@ -45,7 +49,7 @@ from rllib_gigpo.env_runner.last_words import end_this_actor, tell_driver
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.envs.contract import RUNS_IN_THREADS
-from rllib_gigpo.errors import EnvContractError, WeightSyncError
+from rllib_gigpo.errors import EnvContractError, GiGPOError, RolloutError, WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
 
 if TYPE_CHECKING:
@@ -75,6 +79,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             report=self._report_hang,
         )
         self._rollout: Rollout | None = None
+        self._unanswered = SampleResult()
         self._envs: EnvPool | None = None
         self.module: EngineModule
         self.make_env()
@@ -140,6 +145,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             seed=int(self.config.seed or 0) + int(self.worker_index or 0),
             tensor_parallel_size=inference.tensor_parallel_size,
             share_gpu=inference.share_gpu,
+            updates_in_flight=self._settings.asynchrony.max_staleness > 0,
             lora=model.lora if model.lora is not None and model.lora.is_hot else None,
             engine_kwargs=dict(inference.engine_kwargs),
             timeout_s=inference.engine_timeout_s,
@@ -212,28 +218,75 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     def sample_groups(
         self, tasks: Sequence[GroupTask], *, weight_version: int | None = None
     ) -> SampleResult:
-        """Play ``tasks`` to their end, then call ``on_sample_end``.
+        """Play ``tasks`` to their end.
 
         Args:
             tasks: The groups to play.
-            weight_version: The policy version that the engine must have; None for any.
+            weight_version: The lowest policy version that the engine may have; None for any.
 
         Raises:
-            WeightSyncError: The engine has another version.
+            WeightSyncError: The engine has an older version.
         """
         self.start(tasks, weight_version=weight_version)
-        result = SampleResult()
+        result, others = SampleResult(), SampleResult()
+        asked = {task.group_id for task in tasks}
         while not self.is_idle:
+            own, other = self.play(patience_s=math.inf).split(asked)
+            result, others = result + own, others + other
+        self._unanswered += others  # `answer` returns them
+        return result
+
+    def answer(
+        self,
+        tasks: Sequence[GroupTask] = (),
+        *,
+        weight_version: int | None = None,
+        drop: Sequence[int | str] = (),
+        patience_s: float,
+    ) -> PlayAnswer:
+        """Drop groups, start ``tasks``, and play on; see `play`. It raises nothing.
+
+        The calls of a remote EnvRunner: RLlib only logs an exception, and ends the EnvRunner.
+        """
+        try:
+            self.drop(drop)
+            if tasks:
+                self.start(tasks, weight_version=weight_version)
+            result, self._unanswered = self._unanswered, SampleResult()
+            if not (result.groups or result.lost):
+                result += self.play(patience_s=patience_s)
+            return PlayAnswer(result, is_playing=not self.is_idle)
+        except GiGPOError as error:
+            return PlayAnswer(error=error)
+        except Exception:
+            failed = f"EnvRunner {self.worker_index} failed:\n{traceback.format_exc()}"
+            return PlayAnswer(error=RolloutError(failed))
+
+    def play(self, *, patience_s: float) -> SampleResult:
+        """Play until a group finishes or is lost, nothing is left, or time is up.
+
+        Then call ``on_sample_end``, if a group finished.
+
+        Args:
+            patience_s: Seconds after which to return without a group.
+        """
+        result, deadline = SampleResult(), time.monotonic() + patience_s
+        while not (self.is_idle or result.groups or result.lost or time.monotonic() > deadline):
             result += self.poll()
-        for is_training in {task.is_training for task in tasks}:
+        for is_training in {group.task.is_training for group in result.groups}:
             groups = [group for group in result.groups if group.task.is_training == is_training]
             self._callbacks[is_training].on_sample_end(SampleResult(groups=groups).episodes)
         return result
 
+    def drop(self, group_ids: Sequence[int | str]) -> None:
+        """End groups without a result; ignore those that are not played."""
+        if self._rollout is not None:
+            self._rollout.drop(group_ids)
+
     def start(self, tasks: Sequence[GroupTask], *, weight_version: int | None = None) -> None:
         """Start to play ``tasks``, in addition to running ones, and return immediately."""
         held = self.module.engine.weight_version
-        if weight_version is not None and held != weight_version:
+        if weight_version is not None and held < weight_version:
             raise WeightSyncError(
                 f"EnvRunner {self.worker_index} has policy version {held}, but sampling needs"
                 f" version {weight_version}: the weight update was lost. Sync the weights before"

@@ -139,6 +139,12 @@ class Rollout:
         )
         self._check_progress()
 
+    def drop(self, group_ids: Sequence[int | str]) -> None:
+        """End groups without a result; ids that are not played are ignored."""
+        for group_id in group_ids:
+            if group_id in self._groups:
+                self._end_group(self._groups[group_id][0].task)
+
     def take_result(self) -> SampleResult:
         """Return the groups that finished or were lost since the last call."""
         result = SampleResult(groups=self._finished, lost=self._lost, stats=self._stats)
@@ -187,6 +193,10 @@ class Rollout:
         self._lose_group(run.task, kind, f"{where}: {message}")
 
     def _lose_group(self, task: GroupTask, kind: str, message: str) -> None:
+        self._end_group(task)
+        self._lost.append(LostGroup(task, kind, message))
+
+    def _end_group(self, task: GroupTask) -> None:
         """Drop a group's episodes; those in an environment free their slot when it answers."""
         for run in self._groups[task.group_id]:
             run.is_dropped = True
@@ -199,7 +209,6 @@ class Rollout:
                 self._free_slots.append(run.slot)
         self._need_prompt = [run for run in self._need_prompt if run.task != task]
         self._forget(task)
-        self._lost.append(LostGroup(task, kind, message))
 
     def _forget(self, task: GroupTask) -> None:
         del self._groups[task.group_id]

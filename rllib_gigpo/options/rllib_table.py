@@ -106,7 +106,7 @@ REPLACED: Mapping[str, str] = {
     "evaluation_parallel_to_training": "evaluation and training share the engines, in turn",
     "num_consecutive_env_runner_failures_tolerance": _LOST_GROUPS,
     "restart_failed_sub_environments": "an environment that fails is always replaced",
-    "max_requests_in_flight_per_env_runner": "an EnvRunner plays one share of the batch at a time",
+    "max_requests_in_flight_per_env_runner": "the queue of groups keeps two under way",
     "max_requests_in_flight_per_learner": "the Learners make one update at a time",
     "num_aggregator_actors_per_learner": "credit is assigned once, before the batch is split",
     "max_requests_in_flight_per_aggregator_actor": "there are no aggregator actors",

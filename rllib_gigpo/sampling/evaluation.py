@@ -42,9 +42,9 @@ class EvaluationTasks:
             ),
         )
 
-    def draw(self, num_groups: int, lost: Sequence[GroupTask]) -> Sequence[GroupTask]:
-        """Return all tasks, or the lost ones if there are any."""
-        return lost or [
+    def group_tasks(self) -> Sequence[GroupTask]:
+        """Return all tasks."""
+        return [
             GroupTask(f"test-{index}", self.first_task + index, 1, self.sampling, is_training=False)
             for index in range(self.num_tasks)
         ]

@@ -23,10 +23,10 @@ after 100 groups.
 """
 
 MAX_INCIDENTS = 6
-"""Number of draws in a row that may be lost as a whole to incidents that take minutes each."""
+"""Number of times in a row that all groups that came back may be lost to incidents of minutes."""
 
 _SLOW_INCIDENTS = {"timeout", "runner", "engine", "weights"}
-# One of these may cost all groups of a draw, so it counts as one lost group.
+# One of these may cost many groups at once, so it counts as one lost group.
 _INCIDENTS = _SLOW_INCIDENTS | {"worker"}
 
 
@@ -42,12 +42,15 @@ class FaultBound:
         self._untold: dict[str, str] = {}  # kind -> warning
 
     def note(self, part: SampleResult) -> None:
-        """Add the groups of a draw.
+        """Add groups that came back together.
 
         Raises:
             RolloutError: Too many of the last groups are lost; the message describes the faults.
         """
-        self._warn_of_new_kinds(part.lost)
+        self._warn_of_new_kinds(part.lost, "was lost")
+        self._warn_of_new_kinds(part.moved, "is played again elsewhere")
+        if not (part.groups or part.lost):
+            return
         self._window.extend(_outcomes(part))
         lost = [group for group in self._window if group is not None]
         if len(lost) > self._max_rate * WINDOW:
@@ -59,7 +62,9 @@ class FaultBound:
         is_slow = not part.groups and {group.kind for group in part.lost} <= _SLOW_INCIDENTS
         self._num_incidents = self._num_incidents + 1 if is_slow else 0
         if self._num_incidents == MAX_INCIDENTS and self._max_rate < 1:
-            self._stop(f"All groups were lost in {MAX_INCIDENTS} draws in a row", part.lost)
+            self._stop(
+                f"All groups that came back were lost, {MAX_INCIDENTS} times in a row", part.lost
+            )
 
     def _stop(self, reason: str, lost: Sequence[LostGroup]) -> NoReturn:
         raise RolloutError(
@@ -73,16 +78,16 @@ class FaultBound:
         untold, self._untold = self._untold, {}
         return untold
 
-    def _warn_of_new_kinds(self, lost: Sequence[LostGroup]) -> None:
+    def _warn_of_new_kinds(self, lost: Sequence[LostGroup], what: str) -> None:
         for group in lost:
             if group.kind not in self._known_kinds:
                 self._known_kinds.add(group.kind)
-                self._untold[group.kind] = f"a group was lost ({group.kind}): {group.message}"
+                self._untold[group.kind] = f"a group {what} ({group.kind}): {group.message}"
                 logger.warning(self._untold[group.kind])
 
 
 def _outcomes(part: SampleResult) -> list[LostGroup | None]:
-    """Return a draw's faults, and None for each whole group, in the order of the tasks."""
+    """Return the faults, and None for each whole group, in the order of the tasks."""
     incidents = {group.kind: group for group in part.lost if group.kind in _INCIDENTS}
     counted = [group for group in part.lost if group.kind not in _INCIDENTS]
     outcomes: list[tuple[GroupTask, LostGroup | None]]

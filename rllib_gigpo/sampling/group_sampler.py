@@ -1,88 +1,88 @@
-"""The sampling phase: exactly the requested number of groups, even if some are lost."""
+"""The sampling phase: exactly the requested number of groups, even if some are lost or useless."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
 
 from rllib_gigpo.batch.group_task import GroupTask
-from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
+from rllib_gigpo.batch.sample_result import FinishedGroup, SampleResult
 from rllib_gigpo.errors import RolloutError
+from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling, has_spread
 from rllib_gigpo.sampling.fault_bound import FaultBound, described
+from rllib_gigpo.sampling.queue.group_queue import GroupQueue, in_order
 
-_MAX_FRUITLESS_DRAWS = 6  # of fixed tasks, which may be impossible to play
+MAX_ATTEMPTS = 6
+"""How often to play a fixed task, which may be impossible to play."""
 
-
-class Plays(Protocol):
-    """A player of tasks: a local `GroupEnvRunner.sample_groups`, or `RemoteRunners.sample`."""
-
-    def __call__(self, tasks: Sequence[GroupTask], *, weight_version: int) -> SampleResult:
-        """Play ``tasks``."""
+_WAIT_S = 1.0
 
 
 class GroupSampler:
-    """A sampler that draws tasks, plays them, and draws again for lost groups."""
+    """A sampler that fills a batch from the queue, and draws again what is missing."""
 
-    def __init__(self, play: Plays, *, max_lost_rate: float) -> None:
-        """Prepare to sample with ``play``.
+    def __init__(
+        self, queue: GroupQueue, *, max_lost_rate: float, dynamic: DynamicSampling | None = None
+    ) -> None:
+        """Prepare to sample from ``queue``.
 
         Args:
-            play: The player of the tasks.
+            queue: The queue of all players.
             max_lost_rate: The share of the last groups that may be lost; see `FaultBound`.
+            dynamic: Replaces groups without spread; None keeps them.
         """
-        self._play = play
+        self._queue = queue
         self._fault_bound = FaultBound(max_rate=max_lost_rate)
+        self._dynamic = dynamic
 
     def sample(
         self,
-        draw: Callable[[int, Sequence[GroupTask]], Sequence[GroupTask]],
+        draw: Callable[[int], Sequence[GroupTask]],
         num_groups: int,
         *,
         weight_version: int,
     ) -> SampleResult:
         """Sample ``num_groups`` whole groups.
 
-        Redraws hold a few more groups than are missing, as many as earlier redraws suggest. The
-        groups that are then too many are in ``filtered``: those drawn last, however long they took.
+        A group that is lost, or has no spread under dynamic sampling, is replaced at once, while
+        the others are still played. Replacements are as many as are needed in the end, so which
+        tasks are drawn does not depend on the order in which groups finish.
 
         Args:
-            draw: Returns that many tasks, given the tasks that were just lost.
+            draw: Returns that many new tasks.
             num_groups: Number of groups in the result.
             weight_version: The policy version that every engine must have.
+
+        Returns:
+            The batch, in the order of the tasks; ``filtered`` has the groups without spread.
 
         Raises:
             RolloutError: Too many groups are lost; the message describes the faults.
         """
-        result, redrawn, lost = SampleResult(), SampleResult(), list[LostGroup]()
-        while (num_missing := num_groups - len(result.groups)) > 0:
-            number = min(num_groups, _num_to_draw(num_missing, redrawn))
-            tasks = draw(number, [group.task for group in lost])
-            part = self._play(tasks, weight_version=weight_version)
-            self._fault_bound.note(part)
-            # The first draw does not count: one incident, such as a dead runner, costs many groups.
-            redrawn = redrawn + part if result.lost else redrawn
-            result, lost = result + part, part.lost
-        result = in_order(result)
-        return replace(
-            result,
-            groups=result.groups[:num_groups],
-            filtered=result.filtered + result.groups[num_groups:],
+        bound = math.inf if self._dynamic is None else self._dynamic.max_resamples * num_groups
+        result, aside = SampleResult(), list[FinishedGroup]()
+        with _emptied(self._queue):
+            self._queue.put(draw(num_groups))
+            while self._queue.num_open:
+                part = self._advance(weight_version)
+                kept = [group for group in part.groups if self._keeps(group)]
+                aside += [group for group in part.groups if not self._keeps(group)]
+                result += replace(part, groups=kept)
+                num_full = len(result.groups) + max(0, len(aside) - bound)
+                num_missing = int(num_groups - num_full) - self._queue.num_open
+                if num_missing > 0:
+                    self._queue.put(draw(num_missing))
+        aside.sort(key=lambda group: group.task.place)
+        missing = num_groups - len(result.groups)
+        return self._with_stats(
+            replace(result, groups=result.groups + aside[:missing], filtered=aside[missing:])
         )
 
-    def take_warnings(self) -> dict[str, str]:
-        """Return warnings of lost groups, by kind; each kind is warned of once."""
-        return self._fault_bound.take_warnings()
-
-    def sample_fixed(
-        self,
-        draw: Callable[[int, Sequence[GroupTask]], Sequence[GroupTask]],
-        num_groups: int,
-        *,
-        weight_version: int,
-    ) -> SampleResult:
-        """Sample fixed tasks, as in an evaluation; see `sample`.
+    def sample_fixed(self, tasks: Sequence[GroupTask], *, weight_version: int) -> SampleResult:
+        """Sample fixed tasks, as in an evaluation.
 
         A task that is lost is played again. Tasks that cannot be played are missing in the result
         and named in ``lost``; they do not count towards the bound on lost groups.
@@ -90,29 +90,44 @@ class GroupSampler:
         Raises:
             RolloutError: No task can be played.
         """
-        result, lost, num_fruitless = SampleResult(), list[LostGroup](), 0
-        while len(result.groups) < num_groups and num_fruitless < _MAX_FRUITLESS_DRAWS:
-            tasks = draw(num_groups - len(result.groups), [group.task for group in lost])
-            part = self._play(tasks, weight_version=weight_version)
-            result, lost = result + part, part.lost
-            num_fruitless = 0 if part.groups else num_fruitless + 1
+        result, attempts = SampleResult(), Counter[int | str]()
+        with _emptied(self._queue):
+            self._queue.put(tasks)
+            while self._queue.num_open:
+                part = self._queue.advance(weight_version=weight_version, timeout_s=_WAIT_S)
+                result += part
+                for group in part.lost:
+                    attempts[group.task.group_id] += 1
+                    if attempts[group.task.group_id] < MAX_ATTEMPTS:
+                        self._queue.put([group.task])
         if not result.groups:
             raise RolloutError(
-                f"No task could be played in {num_fruitless} attempts. {described(lost)} Fix the"
-                " environment; rllib_gigpo.envs.check_env shows what is wrong with it."
+                f"No task could be played in {MAX_ATTEMPTS} attempts. {described(result.lost)} Fix"
+                " the environment; rllib_gigpo.envs.check_env shows what is wrong with it."
             )
-        return in_order(result)
+        return self._with_stats(result)
+
+    def take_warnings(self) -> dict[str, str]:
+        """Return warnings of lost groups, by kind; each kind is warned of once."""
+        return self._fault_bound.take_warnings()
+
+    def _advance(self, weight_version: int) -> SampleResult:
+        part = self._queue.advance(weight_version=weight_version, timeout_s=_WAIT_S)
+        self._fault_bound.note(part)
+        return part
+
+    def _keeps(self, group: FinishedGroup) -> bool:
+        return self._dynamic is None or has_spread(group)
+
+    def _with_stats(self, result: SampleResult) -> SampleResult:
+        return replace(in_order(result), stats=self._queue.take_stats())
 
 
-def _num_to_draw(num_missing: int, redrawn: SampleResult) -> int:
-    """Return how many groups to draw so that about ``num_missing`` of them finish."""
-    num_played, num_finished = len(redrawn.groups) + len(redrawn.lost), len(redrawn.groups)
-    if num_played == 0:
-        return num_missing
-    return math.ceil(num_missing * num_played / max(1, num_finished))
-
-
-def in_order(result: SampleResult) -> SampleResult:
-    """Sort groups by their number, so the order in which they finish does not matter."""
-    groups = sorted(result.groups, key=lambda group: group.task.place)
-    return replace(result, groups=groups)
+@contextmanager
+def _emptied(queue: GroupQueue) -> Iterator[None]:
+    """Leave no group behind in the queue if sampling fails."""
+    try:
+        yield
+    except BaseException:
+        queue.clear()
+        raise

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import SampleResult
+from rllib_gigpo.sampling.group_sampler import GroupSampler
 from rllib_gigpo.sampling.training_tasks import TaskStream
 
 
@@ -27,6 +26,17 @@ class SampleSource(ABC):
             WeightSyncError: An EnvRunner has other weights.
         """
 
+    def take_warnings(self) -> dict[str, str]:
+        """Return warnings of lost groups, by kind; each kind is warned of once."""
+        return {}
+
+    def metrics(self) -> dict[str, float]:
+        """Return metrics of the source itself."""
+        return {}
+
+    def stop(self) -> None:  # noqa: B027 - most sources hold nothing
+        """Free what the source holds."""
+
     @abstractmethod
     def get_state(self) -> dict[str, Any]:
         """Return the state to continue from."""
@@ -36,23 +46,10 @@ class SampleSource(ABC):
         """Continue from the state that ``get_state`` returned."""
 
 
-class Sampler(Protocol):
-    """A `GroupSampler` or a `DynamicSampler`."""
-
-    def sample(
-        self,
-        draw: Callable[[int, Sequence[GroupTask]], Sequence[GroupTask]],
-        num_groups: int,
-        *,
-        weight_version: int,
-    ) -> SampleResult:
-        """Sample ``num_groups`` groups of the tasks that ``draw`` returns."""
-
-
 class SyncSource(SampleSource):
     """A source that plays each batch on request, with the newest weights."""
 
-    def __init__(self, tasks: TaskStream, sampler: Sampler) -> None:
+    def __init__(self, tasks: TaskStream, sampler: GroupSampler) -> None:
         """Take tasks from a stream and play them with a sampler."""
         self._tasks = tasks
         self._sampler = sampler
@@ -60,6 +57,10 @@ class SyncSource(SampleSource):
     def sample(self, num_groups: int, *, weight_version: int) -> SampleResult:
         """Play until the batch is full."""
         return self._sampler.sample(self._tasks.draw, num_groups, weight_version=weight_version)
+
+    def take_warnings(self) -> dict[str, str]:
+        """Return the sampler's warnings."""
+        return self._sampler.take_warnings()
 
     def get_state(self) -> dict[str, Any]:
         """Return the position in the stream of tasks."""

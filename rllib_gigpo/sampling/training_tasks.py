@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,24 +47,28 @@ class TaskStream:
         self._seed = seed
         self._period = period
         self._position = 0
+        self._again: list[int] = []  # earlier positions that an asynchronous run had not used
         self._order: tuple[int, np.ndarray] | None = None
 
-    def draw(self, num_groups: int, lost: Sequence[GroupTask] = ()) -> list[GroupTask]:
-        """Draw the next ``num_groups`` tasks; lost tasks do not repeat in this pass."""
-        drawn = [
+    def draw(self, num_groups: int) -> list[GroupTask]:
+        """Draw the next ``num_groups`` tasks."""
+        again, self._again = self._again[:num_groups], self._again[num_groups:]
+        end = self._position + num_groups - len(again)
+        positions = [*again, *range(self._position, end)]
+        self._position = end
+        return [
             GroupTask(position, self._task_at(position), self._group_size, self._sampling)
-            for position in range(self._position, self._position + num_groups)
+            for position in positions
         ]
-        self._position += num_groups
-        return drawn
 
     def get_state(self) -> dict[str, Any]:
         """Return the state to continue from."""
-        return {"position": self._position}
+        return {"position": self._position, "again": list(self._again)}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Continue from the state that ``get_state`` returned."""
         self._position = int(state["position"])
+        self._again = sorted(state.get("again", ()))
 
     def _task_at(self, position: int) -> int:
         if self._num_tasks is None:

@@ -1,5 +1,7 @@
 """Fixtures: tiny real models, and an independent reference for the engines' log-probs."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -95,6 +97,49 @@ def largest_logp_error(reference_logits):
         return max(errors)
 
     return compute
+
+
+@pytest.fixture
+def answers_in_flight(change_weights, drain):
+    """Return a function that changes the weights while an engine answers requests.
+
+    It returns the answers, the model before the change and the version after it.
+    """
+
+    def run(engine, model, requests, *, num_polls):
+        old, version = copy.deepcopy(model), engine.weight_version + 1
+        engine.submit(requests)
+        done = [answer for _ in range(num_polls) for answer in engine.poll()]
+        change_weights(model, seed=3)
+        engine.load_weights(model.named_parameters(), version)
+        answers = {answer.request_id: answer for answer in done} | drain(engine)
+        return [answers[request.request_id] for request in requests], old, version
+
+    return run
+
+
+@pytest.fixture
+def check_two_versions(reference_logits):
+    """Return a check that each token has the log-prob of the weights that its version names."""
+
+    def check(requests, answers, models, *, tolerance):
+        """``models`` is version -> model."""
+        seen = set()
+        for request, answer in zip(requests, answers, strict=True):
+            versions = answer.token_versions
+            assert (np.diff(versions) >= 0).all()
+            assert answer.weight_version == versions.min()
+            seen.add(len(set(versions.tolist())))
+            for version, model in models.items():
+                logits = reference_logits(model, request.prompt_token_ids, answer.token_ids)
+                logp = logits.log_softmax(-1)[range(len(versions)), answer.token_ids].numpy()
+                of_version = versions == version
+                np.testing.assert_allclose(
+                    answer.logp[of_version], logp[of_version], rtol=0, atol=tolerance
+                )
+        assert 2 in seen  # some answers have both
+
+    return check
 
 
 @pytest.fixture

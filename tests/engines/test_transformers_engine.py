@@ -103,10 +103,13 @@ def test_the_checksum_is_that_of_the_learners_tensors(engine, model, change_weig
     )
 
 
-def test_weights_wait_for_an_idle_engine(engine, model, prompts, requests_of):
-    engine.submit(requests_of(prompts[:2]))
-    with pytest.raises(EngineError, match="2 requests are unfinished"):
-        engine.load_weights(model.named_parameters(), 1)
+def test_weights_that_change_in_flight_sample_the_tokens_after_them(
+    engine, model, prompts, requests_of, answers_in_flight, check_two_versions
+):
+    requests = requests_of(prompts, max_tokens=40)
+    answers, old, version = answers_in_flight(engine, model, requests, num_polls=6)
+    models = {version - 1: old, version: model}
+    check_two_versions(requests, answers, models, tolerance=1e-5)
 
 
 def test_the_global_generator_is_not_touched(engine, prompts, requests_of):

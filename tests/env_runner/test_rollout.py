@@ -195,7 +195,7 @@ def test_groups_of_training_and_evaluation_under_way_at_once_keep_their_own_sett
     rollout.start([GroupTask(0, 1, 3, SAMPLING), GroupTask(1, 0, 2, SAMPLING)])
     rollout.advance()
     tests = EvaluationTasks(first_task=0, num_tasks=2, sampling=greedy)
-    rollout.start(tests.draw(2, []))
+    rollout.start(tests.group_tasks())
     result = finish(rollout)
 
     sizes = {group.task.group_id: len(group.episodes) for group in result.groups}

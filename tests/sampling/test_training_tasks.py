@@ -56,13 +56,13 @@ def test_group_numbers_never_repeat():
 def test_a_task_says_how_it_is_played():
     (task,) = make_stream(first_task=0, num_tasks=None, seed=0).draw(1)
     assert (task.group_size, task.sampling, task.is_training) == (5, SAMPLING, True)
-    (test,) = EvaluationTasks(first_task=50, num_tasks=1, sampling=GREEDY).draw(1, [])
+    (test,) = EvaluationTasks(first_task=50, num_tasks=1, sampling=GREEDY).group_tasks()
     assert (test.group_size, test.sampling, test.is_training) == (1, GREEDY, False)
 
 
 def test_no_group_of_evaluation_has_the_number_of_one_of_training():
     stream = make_stream(first_task=0, num_tasks=None, seed=0)
-    tests = EvaluationTasks(first_task=50, num_tasks=3, sampling=GREEDY).draw(3, [])
+    tests = EvaluationTasks(first_task=50, num_tasks=3, sampling=GREEDY).group_tasks()
     assert [task.group_id for task in tests] == ["test-0", "test-1", "test-2"]
     assert {str(task.group_id) for task in stream.draw(100)} == {str(n) for n in range(100)}
 
@@ -71,9 +71,6 @@ def test_without_a_bound_the_seeds_count_upwards():
     assert seeds(make_stream(first_task=5, num_tasks=None, seed=0), 4) == [5, 6, 7, 8]
 
 
-def test_evaluation_draws_all_tasks_and_then_only_the_lost_ones():
+def test_evaluation_has_all_tasks():
     tasks = EvaluationTasks(first_task=50, num_tasks=3, sampling=GREEDY)
-    drawn = tasks.draw(3, [])
-    assert [task.seed for task in drawn] == [50, 51, 52]
-    lost = [drawn[1]]
-    assert tasks.draw(1, lost) == lost
+    assert [task.seed for task in tasks.group_tasks()] == [50, 51, 52]

@@ -1,5 +1,7 @@
 """Weight sync: every live EnvRunner confirms the new version, or the error says which did not."""
 
+import os
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from rllib_gigpo.errors import EngineError, WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, WEIGHTS
 from rllib_gigpo.weights import weight_sync
+from rllib_gigpo.weights.in_flight_sync import InFlightWeightSync
 from rllib_gigpo.weights.weight_sync import WeightSync
 
 TENSORS = [("lm_head.weight", torch.ones(2))]
@@ -30,25 +33,52 @@ class FakeRunner:
             self.module.engine.weight_version = state["rl_module"][VERSION]
 
 
+@ray.remote(num_cpus=0, max_retries=0)
+def crash():
+    os._exit(1)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def sleep():
+    time.sleep(60)
+
+
+class FakeActor:
+    """A handle whose calls run here, or do not come back."""
+
+    def __init__(self, runner, group):
+        self.apply = SimpleNamespace(remote=self.call)
+        self.runner, self.group = runner, group
+
+    def call(self, function):
+        index = self.runner.worker_index
+        if index in self.group.dying:
+            return crash.remote()
+        if index in self.group.silent:
+            self.group.asleep.append(sleep.remote())
+            return self.group.asleep[-1]
+        return ray.put(function(self.runner))
+
+
 class FakeGroup:
-    """An EnvRunnerGroup of fakes; ``silent`` ones do not answer, ``dying`` ones die meanwhile."""
+    """EnvRunners and a crew; ``silent`` ones do not answer, ``dying`` ones die meanwhile."""
 
     def __init__(self, *runners, local=None, silent=(), dying=()):
         self.local_env_runner = local
         self.runners = {runner.worker_index: runner for runner in runners}
-        self.silent, self.dying = set(silent), set(dying)
+        self.silent, self.dying, self.dead = set(silent), set(dying), []
+        self.passed_over, self.asleep = [], []
+        self._worker_manager = SimpleNamespace(
+            actors=lambda: {i: FakeActor(one, self) for i, one in self.runners.items()},
+            set_actor_state=lambda index, healthy: self.dead.append(index),
+        )
 
-    def healthy_env_runner_ids(self):
-        return list(self.runners)
+    def answering(self):
+        gone = {*self.dead, *self.passed_over}
+        return [index for index in self.runners if index not in gone]
 
-    def foreach_env_runner(self, func, *, local_env_runner, remote_worker_ids, timeout_seconds):
-        for index in self.dying:
-            del self.runners[index]
-        return [
-            func(self.runners[index])
-            for index in remote_worker_ids
-            if index in self.runners and index not in self.silent
-        ]
+    def pass_over(self, index):
+        self.passed_over.append(index)
 
 
 class FakeLearner:
@@ -79,8 +109,8 @@ class RemoteLearners:
         return self._results
 
 
-def sync(runners, learners=None):
-    return WeightSync(learners or LocalLearners(), runners, timeout_s=1.0)
+def sync(runners, learners=None, *, kind=WeightSync, silence_s=60.0):
+    return kind(learners or LocalLearners(), runners, runners, silence_s=silence_s, timeout_s=2.0)
 
 
 def test_a_local_runner_gets_the_tensors_themselves():
@@ -97,10 +127,16 @@ def test_all_remote_runners_load_the_version(ray_session):
     assert torch.equal(runners[1].loaded[0][1], TENSORS[0][1])
 
 
-def test_a_runner_that_gives_no_answer_in_time_is_named(ray_session):
-    group = FakeGroup(FakeRunner(1), FakeRunner(2), silent={2})
-    with pytest.raises(WeightSyncError, match=r"waited 1 s for EnvRunner\(s\) \[2\].*version 3"):
+def test_if_no_runner_confirms_in_time_they_are_named(ray_session):
+    group = FakeGroup(FakeRunner(1), silent={1})
+    with pytest.raises(WeightSyncError, match=r"waited \d s for EnvRunner\(s\) \[1\].*version 3"):
         sync(group).push(3)
+
+
+def test_a_silent_runner_is_passed_over_if_others_confirm(ray_session):
+    group = FakeGroup(FakeRunner(1), FakeRunner(2), silent={2})
+    sync(group, silence_s=0.5).push(3)
+    assert group.passed_over == [2]
 
 
 def test_a_runner_that_confirms_another_version_is_named(ray_session):
@@ -117,8 +153,32 @@ def test_an_engine_that_refuses_the_weights_says_why(ray_session):
 
 def test_a_runner_that_dies_meanwhile_is_no_error(ray_session):
     healthy = FakeRunner(2)
-    sync(FakeGroup(FakeRunner(1), healthy, dying={1})).push(3)
+    group = FakeGroup(FakeRunner(1), healthy, dying={1})
+    sync(group).push(3)
     assert healthy.module.engine.weight_version == 3
+    assert group.dead == [1]
+
+
+def test_in_flight_weights_are_confirmed_before_the_next_ones(ray_session):
+    group = FakeGroup(FakeRunner(1), FakeRunner(2), silent={2})
+    sender = sync(group, kind=InFlightWeightSync, silence_s=0.5)
+    sender.push(1)  # does not wait
+    assert group.passed_over == []
+    assert group.runners[1].module.engine.weight_version == 1
+    sender.push(2)
+    assert group.passed_over == [2]
+    assert group.runners[1].module.engine.weight_version == 2
+
+
+def test_in_flight_weights_are_sent_again_without_the_learners(ray_session):
+    group = FakeGroup(FakeRunner(1), FakeRunner(2))
+    sender = sync(group, kind=InFlightWeightSync)
+    sender.push(5)
+    group.runners[2].module.engine.weight_version = -1
+    sender._learner_group = None
+    sender.send_again(5, [2])
+    sender.confirm()
+    assert group.runners[2].module.engine.weight_version == 5
 
 
 @pytest.mark.parametrize("is_runner_local", [True, False])

@@ -41,7 +41,7 @@ def checkpoint_steps(
     )
     runner = GroupEnvRunner(config=config, worker_index=0)
     try:
-        result = runner.sample_groups(tasks.draw(1, ()))
+        result = runner.sample_groups(tasks.group_tasks())
     finally:
         runner.stop()
     if result.lost:

@@ -24,6 +24,7 @@ class Settings(BaseModel, frozen=True):
     loss: loss.LossSection
     optimizer: optimizer.OptimizerSection
     env_runners: runtime.EnvRunnerSection
+    asynchrony: runtime.AsyncSection
     learners: runtime.LearnerSection
     reporting: runtime.ReportingSection
 

@@ -14,7 +14,7 @@ from rllib_gigpo.credit.penalties import Penalties
 from rllib_gigpo.credit.rules import RULES, CreditRule
 from rllib_gigpo.options.registry import option_names
 from rllib_gigpo.options.section import Section, setting
-from rllib_gigpo.sampling.dynamic_sampler import DynamicSampling
+from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling
 
 Sampling = Annotated[DynamicSampling | None, BeforeValidator(lambda v: None if v is False else v)]
 

@@ -18,9 +18,16 @@ class EnvRunnerSection(Section):
     num_env_workers: NonNegativeInt = setting(0, "Actors per EnvRunner that run environments.")
     num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker reserves in Ray.")
     num_env_threads: NonNegativeInt | None = setting(None, "Threads for environments; None: auto.")
+    overdue_group_s: PositiveFloat = setting(300.0, "Then an idle EnvRunner gets a group too.")
     max_lost_group_rate: float = setting(
         0.99, "Share of the last 100 groups that faults may cost; 1 never stops.", ge=0, le=1
     )
+
+
+class AsyncSection(Section):
+    """Settings of `GiGPOConfig.async_training`."""
+
+    max_staleness: NonNegativeInt = setting(0, "Versions that a token may be behind; 0: in turns.")
 
 
 class LearnerSection(Section):
@@ -43,4 +50,15 @@ def environment(env: Any) -> Iterator[str]:
         yield "no environment is set; call .environment('module:Id-v0', env_config={...})"
 
 
-CHECKS = (environment, one_gpu)
+def asynchrony(max_staleness: int, num_env_runners: int, share_gpu: bool) -> Iterator[str]:
+    """Check that there are EnvRunners that can play while the Learner updates."""
+    if max_staleness and share_gpu:
+        yield "max_staleness: with share_gpu=True the engine sleeps during updates; set one of them"
+    elif max_staleness and not num_env_runners:
+        yield (
+            "max_staleness needs EnvRunners in processes of their own, which play during updates;"
+            " set env_runners(num_env_runners=1)"
+        )
+
+
+CHECKS = (environment, one_gpu, asynchrony)

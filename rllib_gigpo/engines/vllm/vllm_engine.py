@@ -183,6 +183,7 @@ class VllmEngine(InferenceEngine):
         llm = self._running()
         if not self._unfinished:
             return []
+        self._check_ready()
         with _engine_errors("vLLM failed while generating; stop() and start() the engine"):
             outputs = self._step_here(llm) if self._in_process else self._step_elsewhere(llm)
         if outputs is not None:
@@ -253,14 +254,27 @@ class VllmEngine(InferenceEngine):
         succeeds.
         """
         llm = self._running()
-        self._check_idle("load_weights()")
         self._wake(["weights"])
-        with _engine_errors(f"Weight update {version} failed; send the weights again"):
+        failed = _engine_errors(f"Weight update {version} failed; send the weights again")
+        with failed, self._paused(llm):
             self._weights.load(named_tensors)
             llm.set_weight_version(str(version))
-            llm.reset_prefix_cache()
+            # Else running requests would go on with what the old weights have cached.
+            llm.reset_prefix_cache(reset_running_requests=bool(self._unfinished))
         self._weight_version = version
         self._was_updated = True
+
+    @contextmanager
+    def _paused(self, llm: LLMEngine) -> Iterator[None]:
+        """Let an engine in a child process take no step, which in process it cannot (untested)."""
+        if self._in_process or not self._unfinished:
+            yield
+            return
+        llm.engine_core.call_utility("pause_scheduler", "keep", False)
+        try:
+            yield
+        finally:
+            llm.engine_core.call_utility("resume_scheduler")
 
     def weights_checksum(self) -> str:
         """Return the checksum of the checkpoint's files or, after an update, of its tensors.

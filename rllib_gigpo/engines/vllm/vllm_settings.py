@@ -114,6 +114,8 @@ def _gpu_arguments(settings: EngineSettings) -> dict[str, Any]:
         # If it shares the GPU with a Learner, the engine takes less and sleeps during the update.
         "gpu_memory_utilization": 0.45 if settings.share_gpu else 0.9,
         "enable_sleep_mode": settings.share_gpu,
+        # Otherwise a step is under way while the weights change. None: vLLM's own choice.
+        "async_scheduling": False if settings.updates_in_flight else None,
         # By default vLLM would start its own Ray actors inside a Ray worker.
         "distributed_executor_backend": "mp" if settings.tensor_parallel_size > 1 else "uni",
     }

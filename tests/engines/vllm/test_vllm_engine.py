@@ -306,10 +306,24 @@ def test_an_update_that_breaks_half_way_is_refused_for_use_and_the_next_one_work
     assert largest_logp_error(model, requests, engine.generate(requests)) < TOLERANCE
 
 
-def test_weights_wait_for_an_idle_engine(engine, model, prompts, requests_of):
-    engine.submit(requests_of(prompts[:3]))
-    with pytest.raises(EngineError, match="3 requests are unfinished"):
-        engine.load_weights(model.named_parameters(), 1)
+def test_weights_that_change_in_flight_sample_the_tokens_after_them(
+    engine, model, requests_of, answers_in_flight, check_two_versions
+):
+    # Seeded requests with contexts of several blocks, some of which share a prefix in the cache.
+    prompts = [[*range(3, 3 + 8 * i), *range(50, 110 - 4 * i)] for i in range(8)]
+    requests = requests_of(prompts, max_tokens=40)
+    answers, old, version = answers_in_flight(engine, model, requests, num_polls=6)
+    models = {version - 1: old, version: model}
+    check_two_versions(requests, answers, models, tolerance=TOLERANCE)
+
+
+def test_what_the_old_weights_cached_serves_no_later_request(
+    engine, model, prompts, requests_of, answers_in_flight, largest_logp_error
+):
+    requests = requests_of(prompts)
+    answers_in_flight(engine, model, requests, num_polls=3)
+    later = requests_of(prompts, prefix="later")
+    assert largest_logp_error(model, later, engine.generate(later)) < TOLERANCE
 
 
 def test_the_checksum_is_that_of_the_learners_tensors(engine, model, change_weights):

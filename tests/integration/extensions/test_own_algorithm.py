@@ -91,7 +91,7 @@ def test_one_runner_plays_training_and_evaluation_at_once(build, config):
     runner.start(algorithm.make_task_stream().draw(2))
     result = runner.poll()
     assert not result.groups
-    runner.start(algorithm.make_evaluation_tasks().draw(4, ()))
+    runner.start(algorithm.make_evaluation_tasks().group_tasks())
     while not runner.is_idle:
         result += runner.poll()
     sizes = {group.task.group_id: len(group.episodes) for group in result.groups}
