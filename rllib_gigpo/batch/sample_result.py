@@ -84,6 +84,11 @@ class SampleResult:
         """All episodes, group by group."""
         return [episode for group in self.groups for episode in group.episodes]
 
+    @property
+    def ended(self) -> list[GroupTask]:
+        """The tasks of all groups that finished or were lost."""
+        return [one.task for one in self.groups] + [one.task for one in self.lost]
+
     def split(self, group_ids: Container[int | str]) -> tuple[SampleResult, SampleResult]:
         """Return the part with these groups, which keeps the statistics, and the rest."""
         parts = []

@@ -125,8 +125,8 @@ class AsyncSource(SampleSource):
             self._ready += useful
             room = self._max_replaced - len(self._aside)
             self._aside += useless
-            for ended in (*part.lost, *useless):
-                self._unused.pop(ended.task.group_id, None)
+            for task in SampleResult(groups=useless, lost=part.lost).ended:
+                self._unused.pop(task.group_id, None)
             return self._order(len(part.lost) + int(max(0, min(len(useless), room))))
 
     # ------------------------------------------------------------------ state and end

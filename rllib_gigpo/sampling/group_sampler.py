@@ -14,6 +14,7 @@ from rllib_gigpo.errors import RolloutError
 from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling, has_spread
 from rllib_gigpo.sampling.fault_bound import FaultBound, described
 from rllib_gigpo.sampling.queue.group_queue import GroupQueue, in_order
+from rllib_gigpo.sampling.queue.queue_pump import Lane
 
 MAX_ATTEMPTS = 6
 """How often to play a fixed task, which may be impossible to play."""
@@ -25,7 +26,11 @@ class GroupSampler:
     """A sampler that fills a batch from the queue, and draws again what is missing."""
 
     def __init__(
-        self, queue: GroupQueue, *, max_lost_rate: float, dynamic: DynamicSampling | None = None
+        self,
+        queue: GroupQueue | Lane,
+        *,
+        max_lost_rate: float,
+        dynamic: DynamicSampling | None = None,
     ) -> None:
         """Prepare to sample from ``queue``.
 
@@ -124,7 +129,7 @@ class GroupSampler:
 
 
 @contextmanager
-def _emptied(queue: GroupQueue) -> Iterator[None]:
+def _emptied(queue: GroupQueue | Lane) -> Iterator[None]:
     """Leave no group behind in the queue if sampling fails."""
     try:
         yield

@@ -56,8 +56,8 @@ def asynchrony(max_staleness: int, num_env_runners: int, share_gpu: bool) -> Ite
         yield "max_staleness: with share_gpu=True the engine sleeps during updates; set one of them"
     elif max_staleness and not num_env_runners:
         yield (
-            "max_staleness needs EnvRunners in processes of their own, which play during updates;"
-            " set env_runners(num_env_runners=1)"
+            "max_staleness needs remote EnvRunners, which play during updates; set"
+            " env_runners(num_env_runners=1)"
         )
 
 

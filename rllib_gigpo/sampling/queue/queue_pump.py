@@ -115,7 +115,7 @@ class QueuePump:
             self._news.wait_for(lambda: self._error or lane.has_news, timeout_s)
             self._raise_error()
             arrived, lane.arrived, lane.has_news = lane.arrived, SampleResult(), False
-            lane.open -= {ended.task.group_id for ended in (*arrived.groups, *arrived.lost)}
+            lane.open -= {task.group_id for task in arrived.ended}
             return arrived
 
     def drop(self, lane: Lane) -> None:
@@ -182,8 +182,8 @@ class QueuePump:
         new = [(lane, lane.replace(part)) for lane, part in parts.values() if lane.replace]
         with self._news:
             for lane, part in parts.values():
-                for ended in (*part.groups, *part.lost):
-                    del self._lane_of[ended.task.group_id]
+                for task in part.ended:
+                    del self._lane_of[task.group_id]
                 if lane.replace is not None:  # it has taken the groups
                     lane.open -= {group.task.group_id for group in part.groups}
                     part = replace(part, groups=[])
