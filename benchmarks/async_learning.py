@@ -80,7 +80,7 @@ def do_run(k: int, seed: int) -> dict[str, Any]:
     apply_settings(experiment.config, settings)
     num_iterations = experiment.stop["training_iteration"]
     display = PlainProgress({"training_iteration": num_iterations})
-    ray.init(include_dashboard=False, log_to_driver=False)
+    ray.init("local", include_dashboard=False, log_to_driver=False)
     start = time.perf_counter()
     algorithm = experiment.config.build_algo()
     metrics = []

@@ -102,7 +102,7 @@ def main() -> None:
     ratios, shares, stale = [], [], []
     with tempfile.TemporaryDirectory() as name:
         make_model(Path(name), "tiny")
-        ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+        ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False)
         for _ in range(arguments.repeats):
             blocks = [
                 measure_block(make_config(Path(name), arguments.latency, k), arguments.iterations)

@@ -107,7 +107,7 @@ def make_stream() -> TaskStream:
 def start_ray() -> None:
     """Start Ray; its workers import from this folder."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *_python_path()])
-    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=8, include_dashboard=False, log_to_driver=False)
 
 
 def _python_path() -> list[str]:
@@ -236,7 +236,7 @@ class StubRunner:
 
 def measure_driver(num_runners: int, repeats: int) -> float:
     """Return the share of an iteration that the driver computes, with ``num_runners`` actors."""
-    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=8, include_dashboard=False, log_to_driver=False)
     actors = {index: StubRunner.remote() for index in range(1, num_runners + 1)}
     ray.get([actor.answer.remote() for actor in actors.values()])
     manager = SimpleNamespace(actors=lambda: actors, set_actor_state=lambda *args, **kwargs: None)

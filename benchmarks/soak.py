@@ -1,12 +1,13 @@
 """Train a toy run for thousands of iterations and watch what grows.
 
     make soak
-    python benchmarks/soak.py --iterations 2000 [--async] [--figures]
+    python benchmarks/soak.py [--iterations 2000] [--async] [--figures]
 
 A model of 0.1M parameters with the exact engine on one EnvRunner plays corridors whose steps fail
-now and then; evaluation, transcripts and checkpoints are on, and the EnvRunner is killed every 400
-iterations. Measured: resident memory of the driver and the EnvRunner, as a slope after iteration
-200, the number of files, and the largest deviation of the fresh ratio from 1.
+now and then. Evaluation, transcripts and checkpoints are on, and the EnvRunner is killed every 400
+iterations. Measured: resident memory of the driver, the Learner and the EnvRunner, as a slope after
+the warm-up of each process; open files; files on the disk; and the largest deviation of the fresh
+ratio from 1.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,16 @@ from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
 ISSUE = 16
-WARM_UP = 200
-KILL_EVERY, SAVE_EVERY, TELL_EVERY = 400, 100, 50
-TARGET = "<= 10"  # KB an iteration
+WARM_UP = 200  # iterations
+KILL_EVERY, SAVE_EVERY, TELL_EVERY, TRANSCRIPT_EVERY = 400, 100, 20, 10
+TARGETS = {
+    "soak_kb_per_iteration": "<= 10",  # of the process that grows most
+    "soak/open_files_per_iteration": "<= 0.01",
+    "soak/files_per_iteration": f"<= {1 / TRANSCRIPT_EVERY}",
+    "soak/max_ratio_deviation_fresh": "<= 1e-4",
+}
+
+Points = list[tuple[int, float]]
 
 
 class FaultyCorridor(CorridorEnv):
@@ -60,17 +68,12 @@ def make_config(folder: Path, max_staleness: int) -> GiGPOConfig:
         .tasks(num_train_tasks=64, num_test_tasks=4, max_episode_steps=6)
         .training(group_size=2, num_groups=2, num_minibatches=1, lr=1e-5, kl_coeff=0.0)
         .env_runners(num_env_runners=1)
+        .learners(num_learners=1)
         .async_training(max_staleness=max_staleness)
         .evaluation(evaluation_interval=50)
-        .reporting(transcripts={"interval": 10, "groups": 1})
+        .reporting(transcripts={"interval": TRANSCRIPT_EVERY, "groups": 1})
         .debugging(seed=0)
     )
-
-
-def slope_kb(values: Sequence[tuple[int, float]]) -> float:
-    """Return the slope of memory over iterations after the warm-up, in KB an iteration."""
-    late = np.array([one for one in values if one[0] > WARM_UP], dtype=float)
-    return float(np.polyfit(late[:, 0], late[:, 1] / 1e3, 1)[0])
 
 
 def main() -> None:
@@ -80,63 +83,102 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--async", dest="max_staleness", action="store_const", const=1, default=0)
     arguments = parser.parse_args()
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tokenizer = build_tokenizer(["go left", "go right"] * 50, 320)
         build_model(tokenizer, hidden_size=64, num_layers=2, num_heads=2).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        found = soak(make_config(folder, arguments.max_staleness), arguments.iterations, folder)
+        values = soak(make_config(folder, arguments.max_staleness), arguments.iterations, folder)
     ray.shutdown()
-    print(json.dumps(found, indent=2))
+    print(json.dumps(values, indent=2))
+    prefix = "asynchronous/" if arguments.max_staleness else ""
     figures = [
-        Figure(ISSUE, "soak_kb_per_iteration", found["driver_kb"], TARGET, arguments.iterations),
-        Figure(ISSUE, "soak_kb_per_iteration/runner", found["runner_kb"], TARGET),
-        Figure(ISSUE, "soak/max_ratio_deviation_fresh", found["ratio"], "<= 1e-4"),
-        Figure(ISSUE, "soak/groups_lost", found["num_lost"]),
+        Figure(ISSUE, prefix + name, value, TARGETS.get(name), n=arguments.iterations)
+        for name, value in values.items()
     ]
     if arguments.figures:
         write_figures(figures)
 
 
 def soak(config: GiGPOConfig, num_iterations: int, folder: Path) -> dict[str, float]:
-    """Train and return the slopes, the worst ratio and the number of lost groups."""
+    """Train, and return the figures by name."""
     algorithm = config.build_algo()
-    driver, of_driver, of_runner = psutil.Process(), [], []
-    worst, num_lost, start = 0.0, 0, time.monotonic()
+    points = defaultdict[str, Points](list)
+    worst, num_lost, num_moved, start = 0.0, 0, 0, time.monotonic()
     for iteration in range(1, num_iterations + 1):
         result = algorithm.train()
-        worst = max(worst, result["learners"]["default_policy"]["max_ratio_deviation_fresh"])
+        learned = result["learners"]["default_policy"]
+        worst = max(worst, learned.get("max_ratio_deviation_fresh", 0.0))  # may lack fresh rows
         num_lost += result["env_runners"]["num_groups_lost"]
+        num_moved += result["env_runners"]["num_groups_moved"]
         if iteration % SAVE_EVERY == 0:
             algorithm.save_to_path(str(folder / "checkpoint"))
         if iteration % KILL_EVERY == 0:
             (actor,) = algorithm.env_runner_group._worker_manager.actors().values()
             ray.kill(actor, no_restart=False)
         elif iteration % TELL_EVERY == 0:
-            of_driver.append((iteration, driver.memory_info().rss))
-            of_runner.append((iteration, runner_memory(algorithm)))
+            now = measure(algorithm, folder)
+            for name, value in now.items():
+                points[name].append((iteration, value))
+            told = "  ".join(f"{name} {value:,.0f}" for name, value in now.items())
             print(
-                f"{iteration}: {time.monotonic() - start:.0f} s, driver"
-                f" {of_driver[-1][1] / 1e6:.0f} MB, EnvRunner {of_runner[-1][1] / 1e6:.0f} MB,"
-                f" ratio {worst:.1e}, lost {num_lost}",
+                f"{iteration}: {time.monotonic() - start:.0f} s  {told}  ratio {worst:.1e}"
+                f"  lost {num_lost}  moved {num_moved}",
                 flush=True,
             )
     algorithm.stop()
+    slopes = {name: slope(of_one) for name, of_one in points.items() if name != "runner_kb"}
+    slopes["runner_kb"] = slope_between_restarts(points["runner_kb"])
     return {
-        "driver_kb": slope_kb(of_driver),
-        "runner_kb": slope_kb(of_runner),
-        "ratio": worst,
-        "num_lost": num_lost,
+        "soak_kb_per_iteration": max(
+            slopes[f"{one}_kb"] for one in ("driver", "learner", "runner")
+        ),
+        "soak/driver_kb_per_iteration": slopes["driver_kb"],
+        "soak/learner_kb_per_iteration": slopes["learner_kb"],
+        "soak/runner_kb_per_iteration": slopes["runner_kb"],
+        "soak/open_files_per_iteration": slopes["open_files"],
+        "soak/files_per_iteration": slopes["files"],
+        "soak/max_ratio_deviation_fresh": worst,
+        "soak/groups_lost": num_lost,
+        "soak/groups_moved": num_moved,
+        "soak/minutes": (time.monotonic() - start) / 60,
     }
 
 
-def runner_memory(algorithm: Any) -> float:
-    """Return the resident memory of the EnvRunner in bytes."""
-    (rss,) = algorithm.env_runner_group.foreach_env_runner(
-        lambda runner: psutil.Process().memory_info().rss, local_env_runner=False
-    )
-    return float(rss)
+def measure(algorithm: Any, folder: Path) -> dict[str, float]:
+    """Return the memory of the processes in KB, and the numbers of files."""
+
+    def memory_kb(part: Any) -> float:
+        return psutil.Process().memory_info().rss / 1e3
+
+    (runner,) = algorithm.env_runner_group.foreach_env_runner(memory_kb, local_env_runner=False)
+    (learner,) = algorithm.learner_group.foreach_learner(memory_kb)
+    return {
+        "driver_kb": memory_kb(None),
+        "learner_kb": learner.get(),
+        "runner_kb": runner,
+        "open_files": psutil.Process().num_fds(),
+        "files": sum(
+            path.is_file()
+            for place in (algorithm.logdir, folder)
+            for path in Path(place).rglob("*")
+        ),
+    }
+
+
+def slope(points: Points) -> float:
+    """Return the slope over iterations after the warm-up."""
+    late = np.array([point for point in points if point[0] > WARM_UP], dtype=float)
+    return float(np.polyfit(late[:, 0], late[:, 1], 1)[0]) if len(late) > 1 else 0.0
+
+
+def slope_between_restarts(points: Points) -> float:
+    """Return the mean slope of the processes that followed each other, each after its warm-up."""
+    lives = defaultdict[int, Points](list)
+    for iteration, value in points:
+        lives[iteration // KILL_EVERY].append((iteration % KILL_EVERY, value))
+    return float(np.mean([slope(life) for life in lives.values()]))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.config.gigpo_config import BaseGiGPOConfig
 from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.env_runner.runner_callbacks import has_runner_hooks, warning_of_hidden_metrics
 from rllib_gigpo.learner.learner_calls import LearnerCalls
 from rllib_gigpo.learner.learner_scores import LearnerScores, make_learner_scores
 from rllib_gigpo.learner.update_guard import UpdateGuard
@@ -316,18 +317,17 @@ class GiGPO(WholeCheckpoints):
         self, place: tuple[str, ...], own: Mapping[str, Any], *, is_training: bool
     ) -> None:
         """Collect what callbacks logged in the EnvRunners; the result prefers our ``own`` names."""
+        if not has_runner_hooks(self.config if is_training else self.config.evaluated()):
+            return  # the call waits until an EnvRunner that plays pauses
         logged = self.env_runner_group.foreach_env_runner(
             lambda runner: runner.get_metrics(is_training=is_training),
             remote_worker_ids=list(self._crew.answering()),
             timeout_seconds=self.settings.env_runners.overdue_group_s,
         )
         self.metrics.aggregate(logged, key=place)
-        hidden = sorted({str(name) for one in logged for name in one} & own.keys())
-        if hidden:
-            self._report.setdefault(WARNINGS, {})["callbacks"] = (
-                f"A callback logs {', '.join(hidden)}, but the result has its own metrics under"
-                " this name; use another one."
-            )
+        warning = warning_of_hidden_metrics(logged, own)
+        if warning is not None:
+            self._report.setdefault(WARNINGS, {})["callbacks"] = warning
 
     # ------------------------------------------------------------------ EnvRunners that restart
 

@@ -27,6 +27,7 @@ from rllib_gigpo.env_runner.env_pool import EnvPool
 from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.env_runner.episode_recorder import EpisodeRecorder
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
+from rllib_gigpo.errors import EngineError
 from rllib_gigpo.rl_modules.engine_module import EngineModule
 
 _IDLE_WAIT_S = 0.05
@@ -342,13 +343,22 @@ class Rollout:
         generations = self._module.poll()
         elapsed = time.perf_counter() - start
         self._stats = replace(self._stats, engine_s=self._stats.engine_s + elapsed)
-        if not generations:
-            return
-        self._note_progress()
         answers = {one.request_id: one for one in generations}
         runs = [self._in_engine.pop(request_id) for request_id in answers]
+        if runs:
+            self._note_progress()
+        self._check_requests()
         for part in _by_kind(runs):
             self._take(part, [answers[run.request_id] for run in part])
+
+    def _check_requests(self) -> None:
+        """Check that the engine still has every request that it did not answer."""
+        num_lost = len(self._in_engine) - self._module.engine.num_unfinished
+        if num_lost > 0:
+            raise EngineError(
+                f"The engine lost {num_lost} of {len(self._in_engine)} requests: it holds them no"
+                " longer and did not answer them. This is a fault of the engine."
+            )
 
     def _take(self, runs: list[_Run], generations: list[Generation]) -> None:
         batch = self._pass_through(self._module_to_env, runs, {columns.GENERATIONS: generations})

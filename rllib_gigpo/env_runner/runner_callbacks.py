@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -93,3 +93,22 @@ def functions_of(hook: str, callbacks: list[Any], config: Any) -> list[Callable[
     """Return what to call for a hook: methods of the callbacks, then the config's functions."""
     methods = [getattr(one, hook) for one in callbacks if overrides(one, hook)]
     return methods + force_list(getattr(config, f"callbacks_{hook}"))
+
+
+def has_runner_hooks(config: Any) -> bool:
+    """Return whether the user defines a hook that EnvRunners call, and that may log metrics."""
+    callbacks = force_list(config.callbacks_class)
+    return any(functions_of(hook, callbacks, config) for hook in RUNNER_HOOKS)
+
+
+def warning_of_hidden_metrics(
+    logged: Iterable[Mapping[str, Any]], own: Mapping[str, Any]
+) -> str | None:
+    """Return a warning if callbacks logged names that our ``own`` metrics have; else None."""
+    hidden = sorted({str(name) for one in logged for name in one} & own.keys())
+    if not hidden:
+        return None
+    return (
+        f"A callback logs {', '.join(hidden)}, but the result has its own metrics under this name;"
+        " use another one."
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,9 @@ from rllib_gigpo.batch.step_record import step_records
 
 
 def oldest_version(group: FinishedGroup) -> int:
-    """Return the oldest policy version that sampled a token of a group."""
+    """Return the oldest policy version that sampled a token; without a token, nothing is old."""
     versions = [record.token_versions for record in step_records(group.episodes)]
-    return min((int(one.min()) for one in versions if len(one)), default=0)
+    return min((int(one.min()) for one in versions if len(one)), default=sys.maxsize)
 
 
 def staleness_metrics(result: SampleResult, *, weight_version: int) -> dict[str, Any]:
@@ -38,3 +40,14 @@ def staleness_metrics(result: SampleResult, *, weight_version: int) -> dict[str,
         "stale_token_share": float((ages > 0).mean()) if len(ages) else 0.0,
         "num_groups_stale": len(result.stale),
     }
+
+
+def asynchrony(max_staleness: int, num_env_runners: int, share_gpu: bool) -> Iterator[str]:
+    """Check that there are EnvRunners that can play while the Learner updates."""
+    if max_staleness and share_gpu:
+        yield "max_staleness: with share_gpu=True the engine sleeps during updates; set one of them"
+    elif max_staleness and not num_env_runners:
+        yield (
+            "max_staleness needs remote EnvRunners, which play during updates; set"
+            " env_runners(num_env_runners=1)"
+        )

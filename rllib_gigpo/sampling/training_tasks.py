@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -83,3 +84,25 @@ class TaskStream:
         rng = np.random.default_rng([self._seed, lap])
         columns = [rng.permutation(num_tasks // self._period) for _ in range(self._period)]
         return (np.stack(columns, axis=1) * self._period + np.arange(self._period)).ravel()
+
+
+def whole_passes(num_train_tasks: int | None, task_period: int) -> Iterator[str]:
+    """Check that each pass has the same number of tasks of every kind."""
+    number = num_train_tasks or 0
+    if number % task_period:
+        whole = max(number - number % task_period, task_period)
+        yield f"num_train_tasks={number} must be a multiple of {task_period=}; set it to {whole}"
+
+
+def disjoint(
+    num_train_tasks: int | None, first_train_task: int, num_test_tasks: int, first_test_task: int
+) -> Iterator[str]:
+    """Check that no task is both a training and a test task."""
+    test = range(first_test_task, first_test_task + num_test_tasks)
+    # Without a limit, training counts upwards and may stay below the test tasks.
+    train = range(first_train_task, first_train_task + (num_train_tasks or 1))
+    if train[0] <= test[-1] and test[0] <= train[-1]:
+        yield (
+            f"training tasks {train[0]}..{train[-1]} and test tasks {test[0]}..{test[-1]} overlap;"
+            " move one of the two ranges"
+        )

@@ -22,6 +22,7 @@ SETTERS = {
     "tasks": ["tasks"],
     "training": ["credit", "loss", "optimizer"],
     "env_runners": ["env_runners"],
+    "async_training": ["asynchrony"],
     "learners": ["learners"],
     "reporting": ["reporting"],
 }

@@ -24,6 +24,7 @@ from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
+from rllib_gigpo.errors import EngineError
 from rllib_gigpo.prompting.action_parser import ActionParser
 from rllib_gigpo.prompting.memory import LastSteps
 from rllib_gigpo.prompting.renderer import PromptRenderer
@@ -256,6 +257,15 @@ def test_answers_for_a_lost_group_are_aborted(play):
     assert sorted(engine.aborted) == ["0-1-0", "0-2-0"]
     assert len(result.lost) == 1
     assert not result.groups
+
+
+def test_an_engine_that_loses_a_request_is_an_error_at_once(make_rollout):
+    rollout, engine = make_rollout(Walk, lambda prompt: "up", delay=lambda prompt: 5)
+    rollout.start([GroupTask(0, 0, 3, SAMPLING)])
+    rollout.advance()
+    engine.running.pop()
+    with pytest.raises(EngineError, match="lost 1 of 3 requests"):
+        rollout.advance()
 
 
 def test_an_environment_that_ignores_its_seed_is_found_out(play):

@@ -32,6 +32,7 @@ TRAINED_WHEN_ASKED = (
     "numberline_gigpo_tiny",
     "points24_gigpo_tiny",
     "search_qa_gigpo_smollm2",
+    "textworld_async_tiny",
     "textworld_coin10_gigpo_tiny",
     "textworld_dapo_tiny",
     "textworld_grpo_smollm2",

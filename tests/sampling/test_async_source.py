@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support.fake_crew import FakeCrew
+from sampling.fake_crew import FakeCrew
 
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.errors import RolloutError

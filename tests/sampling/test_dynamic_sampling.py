@@ -1,7 +1,7 @@
 """Dynamic sampling: only missing groups are drawn again, and the batch has the exact size."""
 
 import pytest
-from support.fake_crew import FakeCrew
+from sampling.fake_crew import FakeCrew
 
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling

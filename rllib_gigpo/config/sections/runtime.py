@@ -10,6 +10,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 from rllib_gigpo.options.section import Section, setting
 from rllib_gigpo.reports.transcripts import TranscriptSettings
 from rllib_gigpo.resources import one_gpu
+from rllib_gigpo.sampling.staleness import asynchrony
 
 
 class EnvRunnerSection(Section):
@@ -48,17 +49,6 @@ def environment(env: Any) -> Iterator[str]:
     """Check that there is an environment."""
     if env is None:
         yield "no environment is set; call .environment('module:Id-v0', env_config={...})"
-
-
-def asynchrony(max_staleness: int, num_env_runners: int, share_gpu: bool) -> Iterator[str]:
-    """Check that there are EnvRunners that can play while the Learner updates."""
-    if max_staleness and share_gpu:
-        yield "max_staleness: with share_gpu=True the engine sleeps during updates; set one of them"
-    elif max_staleness and not num_env_runners:
-        yield (
-            "max_staleness needs remote EnvRunners, which play during updates; set"
-            " env_runners(num_env_runners=1)"
-        )
 
 
 CHECKS = (environment, one_gpu, asynchrony)

@@ -1,7 +1,7 @@
 """The queue of groups: room, slow and failing players, copies, statistics."""
 
 import pytest
-from support.fake_crew import FakeCrew
+from sampling.fake_crew import FakeCrew
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.engines.inference_engine import SamplingSettings

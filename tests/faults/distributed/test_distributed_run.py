@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from faults.command import Command, command, num_iterations, write_experiment
+from faults.distributed.faulty_engine import ENGINE
 
 pytestmark = pytest.mark.slow
 
@@ -15,6 +16,7 @@ MODES = pytest.mark.parametrize(
     ids=["in turns", "asynchronous"],
 )
 RUNNER = "ray::GroupEnvRunner"
+TESTS = Path(__file__).parents[2]
 
 
 def training(tmp_path: Path, model: Path, *, more: str, args=(), stop: int = 14):
@@ -22,7 +24,9 @@ def training(tmp_path: Path, model: Path, *, more: str, args=(), stop: int = 14)
     file = write_experiment(tmp_path / "mine.py", model=model, seconds=0.2, more=more, stop=stop)
     options = ("--output", str(tmp_path), "--experiment-name", "run", "--checkpoint-freq", "2")
     return command(
-        "train", "file", str(file), *options, "--ray-num-cpus", "4", *args, output=tmp_path / "log"
+        *("train", "file", str(file), *options, "--ray-num-cpus", "4", *args),
+        output=tmp_path / "log",
+        env={"PYTHONPATH": str(TESTS)},
     )
 
 
@@ -66,6 +70,31 @@ def test_a_killed_environment_worker(tmp_path, model, more, record_property):
         running.started("ray::EnvWorker")[0].kill()
         ends_well(running, tmp_path, 14)
     record_property("lost", "the groups in the worker")
+
+
+@MODES
+@pytest.mark.parametrize("fault", ["loses", "fails"])
+@pytest.mark.fault("B28", promise="Groups of a failed engine are played by the others.")
+def test_a_failed_engine(tmp_path, model, more, fault, record_property):
+    file = tmp_path / "has_failed"
+    plan = {"fault": fault, "at": 3, "file": str(file)}
+    more += f".inference(engine={ENGINE!r}, engine_kwargs={plan})"
+    with training(tmp_path, model, more=more) as running:
+        ends_well(running, tmp_path, 14)
+    assert file.exists()
+    record_property("lost", "nothing")
+
+
+@MODES
+@pytest.mark.fault("B25", promise="An EnvRunner may die while it loads weights.")
+def test_a_runner_killed_while_weights_travel(tmp_path, model, more, record_property):
+    file = tmp_path / "has_died"
+    plan = {"fault": "dies", "at": 3, "file": str(file)}
+    more += f".inference(engine={ENGINE!r}, engine_kwargs={plan})"
+    with training(tmp_path, model, more=more) as running:
+        ends_well(running, tmp_path, 14)
+    assert file.exists()
+    record_property("lost", "nothing")
 
 
 @MODES
