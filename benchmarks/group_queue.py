@@ -24,6 +24,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,15 +58,15 @@ SCALES = (8, 64, 512, 4096)
 class SleepingEnv(InstantEnv):
     """An environment whose steps take log-normal times, decided by seed, step and action.
 
-    Groups with an even seed have spread: the action decides the reward. On the EnvRunner
-    ``slow_index`` every step takes four times as long.
+    Groups with an even seed have spread: the action decides the reward. In the first process that
+    writes its number into ``slow_file``, if there is one, every step takes four times as long.
     """
 
     def __init__(self, env_config: Any) -> None:
-        """Read on which EnvRunner this is."""
+        """Find out whether this process is the slow one."""
         super().__init__(env_config)
-        is_slow = env_config.worker_index == env_config["slow_index"]
-        self._factor = 4.0 if is_slow else 1.0
+        file = env_config["slow_file"]
+        self._factor = 4.0 if file and is_first_process(Path(file)) else 1.0
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict]:
         """Start the episode of ``seed``."""
@@ -79,6 +80,13 @@ class SleepingEnv(InstantEnv):
         text, _, is_over, is_cut, info = super().step(action)
         reward = float(action in ("north", "east")) if self._seed % 2 == 0 else 0.0
         return text, reward, is_over, is_cut, info
+
+
+def is_first_process(file: Path) -> bool:
+    """Return whether this process was the first to write its number into a file."""
+    with suppress(FileExistsError), file.open("x") as stream:
+        stream.write(str(os.getpid()))
+    return file.read_text() == str(os.getpid())
 
 
 def make_config(folder: Path, env: type, env_config: dict[str, Any], **inference: Any) -> Any:
@@ -152,6 +160,7 @@ def make_sampler(group: EnvRunnerGroup, *, dynamic: bool) -> GroupSampler:
         timeout_s=None,
         restore=lambda: None,
         restore_timeout_s=0.0,
+        waits=True,
         resync=lambda runner_id: None,
     )
     queue = GroupQueue(crew, max_concurrent_episodes=GROUP_SIZE, overdue_s=300.0)
@@ -162,9 +171,10 @@ def measure_split(folder: Path, repeats: int) -> dict[str, list[float]]:
     """Return the ratios static / queue of each case."""
     start_ray()
     ratios: dict[str, list[float]] = {}
-    for name, slow_index in (("queue_plain", -1), ("queue_dynamic", -1), ("queue_slow_runner", 1)):
+    for name in TARGETS:
+        slow_file = str(folder / "slow") if name == "queue_slow_runner" else None
         config = make_config(
-            folder, SleepingEnv, {"slow_index": slow_index}, max_concurrent_episodes=GROUP_SIZE
+            folder, SleepingEnv, {"slow_file": slow_file}, max_concurrent_episodes=GROUP_SIZE
         ).env_runners(num_env_runners=2, num_env_threads=GROUP_SIZE)
         config.validate()
         group = EnvRunnerGroup(config=config, local_env_runner=False)

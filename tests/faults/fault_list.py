@@ -54,4 +54,5 @@ FAULTS = {
     "B28": "an engine that loses a request, or fails in mid-batch",
     "B29": "an EnvRunner ten times slower than the others",
     "B30": "the loss of a node with EnvRunners",
+    "B31": "a full object store",
 }
