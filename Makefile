@@ -6,7 +6,7 @@
 #   TORCH_INDEX_URL  a package index with CPU builds of torch, if pip's configuration has none
 #   EXPERIMENT       the file that `make train` runs
 #   EXTRAS           extras to install; the planner of `alfworld` is compiled, in about a minute
-#   FIGURES          --figures, if `make bench`, `peers` and `results` should write docs/results/figures.json
+#   FIGURES          --figures, if `make bench`, `peers`, `results` and `soak` should write docs/results/figures.json
 #   ARGS             extra options for `make train`, `test`, `gpu-check`, `peers` or `results`
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
