@@ -11,8 +11,8 @@ missing. Three cases: plain; dynamic sampling where half of the groups have no s
 EnvRunners four times slower. Both sides take turns on the same EnvRunners.
 
 "scaling" times a step of one EnvRunner with 8 to 4,096 concurrent episodes of an instant
-environment. "driver" plays batches on 64 plain Ray actors that look like EnvRunners and sleep, and
-measures the CPU time of the driver.
+environment. "driver" plays batches on 64 plain Ray actors that answer as EnvRunners do and finish a
+group of 8 episodes every two seconds each, and measures the CPU time of the driver.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.play_answer import PlayAnswer
 from rllib_gigpo.batch.sample_result import FinishedGroup, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
-from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
+from rllib_gigpo.env_runner.group_env_runner import (
+    FIRST_PATIENCE_S,
+    PATIENCE_GROWTH,
+    GroupEnvRunner,
+)
 from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling, has_spread
 from rllib_gigpo.sampling.group_sampler import GroupSampler
 from rllib_gigpo.sampling.queue.group_queue import GroupQueue
@@ -53,6 +57,7 @@ NUM_GROUPS, GROUP_SIZE, NUM_STEPS = 16, 8, 10
 MEDIAN_S, SIGMA = 0.020, math.log(1.0 / 0.020) / 2.3263478740408408  # 99th percentile 1 s
 TARGETS = {"queue_plain": ">= 0.97", "queue_dynamic": ">= 1.3", "queue_slow_runner": ">= 1.5"}
 SCALES = (8, 64, 512, 4096)
+GROUP_S = 10.0  # from one group of a stub runner to the next
 
 
 class SleepingEnv(InstantEnv):
@@ -160,7 +165,7 @@ def make_sampler(group: EnvRunnerGroup, *, dynamic: bool) -> GroupSampler:
         timeout_s=None,
         restore=lambda: None,
         restore_timeout_s=0.0,
-        waits=True,
+        gets_more=dynamic,
         resync=lambda runner_id: None,
     )
     queue = GroupQueue(crew, max_concurrent_episodes=GROUP_SIZE, overdue_s=300.0)
@@ -228,27 +233,42 @@ def measure_scaling(folder: Path, repeats: int) -> dict[int, float]:
 
 @ray.remote(num_cpus=0)
 class StubRunner:
-    """An actor that finishes a group a tenth of a second after the one before."""
+    """An actor that answers as an EnvRunner does, and finishes a group every `GROUP_S` seconds."""
 
     def __init__(self) -> None:
         """Hold no group."""
         self._held: list[GroupTask] = []
+        self._done_at = math.inf
+        self._patience_s = FIRST_PATIENCE_S
 
-    def answer(self, tasks: Sequence[GroupTask] = (), **order: Any) -> PlayAnswer:
-        """Sleep, then finish a group."""
-        self._held += tasks
+    def answer(
+        self, tasks: Sequence[GroupTask] = (), *, patience_s: float, **order: Any
+    ) -> PlayAnswer:
+        """Sleep until a group finishes or patience ends."""
+        if tasks:
+            self._done_at = min(self._done_at, time.monotonic() + GROUP_S)
+            self._held += tasks
+            self._patience_s = FIRST_PATIENCE_S
         if not self._held:
             return PlayAnswer()
-        time.sleep(0.1)
-        result = SampleResult(groups=[FinishedGroup(self._held.pop(0), [])])
-        return PlayAnswer(result, is_playing=bool(self._held))
+        patience_s = min(patience_s, self._patience_s)
+        left_s = self._done_at - time.monotonic()
+        time.sleep(max(0.0, min(left_s, patience_s)))
+        self._patience_s *= PATIENCE_GROWTH
+        groups = []
+        if left_s <= patience_s:
+            groups.append(FinishedGroup(self._held.pop(0), []))
+            self._done_at = time.monotonic() + GROUP_S if self._held else math.inf
+            self._patience_s = FIRST_PATIENCE_S
+        num_left = {task.group_id: task.group_size for task in self._held}
+        return PlayAnswer(SampleResult(groups), bool(self._held), num_left)
 
 
 def measure_driver(num_runners: int, repeats: int) -> float:
     """Return the share of an iteration that the driver computes, with ``num_runners`` actors."""
     ray.init("local", num_cpus=8, include_dashboard=False, log_to_driver=False)
     actors = {index: StubRunner.remote() for index in range(1, num_runners + 1)}
-    ray.get([actor.answer.remote() for actor in actors.values()])
+    ray.get([actor.answer.remote(patience_s=0.0) for actor in actors.values()])
     manager = SimpleNamespace(actors=lambda: actors, set_actor_state=lambda *args, **kwargs: None)
     group: Any = SimpleNamespace(
         _worker_manager=manager, healthy_env_runner_ids=lambda: list(actors)
@@ -257,7 +277,7 @@ def measure_driver(num_runners: int, repeats: int) -> float:
     shares = []
     for _ in range(repeats):
         start, cpu = time.perf_counter(), time.process_time()
-        sampler.sample(stream.draw, 10 * num_runners, weight_version=0)
+        sampler.sample(stream.draw, 2 * num_runners, weight_version=0)
         wall_s = time.perf_counter() - start
         shares.append((time.process_time() - cpu) / wall_s)
         print(f"driver: {shares[-1]:.1%} of {wall_s:.2f} s")

@@ -39,7 +39,7 @@ from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.config.gigpo_config import BaseGiGPOConfig
 from rllib_gigpo.engines.inference_engine import SamplingSettings
-from rllib_gigpo.env_runner.runner_callbacks import has_runner_hooks, warning_of_hidden_metrics
+from rllib_gigpo.env_runner.runner_callbacks import metrics_of_hooks, warning_of_hidden_metrics
 from rllib_gigpo.learner.learner_calls import LearnerCalls
 from rllib_gigpo.learner.learner_scores import LearnerScores, make_learner_scores
 from rllib_gigpo.learner.update_guard import UpdateGuard
@@ -127,8 +127,8 @@ class GiGPO(WholeCheckpoints):
             self.env_runner_group,
             silence_s=self.settings.env_runners.overdue_group_s,
             timeout_s=config.sample_timeout_s,
+            gets_more=self._is_async or self.settings.credit.dynamic_sampling is not None,
             restore=self._restore,
-            waits=not self._is_async,
             restore_timeout_s=(
                 config.env_runner_restore_timeout_s if config.restart_failed_env_runners else 0.0
             ),
@@ -152,7 +152,7 @@ class GiGPO(WholeCheckpoints):
             self._crew,
             max_concurrent_episodes=self.settings.inference.max_concurrent_episodes,
             overdue_s=self.settings.env_runners.overdue_group_s,
-            stuck_s=self.config.sample_timeout_s,
+            stuck_s=self.config.sample_timeout_s if self.config.num_env_runners else None,
         )
         return QueuePump(queue) if self._is_async else queue
 
@@ -163,6 +163,7 @@ class GiGPO(WholeCheckpoints):
             queue.open_lane(is_first=True) if isinstance(queue, QueuePump) else queue,
             max_lost_rate=self.settings.env_runners.max_lost_group_rate,
             dynamic=self.settings.credit.dynamic_sampling,
+            tend=self._crew.tend,
         )
 
     def make_task_stream(self) -> TaskStream:
@@ -317,12 +318,12 @@ class GiGPO(WholeCheckpoints):
         self, place: tuple[str, ...], own: Mapping[str, Any], *, is_training: bool
     ) -> None:
         """Collect what callbacks logged in the EnvRunners; the result prefers our ``own`` names."""
-        if not has_runner_hooks(self.config if is_training else self.config.evaluated()):
-            return  # the call waits until an EnvRunner that plays pauses
-        logged = self.env_runner_group.foreach_env_runner(
-            lambda runner: runner.get_metrics(is_training=is_training),
-            remote_worker_ids=list(self._crew.answering()),
-            timeout_seconds=self.settings.env_runners.overdue_group_s,
+        logged = metrics_of_hooks(
+            self.config if is_training else self.config.evaluated(),
+            self.env_runner_group,
+            runner_ids=list(self._crew.answering()),
+            is_training=is_training,
+            timeout_s=self.settings.env_runners.overdue_group_s,
         )
         self.metrics.aggregate(logged, key=place)
         warning = warning_of_hidden_metrics(logged, own)
@@ -432,6 +433,7 @@ class GiGPO(WholeCheckpoints):
             return
         on_engines = partial(
             self.env_runner_group.foreach_env_runner,
+            remote_worker_ids=list(self._crew.answering()),
             timeout_seconds=self.settings.inference.engine_timeout_s,
         )
         on_engines(lambda runner: runner.module.engine.sleep())
@@ -441,14 +443,9 @@ class GiGPO(WholeCheckpoints):
             on_engines(lambda runner: runner.module.engine.wake())
 
     def _log_counts(self, num_env_steps: int) -> None:
-        self.metrics.log_value(
-            (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED), num_env_steps, reduce="sum"
-        )
-        self.metrics.log_value(
-            (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME),
-            num_env_steps,
-            reduce="lifetime_sum",
-        )
+        kinds = {NUM_ENV_STEPS_SAMPLED: "sum", NUM_ENV_STEPS_SAMPLED_LIFETIME: "lifetime_sum"}
+        for name, reduce in kinds.items():
+            self.metrics.log_value((ENV_RUNNER_RESULTS, name), num_env_steps, reduce=reduce)
 
     @override(Algorithm)
     def _compile_iteration_results(self, *, train_results: Any, eval_results: Any) -> Any:

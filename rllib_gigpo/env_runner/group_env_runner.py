@@ -55,6 +55,9 @@ from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
 
+FIRST_PATIENCE_S, PATIENCE_GROWTH = 0.02, 10.0
+"""Longest wait of a call of `GroupEnvRunner.play` after news, and its factor from call to call."""
+
 
 class GroupEnvRunner(EnvRunner, Checkpointable):
     """EnvRunner that plays groups of episodes, one task per group, with continuous batching.
@@ -80,6 +83,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         )
         self._rollout: Rollout | None = None
         self._unanswered = SampleResult()
+        self._patience_s = FIRST_PATIENCE_S
         self._envs: EnvPool | None = None
         self.module: EngineModule
         self.make_env()
@@ -255,7 +259,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             result, self._unanswered = self._unanswered, SampleResult()
             if not (result.groups or result.lost):
                 result += self.play(patience_s=patience_s)
-            return PlayAnswer(result, is_playing=not self.is_idle)
+            return PlayAnswer(result, is_playing=not self.is_idle, num_left=self.num_left)
         except GiGPOError as error:
             return PlayAnswer(error=error)
         except Exception:
@@ -263,16 +267,25 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             return PlayAnswer(error=RolloutError(failed))
 
     def play(self, *, patience_s: float) -> SampleResult:
-        """Play until a group finishes or is lost, nothing is left, or time is up.
+        """Play until a group finishes or is lost, nothing is left, there is room, or time is up.
 
         Then call ``on_sample_end``, if a group finished.
 
         Args:
-            patience_s: Seconds after which to return without a group.
+            patience_s: Seconds after which to return without news; less right after news, so that
+                what is handed out in response does not wait.
         """
-        result, deadline = SampleResult(), time.monotonic() + patience_s
-        while not (self.is_idle or result.groups or result.lost or time.monotonic() > deadline):
+        result, start, had_room = SampleResult(), time.monotonic(), self.has_room
+        patience_s = min(patience_s, self._patience_s)
+        while not (
+            self.is_idle
+            or result.ended
+            or self.has_room > had_room
+            or time.monotonic() > start + patience_s
+        ):
             result += self.poll()
+        is_news = bool(result.ended) or self.has_room > had_room
+        self._patience_s = FIRST_PATIENCE_S if is_news else self._patience_s * PATIENCE_GROWTH
         for is_training in {group.task.is_training for group in result.groups}:
             groups = [group for group in result.groups if group.task.is_training == is_training]
             self._callbacks[is_training].on_sample_end(SampleResult(groups=groups).episodes)
@@ -294,7 +307,9 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             )
         if self._rollout is None or self._rollout.is_done:
             self._rollout = self._new_rollout()
+        self._rollout.drop([task.group_id for task in tasks])  # from a time when it was given up
         self._rollout.start(tasks)
+        self._patience_s = FIRST_PATIENCE_S
 
     def poll(self) -> SampleResult:
         """Advance all episodes by one engine step; return what finished since the last call."""
@@ -305,6 +320,16 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         if self._rollout.is_stalled:
             self._close_envs()
         return result
+
+    @property
+    def num_left(self) -> dict[int | str, int]:
+        """Number of unfinished episodes of each group."""
+        return {} if self._rollout is None else self._rollout.num_left
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an episode that is added now begins at once."""
+        return self._rollout is None or self._rollout.has_room
 
     @property
     def is_idle(self) -> bool:

@@ -52,6 +52,7 @@ class _Run:
     member: int
     recorder: EpisodeRecorder
     slot: int = -1
+    called_at: float = 0.0  # when its environment was last called
     is_dropped: bool = False
 
     @property
@@ -108,7 +109,8 @@ class Rollout:
         self._finished: list[FinishedGroup] = []
         self._lost: list[LostGroup] = []
         self._stats = RolloutStats()
-        self._last_progress = time.monotonic()
+        self._checked_at = time.monotonic()
+        self._longest_call_s = 0.0  # of an environment, until its answer
         self.is_stalled = False  # whether environments hang, so the pool must be rebuilt
 
     # ------------------------------------------------------------------ public
@@ -123,7 +125,6 @@ class Rollout:
             self._groups[task.group_id] = runs
             self._waiting.extend(runs)
         self._open_slots()
-        self._last_progress = time.monotonic()
 
     def advance(self) -> None:
         """Advance every episode that can move, and the engine by one step."""
@@ -153,6 +154,19 @@ class Rollout:
         return result
 
     @property
+    def num_left(self) -> dict[int | str, int]:
+        """Number of unfinished episodes of each group."""
+        return {
+            group_id: sum(not run.episode.is_done for run in runs)
+            for group_id, runs in self._groups.items()
+        }
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an episode that is added now begins at once."""
+        return all(run.is_dropped for run in self._waiting)
+
+    @property
     def is_done(self) -> bool:
         """Whether no group is left to play and no environment's answer is pending."""
         return not self._groups and not self._in_env
@@ -176,7 +190,7 @@ class Rollout:
             if run.is_dropped:
                 continue
             run.slot = self._free_slots.pop()
-            self._in_env[run.slot] = run
+            self._enter_env(run)
             self._call_back("on_episode_created", run)
             self._envs.reset(run.slot, run.task.seed, is_training=run.task.is_training)
             has_begun = True
@@ -219,10 +233,10 @@ class Rollout:
 
     def _take_env_events(self) -> None:
         for event in self._envs.poll():
-            self._note_progress()
             run = self._in_env.pop(event.slot, None)
             if run is None:  # late: its group was already lost
                 continue
+            self._longest_call_s = max(self._longest_call_s, time.monotonic() - run.called_at)
             self._stats = replace(self._stats, env_s=self._stats.env_s + event.seconds)
             if run.is_dropped:
                 self._free_slots.append(event.slot)
@@ -303,7 +317,6 @@ class Rollout:
                 )
             )
         self._module.submit(requests)
-        self._note_progress()
 
     def _lose_unreadable(self, runs: list[_Run], faults: dict[str, str]) -> None:
         """Lose the groups of episodes whose observation did not become text."""
@@ -345,8 +358,6 @@ class Rollout:
         self._stats = replace(self._stats, engine_s=self._stats.engine_s + elapsed)
         answers = {one.request_id: one for one in generations}
         runs = [self._in_engine.pop(request_id) for request_id in answers]
-        if runs:
-            self._note_progress()
         self._check_requests()
         for part in _by_kind(runs):
             self._take(part, [answers[run.request_id] for run in part])
@@ -378,8 +389,12 @@ class Rollout:
         if action is SKIP_STEP:
             self._add_step(run, run.recorder.unchanged(run.slot))
             return
-        self._in_env[run.slot] = run
+        self._enter_env(run)
         self._envs.step(run.slot, action)
+
+    def _enter_env(self, run: _Run) -> None:
+        run.called_at = time.monotonic()
+        self._in_env[run.slot] = run
 
     def _count_tokens(self, runs: list[_Run], generations: list[Generation]) -> None:
         self._stats = replace(
@@ -394,25 +409,35 @@ class Rollout:
 
     # ------------------------------------------------------------------ watchdog
 
-    def _note_progress(self) -> None:
-        self._last_progress = time.monotonic()
-
     def _check_progress(self) -> None:
-        """Give up all running groups if environments do not answer for too long."""
-        idle_s = time.monotonic() - self._last_progress
-        if self._in_engine or idle_s < self._settings.stall_timeout_s:
+        """Lose the groups whose environments have not answered for too long.
+
+        If nothing else is left, give up all groups: the slots of such environments stay occupied.
+        """
+        now, limit_s = time.monotonic(), self._settings.stall_timeout_s
+        if now < self._checked_at + min(1.0, limit_s / 10):
             return
-        places = "; ".join(run.place for run in self._in_env.values())
+        self._checked_at = now
+        # A pool that is overloaded answers late, but it answers.
+        oldest = now - limit_s - self._longest_call_s
+        late = [run for run in self._in_env.values() if run.called_at <= oldest]
+        if not late:
+            return
+        idle_s = now - min(run.called_at for run in late)
         message = (
             f"{self._settings.env_name} has not answered for {idle_s:.0f} s (limit"
-            f" {self._settings.stall_timeout_s:g} s, config.inference(engine_timeout_s=...)):"
-            f" {_short(places)}"
+            f" {limit_s:g} s, config.inference(engine_timeout_s=...)):"
+            f" {_short('; '.join(run.place for run in late))}"
         )
-        self.is_stalled = True
-        self._in_env.clear()
-        self._waiting.clear()
-        for task in [group[0].task for group in self._groups.values()]:
+        lost = {run.task.group_id: run.task for run in late if not run.is_dropped}
+        for task in lost.values():
             self._lose_group(task, "timeout", message)
+        if len(late) == len(self._in_env) and not (self._in_engine or self._need_prompt):
+            self.is_stalled = True
+            self._in_env.clear()
+            self._waiting.clear()
+            for task in [group[0].task for group in self._groups.values()]:
+                self._lose_group(task, "timeout", message)
 
 
 def _by_kind(runs: list[_Run]) -> list[list[_Run]]:

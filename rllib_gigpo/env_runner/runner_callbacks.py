@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -95,10 +95,35 @@ def functions_of(hook: str, callbacks: list[Any], config: Any) -> list[Callable[
     return methods + force_list(getattr(config, f"callbacks_{hook}"))
 
 
-def has_runner_hooks(config: Any) -> bool:
-    """Return whether the user defines a hook that EnvRunners call, and that may log metrics."""
+def metrics_of_hooks(
+    config: Any,
+    env_runner_group: Any,
+    *,
+    runner_ids: Sequence[int],
+    is_training: bool,
+    timeout_s: float,
+) -> list[dict[str, Any]]:
+    """Return what hooks have logged in EnvRunners since the last call.
+
+    Without a hook it asks nobody, because an EnvRunner that plays lets the question wait.
+
+    Args:
+        config: The config with the hooks.
+        env_runner_group: The EnvRunners.
+        runner_ids: The remote ones to ask; a local one is always asked.
+        is_training: Whether to return what training's hooks have logged, or evaluation's.
+        timeout_s: Longest wait in seconds.
+    """
     callbacks = force_list(config.callbacks_class)
-    return any(functions_of(hook, callbacks, config) for hook in RUNNER_HOOKS)
+    has_hooks = any(functions_of(hook, callbacks, config) for hook in RUNNER_HOOKS)
+    if not has_hooks or not runner_ids:  # RLlib takes an empty list for all
+        return []
+    metrics: list[dict[str, Any]] = env_runner_group.foreach_env_runner(
+        lambda runner: runner.get_metrics(is_training=is_training),
+        remote_worker_ids=runner_ids,
+        timeout_seconds=timeout_s,
+    )
+    return metrics
 
 
 def warning_of_hidden_metrics(

@@ -45,6 +45,8 @@ ACTING = _names(
 DEFAULTS: Mapping[str, Any] = {
     # With RLlib's 60 s, a slow rollout returns an empty batch (Ray 2.60).
     "sample_timeout_s": 3600.0,
+    # RLlib pings dead EnvRunners and waits for all of them while the others have nothing to do.
+    "env_runner_health_probe_timeout_s": 1.0,
 }
 
 # Settings with one value in every run, and why.

@@ -47,7 +47,7 @@ class AsyncSource(SampleSource):
             max_staleness: k, at least 1.
             dynamic: Replaces groups without spread; None keeps them.
             max_lost_rate: The share of the last groups that may be lost; see `FaultBound`.
-            tend: Called about once a second while `sample` waits.
+            tend: Called while `sample` waits.
         """
         self._tasks = tasks
         self._pump = pump
@@ -86,7 +86,8 @@ class AsyncSource(SampleSource):
 
     def _give_up(self, oldest: int) -> list[FinishedGroup]:
         """Remove the groups with a token from before version ``oldest``."""
-        stale = [group for group in self._ready if oldest_version(group) < oldest]
+        held = [*self._ready, *self._aside]
+        stale = [group for group in held if oldest_version(group) < oldest]
         self._ready = [group for group in self._ready if oldest_version(group) >= oldest]
         self._aside = [group for group in self._aside if oldest_version(group) >= oldest]
         for group in stale:

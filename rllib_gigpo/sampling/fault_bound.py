@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from rllib_gigpo.batch.group_task import GroupTask
@@ -23,7 +25,9 @@ after 100 groups.
 """
 
 MAX_INCIDENTS = 6
-"""Number of times in a row that all groups that came back may be lost to incidents of minutes."""
+"""Number of times in a row that all groups that came back may be lost to faults of minutes."""
+
+_SAME_INCIDENT_S = 10.0  # a server that is down hangs all EnvRunners at about the same time
 
 _SLOW_INCIDENTS = {"timeout", "runner", "engine", "weights"}
 # One of these may cost many groups at once, so it counts as one lost group.
@@ -33,9 +37,11 @@ _INCIDENTS = _SLOW_INCIDENTS | {"worker"}
 class FaultBound:
     """The watch over the groups that faults cost."""
 
-    def __init__(self, *, max_rate: float) -> None:
+    def __init__(self, *, max_rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Start without groups; more than ``max_rate`` of the last `WINDOW` groups is too many."""
         self._max_rate = max_rate
+        self._clock = clock
+        self._incident_at = -math.inf  # when the last one began
         self._window: deque[LostGroup | None] = deque(maxlen=WINDOW)  # None: it finished
         self._num_incidents = 0  # in a row
         self._known_kinds: set[str] = set()
@@ -59,8 +65,11 @@ class FaultBound:
                 f" {self._max_rate:.0%} of {WINDOW} may be (max_lost_group_rate)",
                 lost,
             )
-        is_slow = not part.groups and {group.kind for group in part.lost} <= _SLOW_INCIDENTS
-        self._num_incidents = self._num_incidents + 1 if is_slow else 0
+        if part.groups or not {group.kind for group in part.lost} <= _SLOW_INCIDENTS:
+            self._num_incidents, self._incident_at = 0, -math.inf
+        elif self._clock() >= self._incident_at + _SAME_INCIDENT_S:
+            self._incident_at = self._clock()
+            self._num_incidents += 1
         if self._num_incidents == MAX_INCIDENTS and self._max_rate < 1:
             self._stop(
                 f"All groups that came back were lost, {MAX_INCIDENTS} times in a row", part.lost

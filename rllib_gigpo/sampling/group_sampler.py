@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import FinishedGroup, SampleResult
@@ -31,6 +32,7 @@ class GroupSampler:
         *,
         max_lost_rate: float,
         dynamic: DynamicSampling | None = None,
+        tend: Callable[[], Any] = lambda: None,
     ) -> None:
         """Prepare to sample from ``queue``.
 
@@ -38,8 +40,10 @@ class GroupSampler:
             queue: The queue of all players.
             max_lost_rate: The share of the last groups that may be lost; see `FaultBound`.
             dynamic: Replaces groups without spread; None keeps them.
+            tend: Called each time that something arrives, and about once a second.
         """
         self._queue = queue
+        self._tend = tend
         self._fault_bound = FaultBound(max_rate=max_lost_rate)
         self._dynamic = dynamic
 
@@ -73,6 +77,7 @@ class GroupSampler:
             self._queue.put(draw(num_groups))
             while self._queue.num_open:
                 part = self._advance(weight_version)
+                self._fault_bound.note(part)
                 kept = [group for group in part.groups if self._keeps(group)]
                 aside += [group for group in part.groups if not self._keeps(group)]
                 result += replace(part, groups=kept)
@@ -97,9 +102,11 @@ class GroupSampler:
         """
         result, attempts = SampleResult(), Counter[int | str]()
         with _emptied(self._queue):
+            # Nobody may start with older weights, not even in the moment after `put`.
+            self._queue.advance(weight_version=weight_version, timeout_s=0.0)
             self._queue.put(tasks)
             while self._queue.num_open:
-                part = self._queue.advance(weight_version=weight_version, timeout_s=_WAIT_S)
+                part = self._advance(weight_version)
                 result += part
                 for group in part.lost:
                     attempts[group.task.group_id] += 1
@@ -118,7 +125,7 @@ class GroupSampler:
 
     def _advance(self, weight_version: int) -> SampleResult:
         part = self._queue.advance(weight_version=weight_version, timeout_s=_WAIT_S)
-        self._fault_bound.note(part)
+        self._tend()
         return part
 
     def _keeps(self, group: FinishedGroup) -> bool:

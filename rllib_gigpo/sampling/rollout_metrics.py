@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
+from rllib_gigpo.batch.sample_result import LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.batch.step_record import step_records
 
 _Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
@@ -30,9 +30,7 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
     batch = result.episodes
     episodes = batch + [episode for group in result.filtered for episode in group.episodes]
     records = step_records(episodes)
-    stats = result.stats
     lengths = [len(episode) for episode in episodes]
-    num_tokens = stats.num_response_tokens
     return {
         "num_episodes": len(episodes),
         "num_env_steps": sum(lengths),
@@ -45,13 +43,7 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
         "context_reset_rate": _mean(_context_resets(episodes)),
         "response_cut_rate": _mean(record.is_response_cut for record in records),
         "truncated_rate": _mean([episode.is_truncated for episode in episodes]),
-        "prompt_tokens_mean": stats.num_prompt_tokens / max(1, stats.num_steps),
-        "prompt_cached_share": stats.num_cached_tokens / max(1, stats.num_prompt_tokens),
-        "response_tokens_mean": num_tokens / max(1, stats.num_steps),
-        "tokens_per_s": num_tokens / stats.seconds if stats.seconds else 0.0,
-        "engine_s": stats.engine_s,
-        "env_s": stats.env_s,
-        "runners_idle_s": stats.idle_s,
+        **(_costs(result.stats) if result.stats.num_steps else {}),
         "batch_success_rate": _mean([has_won(episode) for episode in batch]),
         **_spread("batch_episode_return", [episode.get_return() for episode in batch]),
         "num_groups_filtered": len(result.filtered),
@@ -61,6 +53,19 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
         "num_groups_moved": len(result.moved),
         "groups_lost": dict(_count_kinds(result.lost)),
         "tags": tag_metrics(episodes),
+    }
+
+
+def _costs(stats: RolloutStats) -> dict[str, float]:
+    """Return what tokens and time the steps took."""
+    return {
+        "prompt_tokens_mean": stats.num_prompt_tokens / stats.num_steps,
+        "prompt_cached_share": stats.num_cached_tokens / max(1, stats.num_prompt_tokens),
+        "response_tokens_mean": stats.num_response_tokens / stats.num_steps,
+        "tokens_per_s": stats.num_response_tokens / stats.seconds if stats.seconds else 0.0,
+        "engine_s": stats.engine_s,
+        "env_s": stats.env_s,
+        "runners_idle_s": stats.idle_s,
     }
 
 

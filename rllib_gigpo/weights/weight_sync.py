@@ -105,8 +105,10 @@ class WeightSync:
     def _wait_for(self, under_way: Mapping[int, ray.ObjectRef], version: int) -> None:
         """Wait for confirmations; EnvRunners that die or fall silent need not confirm.
 
+        One whose engine cannot load the weights is restarted, if others can.
+
         Raises:
-            WeightSyncError: An EnvRunner has another version, or none confirmed in time.
+            WeightSyncError: None has loaded the version, or none confirmed in time.
         """
         start, waiting, answers = time.monotonic(), dict(under_way), dict[int, int | str | None]()
         while waiting:
@@ -122,13 +124,17 @@ class WeightSync:
                 break
             if waiting and waited_s > self._timeout_s:
                 break
-        wrong = {one: answer for one, answer in answers.items() if answer not in (version, None)}
-        if wrong or (waiting and not others):
+        failed = {one: answer for one, answer in answers.items() if answer not in (version, None)}
+        if (failed and version not in answers.values()) or (waiting and not others):
             raise WeightSyncError(
-                f"The Learner waited {waited_s:.0f} s for EnvRunner(s) {sorted({*wrong, *waiting})}"
-                f" to load policy version {version}; answers: {answers}. See the EnvRunners' logs,"
-                " or raise config.inference(weight_sync_timeout_s=...)."
+                f"The Learner waited {waited_s:.0f} s for EnvRunner(s)"
+                f" {sorted({*failed, *waiting})} to load policy version {version}; answers:"
+                f" {answers}. See the EnvRunners' logs, or raise"
+                " config.inference(weight_sync_timeout_s=...)."
             )
+        for runner_id, answer in failed.items():
+            message = f"EnvRunner {runner_id} did not load policy version {version}: {answer}"
+            self._crew.end(runner_id, "engine", message)
 
     def _read(self, runner_id: int, reference: ray.ObjectRef) -> int | str | None:
         """Return the version that an EnvRunner confirms, or its error, or None if it died."""

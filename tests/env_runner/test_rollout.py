@@ -433,6 +433,50 @@ def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play
     assert "seed 0, step 1" in result.lost[0].message
 
 
+def test_an_environment_that_hangs_costs_its_group_while_others_are_played(make_rollout):
+    release = threading.Event()
+
+    class HangsOnce(Walk):
+        goal = 10**6
+
+        def step(self, action):
+            if self.position == 500:
+                release.wait(20)
+            return super().step(action)
+
+    with_threads = ThreadedEnvs(EnvSource(HangsOnce, {}), num_threads=4)
+    rollout, _ = make_rollout(
+        HangsOnce,
+        lambda prompt: "up",
+        envs=with_threads,
+        settings=replace(SETTINGS, max_episode_steps=10**6, stall_timeout_s=0.5),
+    )
+    rollout.start([GroupTask(0, 500, 1, SAMPLING), GroupTask(1, 501, 1, SAMPLING)])
+    lost, deadline = [], time.monotonic() + 20
+    while not lost:
+        assert time.monotonic() < deadline
+        rollout.advance()
+        lost = rollout.take_result().lost
+    assert [one.task.seed for one in lost] == [500]
+    assert "seed 500, step 1" in lost[0].message
+    assert rollout.num_left == {1: 1}  # it goes on
+    release.set()
+    with_threads.close()
+
+
+def test_a_rollout_tells_what_is_left_and_whether_there_is_room(make_rollout):
+    settings = replace(SETTINGS, max_concurrent_episodes=2)
+    rollout, _ = make_rollout(Walk, lambda prompt: "up", settings=settings)
+    rollout.start([GroupTask(0, 3, 3, SAMPLING)])  # one step each
+    assert rollout.num_left == {0: 3}
+    assert not rollout.has_room
+    while rollout.num_left == {0: 3}:
+        rollout.advance()
+    assert rollout.num_left == {0: 1}
+    rollout.advance()
+    assert rollout.has_room
+
+
 class Buttons(gym.Env):
     """A Discrete space with names."""
 

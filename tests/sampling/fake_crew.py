@@ -20,6 +20,7 @@ class FakeCrew:
         self.broken, self.kind, self.episodes = set(broken), kind, episodes
         self.dropped, self.away, self.asleep = [], set(), set()
         self.faults = {}  # player -> (kind, message), once
+        self.tells = None  # another arrival, once
 
     def in_service(self):
         return [player for player in self.held if player not in self.away]
@@ -34,11 +35,11 @@ class FakeCrew:
         self.dropped += [(player, group_id) for group_id in group_ids]
         self.held[player] = [task for task in self.held[player] if task.group_id not in group_ids]
 
-    def end(self, player, message):
-        self.faults[player] = ("runner", message)
+    def end(self, player, kind, message):
+        self.faults[player] = (kind, message)
 
     def collect(self, *, timeout_s):
-        arrivals = []
+        arrivals, self.tells = [self.tells] if self.tells else [], None
         for player, tasks in self.held.items():
             fault = self.faults.pop(player, None)
             if fault is not None:

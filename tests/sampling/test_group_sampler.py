@@ -6,6 +6,7 @@ from sampling.fake_crew import FakeCrew
 
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.errors import RolloutError
+from rllib_gigpo.sampling import fault_bound
 from rllib_gigpo.sampling.evaluation import EvaluationTasks
 from rllib_gigpo.sampling.group_sampler import MAX_ATTEMPTS, GroupSampler
 from rllib_gigpo.sampling.queue.group_queue import GroupQueue
@@ -174,11 +175,35 @@ def test_one_incident_may_cost_more_groups_than_the_window_has():
 
 
 @pytest.mark.fault("B9", promise="An environment that always hangs ends the run after six limits.")
-def test_incidents_that_cost_all_groups_six_times_in_a_row_stop():
+def test_incidents_that_cost_all_groups_six_times_in_a_row_stop(monkeypatch):
+    monkeypatch.setattr(fault_bound, "_SAME_INCIDENT_S", 0.0)
     crew = FakeCrew(broken=range(1000), kind="timeout")
     with pytest.raises(RolloutError, match=r"6 times in a row.*4 x timeout.*broke"):
         sample(crew, stream().draw, 4)
     assert num_played(crew) == 24
+
+
+def test_an_outage_that_hangs_many_players_is_one_incident():
+    class Outage(FakeCrew):
+        def collect(self, *, timeout_s):
+            arrivals = super().collect(timeout_s=timeout_s)
+            self.broken = set(range(20)) if sum(map(len, self.played.values())) < 40 else set()
+            return arrivals
+
+    result = sample(Outage(10, broken=range(20), kind="timeout"), stream().draw, 20)
+    assert len(result.groups) == 20
+    assert len(result.lost) == 20
+
+
+def test_somebody_tends_to_the_players_in_training_and_evaluation():
+    tended = []
+    queue = GroupQueue(FakeCrew(), max_concurrent_episodes=None, overdue_s=100.0)
+    sampler = GroupSampler(queue, max_lost_rate=0.99, tend=lambda: tended.append(None))
+    sampler.sample(stream().draw, 2, weight_version=0)
+    assert len(tended) == 2
+    tasks = EvaluationTasks(100, 3, SamplingSettings())
+    sampler.sample_fixed(tasks.group_tasks(), weight_version=0)
+    assert len(tended) == 5
 
 
 def test_a_rate_of_one_never_stops():

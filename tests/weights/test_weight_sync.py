@@ -67,7 +67,7 @@ class FakeGroup:
         self.local_env_runner = local
         self.runners = {runner.worker_index: runner for runner in runners}
         self.silent, self.dying, self.dead = set(silent), set(dying), []
-        self.passed_over, self.asleep = [], []
+        self.passed_over, self.asleep, self.ended = [], [], []
         self._worker_manager = SimpleNamespace(
             actors=lambda: {i: FakeActor(one, self) for i, one in self.runners.items()},
             set_actor_state=lambda index, healthy: self.dead.append(index),
@@ -79,6 +79,9 @@ class FakeGroup:
 
     def pass_over(self, index):
         self.passed_over.append(index)
+
+    def end(self, *fault):
+        self.ended.append(fault)
 
 
 class FakeLearner:
@@ -139,10 +142,18 @@ def test_a_silent_runner_is_passed_over_if_others_confirm(ray_session):
     assert group.passed_over == [2]
 
 
-def test_a_runner_that_confirms_another_version_is_named(ray_session):
-    group = FakeGroup(FakeRunner(1, deaf=True), FakeRunner(2))
-    with pytest.raises(WeightSyncError, match=r"EnvRunner\(s\) \[1\].*1: -1"):
+def test_runners_that_confirm_another_version_are_named(ray_session):
+    group = FakeGroup(FakeRunner(1, deaf=True), FakeRunner(2, deaf=True))
+    with pytest.raises(WeightSyncError, match=r"EnvRunner\(s\) \[1, 2\].*1: -1"):
         sync(group).push(3)
+
+
+def test_a_runner_that_cannot_load_what_others_load_is_restarted(ray_session):
+    group = FakeGroup(FakeRunner(1, error=EngineError("the engine died")), FakeRunner(2))
+    sync(group).push(3)
+    ((index, kind, message),) = group.ended
+    assert (index, kind) == (1, "engine")
+    assert "EnvRunner 1 did not load policy version 3: the engine died" in message
 
 
 def test_an_engine_that_refuses_the_weights_says_why(ray_session):

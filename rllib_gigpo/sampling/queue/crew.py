@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,11 +22,13 @@ class Arrival:
     Attributes:
         player: The player's number.
         result: The groups that finished, or that environments lost.
+        num_left: Number of unfinished episodes of each group that the player still plays.
         fault: Kind and message of a fault that cost the player all its groups, if there was one.
     """
 
     player: int
     result: SampleResult = field(default_factory=SampleResult)
+    num_left: Mapping[int | str, int] = field(default_factory=dict)
     fault: tuple[str, str] | None = None
 
 
@@ -34,11 +36,7 @@ class Crew(Protocol):
     """The players of one Algorithm: its local EnvRunner, or all remote ones."""
 
     def in_service(self) -> Sequence[int]:
-        """Return the numbers of the players that may get groups.
-
-        Raises:
-            RolloutError: None is left and none came back in time.
-        """
+        """Return the numbers of the players that may get groups; there may be none for a while."""
 
     def answering(self) -> Sequence[int]:
         """Return the numbers of the players that answer at present; do not wait."""
@@ -56,7 +54,7 @@ class Crew(Protocol):
         """Put restarted players, which have been sent the newest weights, into service."""
 
     def tend(self) -> None:
-        """Restore players that have restarted; return at once if all are well.
+        """Restore players that have restarted; call it often while waiting for groups.
 
         Raises:
             RolloutError: All are dead, and none has restarted in time.
@@ -65,8 +63,8 @@ class Crew(Protocol):
     def stop(self) -> None:
         """Free what would hold up the end."""
 
-    def end(self, player: int, message: str) -> None:
-        """End a player that is stuck, if possible; its fault arrives next."""
+    def end(self, player: int, kind: str, message: str) -> None:
+        """End a failed player, if possible; the next `collect` returns its fault."""
 
     def collect(self, *, timeout_s: float) -> list[Arrival]:
         """Wait until something arrives, at most ``timeout_s``, and return all that has arrived.
@@ -111,9 +109,10 @@ class LocalCrew:
     def stop(self) -> None:
         """Do nothing."""
 
-    def end(self, player: int, message: str) -> None:
+    def end(self, player: int, kind: str, message: str) -> None:
         """Do nothing: this process cannot be ended."""
 
     def collect(self, *, timeout_s: float) -> list[Arrival]:
         """See `Crew`."""
-        return [Arrival(LOCAL, self._env_runner.play(patience_s=timeout_s))]
+        result = self._env_runner.play(patience_s=timeout_s)
+        return [Arrival(LOCAL, result, num_left=self._env_runner.num_left)]

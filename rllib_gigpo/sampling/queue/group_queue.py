@@ -12,6 +12,8 @@ from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.sampling.queue.crew import Arrival, Crew
 
+_WATCH_INTERVAL_S = 0.1  # from one look for overdue groups and stuck players to the next
+
 MAX_FAULTS = 2
 """Number of players that may fail with a group before the group is lost."""
 
@@ -23,19 +25,23 @@ class _Open:
     Attributes:
         task: The group.
         since: By player, when it got a copy.
+        num_left: By player, the number of unfinished episodes that it last told.
+        former: Players from which it was taken back; they may only be slow.
         faults: Kinds and messages of the faults that ended copies.
     """
 
     task: GroupTask
     since: dict[int, float] = field(default_factory=dict)
+    num_left: dict[int, int] = field(default_factory=dict)
+    former: set[int] = field(default_factory=set)
     faults: list[tuple[str, str]] = field(default_factory=list)
 
 
 class GroupQueue:
     """A queue that hands groups to players and takes them back as they finish.
 
-    A player gets as many groups as it can play at a time and one more, so that it need not wait for
-    the next one. Without a bound on its episodes it gets an equal share of the open ones. The group
+    A player gets as many episodes as it can play at a time and one group more, so that it need not
+    wait for the next one. Without a bound it gets an equal share of all open episodes. The group
     of a player that fails goes to another one, and a group that is overdue also goes to an idle
     one; the copy that finishes first counts. All copies have the same seeds.
     """
@@ -67,6 +73,8 @@ class GroupQueue:
         self._open: dict[int | str, _Open] = {}
         self._stats: dict[int, RolloutStats] = {}
         self._stats_since = clock()
+        self._players: set[int] = set()  # those that were in service when we last looked
+        self._watched_at = -math.inf
 
     @property
     def num_open(self) -> int:
@@ -139,43 +147,56 @@ class GroupQueue:
     # ------------------------------------------------------------------ handing out
 
     def _hand_out(self, weight_version: int) -> None:
-        if not self._open:
-            return
-        self._end_players_that_are_stuck()
-        players = self._crew.in_service()
-        if not players:
-            return
-        self._take_back_from(set(players))
+        is_time = self._clock() >= self._watched_at + _WATCH_INTERVAL_S
+        if is_time:
+            self._watched_at = self._clock()
+            if self._end_players_that_are_stuck():
+                return  # until their faults have arrived
+        players = self._crew.in_service() if self._open else ()
+        if self._players - set(players):
+            self._take_back_from(set(players))
+        self._players = set(players)
+        if players and (self._waiting or is_time):
+            for player, tasks in self._share_out(players).items():
+                self._crew.hand_out(player, tasks, weight_version=weight_version)
+
+    def _share_out(self, players: Iterable[int]) -> dict[int, list[GroupTask]]:
+        """Return the groups that players get now."""
+        load = self._load(players)
+        share = self._share(load)
+        handed: dict[int, list[GroupTask]] = {}
+        while self._waiting:
+            player = min(load, key=load.__getitem__)
+            if load[player] >= share + (self._waiting[0].task.group_size if self._bound else 0):
+                return handed
+            self._give(self._waiting.popleft(), player, load, handed)
+        for one in self._overdue():
+            player = min(load, key=load.__getitem__)
+            if load[player] == 0:
+                self._give(one, player, load, handed)
+        return handed
+
+    def _load(self, players: Iterable[int]) -> dict[int, int]:
+        """Return how many unfinished episodes each player has."""
         load = dict.fromkeys(players, 0)
         for one in self._open.values():
             for player in one.since:
-                load[player] += one.task.group_size
-        share = self._share(len(players))
-        handed: dict[int, list[GroupTask]] = {}
-        while self._waiting:
-            player = min(players, key=load.__getitem__)
-            if load[player] >= share + (self._waiting[0].task.group_size if self._bound else 0):
-                break
-            self._give(self._waiting.popleft(), player, load, handed)
-        else:
-            for one in self._overdue():
-                player = min(players, key=load.__getitem__)
-                if load[player] == 0:
-                    self._give(one, player, load, handed)
-        for player, tasks in handed.items():
-            self._crew.hand_out(player, tasks, weight_version=weight_version)
+                load[player] += one.num_left.get(player, one.task.group_size)
+        return load
 
-    def _share(self, num_players: int) -> float:
+    def _share(self, load: dict[int, int]) -> float:
         """Return below how many episodes a player gets another group."""
         if self._bound is not None:
             return self._bound
-        num_episodes = sum(one.task.group_size for one in self._open.values())
-        return math.ceil(num_episodes / num_players)
+        num_waiting = sum(one.task.group_size for one in self._waiting)
+        return math.ceil((sum(load.values()) + num_waiting) / len(load))
 
     def _give(
         self, one: _Open, player: int, load: dict[int, int], handed: dict[int, list[GroupTask]]
     ) -> None:
         one.since[player] = self._clock()
+        one.former.discard(player)
+        one.num_left.pop(player, None)
         load[player] += one.task.group_size
         handed.setdefault(player, []).append(one.task)
 
@@ -187,17 +208,21 @@ class GroupQueue:
         ]
         return sorted(found, key=lambda one: max(one.since.values()))
 
-    def _end_players_that_are_stuck(self) -> None:
+    def _end_players_that_are_stuck(self) -> bool:
         """End players that answer, but do not finish a group within the limit."""
         if self._stuck_s is None:
-            return
+            return False
         limit = self._clock() - self._stuck_s
-        for player in {
+        stuck = {
             player for one in self._open.values() for player, at in one.since.items() if at < limit
-        }:
-            self._crew.end(
-                player, f"EnvRunner {player} did not finish a group in {self._stuck_s:g} s"
+        }
+        for player in stuck:
+            message = (
+                f"EnvRunner {player} did not finish a group within {self._stuck_s:g} s"
+                " (config.env_runners(sample_timeout_s=...))"
             )
+            self._crew.end(player, "runner", message)
+        return bool(stuck)
 
     def _take_back_from(self, in_service: set[int]) -> None:
         """Let the groups of players that are not in service wait again."""
@@ -206,6 +231,7 @@ class GroupQueue:
             missing = one.since.keys() - in_service
             for player in missing:
                 del one.since[player]
+                one.former.add(player)
                 taken.setdefault(player, []).append(group_id)
             if missing and not one.since:
                 self._waiting.appendleft(one)
@@ -218,6 +244,9 @@ class GroupQueue:
         """Keep the first copy of each group, and let a failed player's groups wait again."""
         player, result = arrival.player, arrival.result
         self._stats[player] = self._stats.get(player, RolloutStats()) + result.stats
+        for group_id, number in arrival.num_left.items():
+            if group_id in self._open:
+                self._open[group_id].num_left[player] = number
         groups = [group for group in result.groups if self._close(group.task, player)]
         lost = [group for group in result.lost if self._close(group.task, player)]
         moved = list[LostGroup]()
@@ -229,36 +258,43 @@ class GroupQueue:
     def _close(self, task: GroupTask, player: int) -> bool:
         """Close a group; return False for a late copy. End the other copies."""
         one = self._open.get(task.group_id)
-        if one is None or one.task != task:
+        if one is None or one.task != task or player not in one.since.keys() | one.former:
             return False
-        if not task.is_training and player not in one.since:
-            return False  # of an earlier evaluation, whose tasks have the same ids
-        del self._open[task.group_id]
-        if one in self._waiting:  # taken back from a player that answered after all
-            self._waiting.remove(one)
-        for other in one.since.keys() - {player}:
-            self._crew.drop(other, [task.group_id])
+        one.since.pop(player, None)
+        self._close_copies(one)
         return True
+
+    def _close_copies(self, one: _Open) -> None:
+        """Close a group; end the copies that are played and those that wait."""
+        group_id = one.task.group_id
+        del self._open[group_id]
+        if one in self._waiting:  # taken back from a player
+            self._waiting.remove(one)
+        for player in one.since:
+            self._crew.drop(player, [group_id])
 
     def _fail(
         self, player: int, kind: str, message: str
     ) -> tuple[list[LostGroup], list[LostGroup]]:
-        """Take all groups from a failed player; return those that are lost and those that wait."""
+        """Take all groups from a failed player; return those that are lost and those that wait.
+
+        A group is lost if `MAX_FAULTS` players failed with it, or if an environment of the player
+        hangs: it would hang the next player too.
+        """
         lost, moved = list[LostGroup](), list[LostGroup]()
         dropped = list[int | str]()
         for group_id, one in reversed(list(self._open.items())):
-            if one.since.pop(player, None) is None:
+            if player not in one.since.keys() | one.former:
                 continue
+            was_played = one.since.pop(player, None) is not None
+            one.former.discard(player)
             one.faults.append((kind, message))
             dropped.append(group_id)
             fault = LostGroup(one.task, kind, message)
-            if one.since:
-                continue  # another copy is under way
-            # An environment that hangs would hang the next player too.
-            if len(one.faults) >= MAX_FAULTS or kind == "timeout":
-                del self._open[group_id]
+            if kind == "timeout" or (len(one.faults) >= MAX_FAULTS and not one.since):
+                self._close_copies(one)
                 lost.append(fault)
-            else:
+            elif was_played and not one.since:
                 self._waiting.appendleft(one)
                 moved.append(fault)
         self._crew.drop(player, dropped)  # if it is alive after all

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayError
+from ray.exceptions import ActorDiedError, RayError
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 
 from rllib_gigpo.batch.group_task import GroupTask
@@ -17,8 +18,9 @@ from rllib_gigpo.env_runner.last_words import last_words_of
 from rllib_gigpo.errors import EngineError, RolloutError, WeightSyncError
 from rllib_gigpo.sampling.queue.crew import Arrival
 
-_PROBE_INTERVAL_S = 1.0
-_PATIENCE_S = 0.5  # how long a call waits in the EnvRunner for a group to finish
+_PATIENCE_S, _BRIEF_PATIENCE_S = 10.0, 0.5  # how long a call may play without news
+_TEND_INTERVAL_S = 0.5
+_STOP_S = 10.0
 _CALLS_AHEAD = 2  # one that runs and one that follows without a pause
 
 
@@ -40,9 +42,9 @@ class _Calls:
 class RemoteRunners:
     """The healthy remote EnvRunners; a `Crew`.
 
-    An EnvRunner answers at least every half second, or after one step of its engine. One that is
-    silent for too long gets no more groups; if it speaks again, its groups are dropped and it gets
-    the newest weights first. One that dies, hangs for good, or whose engine fails, is restarted.
+    An EnvRunner answers within its patience, or after one step of its engine. One that is silent
+    for too long gets no more groups; if it speaks again, its groups are dropped and it gets the
+    newest weights first. One that dies, hangs for good, or whose engine fails, is restarted.
     """
 
     def __init__(
@@ -51,8 +53,8 @@ class RemoteRunners:
         *,
         silence_s: float,
         timeout_s: float | None,
+        gets_more: bool = False,
         restore: Callable[[], Any],
-        waits: bool,
         restore_timeout_s: float,
         resync: Callable[[int], Any],
     ) -> None:
@@ -62,9 +64,9 @@ class RemoteRunners:
             env_runner_group: The EnvRunners that sample.
             silence_s: Seconds without an answer after which an EnvRunner is passed over.
             timeout_s: Seconds without an answer after which it is ended; None for never.
+            gets_more: Whether groups or weights are sent to EnvRunners that play. They wait until
+                a call ends, so calls are then brief.
             restore: Sends restarted EnvRunners the newest weights, and calls `returned`.
-            waits: Whether `in_service` waits for an EnvRunner if all are dead; otherwise somebody
-                else must call `tend`.
             restore_timeout_s: Longest wait for an EnvRunner to restart when all are dead.
             resync: Sends the newest weights again to an EnvRunner.
         """
@@ -72,26 +74,22 @@ class RemoteRunners:
         self._silence_s = silence_s
         self._timeout_s = timeout_s
         self._restore = restore
-        self._waits = waits
+        self._patience_s = min(_BRIEF_PATIENCE_S if gets_more else _PATIENCE_S, silence_s / 4)
         self._restore_timeout_s = restore_timeout_s
         self._resync = resync
         self._resynced: set[int] = set()
         self._calls: dict[int, _Calls] = {}
         self._silent: set[int] = set()
         self._away: set[int] = set()  # dead, or restarted and still without the newest weights
-        self._ended: list[Arrival] = []
+        self._to_end: deque[tuple[int, str, str]] = deque()  # player, kind and message of the fault
+        self._pings: dict[int, ray.ObjectRef] = {}  # of those that are away
+        self._tended_at = 0.0
         self._none_since: float | None = None
 
     # ------------------------------------------------------------------ as a crew
 
     def in_service(self) -> list[int]:
-        """Return the EnvRunners that are healthy and answer; wait for one if there is none.
-
-        Raises:
-            RolloutError: None restarted in time.
-        """
-        if self._waits:
-            self._await_runner()
+        """See `Crew`."""
         # If all are silent, there is nobody to pass them over for.
         return self.answering() or self._present()
 
@@ -102,20 +100,25 @@ class RemoteRunners:
     def returned(self, players: Sequence[int]) -> None:
         """Put restarted EnvRunners, which have been sent the newest weights, into service."""
         self._away.difference_update(players)
+        self._none_since = None
 
     def pass_over(self, player: int) -> None:
         """See `Crew`; `collect` asks it whether it is back."""
         self._silent.add(player)
 
-    def end(self, player: int, message: str) -> None:
+    def end(self, player: int, kind: str, message: str) -> None:
         """See `Crew`."""
-        self._retire(player)
-        self._ended.append(Arrival(player, fault=("runner", message)))
+        self._to_end.append((player, kind, message))
 
     def stop(self) -> None:
-        """End silent EnvRunners for good: RLlib would wait for them when it stops all."""
-        for player in list(self._silent):
-            ray.kill(self._group._worker_manager.actors()[player], no_restart=True)
+        """End for good those that do not answer: RLlib would wait for them when it stops all."""
+        actors = self._group._worker_manager.actors()
+        pings = {actors[player].ping.remote(): player for player in self.answering()}
+        _, late = (
+            ray.wait(list(pings), num_returns=len(pings), timeout=_STOP_S) if pings else ([], [])
+        )
+        for player in {*self._silent, *(pings[ping] for ping in late)}:
+            ray.kill(actors[player], no_restart=True)
             self._out_of_service(player)
 
     def _present(self) -> list[int]:
@@ -140,10 +143,10 @@ class RemoteRunners:
             RolloutError: An EnvRunner failed in the user's code.
             WeightSyncError: An EnvRunner has other weights, even after they were sent again.
         """
-        ended, self._ended = self._ended, []
+        ended = [self._end(*self._to_end.popleft()) for _ in range(len(self._to_end))]
         if ended:
             return ended
-        for player in self._silent:
+        for player in list(self._silent):
             if not self._calls.setdefault(player, _Calls()).references:
                 self._call(player)  # its answer shows that it is back
         owners = {
@@ -157,7 +160,10 @@ class RemoteRunners:
         references = list(owners)
         ray.wait(references, num_returns=1, timeout=timeout_s)
         ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
-        arrivals = [self._arrival(owners[reference], reference) for reference in ready]
+        arrivals = [
+            self._arrival(owners[reference], reference, answer)
+            for reference, answer in zip(ready, _answers(ready), strict=True)
+        ]
         return [*arrivals, *self._hung()]
 
     # ------------------------------------------------------------------ calls and answers
@@ -167,14 +173,18 @@ class RemoteRunners:
         if not calls.references:
             calls.heard_at = time.monotonic()
         actor = self._group._worker_manager.actors()[player]
-        calls.references.append(actor.answer.remote(list(tasks), patience_s=_PATIENCE_S, **order))
+        calls.references.append(
+            actor.answer.remote(list(tasks), patience_s=self._patience_s, **order)
+        )
 
     def _call_ahead(self, player: int) -> None:
         while len(self._calls[player].references) < _CALLS_AHEAD:
             self._call(player)
 
-    def _arrival(self, player: int, reference: ray.ObjectRef) -> Arrival:
-        """Read an answer, and call again if the EnvRunner still plays."""
+    def _arrival(
+        self, player: int, reference: ray.ObjectRef, answer: PlayAnswer | RayError
+    ) -> Arrival:
+        """Judge an answer, and call again if the EnvRunner still plays."""
         calls = self._calls.get(player)
         if calls is None or reference not in calls.references:  # of an EnvRunner that was ended
             return Arrival(player)
@@ -182,10 +192,8 @@ class RemoteRunners:
         is_excused = reference in calls.excused
         calls.excused.discard(reference)
         calls.heard_at = time.monotonic()
-        try:
-            answer: PlayAnswer = ray.get(reference)
-        except RayError as error:
-            return self._died(player, error)
+        if isinstance(answer, RayError):
+            return self._died(player, answer)
         if player in self._silent:
             self._silent.discard(player)
             self._resync(player)
@@ -195,7 +203,7 @@ class RemoteRunners:
             self._call_ahead(player)
         if answer.result.groups:
             self._resynced.discard(player)
-        return Arrival(player, answer.result)
+        return Arrival(player, answer.result, num_left=answer.num_left)
 
     def _failed(self, player: int, error: Exception, *, is_excused: bool) -> Arrival:
         """Judge an error that an EnvRunner returned."""
@@ -211,14 +219,18 @@ class RemoteRunners:
             return Arrival(player, fault=("weights", str(error)))
         raise error
 
+    def _end(self, player: int, kind: str, message: str) -> Arrival:
+        self._retire(player)
+        return Arrival(player, fault=(kind, message))
+
     def _died(self, player: int, error: RayError) -> Arrival:
         last_words = last_words_of(self._group._worker_manager.actors()[player])
-        if isinstance(error, ActorUnavailableError):  # it may be alive, and play on
+        if not isinstance(error, ActorDiedError):  # it may be alive, and play on
             self._retire(player)
         self._out_of_service(player)
         if last_words is not None:
             return Arrival(player, fault=("timeout", last_words))
-        message = f"EnvRunner {player} died; see its actor's log in Ray. {error}"
+        message = f"EnvRunner {player} failed; see its actor's log in Ray. {error}"
         return Arrival(player, fault=("runner", message.splitlines()[0]))
 
     def _hung(self) -> list[Arrival]:
@@ -242,16 +254,20 @@ class RemoteRunners:
     # ------------------------------------------------------------------ in and out of service
 
     def tend(self) -> None:
-        """Restore EnvRunners that have restarted; return at once if all are well.
+        """Restore EnvRunners that have restarted; never wait for one.
 
         Raises:
             RolloutError: All are dead, and none has restarted in time.
         """
-        self._restore()
+        now = time.monotonic()
+        if now < self._tended_at + _TEND_INTERVAL_S:
+            return
+        self._tended_at = now
+        if self._some_are_back():
+            self._restore()
         if self._present():
             self._none_since = None
             return
-        now = time.monotonic()
         self._none_since = self._none_since or now
         if now >= self._none_since + self._restore_timeout_s:
             raise RolloutError(
@@ -261,12 +277,19 @@ class RemoteRunners:
                 " config.fault_tolerance(env_runner_restore_timeout_s=...)."
             )
 
-    def _await_runner(self) -> None:
-        """If all EnvRunners are dead, wait until one has restarted with its engine."""
-        while not self._present():
-            self.tend()
-            if not self._present():
-                time.sleep(_PROBE_INTERVAL_S)
+    def _some_are_back(self) -> bool:
+        """Return whether an EnvRunner that was away answers. RLlib would wait for all of them."""
+        actors = self._group._worker_manager.actors()
+        away = actors.keys() - self._present()
+        self._pings = {player: ping for player, ping in self._pings.items() if player in away}
+        for player in away - self._pings.keys():
+            self._pings[player] = actors[player].ping.remote()
+        if not self._pings:
+            return False
+        pings = list(self._pings.values())
+        ready, _ = ray.wait(pings, num_returns=len(pings), timeout=0)
+        answered = [player for player, ping in self._pings.items() if ping in ready]
+        return sum(_succeeds(self._pings.pop(player)) for player in answered) > 0
 
     def _retire(self, player: int) -> None:
         """Kill a failed EnvRunner; Ray restarts it.
@@ -283,3 +306,28 @@ class RemoteRunners:
         self._silent.discard(player)
         self._resynced.discard(player)
         self._away.add(player)
+
+
+def _answers(ready: Sequence[ray.ObjectRef]) -> list[PlayAnswer | RayError]:
+    """Read answers that have arrived, or why they have not."""
+    try:
+        answers: list[PlayAnswer | RayError] = ray.get(list(ready))
+    except RayError:
+        answers = [_answer(reference) for reference in ready]
+    return answers
+
+
+def _answer(reference: ray.ObjectRef) -> PlayAnswer | RayError:
+    try:
+        answer: PlayAnswer = ray.get(reference)
+    except RayError as error:
+        return error
+    return answer
+
+
+def _succeeds(reference: ray.ObjectRef) -> bool:
+    try:
+        ray.get(reference)
+    except RayError:
+        return False
+    return True

@@ -5,6 +5,7 @@ from sampling.fake_crew import FakeCrew
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.engines.inference_engine import SamplingSettings
+from rllib_gigpo.sampling.queue.crew import Arrival
 from rllib_gigpo.sampling.queue.group_queue import GroupQueue
 
 
@@ -59,6 +60,33 @@ def test_a_player_gets_what_it_can_play_at_a_time_and_one_more():
     advance(queue)
     assert crew.played == {1: [0, 2, 4], 2: [1, 3, 5]}
     assert queue.num_waiting == 4
+
+
+def test_episodes_that_have_finished_leave_room_for_another_group():
+    crew = FakeCrew(1)
+    crew.asleep = {1}
+    queue = make_queue(crew, bound=4)
+    queue.put(tasks(10, group_size=4))
+    advance(queue)
+    assert crew.played == {1: [0, 1]}
+    crew.tells = Arrival(1, num_left={0: 1, 1: 4})
+    advance(queue)
+    advance(queue)
+    assert crew.played == {1: [0, 1, 2]}
+
+
+def test_an_overdue_copy_does_not_hold_up_what_waits():
+    clock, crew = Clock(), FakeCrew(2)
+    crew.asleep = {1, 2}
+    queue = make_queue(crew, overdue_s=10.0, clock=clock)
+    queue.put(tasks(1))
+    advance(queue)
+    clock.now = 11.0
+    advance(queue)
+    assert crew.played == {1: [0], 2: [0]}
+    queue.put([GroupTask(1, 1, 2, SamplingSettings())])
+    advance(queue)
+    assert crew.played == {1: [0, 1], 2: [0]}
 
 
 def test_a_group_larger_than_the_bound_is_handed_out_too():
@@ -180,7 +208,8 @@ def test_a_player_that_finishes_nothing_is_ended():
     assert advance(queue) == [1]
     clock.now = 11.0
     result = queue.advance(weight_version=0, timeout_s=0.0)
-    assert [one.message for one in result.moved] == ["EnvRunner 1 did not finish a group in 10 s"]
+    (moved,) = result.moved
+    assert "did not finish a group within 10 s (config.env_runners(sample_tim" in moved.message
     crew.away = {1}
     assert play_all(queue) == [0]
 
@@ -193,6 +222,35 @@ def test_a_hanging_environment_costs_its_groups_at_once():
     result = queue.advance(weight_version=0, timeout_s=0.0)
     assert [one.task.seed for one in result.lost] == [0]
     assert result.moved == []
+
+
+def test_a_hang_that_shows_after_the_group_was_taken_back_costs_it_everywhere():
+    crew = FakeCrew(2)
+    queue = make_queue(crew)
+    crew.asleep = {1, 2}
+    queue.put(tasks(1))
+    advance(queue)
+    crew.away = {1}  # it is silent
+    advance(queue)
+    assert crew.played == {1: [0], 2: [0]}
+    crew.faults = {1: ("timeout", "step 3 hangs")}
+    result = queue.advance(weight_version=0, timeout_s=0.0)
+    assert [lost.message for lost in result.lost] == ["step 3 hangs"]
+    assert (2, 0) in crew.dropped
+    assert queue.num_open == 0
+
+
+def test_a_player_that_dies_after_it_was_passed_over_has_failed_with_its_groups():
+    crew = FakeCrew(2)
+    queue = make_queue(crew)
+    crew.asleep = {1, 2}
+    queue.put(tasks(1))
+    advance(queue)
+    crew.away = {1}
+    advance(queue)
+    crew.faults = {1: ("runner", "it died"), 2: ("runner", "it died too")}
+    result = queue.advance(weight_version=0, timeout_s=0.0)
+    assert [lost.message for lost in result.lost] == ["it died too"]
 
 
 def test_idle_seconds_are_those_of_all_players():

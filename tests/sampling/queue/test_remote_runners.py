@@ -12,6 +12,7 @@ from rllib_gigpo.batch.play_answer import PlayAnswer
 from rllib_gigpo.batch.sample_result import FinishedGroup, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.errors import EngineError, EnvContractError, RolloutError, WeightSyncError
+from rllib_gigpo.sampling.queue import remote_runners
 from rllib_gigpo.sampling.queue.remote_runners import RemoteRunners
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -31,6 +32,9 @@ class FakeRunner:
 
     def get_orders(self):
         return self.orders
+
+    def ping(self):
+        return "pong"
 
     def answer(self, tasks=(), *, weight_version=None, drop=(), patience_s=0.0):
         self.orders.append(([task.seed for task in tasks], list(drop)))
@@ -88,7 +92,6 @@ def make_runners(group, **changes):
         "silence_s": 100.0,
         "timeout_s": None,
         "restore": lambda: None,
-        "waits": True,
         "restore_timeout_s": 60.0,
         "resync": lambda runner_id: None,
     }
@@ -164,7 +167,7 @@ def test_a_runner_that_dies_is_out_of_service_with_its_groups(make_group):
     runners.hand_out(1, TASKS[:2], weight_version=0)
     found = fault(collect_until(runners, has_fault))
     assert (found.player, found.fault[0]) == (1, "runner")
-    assert "EnvRunner 1 died" in found.fault[1]
+    assert "EnvRunner 1 failed" in found.fault[1]
     assert runners.in_service() == [2]
 
 
@@ -270,39 +273,68 @@ def test_a_runner_that_is_passed_over_is_asked_whether_it_is_back(make_group):
 def test_a_runner_that_is_stuck_is_ended(make_group):
     group = make_group(2)
     runners = make_runners(group)
-    runners.end(1, "EnvRunner 1 did not finish a group in 5 s")
+    runners.end(1, "runner", "EnvRunner 1 did not finish a group in 5 s")
     found = fault(collect_until(runners, has_fault))
     assert found.fault == ("runner", "EnvRunner 1 did not finish a group in 5 s")
     assert runners.in_service() == [2]
 
 
-def test_silent_runners_do_not_hold_up_the_end(make_group):
+@pytest.mark.parametrize("silence_s", [0.3, 100.0], ids=["known", "not yet known"])
+def test_silent_runners_do_not_hold_up_the_end(make_group, silence_s, monkeypatch):
+    monkeypatch.setattr(remote_runners, "_STOP_S", 2.0)
     group = make_group(2)
-    runners = make_runners(group, silence_s=0.3)
+    runners = make_runners(group, silence_s=silence_s)
     group.set(1, sleeps=60.0)
     runners.hand_out(1, TASKS[:1], weight_version=0)
-    collect_until(runners, lambda _: runners.answering() == [2])
+    if silence_s < 1:
+        collect_until(runners, lambda _: runners.answering() == [2])
     runners.stop()
     with pytest.raises(ray.exceptions.RayActorError):
         ray.get(group.actors[1].get_orders.remote(), timeout=20)
+    assert group.orders(2) == []
 
 
-def test_runners_that_take_their_time_to_come_back_are_awaited(make_group):
-    group, probes = make_group(1), []
-    group.dead = {1}
+def tend_until(runners, condition, limit_s=20.0):
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline
+        runners.tend()
+        time.sleep(0.05)
+
+
+def test_a_restarted_runner_comes_back_while_another_one_is_silent(make_group):
+    group = make_group(2)
 
     def restore():
-        probes.append(None)
-        if len(probes) == 2:
-            group.dead.clear()
-            runners.returned([1])
+        group.dead.clear()
+        runners.returned([1])
 
-    runners = make_runners(group, restore=restore)
-    assert runners.in_service() == [1]
+    runners = make_runners(group, silence_s=0.5, restore=restore)
+    group.set(1, dies=True)
+    group.set(2, sleeps=60.0)
+    runners.hand_out(1, TASKS[:1], weight_version=0)
+    runners.hand_out(2, TASKS[1:], weight_version=0)
+    collect_until(runners, has_fault)
+    collect_until(runners, lambda _: runners.answering() == [])
+    tend_until(runners, lambda: runners.answering() == [1])
+
+
+def test_nobody_waits_for_a_runner_that_does_not_restart(make_group):
+    group = make_group(2)
+    group.dead = {1}
+    group.set(1, sleeps=60.0)
+    group.actors[1].answer.remote()  # keeps it busy, as a start does
+    probes = []
+    runners = make_runners(group, restore=lambda: probes.append(None))
+    start = time.monotonic()
+    tend_until(runners, lambda: time.monotonic() > start + 2)
+    assert probes == []
 
 
 def test_runners_that_never_come_back_are_an_error(make_group):
     group = make_group(1)
     group.dead = {1}
+    runners = make_runners(group, restore_timeout_s=0.0)
+    assert runners.in_service() == []
     with pytest.raises(RolloutError, match=r"All EnvRunners have died.*0 s"):
-        make_runners(group, restore_timeout_s=0.0).in_service()
+        runners.tend()
