@@ -8,7 +8,8 @@
 sleep as those of `rollout.py barrier` do, 8 episodes at a time each. The other side hands each
 EnvRunner its share and waits for both; under dynamic sampling, it does so again for what is
 missing. Three cases: plain; dynamic sampling where half of the groups have no spread; one of the
-EnvRunners four times slower. Both sides take turns on the same EnvRunners.
+EnvRunners four times slower. Both sides take turns on the same EnvRunners, with the same tasks,
+which differ from repetition to repetition.
 
 "scaling" times a step of one EnvRunner with 8 to 4,096 concurrent episodes of an instant
 environment. "driver" plays batches on 64 plain Ray actors that answer as EnvRunners do and finish a
@@ -106,12 +107,12 @@ def make_config(folder: Path, env: type, env_config: dict[str, Any], **inference
     )
 
 
-def make_stream() -> TaskStream:
-    """Make the endless stream of tasks."""
+def make_stream(first_task: int = 0) -> TaskStream:
+    """Make the endless stream of tasks from a seed on."""
     return TaskStream(
         group_size=GROUP_SIZE,
         sampling=SamplingSettings(max_tokens=5),
-        first_task=0,
+        first_task=first_task,
         num_tasks=None,
         seed=0,
     )
@@ -183,19 +184,19 @@ def measure_split(folder: Path, repeats: int) -> dict[str, list[float]]:
         ).env_runners(num_env_runners=2, num_env_threads=GROUP_SIZE)
         config.validate()
         group = EnvRunnerGroup(config=config, local_env_runner=False)
-        dynamic = name == "queue_dynamic"
         static_split(group, make_stream().draw(2))  # starts the threads
-        ratios[name] = [_ratio(name, group, dynamic=dynamic) for _ in range(repeats)]
+        ratios[name] = [_ratio(name, group, 1000 * number) for number in range(repeats)]
         group.stop()
     ray.shutdown()
     return ratios
 
 
-def _ratio(name: str, group: EnvRunnerGroup, *, dynamic: bool) -> float:
+def _ratio(name: str, group: EnvRunnerGroup, first_task: int) -> float:
     """Play a batch both ways; return the seconds of the static split over those of the queue."""
-    sampler, stream = make_sampler(group, dynamic=dynamic), make_stream()
+    dynamic = name == "queue_dynamic"
+    sampler, stream = make_sampler(group, dynamic=dynamic), make_stream(first_task)
     queue_s = _seconds(lambda: sampler.sample(stream.draw, NUM_GROUPS, weight_version=0))
-    stream = make_stream()
+    stream = make_stream(first_task)
     split = static_dynamic if dynamic else static_plain
     static_s = _seconds(lambda: split(group, stream))
     print(f"{name}: static {static_s:.2f} s, queue {queue_s:.2f} s")

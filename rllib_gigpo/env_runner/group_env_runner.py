@@ -267,7 +267,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             return PlayAnswer(error=RolloutError(failed))
 
     def play(self, *, patience_s: float) -> SampleResult:
-        """Play until a group finishes or is lost, nothing is left, there is room, or time is up.
+        """Play until a group ends, nothing is left, there is room for another one, or time is up.
 
         Then call ``on_sample_end``, if a group finished.
 
@@ -275,16 +275,16 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             patience_s: Seconds after which to return without news; less right after news, so that
                 what is handed out in response does not wait.
         """
-        result, start, had_room = SampleResult(), time.monotonic(), self.has_room
+        result, start, room_before = SampleResult(), time.monotonic(), self._room()
         patience_s = min(patience_s, self._patience_s)
         while not (
             self.is_idle
             or result.ended
-            or self.has_room > had_room
+            or self._room() > room_before
             or time.monotonic() > start + patience_s
         ):
             result += self.poll()
-        is_news = bool(result.ended) or self.has_room > had_room
+        is_news = bool(result.ended) or self._room() > room_before
         self._patience_s = FIRST_PATIENCE_S if is_news else self._patience_s * PATIENCE_GROWTH
         for is_training in {group.task.is_training for group in result.groups}:
             groups = [group for group in result.groups if group.task.is_training == is_training]
@@ -326,10 +326,10 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         """Number of unfinished episodes of each group."""
         return {} if self._rollout is None else self._rollout.num_left
 
-    @property
-    def has_room(self) -> bool:
-        """Whether an episode that is added now begins at once."""
-        return self._rollout is None or self._rollout.has_room
+    def _room(self) -> int:
+        """Number of episodes that would begin at once; -1 if others wait, or without a bound."""
+        bound = self._settings.inference.max_concurrent_episodes
+        return -1 if bound is None else max(-1, bound - sum(self.num_left.values()))
 
     @property
     def is_idle(self) -> bool:

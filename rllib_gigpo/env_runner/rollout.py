@@ -162,11 +162,6 @@ class Rollout:
         }
 
     @property
-    def has_room(self) -> bool:
-        """Whether an episode that is added now begins at once."""
-        return all(run.is_dropped for run in self._waiting)
-
-    @property
     def is_done(self) -> bool:
         """Whether no group is left to play and no environment's answer is pending."""
         return not self._groups and not self._in_env

@@ -464,17 +464,14 @@ def test_an_environment_that_hangs_costs_its_group_while_others_are_played(make_
     with_threads.close()
 
 
-def test_a_rollout_tells_what_is_left_and_whether_there_is_room(make_rollout):
+def test_a_rollout_tells_what_is_left(make_rollout):
     settings = replace(SETTINGS, max_concurrent_episodes=2)
     rollout, _ = make_rollout(Walk, lambda prompt: "up", settings=settings)
     rollout.start([GroupTask(0, 3, 3, SAMPLING)])  # one step each
     assert rollout.num_left == {0: 3}
-    assert not rollout.has_room
     while rollout.num_left == {0: 3}:
         rollout.advance()
     assert rollout.num_left == {0: 1}
-    rollout.advance()
-    assert rollout.has_room
 
 
 class Buttons(gym.Env):

@@ -41,9 +41,10 @@ class GroupQueue:
     """A queue that hands groups to players and takes them back as they finish.
 
     A player gets as many episodes as it can play at a time and one group more, so that it need not
-    wait for the next one. Without a bound it gets an equal share of all open episodes. The group
-    of a player that fails goes to another one, and a group that is overdue also goes to an idle
-    one; the copy that finishes first counts. All copies have the same seeds.
+    wait for the next one; the last groups go to whoever has a free slot. Without a bound it gets an
+    equal share of all open episodes. The group of a player that fails goes to another one, and a
+    group that is overdue also goes to an idle one; the copy that finishes first counts. All copies
+    have the same seeds.
     """
 
     def __init__(
@@ -167,7 +168,9 @@ class GroupQueue:
         handed: dict[int, list[GroupTask]] = {}
         while self._waiting:
             player = min(load, key=load.__getitem__)
-            if load[player] >= share + (self._waiting[0].task.group_size if self._bound else 0):
+            # While there is enough for all, the next group is there before a slot becomes free.
+            is_early = self._bound is not None and len(self._waiting) > len(load)
+            if load[player] >= share + is_early:
                 return handed
             self._give(self._waiting.popleft(), player, load, handed)
         for one in self._overdue():
@@ -185,7 +188,7 @@ class GroupQueue:
         return load
 
     def _share(self, load: dict[int, int]) -> float:
-        """Return below how many episodes a player gets another group."""
+        """Return below how many unfinished episodes a player gets another group."""
         if self._bound is not None:
             return self._bound
         num_waiting = sum(one.task.group_size for one in self._waiting)

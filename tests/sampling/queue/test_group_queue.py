@@ -69,10 +69,24 @@ def test_episodes_that_have_finished_leave_room_for_another_group():
     queue.put(tasks(10, group_size=4))
     advance(queue)
     assert crew.played == {1: [0, 1]}
-    crew.tells = Arrival(1, num_left={0: 1, 1: 4})
+    for num_left, played in (({0: 1, 1: 4}, [0, 1]), ({1: 4}, [0, 1, 2])):
+        crew.tells = Arrival(1, num_left={0: 0, **num_left})
+        advance(queue)
+        advance(queue)
+        assert crew.played == {1: played}
+
+
+def test_the_last_groups_wait_for_a_free_slot():
+    crew = FakeCrew(2)
+    crew.asleep = {1, 2}
+    queue = make_queue(crew, bound=4)
+    queue.put(tasks(4, group_size=4))
+    advance(queue)
+    assert crew.played == {1: [0], 2: [1]}
+    crew.tells = Arrival(2, num_left={1: 3})
     advance(queue)
     advance(queue)
-    assert crew.played == {1: [0, 1, 2]}
+    assert crew.played == {1: [0], 2: [1, 2]}
 
 
 def test_an_overdue_copy_does_not_hold_up_what_waits():
@@ -111,13 +125,13 @@ def test_a_slow_player_delays_only_its_own_groups():
 def test_an_overdue_group_goes_to_an_idle_player_too_and_the_first_copy_counts():
     clock, crew = Clock(), FakeCrew(2)
     queue = make_queue(crew, bound=2, overdue_s=10.0, clock=clock)
-    queue.put(tasks(4))
+    queue.put(tasks(6))
     crew.asleep = {1}
     while crew.held[2] or queue.num_waiting:
         advance(queue)
-    assert queue.num_open == 2
+    assert crew.held[1] == tasks(6)[:3:2]
     advance(queue)
-    assert crew.played[2] == [1, 3]  # not overdue yet
+    assert crew.played[2] == [1, 3, 4, 5]  # not overdue yet
     clock.now = 11.0
     assert advance(queue) == [0]
     assert crew.dropped == [(1, 0)]
