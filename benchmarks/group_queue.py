@@ -195,8 +195,9 @@ def _ratio(name: str, group: EnvRunnerGroup, first_task: int) -> float:
     """Play a batch both ways; return the seconds of the static split over those of the queue."""
     dynamic = name == "queue_dynamic"
     sampler, stream = make_sampler(group, dynamic=dynamic), make_stream(first_task)
-    queue_s = _seconds(lambda: sampler.sample(stream.draw, NUM_GROUPS, weight_version=0))
-    stream = make_stream(first_task)
+    options: Any = {"weight_version": 0, "give_back": stream.give_back}
+    queue_s = _seconds(lambda: sampler.sample(stream.draw, NUM_GROUPS, **options))
+    stream = make_stream(first_task)  # the same tasks
     split = static_dynamic if dynamic else static_plain
     static_s = _seconds(lambda: split(group, stream))
     print(f"{name}: static {static_s:.2f} s, queue {queue_s:.2f} s")

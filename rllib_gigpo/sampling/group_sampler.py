@@ -12,6 +12,7 @@ from typing import Any
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import FinishedGroup, SampleResult
 from rllib_gigpo.errors import RolloutError
+from rllib_gigpo.sampling.batch_filling import BatchFilling
 from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling, has_spread
 from rllib_gigpo.sampling.fault_bound import FaultBound, described
 from rllib_gigpo.sampling.queue.group_queue import GroupQueue, in_order
@@ -53,17 +54,21 @@ class GroupSampler:
         num_groups: int,
         *,
         weight_version: int,
+        give_back: Callable[[Sequence[GroupTask]], None] | None = None,
     ) -> SampleResult:
         """Sample ``num_groups`` whole groups.
 
         A group that is lost, or has no spread under dynamic sampling, is replaced at once, while
-        the others are still played. Replacements are as many as are needed in the end, so which
-        tasks are drawn does not depend on the order in which groups finish.
+        the others are still played. Players with free slots then play ahead what is likely to be
+        needed. The batch has the first useful groups in the order of the tasks, so it does not
+        depend on the order in which groups finish.
 
         Args:
             draw: Returns that many new tasks.
             num_groups: Number of groups in the result.
             weight_version: The policy version that every engine must have.
+            give_back: Takes tasks that were drawn last and not needed, to be drawn again; None if
+                nothing is to be played ahead.
 
         Returns:
             The batch, in the order of the tasks; ``filtered`` has the groups without spread.
@@ -71,25 +76,29 @@ class GroupSampler:
         Raises:
             RolloutError: Too many groups are lost; the message describes the faults.
         """
-        bound = math.inf if self._dynamic is None else self._dynamic.max_resamples * num_groups
-        result, aside = SampleResult(), list[FinishedGroup]()
+        max_aside = math.inf if self._dynamic is None else self._dynamic.max_resamples * num_groups
+        filling = BatchFilling(num_groups, max_aside=max_aside, keeps=self._keeps)
+        result, number = SampleResult(), num_groups
         with _emptied(self._queue):
-            self._queue.put(draw(num_groups))
-            while self._queue.num_open:
+            while (num_needed := filling.num_needed) is None:
+                if number:
+                    tasks = draw(number)
+                    filling.add(tasks)
+                    self._queue.put(tasks)
                 part = self._advance(weight_version)
                 self._fault_bound.note(part)
-                kept = [group for group in part.groups if self._keeps(group)]
-                aside += [group for group in part.groups if not self._keeps(group)]
-                result += replace(part, groups=kept)
-                num_full = len(result.groups) + max(0, len(aside) - bound)
-                num_missing = int(num_groups - num_full) - self._queue.num_open
-                if num_missing > 0:
-                    self._queue.put(draw(num_missing))
-        aside.sort(key=lambda group: group.task.place)
-        missing = num_groups - len(result.groups)
-        return self._with_stats(
-            replace(result, groups=result.groups + aside[:missing], filtered=aside[missing:])
-        )
+                filling.end(part)
+                result += replace(part, groups=[])
+                number = filling.num_missing or (self._num_ahead(filling) if give_back else 0)
+        self._queue.clear()  # what is still played is not needed
+        if give_back is not None:
+            give_back(filling.surplus(num_needed))
+        groups, filtered = filling.result(num_needed)
+        return self._with_stats(replace(result, groups=groups, filtered=filtered))
+
+    def _num_ahead(self, filling: BatchFilling) -> int:
+        """Return how many groups to play although they may not be needed."""
+        return min(filling.num_likely_missing, self._queue.num_free_groups)
 
     def sample_fixed(self, tasks: Sequence[GroupTask], *, weight_version: int) -> SampleResult:
         """Sample fixed tasks, as in an evaluation.

@@ -56,7 +56,12 @@ class SyncSource(SampleSource):
 
     def sample(self, num_groups: int, *, weight_version: int) -> SampleResult:
         """Play until the batch is full."""
-        return self._sampler.sample(self._tasks.draw, num_groups, weight_version=weight_version)
+        return self._sampler.sample(
+            self._tasks.draw,
+            num_groups,
+            weight_version=weight_version,
+            give_back=self._tasks.give_back,
+        )
 
     def take_warnings(self) -> dict[str, str]:
         """Return the sampler's warnings."""

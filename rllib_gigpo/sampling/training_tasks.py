@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class TaskStream:
         self._seed = seed
         self._period = period
         self._position = 0
-        self._again: list[int] = []  # earlier positions that an asynchronous run had not used
+        self._again: list[int] = []  # earlier positions to draw first, in order
         self._order: tuple[int, np.ndarray] | None = None
 
     def draw(self, num_groups: int) -> list[GroupTask]:
@@ -61,6 +61,12 @@ class TaskStream:
             GroupTask(position, self._task_at(position), self._group_size, self._sampling)
             for position in positions
         ]
+
+    def give_back(self, tasks: Sequence[GroupTask]) -> None:
+        """Take back tasks that nobody needs; they are drawn again first."""
+        self._again = sorted([*self._again, *(int(task.group_id) for task in tasks)])
+        while self._again and self._again[-1] == self._position - 1:
+            self._position = self._again.pop()
 
     def get_state(self) -> dict[str, Any]:
         """Return the state to continue from."""

@@ -49,10 +49,13 @@ def sample(crew, num_groups, *, max_resamples=10):
     sampler = GroupSampler(
         queue, max_lost_rate=0.99, dynamic=DynamicSampling(max_resamples=max_resamples)
     )
-    stream = TaskStream(
+    return sampler.sample(stream_of_pairs().draw, num_groups, weight_version=0)
+
+
+def stream_of_pairs():
+    return TaskStream(
         group_size=2, sampling=SamplingSettings(), first_task=0, num_tasks=None, seed=0
     )
-    return sampler.sample(stream.draw, num_groups, weight_version=0)
 
 
 def seeds(groups):
@@ -101,3 +104,32 @@ def test_metrics_are_of_all_that_was_played_and_of_the_batch():
     assert metrics["num_episodes"] == 10
     assert metrics["num_groups_filtered"] == 3
     assert metrics["filtered_share"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("num_players", [1, 2, 3])
+@pytest.mark.parametrize("max_resamples", [1, 10])
+def test_playing_ahead_changes_neither_the_batches_nor_the_tasks_that_follow(
+    num_players, max_resamples
+):
+    def batches(num_players, bound, *, ahead):
+        crew = crew_of(num_players, dull={*range(0, 99, 3), *range(30, 50)}, broken={4, 9})
+        queue = GroupQueue(crew, max_concurrent_episodes=bound, overdue_s=100.0)
+        sampler = GroupSampler(
+            queue, max_lost_rate=0.99, dynamic=DynamicSampling(max_resamples=max_resamples)
+        )
+        tasks = stream_of_pairs()
+        found = []
+        for _ in range(5):
+            result = sampler.sample(
+                tasks.draw, 4, weight_version=0, give_back=tasks.give_back if ahead else None
+            )
+            found.append((seeds(result.groups), seeds(result.filtered), tasks.get_state()))
+            assert queue.num_open == 0
+        return found, sum(map(len, crew.played.values()))
+
+    plain, num_plain = batches(1, None, ahead=False)
+    found, num_played = batches(num_players, 8, ahead=True)
+    assert found == plain
+    assert num_played >= num_plain
+    if num_players == 3:
+        assert num_played > num_plain  # some groups were not needed

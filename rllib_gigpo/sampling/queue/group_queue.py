@@ -87,6 +87,16 @@ class GroupQueue:
         """Number of groups that no player has."""
         return len(self._waiting)
 
+    @property
+    def num_free_groups(self) -> int:
+        """Number of further groups for which players have slots; 0 without a bound."""
+        if self._bound is None or self._waiting:
+            return 0
+        load = self._load(self._crew.in_service()).values()
+        sizes = [one.task.group_size for one in self._open.values()]
+        free = sum(max(0, self._bound - number) for number in load)
+        return math.ceil(free / max(sizes)) if sizes else 0
+
     def put(self, tasks: Iterable[GroupTask], *, first: bool = False) -> None:
         """Append groups to the queue, or put them before all others."""
         new = [_Open(task) for task in tasks]
@@ -183,7 +193,7 @@ class GroupQueue:
         """Return how many unfinished episodes each player has."""
         load = dict.fromkeys(players, 0)
         for one in self._open.values():
-            for player in one.since:
+            for player in one.since.keys() & load.keys():
                 load[player] += one.num_left.get(player, one.task.group_size)
         return load
 

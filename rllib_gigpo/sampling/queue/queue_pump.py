@@ -36,6 +36,11 @@ class Lane:
         """Number of groups that wait or are played."""
         return len(self.open)
 
+    @property
+    def num_free_groups(self) -> int:
+        """0: a lane does not know of the other lanes' groups."""
+        return 0
+
     def put(self, tasks: Iterable[GroupTask]) -> None:
         """Add groups."""
         self._pump.put(self, list(tasks))
