@@ -2,10 +2,11 @@
 
     python benchmarks/async_training.py [--figures]
 
-One EnvRunner with vLLM and a model of 0.3M parameters plays an environment whose steps take time;
-the Learner is in the driver. The latency is chosen so that sampling takes 0.4 to 0.6 of an
-iteration in turns: ``--latency`` is the median of a step in seconds, and the share is printed and
-written with the ratio. Blocks of iterations in turns and with a staleness of 1 alternate.
+One EnvRunner with vLLM and a model of 2.6M parameters plays an environment whose steps take time;
+the Learner has its own process, and both have one core. The latency is chosen so that sampling
+takes 0.4 to 0.6 of an iteration in turns: ``--latency`` is the median of a step in seconds, and the
+share is printed and written with the ratio. Blocks of iterations in turns and with a staleness of 1
+alternate.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from typing import Any
 import numpy as np
 import ray
 from figures import Figure, add_figures_option, write_figures
-from rollout import InstantEnv, make_model
+from rollout import WORDS, InstantEnv
 
 from rllib_gigpo import GiGPOConfig
+from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
 ISSUE = 16
 SIGMA = 0.5  # of the log-normal latency
+MODEL = {"hidden_size": 256, "num_layers": 3, "num_heads": 4}
 TARGET = "<= 0.65"
 
 
@@ -52,6 +55,13 @@ class LatencyEnv(InstantEnv):
         return text, float(len(action) % 2), is_over, is_cut, info
 
 
+def make_model(folder: Path, **size: int) -> None:
+    """Save a randomly initialized model."""
+    tokenizer = build_tokenizer([" ".join(WORDS)] * 8, vocab_size=1024)
+    build_model(tokenizer, max_position_embeddings=1024, seed=0, **size).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def make_config(folder: Path, latency_s: float, max_staleness: int) -> GiGPOConfig:
     """Make a run on one remote EnvRunner, whose episodes wait in threads."""
     return (
@@ -61,6 +71,7 @@ def make_config(folder: Path, latency_s: float, max_staleness: int) -> GiGPOConf
         .prompting(template="{{ observation }}", action_tag=None, think_tag=None, history_length=0)
         .training(group_size=8, num_groups=8, num_minibatches=4, lr=1e-5, kl_coeff=0.0)
         .env_runners(num_env_runners=1, num_env_threads=64)
+        .learners(num_learners=1)
         .async_training(max_staleness=max_staleness)
         .reporting(transcripts={"interval": 0})
         .debugging(seed=0)
@@ -95,13 +106,13 @@ def main() -> None:
     """Measure, print and write figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_figures_option(parser)
-    parser.add_argument("--latency", type=float, default=0.15)
+    parser.add_argument("--latency", type=float, default=0.05)
     parser.add_argument("--iterations", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     ratios, shares, stale = [], [], []
     with tempfile.TemporaryDirectory() as name:
-        make_model(Path(name), "tiny")
+        make_model(Path(name), **MODEL)
         ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False)
         for _ in range(arguments.repeats):
             blocks = [

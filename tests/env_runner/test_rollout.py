@@ -1,122 +1,22 @@
 """The rollout: whole groups, no barriers, reproducible requests; a fault costs only its group."""
 
 import itertools
-import threading
 import time
 from dataclasses import replace
 
 import gymnasium as gym
 import pytest
+from env_runner.walk import SAMPLING, SETTINGS, Walk, finish
 from ray.rllib.connectors.connector_v2 import ConnectorV2
-from ray.rllib.connectors.env_to_module import EnvToModulePipeline
-from ray.rllib.connectors.module_to_env import ModuleToEnvPipeline
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import step_records
-from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
-from rllib_gigpo.connectors.env_to_module.observation_to_text import ObservationToText
-from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt
-from rllib_gigpo.connectors.module_to_env.action_to_env import ActionToEnv
-from rllib_gigpo.connectors.module_to_env.decode_response import DecodeResponse
-from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
 from rllib_gigpo.engines.inference_engine import SamplingSettings
-from rllib_gigpo.env_runner.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.env_pool import OverlappingEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
-from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.errors import EngineError
-from rllib_gigpo.prompting.action_parser import ActionParser
-from rllib_gigpo.prompting.memory import LastSteps
-from rllib_gigpo.prompting.renderer import PromptRenderer
-from rllib_gigpo.prompting.template import PromptTemplate
-from rllib_gigpo.rl_modules.engine_module import EngineModule
 from rllib_gigpo.sampling.evaluation import EvaluationTasks
-
-SETTINGS = RolloutSettings(max_episode_steps=20, seed=0)
-SAMPLING = SamplingSettings(max_tokens=16)
-TEMPLATE = (
-    "{{ task }} {% for past in history %}[{{ past.observation }}|{{ past.action }}] {% endfor %}"
-    "{{ observation }}"
-)
-
-
-class Walk(gym.Env):
-    """Count up to ``goal`` by answering "up"; the seed sets where to start."""
-
-    goal = 4
-
-    def __init__(self, config=None):
-        self.observation_space = self.action_space = gym.spaces.Text(100)
-
-    def reset(self, *, seed=None, options=None):
-        self.position = seed
-        return f"at {self.position}", {"task": f"reach {self.goal}"}
-
-    def step(self, action):
-        self.position += action == "up"
-        won = self.position >= self.goal
-        return f"at {self.position}", float(won), won, False, {"won": won}
-
-
-@pytest.fixture
-def make_rollout(tokenizer, scripted_engine):
-    """Return a function that makes (rollout, scripted engine)."""
-
-    def make(
-        env, answer, *, settings=SETTINGS, envs=None, space=None, pieces=(), to_text=None, **engine
-    ):
-        scripted = scripted_engine(answer, **engine)
-        template = PromptTemplate.from_name_or_source(TEMPLATE)
-        rollout = Rollout(
-            EngineModule(scripted, observation_space=None, action_space=None),
-            envs or SerialEnvs(EnvSource(env, {})),
-            env_to_module=EnvToModulePipeline(
-                connectors=[
-                    ObservationToText(to_text),
-                    AddHistory(LastSteps(2), to_text),
-                    RenderPrompt(PromptRenderer(tokenizer, template, max_prompt_tokens=500)),
-                    *pieces,
-                ]
-            ),
-            module_to_env=ModuleToEnvPipeline(
-                connectors=[
-                    DecodeResponse(tokenizer),
-                    ParseAction(ActionParser(action_tag=None, think_tag=None)),
-                    ActionToEnv(space or gym.spaces.Text(100)),
-                    *pieces,
-                ]
-            ),
-            settings=settings,
-        )
-        return rollout, scripted
-
-    return make
-
-
-def finish(rollout):
-    for _ in range(5000):
-        if rollout.is_done:
-            break
-        rollout.advance()
-    assert rollout.is_done
-    return rollout.take_result()
-
-
-@pytest.fixture
-def play(make_rollout):
-    """Return a function that plays groups of some seeds and returns (result, engine)."""
-
-    def run(env, answer, seeds, *, group_size=3, envs=None, **options):
-        pool = envs or SerialEnvs(EnvSource(env, {}))
-        rollout, engine = make_rollout(env, answer, envs=pool, **options)
-        rollout.start(
-            [GroupTask(index, seed, group_size, SAMPLING) for index, seed in enumerate(seeds)]
-        )
-        result = finish(rollout)
-        pool.close()
-        return result, engine
-
-    return run
 
 
 def test_a_group_is_whole_episodes_of_one_task(play):
@@ -404,64 +304,6 @@ def test_the_engines_batches_do_not_depend_on_how_long_overlapping_environments_
     batches = played(quick)
     assert played(slow) == batches
     assert len(set(batches[0])) > 2  # the environments ran while the engine did
-
-
-@pytest.mark.parametrize("pool", ["threads", "overlapping"])
-def test_an_environment_that_never_answers_costs_its_groups_and_not_the_run(play, pool):
-    release = threading.Event()
-
-    class Hanging(Walk):
-        def step(self, action):
-            release.wait(20)
-            return super().step(action)
-
-    source = EnvSource(Hanging, {})
-    envs = {
-        "threads": lambda: ThreadedEnvs(source, num_threads=3),
-        "overlapping": lambda: OverlappingEnvs(source, num_threads=3, patience_s=0.5),
-    }[pool]()
-    result, _ = play(
-        Hanging,
-        lambda prompt: "up",
-        seeds=[0],
-        envs=envs,
-        settings=replace(SETTINGS, stall_timeout_s=0.5),
-    )
-    release.set()
-    assert result.lost[0].kind == "timeout"
-    assert "limit 0.5 s" in result.lost[0].message
-    assert "seed 0, step 1" in result.lost[0].message
-
-
-def test_an_environment_that_hangs_costs_its_group_while_others_are_played(make_rollout):
-    release = threading.Event()
-
-    class HangsOnce(Walk):
-        goal = 10**6
-
-        def step(self, action):
-            if self.position == 500:
-                release.wait(20)
-            return super().step(action)
-
-    with_threads = ThreadedEnvs(EnvSource(HangsOnce, {}), num_threads=4)
-    rollout, _ = make_rollout(
-        HangsOnce,
-        lambda prompt: "up",
-        envs=with_threads,
-        settings=replace(SETTINGS, max_episode_steps=10**6, stall_timeout_s=0.5),
-    )
-    rollout.start([GroupTask(0, 500, 1, SAMPLING), GroupTask(1, 501, 1, SAMPLING)])
-    lost, deadline = [], time.monotonic() + 20
-    while not lost:
-        assert time.monotonic() < deadline
-        rollout.advance()
-        lost = rollout.take_result().lost
-    assert [one.task.seed for one in lost] == [500]
-    assert "seed 500, step 1" in lost[0].message
-    assert rollout.num_left == {1: 1}  # it goes on
-    release.set()
-    with_threads.close()
 
 
 def test_a_rollout_tells_what_is_left(make_rollout):
