@@ -1,6 +1,7 @@
 """A scripted engine with the real interface: a function of the prompt gives each answer."""
 
-import deque
+from collections import deque
+
 import gymnasium as gym
 import numpy as np
 import pytest
