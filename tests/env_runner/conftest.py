@@ -115,10 +115,19 @@ def make_rollout(tokenizer, scripted_engine):
     """Return a function that makes (rollout, scripted engine)."""
 
     def make(
-        env, answer, *, settings=SETTINGS, envs=None, space=None, pieces=(), to_text=None, **engine
+        env,
+        answer,
+        *,
+        settings=SETTINGS,
+        envs=None,
+        space=None,
+        pieces=(),
+        to_text=None,
+        source=TEMPLATE,
+        **engine,
     ):
         scripted = scripted_engine(answer, **engine)
-        template = PromptTemplate.from_name_or_source(TEMPLATE)
+        template = PromptTemplate.from_name_or_source(source)
         rollout = Rollout(
             EngineModule(scripted, observation_space=None, action_space=None),
             envs or SerialEnvs(EnvSource(env, {})),

@@ -243,9 +243,9 @@ def test_a_template_that_fails_on_an_observation_costs_the_group(
         forbidding = "{% if 'door' in messages[0]['content'] %}{{ raise_exception('no doors') }}"
         template = forbidding + "{% endif %}" + tokenizer.chat_template
         monkeypatch.setattr(tokenizer, "chat_template", template)
+        result, _ = play(Doors, lambda prompt: "up", [0, 3])
     else:
-        monkeypatch.setitem(globals(), "TEMPLATE", source)
-    result, _ = play(Doors if source is None else Walk, lambda prompt: "up", [0, 3])
+        result, _ = play(Walk, lambda prompt: "up", [0, 3], source=source)
     (lost,) = result.lost
     assert (lost.kind, lost.task.seed) == ("observation", 0)
     assert "the environment, seed 0, step 2" in lost.message
