@@ -218,14 +218,14 @@ def measure_scaling(folder: Path, repeats: int) -> dict[int, float]:
     """Return the median microseconds of an episode's step, by concurrent episodes."""
     config = make_config(folder, InstantEnv, {}).env_runners(num_env_threads=0)
     config.validate()
-    runner = GroupEnvRunner(config=config, worker_index=0)
+    runner = GroupEnvRunner(config=config, worker_index=1)
     found = {}
     for scale in SCALES:
-        task = GroupTask(0, 0, scale, SamplingSettings(max_tokens=5))
+        tasks = make_stream().draw(scale // GROUP_SIZE)
         times = []
         for _ in range(repeats + 1):
             start = time.perf_counter()
-            result = runner.sample_groups([task])
+            result = runner.sample_groups(tasks)
             times.append((time.perf_counter() - start) / result.stats.num_steps)
         found[scale] = 1e6 * statistics.median(times[1:])
         print(f"{scale} episodes: {found[scale]:.0f} us a step")

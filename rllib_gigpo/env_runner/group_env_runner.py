@@ -59,7 +59,8 @@ if TYPE_CHECKING:
 FIRST_PATIENCE_S, PATIENCE_GROWTH = 0.02, 10.0
 """Longest wait of a call of `GroupEnvRunner.play` after news, and its factor from call to call."""
 
-_RARE = (50_000, 20, 20)  # objects, and younger collections, until Python collects garbage
+_RARE_COLLECTIONS = (50_000, 20, 20)
+"""Thresholds of `gc`: a full collection reads all live episodes, which took a tenth of the time."""
 
 
 class GroupEnvRunner(EnvRunner, Checkpointable):
@@ -76,6 +77,8 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             **kwargs: The arguments of `EnvRunnerGroup`: worker_index, spaces, ...
         """
         super().__init__(config=config, **kwargs)
+        if self.worker_index:  # it has the process for itself
+            gc.set_threshold(*_RARE_COLLECTIONS)
         self._settings: Settings = self.config.settings
         evaluated = self.config.evaluated()
         self._env_source = EnvSource.from_configs(self.config, evaluated)
@@ -280,14 +283,13 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         """
         result, start, room_before = SampleResult(), time.monotonic(), self._room()
         patience_s = min(patience_s, self._patience_s)
-        with rare_garbage_collection():
-            while not (
-                self.is_idle
-                or result.ended
-                or self._room() > room_before
-                or time.monotonic() > start + patience_s
-            ):
-                result += self.poll()
+        while not (
+            self.is_idle
+            or result.ended
+            or self._room() > room_before
+            or time.monotonic() > start + patience_s
+        ):
+            result += self.poll()
         is_news = bool(result.ended) or self._room() > room_before
         self._patience_s = FIRST_PATIENCE_S if is_news else self._patience_s * PATIENCE_GROWTH
         for is_training in {group.task.is_training for group in result.groups}:
@@ -442,18 +444,3 @@ def _actions_of(env: gym.Env) -> tuple[str, dict[str, Any]]:
     """Return what the connectors know of an environment's actions: their space and names."""
     space = env.action_space
     return "Text" if isinstance(space, gym.spaces.Text) else str(space), action_hints(env)
-
-
-@contextmanager
-def rare_garbage_collection() -> Iterator[None]:
-    """Collect garbage less often than Python does: a full collection reads all live episodes.
-
-    With 4,096 episodes at a time that took a tenth of the time (`benchmarks/group_queue.py`).
-    """
-    old = gc.get_threshold()
-    if 0 < old[0] < _RARE[0]:  # 0: the user has turned it off
-        gc.set_threshold(*_RARE)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*old)
