@@ -28,8 +28,6 @@ def train(model, max_staleness, *spill_folder) -> dict:
 
 
 @MODES
-@pytest.mark.fault("B31", promise="With a full object store, objects go to the disk.")
-def test_a_full_object_store(model, max_staleness, record_property):
+def test_a_full_object_store(model, max_staleness):
     told = train(model, max_staleness)
     assert told == {"num_groups": [4.0] * 5, "num_held": 16, "error": None}
-    record_property("lost", "nothing")

@@ -80,7 +80,7 @@ def test_a_resumed_run_draws_what_no_batch_has_had(trained, build, corridor_conf
 
 def test_without_remote_runners_asynchrony_is_refused(corridor_config):
     with pytest.raises(
-        ConfigError, match=r"max_staleness needs remote EnvRunners.* num_env_runners=1"
+        ConfigError, match=r"max_staleness needs remote EnvRunners.*num_env_runners=1"
     ):
         corridor_config().async_training(max_staleness=1).validate()
 

@@ -5,15 +5,12 @@ from collections import Counter
 import pytest
 from faults.faulty_corridor import FaultyCorridor
 
-NUM_GROUPS, NUM_ITERATIONS = 6, 4
+NUM_GROUPS, NUM_ITERATIONS = 12, 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("max_staleness", [0, 1], ids=["in turns", "asynchronous"])
-@pytest.mark.fault("B29", promise="A slow EnvRunner delays its own groups only.")
-def test_a_slow_runner_plays_fewer_groups(
-    build, corridor_config, max_staleness, tmp_path, record_property
-):
+def test_a_slow_runner_plays_fewer_groups(build, corridor_config, max_staleness, tmp_path):
     config = (
         corridor_config(num_groups=NUM_GROUPS, lr=1e-5)
         .environment(
@@ -32,27 +29,3 @@ def test_a_slow_runner_plays_fewer_groups(
     slow, fast = played["slow"] / 4, played["fast"] / 4
     assert slow + fast == NUM_GROUPS * NUM_ITERATIONS
     assert slow < fast / 2
-    record_property("happened", "the fast one played more than twice as many groups")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("max_staleness", [0, 1], ids=["in turns", "asynchronous"])
-@pytest.mark.fault("B29", promise="An idle EnvRunner also gets a group that is overdue.")
-def test_overdue_groups_are_played_by_the_others(
-    build, corridor_config, max_staleness, tmp_path, record_property
-):
-    config = (
-        corridor_config(num_groups=4, lr=1e-5)
-        .environment(
-            FaultyCorridor, env_config={"step_s": 0.2, "slow_file": str(tmp_path / "slow")}
-        )
-        .inference(engine="transformers", max_concurrent_episodes=8)
-        .env_runners(num_env_runners=2, num_cpus_per_env_runner=0.5, overdue_group_s=1)
-        .async_training(max_staleness=max_staleness)
-    )
-    algorithm = build(config)
-    for _ in range(2):
-        result = algorithm.train()["env_runners"]
-        assert result["num_episodes"] == 16
-        assert list(result["tags"]) == ["fast"]  # a step of the slow one takes 2 s
-    record_property("happened", "the fast one played them all")
