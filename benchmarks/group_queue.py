@@ -13,7 +13,7 @@ which differ from repetition to repetition.
 
 "scaling" times a step of one EnvRunner with 8 to 4,096 concurrent episodes of an instant
 environment. "driver" plays batches on 64 plain Ray actors that answer as EnvRunners do and finish a
-group of 8 episodes every two seconds each, and measures the CPU time of the driver.
+group of 8 episodes every ten seconds each, and measures the CPU time of the driver.
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ class EnvRunnerSection(Section):
     num_env_workers: NonNegativeInt = setting(0, "Actors per EnvRunner that run environments.")
     num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker reserves in Ray.")
     num_env_threads: NonNegativeInt | None = setting(None, "Threads for environments; None: auto.")
-    overdue_group_s: PositiveFloat = setting(300.0, "Then an idle EnvRunner gets a group too.")
+    overdue_group_s: PositiveFloat = setting(
+        300.0, "Then an idle EnvRunner gets a group too, and a silent one is passed over."
+    )
     max_lost_group_rate: float = setting(
         0.99, "Share of the last 100 groups that faults may cost; 1 never stops.", ge=0, le=1
     )
@@ -28,7 +30,7 @@ class EnvRunnerSection(Section):
 class AsyncSection(Section):
     """Settings of `GiGPOConfig.async_training`."""
 
-    max_staleness: NonNegativeInt = setting(0, "Versions that a token may be behind; 0: in turns.")
+    max_staleness: NonNegativeInt = setting(0, "Largest age of a token, in policy versions.")
 
 
 class LearnerSection(Section):
