@@ -54,9 +54,11 @@ def test_an_episodes_hooks_are_called_in_rllibs_order(recorded):
     names = [name for name, _ in calls]
     assert set(names) == set(OF_RUNNERS)
     assert names[:3] == ["on_episode_created", "on_environment_created", "on_episode_created"]
-    assert (names.count("on_episode_end"), names.count("on_sample_end")) == (8, 1)
+    assert names.count("on_episode_end") == 8
     assert names[-1] == "on_sample_end"
-    for episode in given_to("on_sample_end", calls)[0]["samples"]:
+    samples = [one for given in given_to("on_sample_end", calls) for one in given["samples"]]
+    assert len({id(episode) for episode in samples}) == len(samples) == 8
+    for episode in samples:
         of_one = [name for name, given in calls if given.get("episode") is episode]
         steps = ["on_episode_step"] * len(episode)
         assert of_one == ["on_episode_created", "on_episode_start", *steps, "on_episode_end"]
