@@ -29,7 +29,9 @@ def batches(build, config, num_env_runners, num_iterations):
     return held
 
 
-@pytest.mark.parametrize("dynamic", [False, True], ids=["plain", "dynamic"])
+@pytest.mark.parametrize(
+    "dynamic", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "dynamic"]
+)
 def test_with_a_deterministic_engine_batches_are_bit_equal(build, corridor_config, dynamic):
     def config():
         made = corridor_config(num_groups=4, dynamic_sampling=dynamic, old_logp="recompute")
@@ -41,6 +43,7 @@ def test_with_a_deterministic_engine_batches_are_bit_equal(build, corridor_confi
         assert batches(build, config(), num_env_runners, 5) == local
 
 
+@pytest.mark.slow
 def test_with_vllm_the_first_batch_has_the_same_tokens(build, corridor_config):
     def first_batch(num_env_runners):
         config = corridor_config(num_groups=4).env_runners(num_env_runners=num_env_runners)
