@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -123,6 +124,22 @@ class Command:
 def _hear_signals() -> None:
     """Undo what a shell does for commands in the background: they ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def script_result(file: Path, *arguments: str) -> dict[str, Any]:
+    """Run a script of the tests in its own cluster; return the JSON of its last line."""
+    tests = str(Path(__file__).parents[1])
+    ended = subprocess.run(
+        [sys.executable, str(file), *arguments],
+        env={**os.environ, "PYTHONPATH": tests, "RAY_TMPDIR": "/tmp"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    told: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return told
 
 
 def num_iterations(run: Path) -> int:

@@ -117,7 +117,7 @@ class GroupQueue:
             What arrived, with empty statistics; see `take_stats`.
 
         Raises:
-            GiGPOError: See `Crew.in_service` and `Crew.collect`.
+            GiGPOError: See `Crew.collect`.
         """
         self._hand_out(weight_version)
         arrivals = self._crew.collect(timeout_s=timeout_s)

@@ -1,6 +1,6 @@
 """Train while Ray's object store is full, and print the number of groups of each iteration.
 
-python full_store.py MODEL MAX_STALENESS [SPILL_FOLDER]
+python full_store.py MODEL MAX_STALENESS
 """
 
 import json
@@ -15,11 +15,10 @@ from rllib_gigpo.errors import GiGPOError
 STORE_BYTES = 80_000_000
 
 
-def main(model, max_staleness, spill_folder=None):
+def main(model, max_staleness):
     ray.init(
         num_cpus=2,
         object_store_memory=STORE_BYTES,
-        object_spilling_directory=spill_folder,
         log_to_driver=False,
         include_dashboard=False,
     )

@@ -67,7 +67,7 @@ def reached(algorithm):
 
 
 def make_config(model, plan, file):
-    config = (
+    return (
         GiGPOConfig()
         .environment("rllib_gigpo.envs:Corridor-v0", env_config={"length": 3, "max_steps": 6})
         .llm(model_path=model, max_prompt_tokens=256, max_response_tokens=4)
@@ -91,7 +91,6 @@ def make_config(model, plan, file):
         .reporting(transcripts={"interval": 0})
         .debugging(seed=0)
     )
-    return config
 
 
 if __name__ == "__main__":
