@@ -12,6 +12,16 @@ _QUEUE = {
     "queue_slow_runner": "one EnvRunner four times slower",
 }
 _SCALES = (8, 64, 512, 4096)
+_SOAK = {
+    "driver": "{%ssoak/driver_kb_per_iteration:.1f}",
+    "Learner": "{%ssoak/learner_kb_per_iteration:.1f}",
+    "EnvRunner": "{%ssoak/runner_kb_per_iteration:.1f}",
+    "most": "{%ssoak_kb_per_iteration:.1f}, {%ssoak_kb_per_iteration:target}",
+    "largest fresh ratio - 1": "{%ssoak/max_ratio_deviation_fresh:.0e}",
+    "groups lost": "{%ssoak/groups_lost:.0f}",
+    "groups played again": "{%ssoak/groups_moved:.0f}",
+    "minutes": "{%ssoak/minutes:.0f}",
+}
 
 SAMPLING: Mapping[str, Table] = {
     "queue": Table(
@@ -75,6 +85,20 @@ SAMPLING: Mapping[str, Table] = {
                 },
             )
             for k in (0, 1, 2, 4)
+        ],
+    ),
+    "soak": Table(
+        ("2,000 iterations; KB an iteration",),
+        dict.fromkeys(("in turns", "asynchronous"), ""),
+        [
+            Row(
+                (label,),
+                cells={
+                    "in turns": template.replace("%s", ""),
+                    "asynchronous": template.replace("%s", "asynchronous/"),
+                },
+            )
+            for label, template in _SOAK.items()
         ],
     ),
 }

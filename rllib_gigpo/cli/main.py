@@ -21,6 +21,7 @@ from rllib_gigpo.cli.commands import (
     serve_retriever,
     settings,
     train,
+    view,
     warm_start,
 )
 from rllib_gigpo.cli.module_folders import modules_from
@@ -35,6 +36,7 @@ from rllib_gigpo.errors import GiGPOError
 _SUBCOMMANDS = (
     train,
     evaluate,
+    view,
     settings,
     warm_start,
     import_model,

@@ -14,6 +14,11 @@ from typing import Any
 
 from rllib_gigpo.errors import GiGPOError
 
+# What a run's folder holds.
+RESULT_FILE = "result.json"
+ERROR_FILE = "error.txt"
+TRANSCRIPT_FOLDER = "transcripts"
+
 PHASES = ("sample", "credit", "learn", "sync", "evaluate")
 ANCHOR_GROUP_SIZES = "credit/anchor_group_size_histogram"
 EVALUATION = "evaluation/env_runners"
@@ -130,7 +135,17 @@ def without_nan(result: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in kept.items() if value == value}
 
 
+def phase_path(phase: str) -> str:
+    """Return the path of the seconds that one of `PHASES` took."""
+    return f"timers/{phase}_s"
+
+
 def read_result_file(path: Path) -> list[IterationSummary]:
+    """Read the summaries of Tune's ``result.json``; see `read_results`."""
+    return [summarize(result) for result in read_results(path)]
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
     """Read Tune's ``result.json``, in the order of the iterations.
 
     A resumed run repeats the iterations since its last checkpoint; the later line counts.
@@ -142,8 +157,7 @@ def read_result_file(path: Path) -> list[IterationSummary]:
         raise GiGPOError(
             f"{path}: no such file; use the folder of a trial that has finished an iteration"
         )
-    summaries = [summarize(result) for result in _json_lines(path)]
-    by_iteration = {summary.iteration: summary for summary in summaries}
+    by_iteration = {int(result["training_iteration"]): result for result in _json_lines(path)}
     return [by_iteration[iteration] for iteration in sorted(by_iteration)]
 
 
@@ -159,7 +173,7 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _phase_seconds(result: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
-    seconds = ((phase, number(result, f"timers/{phase}_s")) for phase in PHASES)
+    seconds = ((phase, number(result, phase_path(phase))) for phase in PHASES)
     return tuple((phase, value) for phase, value in seconds if value is not None)
 
 

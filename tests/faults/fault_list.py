@@ -48,4 +48,11 @@ FAULTS = {
     "B22": "a read-only home",
     "B23": "every optimiser step is skipped",
     "B24": "help with a percent sign",
+    "B25": "kill -9 of an EnvRunner with groups in flight",
+    "B26": "kill -9 of an environment worker with groups in flight",
+    "B27": "SIGSTOP of an EnvRunner beyond the limit, then SIGCONT",
+    "B28": "an engine that loses a request, or fails in mid-batch",
+    "B29": "an EnvRunner ten times slower than the others",
+    "B30": "the loss of a node with EnvRunners",
+    "B31": "a full object store",
 }

@@ -10,11 +10,14 @@ from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.cli.training.progress_display import has_mismatch, mismatch_text
 from rllib_gigpo.errors import MissingExtraError
 from rllib_gigpo.reports import plots
-from rllib_gigpo.reports.results import IterationSummary, read_result_file
-from rllib_gigpo.reports.transcripts import TRANSCRIPT_FOLDER
+from rllib_gigpo.reports.results import (
+    ERROR_FILE,
+    RESULT_FILE,
+    TRANSCRIPT_FOLDER,
+    IterationSummary,
+    read_result_file,
+)
 
-RESULT_FILE = "result.json"
-ERROR_FILE = "error.txt"
 _ERROR_LINES = 15
 
 

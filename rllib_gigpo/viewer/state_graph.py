@@ -1,0 +1,162 @@
+"""The graph of a task's states: what GiGPO compares, drawn.
+
+A node is an anchor state, an edge an action that some episode took there. Episodes that ended lead
+to one of three nodes: won, lost, or cut by a limit. States stand in layers, by the fewest steps in
+which an episode has come to them; the ends stand behind the last layer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rllib_gigpo.viewer.recorded_steps import RecordedGroup
+
+Kind = Literal["start", "state", "won", "lost", "cut"]
+_ENDS = ("won", "lost", "cut")
+_LAYER_WIDTH, _ROW_HEIGHT = 150.0, 64.0
+_SMALLEST, _LARGEST = 7.0, 24.0  # radius of a node
+_SWEEPS = 200  # over the layers, to reduce crossings
+
+
+@dataclass(slots=True)
+class StateNode:
+    """A state, or an end of episodes.
+
+    Attributes:
+        text: The anchor, or how the episodes ended.
+        layer: The fewest steps to it.
+        x: Horizontal position of its centre.
+        y: Vertical position of its centre.
+        radius: Its radius; the area grows with the visits.
+    """
+
+    text: str
+    kind: Kind
+    layer: int
+    num_visits: int = 0
+    x: float = 0.0
+    y: float = 0.0
+    radius: float = _SMALLEST
+
+
+@dataclass(slots=True)
+class ActionEdge:
+    """An action between two states.
+
+    Attributes:
+        source: Index of the node that it leaves.
+        target: Index of the node that it leads to.
+        action: What the parser found.
+        count: How often it was taken.
+        advantage: The mean of A over these steps.
+        sources: (iteration, group id, member, step) of the steps.
+    """
+
+    source: int
+    target: int
+    action: str
+    count: int = 0
+    advantage: float = 0.0
+    sources: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StateGraph:
+    """Nodes with positions, edges, and the size of the drawing."""
+
+    nodes: list[StateNode]
+    edges: list[ActionEdge]
+    width: float
+    height: float
+
+
+def state_graph(groups: Iterable[RecordedGroup]) -> StateGraph:
+    """Build and lay out the graph of groups that played the same task."""
+    nodes, edges = _collect(groups)
+    width, height = _place(nodes, edges)
+    return StateGraph(nodes, edges, width, height)
+
+
+def _collect(groups: Iterable[RecordedGroup]) -> tuple[list[StateNode], list[ActionEdge]]:
+    nodes = dict[tuple[str, str], StateNode]()
+    edges = dict[tuple[int, int, str], ActionEdge]()
+    numbers = dict[tuple[str, str], int]()
+
+    def visit(kind: Kind, text: str, layer: int) -> int:
+        key = ("state" if kind == "start" else kind, text)
+        node = nodes.setdefault(key, StateNode(text, kind, layer))
+        node.num_visits += 1
+        node.layer = min(node.layer, layer)
+        if kind == "start":
+            node.kind = kind
+        return numbers.setdefault(key, len(numbers))
+
+    totals = defaultdict[tuple[int, int, str], float](float)
+    for group in groups:
+        for episode in group.episodes:
+            path = [
+                visit("state" if index else "start", step["anchor"], index)
+                for index, step in enumerate(episode.steps)
+            ]
+            path.append(visit(episode.outcome, episode.outcome, 0))
+            for index, step in enumerate(episode.steps):
+                key = (path[index], path[index + 1], step["action"])
+                edge = edges.setdefault(key, ActionEdge(*key))
+                edge.count += 1
+                totals[key] += step["advantages"]
+                edge.advantage = totals[key] / edge.count
+                edge.sources.append((group.iteration, group.group_id, episode.member, index))
+    behind = 1 + max((node.layer for node in nodes.values()), default=0)
+    for node in nodes.values():
+        node.layer = behind if node.kind in _ENDS else node.layer
+    return list(nodes.values()), list(edges.values())
+
+
+def _place(nodes: list[StateNode], edges: list[ActionEdge]) -> tuple[float, float]:
+    """Give each node its place and its radius; return the size of the drawing."""
+    import igraph
+
+    graph = igraph.Graph(
+        n=len(nodes), edges=[(edge.source, edge.target) for edge in edges], directed=True
+    )
+    layout = graph.layout_sugiyama(
+        layers=[node.layer for node in nodes], hgap=_ROW_HEIGHT, vgap=1, maxiter=_SWEEPS
+    )
+    most = max((node.num_visits for node in nodes), default=1)
+    rows = [position[0] for position in layout.coords[: len(nodes)]]
+    top = min(rows, default=0.0)
+    for node, row in zip(nodes, rows, strict=True):
+        node.x = _LAYER_WIDTH * (node.layer + 0.5)
+        node.y = row - top + _ROW_HEIGHT
+        node.radius = _SMALLEST + (_LARGEST - _SMALLEST) * (node.num_visits / most) ** 0.5
+    depth = max((node.layer for node in nodes), default=0)
+    return _LAYER_WIDTH * (depth + 1), max((node.y for node in nodes), default=0) + _ROW_HEIGHT
+
+
+def tasks(groups: Iterable[RecordedGroup]) -> dict[int, Counter[str]]:
+    """Return how often each recorded task was won, lost and cut."""
+    counted = defaultdict[int, Counter[str]](Counter)
+    for group in groups:
+        counted[group.task].update(episode.outcome for episode in group.episodes)
+    return dict(counted)
+
+
+def as_data(graph: StateGraph) -> dict[str, Any]:
+    """Return what the page tells of a node or an edge when it is clicked."""
+    return {
+        "nodes": [{"text": one.text, "kind": one.kind, "visits": one.num_visits} for one in graph.nodes],
+        "edges": [
+            {
+                "source": one.source,
+                "target": one.target,
+                "action": one.action,
+                "count": one.count,
+                "advantage": one.advantage,
+                "steps": one.sources[:100],
+            }
+            for one in graph.edges
+        ],
+    }
