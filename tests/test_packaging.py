@@ -20,6 +20,7 @@ HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "ric
 LAYERS = {
     **dict.fromkeys(["", "errors", "installation", "columns", "options"], 0),
     **dict.fromkeys(["config.presets", "reports.results", "reports.plots"], 0),
+    **dict.fromkeys(["viewer"], 1),
     **dict.fromkeys(["batch", "credit", "layout", "loss", "prompting", "envs", "weights"], 1),
     **dict.fromkeys(["checkpoints"], 1),
     **dict.fromkeys(["models", "engines"], 2),
@@ -54,6 +55,7 @@ FORBIDDEN = {
     "engines": {"ray", "pydantic"},
     "warm_start": {"ray", "vllm", "pydantic"},
     "options": {"ray", "vllm", "transformers", "torch"},
+    "viewer": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "reports.results": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "reports.plots": {"ray", "vllm", "transformers", "torch", "pydantic"},
 }

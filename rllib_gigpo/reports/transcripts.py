@@ -1,13 +1,17 @@
-"""Transcripts: whole episodes as JSONL, with prompts, responses, actions and credit."""
+"""Transcripts: whole episodes as JSON lines, with prompts, responses, actions and credit."""
 
 from __future__ import annotations
 
 import contextlib
+import gzip
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from ray.rllib.callbacks.callbacks import RLlibCallback
@@ -15,10 +19,12 @@ from ray.rllib.callbacks.callbacks import RLlibCallback
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import StepRecord, step_records
 from rllib_gigpo.checkpoints.written_aside import disk_state
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.models.tokenizer import open_tokenizer
 from rllib_gigpo.options.records import Options, require
-from rllib_gigpo.reports.results import WARNINGS
+from rllib_gigpo.reports.results import TRANSCRIPT_FOLDER, WARNINGS
+from rllib_gigpo.sampling.rollout_metrics import has_won
 
-TRANSCRIPT_FOLDER = "transcripts"
 _CREDIT_COLUMNS = (
     columns.REWARDS,
     columns.PENALTIES,
@@ -35,66 +41,164 @@ class TranscriptSettings(Options):
 
     Attributes:
         interval: Number of iterations from one file to the next; 0 for no files.
-        groups: Number of groups per file, at least 1.
+        groups: Number of groups per file, at least 1; or "all".
+        max_mb: Bound on all files of a run, compressed; beyond it, files in the middle of the run
+            are deleted.
     """
 
     interval: int = 10
-    groups: int = 1
+    groups: int | Literal["all"] = 1
+    max_mb: float = 200.0
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
-        require(self, interval=">= 0", groups=">= 1")
+        require(self, interval=">= 0", max_mb="> 0")
+        if self.groups != "all":
+            require(self, groups=">= 1")
 
 
 class TranscriptWriter(RLlibCallback):
-    """A callback that writes a batch's first groups every few iterations; see `TranscriptSettings`.
+    """A callback that writes a batch's groups every few iterations; see `TranscriptSettings`.
 
-    Each iteration that is written has one file in ``<logdir>/transcripts``, with one line per step.
+    Each iteration that is written has one file in ``<logdir>/transcripts``, compressed by gzip,
+    with one line per step. `rllib view` shows them.
     """
 
-    def __init__(self, settings: TranscriptSettings | None = None) -> None:
-        """Store the settings, or the defaults."""
+    def __init__(
+        self, settings: TranscriptSettings | None = None, *, model_path: str | None = None
+    ) -> None:
+        """Store the settings, or the defaults.
+
+        Args:
+            settings: How much to write.
+            model_path: The model's folder, whose tokenizer tells the texts of single tokens; with
+                None the lines lack them.
+        """
         self._settings = settings or TranscriptSettings()
+        self._model_path = model_path
 
     def on_train_result(self, *, algorithm: Any, result: dict[str, Any], **kwargs: Any) -> None:
         """Write this iteration's file, if one is due."""
         iteration, interval = result["training_iteration"], self._settings.interval
         if interval == 0 or (iteration - 1) % interval or not algorithm.last_batch:
             return
-        path = Path(algorithm.logdir) / TRANSCRIPT_FOLDER / f"iteration_{iteration:06d}.jsonl"
+        path = Path(algorithm.logdir) / TRANSCRIPT_FOLDER / f"iteration_{iteration:06d}.jsonl.gz"
         lines = transcript_lines(algorithm.last_batch, num_groups=self._settings.groups)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            num_left_out = self._write(path, map(self._with_tokens, lines))
+            _thin_out(path.parent, self._max_bytes)
         except OSError as error:  # a transcript never ends a run
             with contextlib.suppress(OSError):
                 path.unlink()
-            result.setdefault(WARNINGS, {})["transcripts"] = (
-                f"no transcript of iteration {iteration}: {error.strerror} ({disk_state(path)})"
+            _warn(
+                result,
+                f"no transcript of iteration {iteration}: {error.strerror} ({disk_state(path)})",
             )
+        else:
+            if num_left_out:
+                _warn(
+                    result,
+                    f"{num_left_out} groups are not in the transcript of iteration {iteration}:"
+                    f" max_mb={self._settings.max_mb:g} is reached",
+                )
+
+    @property
+    def _max_bytes(self) -> float:
+        return self._settings.max_mb * 1e6
+
+    def _write(self, path: Path, lines: Iterable[dict[str, Any]]) -> int:
+        """Write whole groups while the file is small enough; return how many were left out."""
+        num_left_out = 0
+        with path.open("wb") as raw, gzip.open(raw, "wt", encoding="utf-8") as file:
+            for _, group in itertools.groupby(lines, key=itemgetter("group_id")):
+                if raw.tell() >= self._max_bytes:
+                    num_left_out += 1
+                    continue
+                file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in group)
+                file.flush()
+        return num_left_out
+
+    def _with_tokens(self, line: dict[str, Any]) -> dict[str, Any]:
+        if self._tokenizer is not None:
+            line["response_tokens"] = token_texts(self._tokenizer, line["response_token_ids"])
+        return line
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        if self._model_path is None:
+            return None
+        with contextlib.suppress(ConfigError):  # the folder has been deleted since the start
+            return open_tokenizer(self._model_path)
+        return None
 
 
-def transcript_lines(batch: dict[str, Any], *, num_groups: int) -> Iterator[dict[str, Any]]:
-    """Yield one record per step of the first ``num_groups`` groups.
+def token_texts(tokenizer: Any, token_ids: list[int]) -> list[str]:
+    """Return the text that each token adds; together they are the text of all tokens.
+
+    A character of several tokens belongs to the last of them.
+
+    Args:
+        tokenizer: A Hugging Face tokenizer.
+        token_ids: L token ids.
+
+    Returns:
+        L texts.
+    """
+    texts, before = [], ""
+    for end in range(1, len(token_ids) + 1):
+        after = tokenizer.decode(token_ids[:end], skip_special_tokens=False)
+        if after.endswith("\ufffd") and end < len(token_ids):
+            after = before  # the character is not complete yet
+        texts.append(after[len(before) :])
+        before = after
+    return texts
+
+
+def _thin_out(folder: Path, max_bytes: float) -> None:
+    """Delete files until the rest is small enough; the first and the last stay.
+
+    The next one to go is the one whose neighbours are closest, so that the rest is spread evenly.
+    """
+    files = sorted(folder.glob("iteration_*"))
+    sizes = {file: file.stat().st_size for file in files}
+    numbers = {file: int(file.name.split("_")[1].split(".")[0]) for file in files}
+    while len(files) > 2 and sum(sizes[file] for file in files) > max_bytes:
+        gaps = [
+            numbers[after] - numbers[before]
+            for before, after in zip(files, files[2:], strict=False)
+        ]
+        files.pop(1 + gaps.index(min(gaps))).unlink()
+
+
+def _warn(result: dict[str, Any], text: str) -> None:
+    result.setdefault(WARNINGS, {})["transcripts"] = text
+
+
+def transcript_lines(
+    batch: dict[str, Any], *, num_groups: int | Literal["all"]
+) -> Iterator[dict[str, Any]]:
+    """Yield one record per step of the first ``num_groups`` groups, group after group.
 
     Args:
         batch: Output of the credit pipeline, with the episodes that it read.
         num_groups: Number of groups.
     """
     group_sizes = _sizes_by_label(batch[columns.ANCHOR_GROUP_IDS])
-    written = sorted({e.custom_data[columns.GROUP_ID] for e in batch["episodes"]})[:num_groups]
+    groups = sorted({e.custom_data[columns.GROUP_ID] for e in batch["episodes"]})
     ends = np.cumsum(batch[columns.RESPONSE_LENGTHS]).tolist()
-    row = 0
-    for episode in batch["episodes"]:
-        for step, record in enumerate(step_records([episode])):
-            if episode.custom_data[columns.GROUP_ID] in written:
+    first_rows = np.cumsum([0, *(len(episode) for episode in batch["episodes"])]).tolist()
+    for group in groups if num_groups == "all" else groups[:num_groups]:
+        for first_row, episode in zip(first_rows, batch["episodes"], strict=False):
+            if episode.custom_data[columns.GROUP_ID] != group:
+                continue
+            for step, record in enumerate(step_records([episode])):
+                row = first_row + step
                 tokens = slice(ends[row] - len(record.response_token_ids), ends[row])
                 yield {
                     **_what_happened(episode, step, record),
                     **_what_it_was_worth(batch, row, tokens, group_sizes),
                 }
-            row += 1
 
 
 def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any]:
@@ -116,6 +220,8 @@ def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any
         "is_admissible": record.is_admissible,
         "is_last": step == len(episode) - 1,
         "is_terminated": bool(episode.is_terminated and step == len(episode) - 1),
+        "is_won": has_won(episode),
+        "tags": [str(tag) for tag in episode.get_infos(0).get("tags", ())],
     }
 
 
@@ -129,6 +235,7 @@ def _what_it_was_worth(
         **numbers,
         "advantages": float(advantages.mean()) if advantages.size else 0.0,
         "anchor": str(batch[columns.ANCHORS][row]),
+        "anchor_group": int(batch[columns.ANCHOR_GROUP_IDS][row]),
         "anchor_group_size": group_sizes[int(batch[columns.ANCHOR_GROUP_IDS][row])],
     }
 

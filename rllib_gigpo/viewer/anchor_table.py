@@ -32,12 +32,7 @@ class AnchorRow:
 
 def anchor_rows(groups: Iterable[RecordedGroup]) -> list[AnchorRow]:
     """List the anchor groups of two steps or more."""
-    return [
-        _row(group, steps)
-        for group in groups
-        for steps in _by_anchor(group)
-        if len(steps) > 1
-    ]
+    return [_row(group, steps) for group in groups for steps in _by_anchor(group) if len(steps) > 1]
 
 
 def largest(rows: Iterable[AnchorRow], count: int) -> list[AnchorRow]:

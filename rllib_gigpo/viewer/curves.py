@@ -53,7 +53,10 @@ PANELS = (
     Panel("skipped optimiser steps", {"": METRIC_PATHS["num_skipped_steps"]}),
     Panel(
         "valid answers",
-        {"format": METRIC_PATHS["format_valid_rate"], "admissible": METRIC_PATHS["admissible_rate"]},
+        {
+            "format": METRIC_PATHS["format_valid_rate"],
+            "admissible": METRIC_PATHS["admissible_rate"],
+        },
         is_rate=True,
     ),
     Panel(
@@ -82,14 +85,17 @@ def charts(runs: Mapping[str, Results]) -> list[dict[str, Any]]:
 
     Returns:
         One dict for each chart, with ``title``, ``is_rate``, ``is_stacked`` and ``lines``; a line
-        has ``run``, ``label``, ``x`` (iterations), ``y``, and with an interval ``low`` and ``high``.
+        has ``run``, ``label``, ``x`` (iterations), ``y``, and if there is an interval, ``low`` and
+        ``high``.
     """
     drawn = [
         {
             "title": panel.title,
             "is_rate": panel.is_rate,
             "is_stacked": panel.is_stacked,
-            "lines": [line for name, results in runs.items() for line in _lines(panel, name, results)],
+            "lines": [
+                line for name, results in runs.items() for line in _lines(panel, name, results)
+            ],
         }
         for panel in PANELS
     ]

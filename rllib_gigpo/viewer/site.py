@@ -20,7 +20,7 @@ from rllib_gigpo.viewer.run_folder import RunFolder, flat
 from rllib_gigpo.viewer.step_search import search_rows
 
 HERE = Path(__file__).parent
-_MOST_ROWS = 200  # of a table; a page never has more than 500 rows
+_MOST_ROWS = 100  # of a table; a page never has more than 500 rows
 _RUN_PAGE = re.compile(r"run-(\d+)/([a-z]+)(?:-(\d+))?(?:-(\d+))?\.(html|js)")
 _TILES = {
     "success rate": "success_rate",
@@ -74,7 +74,9 @@ class Site:
                 yield f"run-{index}/steps-{iteration}.js"
                 for group in run.groups(iteration):
                     yield f"run-{index}/group-{iteration}-{group.group_id}.html"
-            yield from (f"run-{index}/task-{task}.html" for task in state_graph.tasks(run.all_groups()))
+            yield from (
+                f"run-{index}/task-{task}.html" for task in state_graph.tasks(run.all_groups())
+            )
 
     def page(self, address: str) -> str | None:
         """Render a page; None if there is none at this address."""
@@ -123,14 +125,12 @@ class Site:
             tasks=sorted(state_graph.tasks(recorded).items())[:_MOST_ROWS],
             faults=curves.faults(results)[-_MOST_ROWS:],
             error=run.error(),
-            settings=[(name, _plain(value)) for name, value in flat(run.settings())],
+            settings=[f"{name} = {_plain(value)}" for name, value in flat(run.settings())],
         )
 
     def _episodes(self, index: int) -> str:
         run = self.runs[index - 1]
-        return self._render(
-            "episodes", run=run, index=index, data={"iterations": run.iterations()}
-        )
+        return self._render("episodes", run=run, index=index, data={"iterations": run.iterations()})
 
     def _steps(self, index: int, iteration: int) -> str:
         rows = search_rows(self.runs[index - 1].groups(iteration))
@@ -152,9 +152,7 @@ class Site:
         run = self.runs[index - 1]
         found = {group.group_id: group for group in run.groups(iteration)}
         group = found[group_id]
-        return self._render(
-            "group", run=run, index=index, group=group, data=group_lanes(group)
-        )
+        return self._render("group", run=run, index=index, group=group, data=group_lanes(group))
 
     def _task(self, index: int, task: int) -> str:
         run = self.runs[index - 1]

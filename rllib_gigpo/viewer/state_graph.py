@@ -147,7 +147,9 @@ def tasks(groups: Iterable[RecordedGroup]) -> dict[int, Counter[str]]:
 def as_data(graph: StateGraph) -> dict[str, Any]:
     """Return what the page tells of a node or an edge when it is clicked."""
     return {
-        "nodes": [{"text": one.text, "kind": one.kind, "visits": one.num_visits} for one in graph.nodes],
+        "nodes": [
+            {"text": one.text, "kind": one.kind, "visits": one.num_visits} for one in graph.nodes
+        ],
         "edges": [
             {
                 "source": one.source,

@@ -1,5 +1,6 @@
 """Two iterations end to end: ratio 1, advantages, versions, evaluation, metrics, transcripts."""
 
+import gzip
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -153,9 +154,13 @@ def test_the_result_holds_every_metric_that_the_display_reads(run):
 
 def test_transcripts_show_what_happened_and_what_it_was_worth(run):
     algorithm, _, _ = run
-    files = sorted(Path(algorithm.logdir, "transcripts").glob("*.jsonl"))
-    assert [file.name for file in files] == ["iteration_000001.jsonl", "iteration_000002.jsonl"]
-    lines = [json.loads(line) for line in files[0].read_text().splitlines()]
+    files = sorted(Path(algorithm.logdir, "transcripts").iterdir())
+    assert [file.name for file in files] == [
+        "iteration_000001.jsonl.gz",
+        "iteration_000002.jsonl.gz",
+    ]
+    with gzip.open(files[0], "rt") as file:
+        lines = [json.loads(line) for line in file]
     assert {line["group_id"] for line in lines} == {0}
     assert {line["member"] for line in lines} == {0, 1, 2, 3}
     line = lines[0]
@@ -164,10 +169,12 @@ def test_transcripts_show_what_happened_and_what_it_was_worth(run):
         *("response", "response_token_ids", "rollout_logp", "finish_reason", "weight_version"),
         *("action", "is_format_valid", "is_admissible", "is_last", "is_terminated", "rewards"),
         *("penalties", "episode_returns", "step_returns", "episode_advantages"),
-        *("step_advantages", "advantages", "anchor", "anchor_group_size"),
+        *("step_advantages", "advantages", "anchor", "anchor_group", "anchor_group_size"),
+        *("is_won", "tags", "response_tokens"),
     }
     assert line["weight_version"] == 0
     assert len(line["rollout_logp"]) == len(line["response_token_ids"])
+    assert "".join(line["response_tokens"]).startswith(line["response"])
     assert line["anchor"] in line["prompt"]
     size = sum(other["anchor"] == line["anchor"] for other in lines)
     assert line["anchor_group_size"] == size

@@ -1,31 +1,88 @@
-"""Transcripts on a disk that is full: one sentence among the iteration's warnings."""
+"""Transcripts: bounded in size, compressed, and never the end of a run."""
 
+import gzip
+import json
+import random
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from faults.small_disk import fill, small_disk
 
+from rllib_gigpo.models.tiny_model import build_tokenizer
 from rllib_gigpo.reports import transcripts
 
 
+def lines_of(file: Path) -> list[dict]:
+    with gzip.open(file, "rt") as text:
+        return [json.loads(line) for line in text]
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Return a function that writes the transcript of an iteration and returns its warnings."""
+
+    def write(iteration, lines, folder=tmp_path, **settings):
+        monkeypatch.setattr(transcripts, "transcript_lines", lambda batch, num_groups: iter(lines))
+        options = transcripts.TranscriptSettings(**{"interval": 1, **settings})
+        algorithm = SimpleNamespace(logdir=str(folder), last_batch={"episodes": []})
+        result = {"training_iteration": iteration}
+        transcripts.TranscriptWriter(options).on_train_result(algorithm=algorithm, result=result)
+        return result.get("warnings", {})
+
+    return write
+
+
+def noise(group, number=1):
+    """Return lines that gzip cannot make much smaller."""
+    numbers = random.Random(group)
+    return [{"group_id": group, "text": f"{numbers.getrandbits(80_000):x}"} for _ in range(number)]
+
+
 @pytest.mark.fault("B12", promise="A transcript that cannot be written is a warning, not the end.")
-def test_a_full_disk_costs_the_transcript_and_not_the_run(tmp_path: Path, monkeypatch):
-    lines = [{"response": "go left " * 999}] * 9
-    monkeypatch.setattr(transcripts, "transcript_lines", lambda batch, num_groups: iter(lines))
-    writer = transcripts.TranscriptWriter(transcripts.TranscriptSettings(interval=1))
+def test_a_full_disk_costs_the_transcript_and_not_the_run(tmp_path: Path, write):
     with small_disk(tmp_path / "disk", megabytes=1) as disk:
-        algorithm = SimpleNamespace(logdir=str(disk), last_batch={"episodes": []})
         ballast = fill(disk, leave_kb=20)
-        result = {"training_iteration": 1}
-        writer.on_train_result(algorithm=algorithm, result=result)
-        assert result["warnings"]["transcripts"] == (
+        assert write(1, noise(0, 9), disk)["transcripts"] == (
             "no transcript of iteration 1: No space left on device "
             f"(the disk at {disk} has 0 of 1 MB free)"
         )
         assert list((disk / "transcripts").iterdir()) == []
         ballast.unlink()
-        result = {"training_iteration": 2}
-        writer.on_train_result(algorithm=algorithm, result=result)
-        assert "warnings" not in result
-        assert len((disk / "transcripts" / "iteration_000002.jsonl").read_text().split("\n")) == 10
+        assert write(2, noise(0, 9), disk) == {}
+        assert len(lines_of(disk / "transcripts" / "iteration_000002.jsonl.gz")) == 9
+
+
+def test_a_file_holds_whole_groups_up_to_the_bound(tmp_path, write):
+    lines = [*noise(0, 3), *noise(1, 3), *noise(2, 3)]
+    assert write(1, lines, max_mb=0.02)["transcripts"] == (
+        "2 groups are not in the transcript of iteration 1: max_mb=0.02 is reached"
+    )
+    (file,) = (tmp_path / "transcripts").iterdir()
+    assert [line["group_id"] for line in lines_of(file)] == [0, 0, 0]
+
+
+def test_beyond_the_bound_files_in_the_middle_are_deleted(tmp_path, write):
+    for iteration in range(1, 10):
+        assert write(iteration, noise(iteration), max_mb=0.05) == {}
+    kept = sorted(file.name for file in (tmp_path / "transcripts").iterdir())
+    numbers = [int(name[10:16]) for name in kept]
+    assert (numbers[0], numbers[-1]) == (1, 9)
+    assert 3 <= len(numbers) < 9
+    assert sum(file.stat().st_size for file in (tmp_path / "transcripts").iterdir()) <= 50_000
+
+
+@pytest.mark.parametrize("wrong", [{"groups": 0}, {"max_mb": 0}, {"interval": -1}])
+def test_numbers_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        transcripts.TranscriptSettings(**wrong)
+
+
+@pytest.mark.parametrize("text", ["go left", "naïve – 你好 🙂!", ""])
+def test_the_texts_of_tokens_add_up_to_the_answer(text):
+    tokenizer = build_tokenizer(["go left", "go right"] * 50, 320)
+    token_ids = tokenizer.encode(text, add_special_tokens=False)
+    texts = transcripts.token_texts(tokenizer, token_ids)
+    assert len(texts) == len(token_ids)
+    assert "".join(texts) == tokenizer.decode(token_ids)
+    assert "\ufffd" not in "".join(texts)
