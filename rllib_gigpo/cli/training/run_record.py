@@ -17,6 +17,8 @@ from ray.tune.search.variant_generator import parse_spec_vars
 from rllib_gigpo.checkpoints.run_description import is_json
 from rllib_gigpo.cli.experiment import Experiment
 from rllib_gigpo.cli.training.run_settings import RunSettings
+from rllib_gigpo.installation import run_versions
+from rllib_gigpo.reports.results import VERSIONS_FILE
 
 # Not "*.json": Tune copies those files from the start of a resumed run over later ones.
 RECORD_FILE = "rllib_run.jsonl"
@@ -102,7 +104,7 @@ def is_searched(config: Mapping[str, Any]) -> bool:
 
 
 class RecordCallback(tune.Callback):
-    """A Tune callback that writes the record when the first trial starts."""
+    """A Tune callback that writes the record and the packages' versions when a trial starts."""
 
     def __init__(self, record: RunRecord) -> None:
         self._record = record
@@ -110,7 +112,9 @@ class RecordCallback(tune.Callback):
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Write the record; a run on a full disk goes on without it."""
-        folder = Path(trial.path).parent
+        """Write both; a run on a full disk goes on without them."""
+        folder = Path(trial.path)
         with contextlib.suppress(OSError):
-            self._record.write(folder)
+            self._record.write(folder.parent)
+            folder.mkdir(exist_ok=True)
+            replace_text(folder / VERSIONS_FILE, json.dumps(run_versions(), indent=2) + "\n")

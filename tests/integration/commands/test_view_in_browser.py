@@ -7,6 +7,7 @@ import shutil
 from contextlib import ExitStack
 
 import pytest
+import torch
 from playwright.sync_api import expect, sync_playwright
 from support.recorded_run import episode_lines, result_line, write_run
 from support.served_pages import served_pages
@@ -84,6 +85,7 @@ def test_a_path_through_the_pages_of_a_trained_run(page, start, trained):
     titles = page.locator(".chart .gtitle").all_text_contents()
     assert {"success rate", "entropy", "seconds by phase"} <= set(titles)
     assert page.get_by_text("success rate").first.is_visible()
+    assert f"torch {torch.__version__}" in page.locator("main").inner_text()
     page.locator("summary", has_text="settings").click()
     assert "group_size = 4" in page.locator("details pre").last.inner_text()
 
