@@ -1,7 +1,7 @@
 """What the pages about a group's credit are made of: lanes, and anchor groups."""
 
 import pytest
-from support.recorded_run import episode_lines, step_line, write_run
+from support.runs.recorded_run import episode_lines, step_line, write_run
 
 from rllib_gigpo.viewer.anchor_table import anchor_rows, largest, most_spread
 from rllib_gigpo.viewer.group_lanes import group_lanes

@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from support.recorded_run import episode_lines, write_run
+from support.runs.recorded_run import episode_lines, write_run
 
 from rllib_gigpo.errors import GiGPOError
 from rllib_gigpo.viewer.run_folder import RunFolder, find_runs, flat

@@ -6,8 +6,8 @@ import urllib.error
 import urllib.request
 
 import pytest
-from support.recorded_run import episode_lines, result_line, write_run
-from support.served_pages import served_pages
+from support.runs.recorded_run import episode_lines, result_line, write_run
+from support.runs.served_pages import served_pages
 
 from rllib_gigpo.cli.main import main
 from rllib_gigpo.errors import GiGPOError

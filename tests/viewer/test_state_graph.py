@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from support.recorded_run import episode_lines, write_run
+from support.runs.recorded_run import episode_lines, write_run
 
 from rllib_gigpo.viewer.run_folder import RunFolder
 from rllib_gigpo.viewer.state_graph import state_graph, tasks

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 import torch
 from playwright.sync_api import expect, sync_playwright
-from support.recorded_run import episode_lines, result_line, write_run
-from support.served_pages import served_pages
+from support.runs.recorded_run import episode_lines, result_line, write_run
+from support.runs.served_pages import served_pages
 
 from rllib_gigpo.viewer.run_folder import find_runs
 from rllib_gigpo.viewer.site import Site
