@@ -32,6 +32,7 @@ LAYERS = {
             "weights.weight_sync",
             "weights.in_flight_sync",
             "reports.transcripts",
+            "reports.observed_image",
         ],
         3,
     ),

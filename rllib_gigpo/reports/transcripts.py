@@ -22,6 +22,7 @@ from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tokenizer import open_tokenizer
 from rllib_gigpo.options.records import Options, require
+from rllib_gigpo.reports.observed_image import observed_image
 from rllib_gigpo.reports.results import TRANSCRIPT_FOLDER, WARNINGS
 from rllib_gigpo.sampling.rollout_metrics import has_won
 
@@ -202,6 +203,7 @@ def transcript_lines(
 
 
 def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any]:
+    image = observed_image(episode.get_observations(step))
     return {
         "task_seed": episode.custom_data[columns.TASK],
         "group_id": episode.custom_data[columns.GROUP_ID],
@@ -222,6 +224,7 @@ def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any
         "is_terminated": bool(episode.is_terminated and step == len(episode) - 1),
         "is_won": has_won(episode),
         "tags": [str(tag) for tag in episode.get_infos(0).get("tags", ())],
+        **({} if image is None else {"image": image}),
     }
 
 

@@ -70,4 +70,5 @@ def _step(step: Mapping[str, Any], anchor: int) -> dict[str, Any]:
         "tokens": tokens,
         "logp": step["rollout_logp"],
         "version": step["weight_version"],
+        "image": step.get("image"),
     }

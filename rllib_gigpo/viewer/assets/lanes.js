@@ -17,10 +17,15 @@
     return element("span", { class: view.colour(value) }, `${name} ${number(value)} `);
   }
 
+  function picture(step) {
+    return step.image ? [element("img", { src: `data:image/png;base64,${step.image}`, alt: "what the agent saw" })] : [];
+  }
+
   function cellOf(episode, step) {
     const anchor = view.data.anchors[step.anchor];
     const isWrong = !step.is_valid || !step.is_admissible;
     const cell = element("button", { class: isWrong ? "cell wrong" : "cell", type: "button", title: anchor.text },
+      ...picture(step),
       element("span", { class: "action" }, `${step.step}. ${step.action || "(no action)"}`),
       element("span", { class: "credit" }, `r ${number(step.reward)}  R `, number(step.return)),
       element("span", { class: "credit" }, credit("A", step.advantage), credit("Aᴱ", step.episode_advantage),
@@ -96,7 +101,7 @@
       element("h2", {}, "Answer"),
       element("p", { class: "faint" }, "The redder, the less probable; point at a token for its log-prob."),
       heat(step),
-      element("h2", {}, "State"), element("pre", {}, anchor.text),
+      element("h2", {}, "State"), ...picture(step), element("pre", {}, anchor.text),
       element("h2", {}, "Prompt"), element("pre", {}, step.prompt));
     panel.hidden = false;
   }

@@ -6,12 +6,14 @@ import os
 import shutil
 from contextlib import ExitStack
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import expect, sync_playwright
 from support.runs.recorded_run import episode_lines, result_line, write_run
 from support.runs.served_pages import served_pages
 
+from rllib_gigpo.reports.observed_image import observed_image
 from rllib_gigpo.viewer.run_folder import find_runs
 from rllib_gigpo.viewer.site import Site
 from rllib_gigpo.viewer.static_export import export
@@ -152,6 +154,18 @@ def test_markup_is_shown_as_text(page, exported, tmp_path):
             assert page.locator(".tokens").inner_text() == MARKUP
         assert page.locator("b", has_text="bold").count() == 0
         assert page.title() != "owned"
+
+
+def test_a_picture_of_the_environment_is_shown(page, exported, tmp_path):
+    image = observed_image(np.full((20, 30, 3), 200, np.uint8))
+    lines = [line | {"image": image} for line in episode_lines([0, 1], won=True)]
+    start = exported(write_run(tmp_path / "run", {1: lines}))
+    page.goto(start.replace("index.html", "run-1/group-1-0.html"))
+    page.locator(".cell").first.click()
+    picture = page.locator("aside img")
+    size = "async (one) => { await one.decode(); return [one.naturalWidth, one.naturalHeight]; }"
+    assert picture.evaluate(size) == [30, 20]
+    expect(page.locator(".cell img")).to_have_count(2)
 
 
 def test_ten_thousand_steps_are_shown_five_hundred_at_a_time(page, exported, tmp_path):
