@@ -30,7 +30,7 @@ STAMPS := $(VENV)/stamps
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train train-llm test faults soak gpu-check gpu-check-ray lint typecheck docs bench peers results clean
+.PHONY: help setup train train-llm test faults soak gpu-check gpu-check-ray lint typecheck docs site bench peers results clean
 .NOTPARALLEL:
 
 help:
@@ -75,6 +75,9 @@ typecheck: setup
 docs: setup  ## update the tables in docs/ from the settings, the presets and the measured figures
 	$(BIN)/python -m rllib_gigpo.reports.docs_tables docs/rules.md docs/presets.md docs/settings.md
 	$(BIN)/python benchmarks/result_tables.py README.md docs/results/*.md
+
+site: setup  ## build the documentation as a site in build/site; a broken link is an error
+	$(BIN)/mkdocs build
 
 soak: setup  ## train a toy run for 2,000 iterations and watch its memory
 	$(BIN)/python benchmarks/soak.py $(FIGURES)

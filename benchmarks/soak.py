@@ -130,8 +130,7 @@ def soak(config: GiGPOConfig, num_iterations: int, folder: Path) -> dict[str, fl
                 flush=True,
             )
     algorithm.stop()
-    started = dict.fromkeys(points, 0) | {"runner_kb": max(kills)}
-    slopes = {name: slope(points[name], started[name] + WARM_UP) for name in points}
+    slopes = slopes_after_warm_up(points, max(kills))
     return {
         "soak_kb_per_iteration": max(
             slopes[f"{one}_kb"] for one in ("driver", "learner", "runner")
@@ -167,6 +166,12 @@ def measure(algorithm: Any, folder: Path) -> dict[str, float]:
             for path in Path(place).rglob("*")
         ),
     }
+
+
+def slopes_after_warm_up(points: dict[str, Points], last_kill: int) -> dict[str, float]:
+    """Return the slopes by name; the last EnvRunner started after the last kill."""
+    started = dict.fromkeys(points, 0) | {"runner_kb": last_kill}
+    return {name: slope(points[name], started[name] + WARM_UP) for name in points}
 
 
 def slope(points: Points, first: int) -> float:

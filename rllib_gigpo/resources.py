@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import ray
-
 from rllib_gigpo.errors import ConfigError
 
 _OPTIONS = {"CPU": "num_cpus", "GPU": "num_gpus"}
@@ -23,6 +21,8 @@ def check_resources(request: Any) -> None:
         ConfigError: The run asks for more of a resource than the cluster has, or one of its
             processes for more than any machine has.
     """
+    import ray  # not needed to check settings
+
     if ray.util.get_current_placement_group() is not None:
         return  # Tune has reserved everything
     there = ray.cluster_resources()

@@ -18,7 +18,7 @@ HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "ric
 
 # Part of the package -> its layer; a part imports only its own layer and those below.
 LAYERS = {
-    **dict.fromkeys(["", "errors", "installation", "columns", "options"], 0),
+    **dict.fromkeys(["", "errors", "installation", "columns", "options", "lazy_torch"], 0),
     **dict.fromkeys(["config.presets", "reports.results", "reports.plots"], 0),
     **dict.fromkeys(["viewer"], 1),
     **dict.fromkeys(["batch", "credit", "layout", "loss", "prompting", "envs", "weights"], 1),
@@ -32,6 +32,7 @@ LAYERS = {
             "weights.weight_sync",
             "weights.in_flight_sync",
             "reports.transcripts",
+            "reports.transcript_settings",
             "reports.observed_image",
         ],
         3,
@@ -214,43 +215,3 @@ def test_the_entry_points_lead_to_functions():
     }
     assert set(entry_points) == {"console_scripts", "vllm.general_plugins"}
     assert all(callable(function) for function in entry_points.values())
-
-
-WITHOUT_HEAVY = """
-import sys
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"ray", "torch", "vllm", "transformers", "tokenizers"}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name.split(".")[0])
-
-sys.meta_path.insert(0, Absent())
-from rllib_gigpo.cli.main import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def without_heavy(*arguments):
-    command = [sys.executable, "-c", WITHOUT_HEAVY, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("envs",),
-        ("doctor",),
-        ("play", "rllib_gigpo.envs:Corridor-v0", "--as", "random"),
-        ("view", "--help"),
-    ],
-    ids=lambda arguments: arguments[0],
-)
-def test_commands_that_need_no_model_run_without_ray_and_torch(arguments):
-    ended = without_heavy(*arguments)
-    assert ended.returncode == 0, ended.stderr
-
-
-def test_a_command_says_which_package_it_needs():
-    ended = without_heavy("evaluate", "somewhere")
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("rllib: error: this needs ray, which is not installed;")

@@ -49,7 +49,9 @@ _SUBCOMMANDS = (
 )
 
 # Packages that only some commands need, such as training.
-_REQUIRED = frozenset({"ray", "torch", "transformers", "tokenizers", "pydantic", "igraph"})
+_REQUIRED = frozenset(
+    {"ray", "pyarrow", "torch", "transformers", "tokenizers", "pydantic", "igraph"}
+)
 
 
 class _Parser(argparse.ArgumentParser):

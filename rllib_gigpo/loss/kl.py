@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
-
+from rllib_gigpo.lazy_torch import torch
 from rllib_gigpo.options.records import Options, require
 
 LOG_RATIO_BOUND = 20.0  # exp(20) is finite in every dtype with 8 exponent bits

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
-
+from rllib_gigpo.lazy_torch import torch
 from rllib_gigpo.loss.row_sums import sum_per_row
 from rllib_gigpo.options.records import Options, require
 

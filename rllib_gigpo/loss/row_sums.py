@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+from rllib_gigpo.lazy_torch import torch
 
 
 def sum_per_row(values: torch.Tensor, row_ids: torch.Tensor) -> torch.Tensor:

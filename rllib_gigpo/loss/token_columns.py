@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-import torch
+from rllib_gigpo.lazy_torch import torch
 
 
 @dataclass(frozen=True, slots=True)

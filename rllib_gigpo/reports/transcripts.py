@@ -7,7 +7,6 @@ import gzip
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -21,9 +20,9 @@ from rllib_gigpo.batch.step_record import StepRecord, step_records
 from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tokenizer import open_tokenizer
-from rllib_gigpo.options.records import Options, require
 from rllib_gigpo.reports.observed_image import observed_image
 from rllib_gigpo.reports.results import TRANSCRIPT_FOLDER, WARNINGS
+from rllib_gigpo.reports.transcript_settings import TranscriptSettings
 from rllib_gigpo.sampling.rollout_metrics import has_won
 
 _CREDIT_COLUMNS = (
@@ -34,28 +33,6 @@ _CREDIT_COLUMNS = (
     columns.EPISODE_ADVANTAGES,
     columns.STEP_ADVANTAGES,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptSettings(Options):
-    """How often to write whole episodes, and how many.
-
-    Attributes:
-        interval: Number of iterations from one file to the next; 0 for no files.
-        groups: Number of groups per file, at least 1; or "all".
-        max_mb: Bound on all files of a run, compressed; beyond it, files in the middle of the run
-            are deleted.
-    """
-
-    interval: int = 10
-    groups: int | Literal["all"] = 1
-    max_mb: float = 200.0
-
-    def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
-        require(self, interval=">= 0", max_mb="> 0")
-        if self.groups != "all":
-            require(self, groups=">= 1")
 
 
 class TranscriptWriter(RLlibCallback):

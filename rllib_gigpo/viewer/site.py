@@ -9,17 +9,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from rllib_gigpo.errors import MissingExtraError
 from rllib_gigpo.reports.results import METRIC_PATHS
 from rllib_gigpo.viewer import anchor_table, curves, state_graph
+from rllib_gigpo.viewer.drawing import ASSETS, page_templates
 from rllib_gigpo.viewer.group_lanes import group_lanes
 from rllib_gigpo.viewer.recorded_steps import RecordedGroup
 from rllib_gigpo.viewer.run_folder import RunFolder, flat
 from rllib_gigpo.viewer.step_search import search_rows
 
-HERE = Path(__file__).parent
 _MOST_ROWS = 100  # of a table; a page never has more than 500 rows
 _RUN_PAGE = re.compile(r"run-(\d+)/([a-z]+)(?:-(\d+))?(?:-(\d+))?\.(html|js)")
 _TILES = {
@@ -48,14 +46,7 @@ class Site:
         """
         self.runs = list(runs)
         self._is_live = is_live
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        self._templates.filters["number"] = number_text
+        self._templates = page_templates()
         self._pages: Mapping[str, Callable[..., str]] = {
             "index": self._run,
             "episodes": self._episodes,
@@ -168,8 +159,6 @@ class Site:
             task=task,
             groups=[_in_short(group) for group in groups][-_MOST_ROWS:],
             graph=graph,
-            largest_advantage=max((abs(edge.advantage) for edge in graph.edges), default=0.0),
-            most_often=max((edge.count for edge in graph.edges), default=1),
             data=state_graph.as_data(graph),
         )
 
@@ -188,14 +177,9 @@ def assets() -> dict[str, Path]:
     plotly = find_spec("plotly")
     if plotly is None or plotly.origin is None:
         raise MissingExtraError("the page needs plotly; run pip install plotly")
-    own = {f"assets/{file.name}": file for file in sorted((HERE / "assets").iterdir())}
+    own = {f"assets/{file.name}": file for file in sorted(ASSETS.iterdir())}
     script = Path(plotly.origin).parent / "package_data/plotly.min.js"
     return {**own, "assets/plotly.min.js": script}
-
-
-def number_text(value: float | None) -> str:
-    """Write a number with three digits; "–" if there is none."""
-    return "–" if value is None else f"{value:.3g}"
 
 
 def _tiles(results: curves.Results) -> dict[str, float | None]:

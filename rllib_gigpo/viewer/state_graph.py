@@ -72,6 +72,16 @@ class StateGraph:
     width: float
     height: float
 
+    @property
+    def largest_advantage(self) -> float:
+        """The largest |A| of an edge."""
+        return max((abs(edge.advantage) for edge in self.edges), default=0.0)
+
+    @property
+    def most_often(self) -> int:
+        """The largest count of an edge."""
+        return max((edge.count for edge in self.edges), default=1)
+
 
 def state_graph(groups: Iterable[RecordedGroup]) -> StateGraph:
     """Build and lay out the graph of groups that played the same task."""

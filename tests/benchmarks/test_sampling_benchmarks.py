@@ -12,14 +12,16 @@ import soak
 
 
 def test_a_slope_leaves_out_the_warm_up():
-    points = [(i, 1000.0 * i if i <= soak.WARM_UP else 5.0 * i) for i in range(20, 1000, 20)]
-    assert soak.slope(points) == pytest.approx(5.0)
+    points = [(i, 1000.0 * i if i <= 200 else 5.0 * i) for i in range(20, 1000, 20)]
+    assert soak.slope(points, 200) == pytest.approx(5.0)
+    assert soak.slope(points, 1000) == 0.0
 
 
 def test_a_restarted_process_has_its_own_warm_up():
-    points = [(i, 7e4 + 3.0 * (i % soak.KILL_EVERY)) for i in range(20, 2000, 20)]
-    assert soak.slope_between_restarts(points) == pytest.approx(3.0)
-    assert soak.slope(points) != pytest.approx(3.0)
+    drawn = [(i, 5.0 * i) for i in range(20, 2000, 20)]
+    restarted = [(i, 7e4 + 90.0 * (i % 800) if i < 1000 else 3.0 * i) for i, _ in drawn]
+    slopes = soak.slopes_after_warm_up({"driver_kb": drawn, "runner_kb": restarted}, last_kill=800)
+    assert slopes == pytest.approx({"driver_kb": 5.0, "runner_kb": 3.0})
 
 
 def record(seed, success):

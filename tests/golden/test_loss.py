@@ -94,5 +94,5 @@ def test_a_case_gives_the_recorded_updates(index, arrays):
     for metrics, expected_metrics in zip(updates, CASES[index]["updates"], strict=True):
         for name, value in expected_metrics.items():
             if name != CLIPPED_VALUES:
-                limits = {"rel": tolerance(name), "abs": tolerance(name) / 10}
-                assert metrics[name] == pytest.approx(value, **limits), name
+                limit = max(tolerance(name), TOLERANCE_OF_ROUNDED)  # of weights that were updated
+                assert metrics[name] == pytest.approx(value, rel=limit, abs=limit / 10), name

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from rllib_gigpo.options.section import Section, setting
-from rllib_gigpo.reports.transcripts import TranscriptSettings
+from rllib_gigpo.reports.transcript_settings import TranscriptSettings
 from rllib_gigpo.resources import one_gpu
 from rllib_gigpo.sampling.staleness import asynchrony
 

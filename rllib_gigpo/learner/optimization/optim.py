@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-import torch
-
+from rllib_gigpo.lazy_torch import torch
 from rllib_gigpo.options.records import NotStrict, require
 from rllib_gigpo.options.registry import Registry
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
+from rllib_gigpo.lazy_torch import torch
 from rllib_gigpo.loss.policy.policy_loss import ClippedLoss
 from rllib_gigpo.loss.row_sums import mean_per_row
 from rllib_gigpo.loss.token_columns import TokenColumns

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
-
+from rllib_gigpo.lazy_torch import torch
 from rllib_gigpo.loss.token_columns import TokenColumns
 
 

@@ -309,7 +309,7 @@ def test_the_method_identity_leaves_values_alone():
 
 
 def test_the_rules_of_the_document_run(tmp_path, monkeypatch):
-    document = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
+    document = (Path(__file__).parents[3] / "docs/how_to/own_rule.md").read_text()
     (code,) = re.findall(r"```python\n# my_rules.py\n(.*?)```", document, re.DOTALL)
     (tmp_path / "my_rules.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
