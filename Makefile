@@ -30,7 +30,7 @@ STAMPS := $(VENV)/stamps
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train train-llm test faults soak gpu-check gpu-check-ray lint typecheck docs site bench peers results clean
+.PHONY: help setup train train-llm test faults soak integrations gpu-check gpu-check-ray lint typecheck docs site screenshots bench peers results clean
 .NOTPARALLEL:
 
 help:
@@ -55,6 +55,13 @@ faults: setup  ## inject every fault of docs/reliability.md and print what happe
 	$(BIN)/python -m pytest -m "fault and not gpu" -p faults.fault_report \
 	    --fault-page docs/reliability.md $(ARGS)
 
+integrations: setup  ## train with TensorBoard, W&B and MLflow, in an environment on top of .venv
+	$(BIN)/python -m venv --without-pip .venv-integrations
+	@$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
+	    > $$(.venv-integrations/bin/python -c "import site; print(site.getsitepackages()[0])")/base.pth
+	$(BIN)/python -m pip --python .venv-integrations/bin/python install --quiet tensorboard wandb mlflow
+	.venv-integrations/bin/python -m pytest tests/integration/extensions/test_trackers.py $(ARGS)
+
 gpu-check:  ## check a GPU where Ray is not installed (8 minutes; with .venv: PYTHON=.venv/bin/python)
 	@timeout 130 $(PYTHON) -m pytest -m gpu benchmarks/gpu $(ARGS); tests=$$?; \
 	    timeout 350 $(PYTHON) benchmarks/gpu/measure.py --output $(RESULTS)/gpu_check.jsonl && exit $$tests
@@ -78,6 +85,9 @@ docs: setup  ## update the tables in docs/ from the settings, the presets and th
 
 site: setup  ## build the documentation as a site in build/site; a broken link is an error
 	$(BIN)/mkdocs build
+
+screenshots: setup  ## take the pictures of `rllib view` for the docs: the run of `make train`, in Chromium
+	$(BIN)/python benchmarks/screenshots.py $(RESULTS)/train
 
 soak: setup  ## train a toy run for 2,000 iterations and watch its memory
 	$(BIN)/python benchmarks/soak.py $(FIGURES)

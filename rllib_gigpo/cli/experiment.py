@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rllib_gigpo.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ray import tune
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 _PYTHON_NAMES = {"True": True, "False": False, "None": None}  # JSON spells them differently
@@ -23,10 +24,11 @@ class Experiment:
     config: "AlgorithmConfig"
     stop: Mapping[str, Any]  # metric path -> value at which to stop; {}: run until interrupted
     name: str
+    tune_callbacks: Sequence["tune.Callback"] = ()  # such as loggers for W&B or MLflow
 
 
 def load_experiment(path: Path) -> Experiment:
-    """Run a Python file and take ``config`` and ``stop`` from it.
+    """Run a Python file and take ``config``, ``stop`` and ``tune_callbacks`` from it.
 
     The file runs under a special module name: it does not replace an installed module of the same
     name, and its ``if __name__ == "__main__"`` block does not run.
@@ -46,6 +48,7 @@ def load_experiment(path: Path) -> Experiment:
 
 def experiment_from(namespace: Mapping[str, Any], path: Path) -> Experiment:
     """Check the names that the file at ``path`` defines and make an experiment of them."""
+    from ray import tune
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
     if "config" not in namespace:
@@ -57,7 +60,12 @@ def experiment_from(namespace: Mapping[str, Any], path: Path) -> Experiment:
         )
     if not isinstance(stop, Mapping):
         raise ConfigError(f"{path}: `stop` must be a dict, not {type(stop).__name__}")
-    return Experiment(config=config, stop=stop, name=path.stem)
+    callbacks = namespace.get("tune_callbacks") or []
+    if not isinstance(callbacks, Sequence) or not all(
+        isinstance(one, tune.Callback) for one in callbacks
+    ):
+        raise ConfigError(f"{path}: `tune_callbacks` must be a list of `ray.tune.Callback`s")
+    return Experiment(config=config, stop=stop, name=path.stem, tune_callbacks=callbacks)
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -7,8 +7,6 @@ weights are merged, and a subfolder holds the adapter alone, in peft's format.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,10 @@ from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
 from transformers import PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.learner.sharding import Sharding
-from rllib_gigpo.models.causal_lm import open_causal_lm
+from rllib_gigpo.models.causal_lm import no_progress_bars, open_causal_lm
 from rllib_gigpo.models.lora import load_adapter, merged_weights, save_adapter
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.models.tokenizer import open_tokenizer, save_tokenizer
@@ -81,7 +78,7 @@ class CheckpointModel(Checkpointable):
         return str(path)
 
     def _save_folder(self, folder: Path) -> None:
-        with _no_progress_bar():
+        with no_progress_bars():
             self._save_model(folder)
             save_tokenizer(open_tokenizer(self._model_path), folder)
 
@@ -110,7 +107,7 @@ class CheckpointModel(Checkpointable):
         if self._lora is not None:
             self._restore_adapter(folder)
             return
-        with _no_progress_bar():
+        with no_progress_bars():
             saved = open_causal_lm(folder, dtype=self._model.dtype)
         try:
             self._sharding.load(self._model, saved.state_dict())
@@ -159,15 +156,3 @@ def _describe(model: PreTrainedModel) -> str:
         f"{config.model_type}, {model.num_parameters() / 1e6:.1f}M parameters, hidden size"
         f" {config.hidden_size}, {config.num_hidden_layers} layers, vocabulary {config.vocab_size}"
     )
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Hide transformers' bars for saving and loading, which would break the live display."""
-    was_enabled = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            transformers_logging.enable_progress_bar()

@@ -1,13 +1,18 @@
 """Opens the causal language model that the Learner trains, from local files only."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.context import existing_model_folder
+
+_SLOW_BYTES = 1e9  # of weights; less is read and written within a second or two
 
 
 def load_causal_lm(
@@ -53,13 +58,15 @@ def open_causal_lm(folder: str | Path, **kwargs: Any) -> PreTrainedModel:
             would draw at random.
     """
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            trust_remote_code=False,  # otherwise transformers asks on the terminal
-            output_loading_info=True,
-            **kwargs,
-        )
+        num_bytes = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
+        with no_progress_bars(num_bytes):
+            model, found = AutoModelForCausalLM.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                trust_remote_code=False,  # otherwise transformers asks on the terminal
+                output_loading_info=True,
+                **kwargs,
+            )
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # a fence: a torn file raises whatever its reader raises
@@ -133,3 +140,16 @@ def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
     if not isinstance(resolved, torch.dtype) or not resolved.is_floating_point:
         raise ConfigError(f"dtype={dtype!r} is unknown; use 'float32', 'bfloat16' or 'float16'.")
     return resolved
+
+
+@contextmanager
+def no_progress_bars(num_bytes: float = 0.0) -> Iterator[None]:
+    """Hide transformers' bars in the block, unless it reads or writes a gigabyte or more."""
+    hides = num_bytes < _SLOW_BYTES and transformers_logging.is_progress_bar_enabled()
+    if hides:
+        transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if hides:
+            transformers_logging.enable_progress_bar()

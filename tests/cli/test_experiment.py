@@ -48,6 +48,8 @@ def test_an_experiment_neither_replaces_a_module_of_its_name_nor_runs_its_main_b
         ("x = 1", "defines no `config`"),
         ("config = 1", "`config` must be an AlgorithmConfig, not int"),
         (CONFIG + "stop = 3", "`stop` must be a dict, not int"),
+        (CONFIG + "tune_callbacks = [print]", "must be a list of `ray.tune.Callback`s"),
+        (CONFIG + "tune_callbacks = 3", "must be a list of `ray.tune.Callback`s"),
     ],
 )
 def test_a_file_that_is_no_experiment_is_told_what_it_lacks(tmp_path: Path, text, message):

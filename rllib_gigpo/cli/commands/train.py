@@ -45,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
         "file",
         help="train from a Python file that defines `config` and optionally `stop`",
         description="Train from a Python file that defines `config` (an AlgorithmConfig) and "
-        "optionally `stop` (a dict).",
+        "optionally `stop` (a dict) and `tune_callbacks` (a list).",
         parents=[options],
         argument_default=argparse.SUPPRESS,
     )

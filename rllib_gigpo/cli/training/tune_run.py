@@ -65,7 +65,7 @@ def run_with_tune(experiment: Experiment, settings: RunSettings) -> int:
     place = _new_place(experiment, settings)
     stop = dict(experiment.stop if settings.stop is None else settings.stop)
     graceful = GracefulStop()
-    callbacks: list[tune.Callback] = [RecordCallback(record), graceful]
+    callbacks = [RecordCallback(record), graceful, *experiment.tune_callbacks]
     guard = None
     if settings.resume:
         resumption = Resumption(experiment, settings, record)

@@ -5,8 +5,8 @@ every step. It replaces ``torch.set_num_threads`` with a function that does noth
 environment variables (among them LD_PRELOAD, which every child process would inherit). It creates
 Torch's default process group, which a Learner in the same process may need to create itself.
 
-Not undone: memory is bound to the first NUMA node, ``torch.accelerator.synchronize`` and
-``empty_cache`` do nothing (vLLM's CPU worker calls them), and whatever ``import vllm`` itself sets.
+Not undone: ``torch.accelerator.synchronize`` and ``empty_cache`` do nothing (vLLM's CPU worker calls
+them), and whatever ``import vllm`` itself sets.
 """
 
 import os
@@ -61,6 +61,18 @@ def unchanged_threads() -> Iterator[None]:
         torch.set_num_threads(num_threads)
         if affinity is not None:
             os.sched_setaffinity(0, affinity)
+
+
+@contextmanager
+def unbound_memory() -> Iterator[None]:
+    """Keep vLLM's CPU worker from binding the process's memory to one NUMA node, for good."""
+    operators = torch.ops._C
+    bind = operators.init_cpu_memory_env
+    operators.init_cpu_memory_env = lambda nodes: None
+    try:
+        yield
+    finally:
+        operators.init_cpu_memory_env = bind
 
 
 @contextmanager

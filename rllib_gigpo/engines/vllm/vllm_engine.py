@@ -113,6 +113,7 @@ class VllmEngine(InferenceEngine):
             stack.enter_context(process_guard.unchanged_random_state())
             if self._in_process:
                 stack.enter_context(process_guard.unchanged_threads())
+                stack.enter_context(process_guard.unbound_memory())
                 stack.enter_context(process_guard.hidden_modules("llvmlite"))
                 stack.enter_context(process_guard.private_process_groups(parallel_state))
             return LLMEngine.from_engine_args(EngineArgs(**arguments))

@@ -19,6 +19,7 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.causal_lm import (
     load_causal_lm,
     meta_causal_lm,
+    no_progress_bars,
     open_causal_lm,
     resolve_dtype,
 )
@@ -152,7 +153,8 @@ def _write_model(
         eos_token_id=config.eos_token_id,
         pad_token_id=config.pad_token_id,
     )
-    model.save_pretrained(folder)
+    with no_progress_bars(model.get_memory_footprint()):
+        model.save_pretrained(folder)
 
 
 def _check_same_tokens(tokenizer: Any, reopened: Any, folder: Path) -> None:

@@ -25,8 +25,11 @@ def test_weights_are_rounded_on_arrival_as_torch_rounds_them(
         assert largest_logp_error(model, requests, found) < 0.2
         rounded = ((key, value.detach().bfloat16()) for key, value in model.named_parameters())
         engine.load_weights(rounded, 2)
-        for one, other in zip(found, engine.generate(requests), strict=True):
-            assert one.token_ids == other.token_ids
-            assert np.array_equal(one.logp, other.logp)
+        again = engine.generate(requests)
+        assert [one.token_ids for one in found] == [one.token_ids for one in again]
+        # On CPUs with AMX equal weights differ by 0.015, a step of bfloat16; weights that were cut
+        # instead of rounded differ by 0.1.
+        pairs = zip(found, again, strict=True)
+        assert max(np.abs(one.logp - other.logp).max() for one, other in pairs) < 0.03
     finally:
         engine.stop()

@@ -2,6 +2,7 @@
 
 import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +60,15 @@ def test_starting_and_stopping_leaves_threads_affinity_and_environment(path):
     assert state() == before
     engine.stop()
     assert state() == before
+
+
+def test_starting_binds_no_memory_and_prints_nothing(path, capfd):
+    new_engine(path).stop()
+    policies = (
+        Path("/proc/self/numa_maps").read_text() if Path("/proc/self/numa_maps").exists() else ""
+    )
+    assert " bind:" not in policies
+    assert capfd.readouterr() == ("", "")
 
 
 def test_starting_leaves_the_random_generators(path):

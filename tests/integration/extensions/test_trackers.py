@@ -1,0 +1,85 @@
+"""TensorBoard, W&B and MLflow receive the metrics of `rllib train`: `make integrations`."""
+
+import subprocess
+import sys
+
+import pytest
+
+CONFIG = """
+from rllib_gigpo import GiGPOConfig
+
+config = (
+    GiGPOConfig()
+    .environment("rllib_gigpo.envs:Corridor-v0", env_config={{"length": 3, "max_steps": 6}})
+    .llm(model_path={model_path!r}, max_prompt_tokens=256, max_response_tokens=4)
+    .prompting(template="compact", action_tag=None, think_tag=None)
+    .inference(engine="transformers")
+    .tasks(num_train_tasks=8, num_test_tasks=6, max_episode_steps=6)
+    .training(group_size=4, num_groups=2, num_minibatches=2, lr=1e-3, kl_coeff=0.0)
+    .debugging(seed=0)
+)
+stop = {{"training_iteration": 2}}
+"""
+SUCCESS = "env_runners/success_rate"
+
+
+@pytest.fixture
+def train(tiny_folder, tmp_path):
+    """Return a function that trains two iterations with more lines in the experiment file."""
+
+    def run(lines=""):
+        file = tmp_path / "corridor.py"
+        file.write_text(CONFIG.format(model_path=str(tiny_folder)) + lines)
+        command = [sys.executable, "-m", "rllib_gigpo.cli.main", "train", "file", file]
+        subprocess.run([*command, "--output", tmp_path / "out"], cwd=tmp_path, check=True)
+        (trial,) = (result.parent for result in tmp_path.glob("out/*/*/result.json"))
+        return trial
+
+    return run
+
+
+def test_tensorboard_reads_a_run(train):
+    pytest.importorskip("tensorboard", reason="`make integrations` installs it")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(train())).Reload()
+    steps = [event.step for event in events.Scalars(f"ray/tune/{SUCCESS}")]
+    assert len(steps) == 2
+
+
+def test_wandb_logs_a_run_offline(train, tmp_path, monkeypatch):
+    pytest.importorskip("wandb", reason="`make integrations` installs it")
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    trial = train(
+        "from ray.air.integrations.wandb import WandbLoggerCallback\n"
+        'tune_callbacks = [WandbLoggerCallback(project="gigpo")]\n'
+    )
+    (file,) = trial.rglob("run-*.wandb")
+    store, logged = DataStore(), []
+    store.open_for_scan(str(file))
+    while data := store.scan_data():
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        names = {item.key or "/".join(item.nested_key) for item in record.history.item}
+        logged += [names] if names else []
+    assert len(logged) == 2
+    assert SUCCESS in logged[0]
+
+
+def test_mlflow_logs_a_run_to_files(train, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow", reason="`make integrations` installs it")
+    store = f"file:{tmp_path}/mlruns"
+    logger = f'MLflowLoggerCallback(tracking_uri="{store}", experiment_name="gigpo")'
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    train(
+        "from ray.air.integrations.mlflow import MLflowLoggerCallback\n"
+        f"tune_callbacks = [{logger}]\n"
+    )
+    client = mlflow.MlflowClient(tracking_uri=store)
+    experiment = client.get_experiment_by_name("gigpo")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert len(client.get_metric_history(run.info.run_id, SUCCESS)) == 2
+    assert run.data.params["group_size"] == "4"
