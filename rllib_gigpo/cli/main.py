@@ -33,6 +33,7 @@ from rllib_gigpo.cli.stop_signals import (
     raise_stop,
 )
 from rllib_gigpo.errors import GiGPOError
+from rllib_gigpo.installation import required_packages
 
 _SUBCOMMANDS = (
     train,
@@ -46,11 +47,6 @@ _SUBCOMMANDS = (
     doctor,
     serve_retriever,
     make_alfworld_games,
-)
-
-# Packages that only some commands need, such as training.
-_REQUIRED = frozenset(
-    {"ray", "pyarrow", "torch", "transformers", "tokenizers", "pydantic", "igraph"}
 )
 
 
@@ -94,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"rllib: error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        if error.name not in _REQUIRED:
+        if error.name not in {*required_packages(), "pyarrow"}:  # which Ray brings
             raise
         print(
             f"rllib: error: this needs {error.name}, which is not installed;"

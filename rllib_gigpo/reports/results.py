@@ -7,6 +7,7 @@ read it through `IterationSummary`.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ RESULT_FILE = "result.json"
 ERROR_FILE = "error.txt"
 TRANSCRIPT_FOLDER = "transcripts"
 VERSIONS_FILE = "versions.json"
+_TRANSCRIPT_NAME = re.compile(r"iteration_(\d+)\.jsonl(\.gz)?")
 
 PHASES = ("sample", "credit", "learn", "sync", "evaluate")
 ANCHOR_GROUP_SIZES = "credit/anchor_group_size_histogram"
@@ -53,6 +55,19 @@ METRIC_PATHS = {
     "eval_success_ci_high": "evaluation/env_runners/success_ci_high",
     "eval_num_episodes": "evaluation/env_runners/num_episodes",
 }
+
+
+def transcript_file(run_folder: Path, iteration: int) -> Path:
+    """Return the file with the episodes of an iteration."""
+    return run_folder / TRANSCRIPT_FOLDER / f"iteration_{iteration:06d}.jsonl.gz"
+
+
+def transcript_files(run_folder: Path) -> dict[int, Path]:
+    """Return the transcripts that a run has, by iteration in their order."""
+    folder = run_folder / TRANSCRIPT_FOLDER
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = ((_TRANSCRIPT_NAME.fullmatch(file.name), file) for file in files)
+    return dict(sorted((int(match[1]), file) for match, file in found if match))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from operator import itemgetter
@@ -21,7 +22,8 @@ from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tokenizer import open_tokenizer
 from rllib_gigpo.reports.observed_image import observed_image
-from rllib_gigpo.reports.results import TRANSCRIPT_FOLDER, WARNINGS
+from rllib_gigpo.reports.results import WARNINGS, transcript_file, transcript_files
+from rllib_gigpo.reports.token_texts import TokenTexts
 from rllib_gigpo.reports.transcript_settings import TranscriptSettings
 from rllib_gigpo.sampling.rollout_metrics import has_won
 
@@ -38,8 +40,8 @@ _CREDIT_COLUMNS = (
 class TranscriptWriter(RLlibCallback):
     """A callback that writes a batch's groups every few iterations; see `TranscriptSettings`.
 
-    Each iteration that is written has one file in ``<logdir>/transcripts``, compressed by gzip,
-    with one line per step. `rllib view` shows them.
+    Each iteration that is written has one file in the folder ``transcripts`` of the run, compressed
+    by gzip, with one line per step. `rllib view` shows them.
     """
 
     def __init__(
@@ -60,12 +62,13 @@ class TranscriptWriter(RLlibCallback):
         iteration, interval = result["training_iteration"], self._settings.interval
         if interval == 0 or (iteration - 1) % interval or not algorithm.last_batch:
             return
-        path = Path(algorithm.logdir) / TRANSCRIPT_FOLDER / f"iteration_{iteration:06d}.jsonl.gz"
+        run_folder = _run_folder(algorithm)
+        path = transcript_file(run_folder, iteration)
         lines = transcript_lines(algorithm.last_batch, num_groups=self._settings.groups)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            num_left_out = self._write(path, map(self._with_tokens, lines))
-            _thin_out(path.parent, self._max_bytes)
+            num_left_out = self._write(path, lines)
+            _thin_out(run_folder, self._settings.max_mb * 1e6)
         except OSError as error:  # a transcript never ends a run
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -81,72 +84,59 @@ class TranscriptWriter(RLlibCallback):
                     f" max_mb={self._settings.max_mb:g} is reached",
                 )
 
-    @property
-    def _max_bytes(self) -> float:
-        return self._settings.max_mb * 1e6
-
     def _write(self, path: Path, lines: Iterable[dict[str, Any]]) -> int:
-        """Write whole groups while the file is small enough; return how many were left out."""
+        """Write whole groups up to half of the bound; return how many were left out."""
         num_left_out = 0
-        with path.open("wb") as raw, gzip.open(raw, "wt", encoding="utf-8") as file:
+        with (
+            path.open("wb") as raw,
+            gzip.open(raw, "wt", encoding="utf-8", errors="replace") as file,
+        ):
             for _, group in itertools.groupby(lines, key=itemgetter("group_id")):
-                if raw.tell() >= self._max_bytes:
+                if raw.tell() >= self._settings.max_mb * 1e6 / 2:
                     num_left_out += 1
                     continue
-                file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in group)
+                for line in group:
+                    json.dump(self._with_tokens(line), file, ensure_ascii=False)
+                    file.write("\n")
                 file.flush()
         return num_left_out
 
     def _with_tokens(self, line: dict[str, Any]) -> dict[str, Any]:
-        if self._tokenizer is not None:
-            line["response_tokens"] = token_texts(self._tokenizer, line["response_token_ids"])
+        if self._token_texts is not None:
+            line["response_tokens"] = self._token_texts(line["response_token_ids"])
         return line
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def _token_texts(self) -> TokenTexts | None:
         if self._model_path is None:
             return None
         with contextlib.suppress(ConfigError):  # the folder has been deleted since the start
-            return open_tokenizer(self._model_path)
+            return TokenTexts(open_tokenizer(self._model_path))
         return None
 
 
-def token_texts(tokenizer: Any, token_ids: list[int]) -> list[str]:
-    """Return the text that each token adds; together they are the text of all tokens.
+def _run_folder(algorithm: Any) -> Path:
+    """Return the folder of the trial on a local disk; if it is elsewhere, the one that Tune copies.
 
-    A character of several tokens belongs to the last of them.
-
-    Args:
-        tokenizer: A Hugging Face tokenizer.
-        token_ids: L token ids.
-
-    Returns:
-        L texts.
+    Tune copies ``logdir`` every few minutes, and deletes nothing in the copy.
     """
-    texts, before = [], ""
-    for end in range(1, len(token_ids) + 1):
-        after = tokenizer.decode(token_ids[:end], skip_special_tokens=False)
-        if after.endswith("\ufffd") and end < len(token_ids):
-            after = before  # the character is not complete yet
-        texts.append(after[len(before) :])
-        before = after
-    return texts
+    storage = algorithm._storage
+    if storage is not None and storage.storage_filesystem.type_name == "local":
+        return Path(storage.trial_fs_path)
+    return Path(algorithm.logdir)
 
 
-def _thin_out(folder: Path, max_bytes: float) -> None:
+def _thin_out(run_folder: Path, max_bytes: float) -> None:
     """Delete files until the rest is small enough; the first and the last stay.
 
     The next one to go is the one whose neighbours are closest, so that the rest is spread evenly.
     """
-    files = sorted(folder.glob("iteration_*"))
-    sizes = {file: file.stat().st_size for file in files}
-    numbers = {file: int(file.name.split("_")[1].split(".")[0]) for file in files}
-    while len(files) > 2 and sum(sizes[file] for file in files) > max_bytes:
-        gaps = [
-            numbers[after] - numbers[before]
-            for before, after in zip(files, files[2:], strict=False)
-        ]
-        files.pop(1 + gaps.index(min(gaps))).unlink()
+    files = list(transcript_files(run_folder).items())
+    sizes = {file: file.stat().st_size for _, file in files}
+    while len(files) > 2 and sum(sizes[file] for _, file in files) > max_bytes:
+        gaps = [after - before for (before, _), (after, _) in zip(files, files[2:], strict=False)]
+        _, file = files.pop(1 + gaps.index(min(gaps)))
+        file.unlink()
 
 
 def _warn(result: dict[str, Any], text: str) -> None:
@@ -191,7 +181,9 @@ def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any
         "prompt_cut": record.is_prompt_cut,
         "response": record.response_text,
         "response_token_ids": list(record.response_token_ids),
-        "rollout_logp": [float(logp) for logp in record.rollout_logp],
+        "rollout_logp": [
+            float(logp) if math.isfinite(logp) else None for logp in record.rollout_logp
+        ],
         "finish_reason": record.finish_reason,
         "weight_version": record.policy_version,
         "action": record.action_text,

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
-
-from rllib_gigpo.reports.results import TRANSCRIPT_FOLDER
-
-_NAME = re.compile(r"iteration_(\d+)\.jsonl(\.gz)?")
 
 Outcome = Literal["won", "lost", "cut"]
 
@@ -42,7 +38,7 @@ class RecordedEpisode:
     @property
     def total_reward(self) -> float:
         """The sum of its rewards."""
-        return float(sum(step["rewards"] for step in self.steps))
+        return sum(step["rewards"] or 0.0 for step in self.steps)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -66,20 +62,24 @@ class RecordedGroup:
                 yield episode, step
 
 
-def transcript_files(run_folder: Path) -> dict[int, Path]:
-    """Return the transcripts of a run by iteration."""
-    found = ((_NAME.fullmatch(file.name), file) for file in _files(run_folder / TRANSCRIPT_FOLDER))
-    return {int(match[1]): file for match, file in found if match}
+def version_of(file: Path) -> tuple[int, int]:
+    """Return what changes when a file is written: its time and its size; (0, 0) without a file."""
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
-def recorded_groups(file: Path, iteration: int) -> list[RecordedGroup]:
-    """Read a transcript; a line that a killed run left half written is passed over."""
-    status = file.stat()
-    return _read(file, iteration, (status.st_mtime_ns, status.st_size))
+@lru_cache(maxsize=4)
+def recorded_groups(file: Path, iteration: int, version: tuple[int, int]) -> list[RecordedGroup]:
+    """Read a transcript as far as it can be read.
 
-
-@lru_cache(maxsize=16)
-def _read(file: Path, iteration: int, stamp: tuple[int, int]) -> list[RecordedGroup]:
+    Args:
+        file: The transcript.
+        iteration: Its iteration.
+        version: The file's ``version_of``; what was read is kept for a while.
+    """
     groups = defaultdict[tuple[int, int], dict[int, list[dict[str, Any]]]](dict)
     for line in _lines(file):
         members = groups[line["group_id"], line["task_seed"]]
@@ -101,15 +101,11 @@ def _read(file: Path, iteration: int, stamp: tuple[int, int]) -> list[RecordedGr
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
     opened = gzip.open if file.suffix == ".gz" else open
     try:
-        with opened(file, "rt", encoding="utf-8") as text:
+        with opened(file, "rt", encoding="utf-8", errors="replace") as text:
             for line in text:
-                try:
-                    yield json.loads(line)
+                try:  # JSON has no NaN, and neither may the pages
+                    yield json.loads(line, parse_constant=lambda name: None)
                 except json.JSONDecodeError:
                     continue
-    except EOFError:  # a gzip file whose end is not yet written
+    except (OSError, EOFError, zlib.error):  # deleted, damaged, or its end is not yet written
         return
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []

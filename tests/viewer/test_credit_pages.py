@@ -3,9 +3,14 @@
 import pytest
 from support.runs.recorded_run import episode_lines, step_line, write_run
 
-from rllib_gigpo.viewer.anchor_table import anchor_rows, largest, most_spread
 from rllib_gigpo.viewer.group_lanes import group_lanes
 from rllib_gigpo.viewer.run_folder import RunFolder
+from rllib_gigpo.viewer.transcript_summary import (
+    anchor_rows,
+    largest,
+    most_spread,
+    outcomes_by_task,
+)
 
 
 @pytest.fixture
@@ -58,3 +63,13 @@ def test_anchor_groups_are_ranked_by_size_and_by_spread(groups_of):
     assert {row.text: row.spread for row in rows}["room 2"] == 0.0
     (start,) = (row for row in rows if row.text == "room 0")
     assert start.actions == (("go to 1", 0.5), ("go to 2", -0.5))
+
+
+def test_tasks_count_how_their_episodes_ended(tmp_path):
+    lines = [
+        *episode_lines([0], won=True),
+        *episode_lines([0], won=False, member=1),
+        *episode_lines([0], won=True, task_seed=9, group_id=1),
+    ]
+    run = RunFolder(write_run(tmp_path / "run", {1: lines}), "run")
+    assert outcomes_by_task(run.summaries()) == {7: {"won": 1, "cut": 1}, 9: {"won": 1}}

@@ -34,7 +34,7 @@ def test_transcripts_are_read_plain_and_compressed(tmp_path):
     lines = episode_lines([0], won=False, member=1) + episode_lines([0], won=False, member=0)
     plain = tmp_path / "run" / "transcripts" / "iteration_000001.jsonl"
     plain.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert run.iterations() == [1, 2]
+    assert list(run.transcript_sizes()) == [1, 2]
     (group,) = run.groups(1)
     assert [episode.member for episode in group.episodes] == [0, 1]
     assert [group.iteration for group in run.all_groups()] == [1, 2]
@@ -48,6 +48,43 @@ def test_a_half_written_transcript_is_read_as_far_as_it_goes(tmp_path):
     assert [len(episode.steps) for _, episode in _episodes(run)] == [2]
     file.write_bytes(gzip.compress(whole)[:-12])  # a torn file
     assert [len(episode.steps) for _, episode in _episodes(run)] in ([2], [3])
+
+
+def test_a_damaged_transcript_is_read_as_far_as_it_goes(tmp_path):
+    run = RunFolder(write_run(tmp_path / "run", {1: episode_lines([0, 1, 2], won=True)}), "run")
+    file = tmp_path / "run" / "transcripts" / "iteration_000001.jsonl.gz"
+    file.write_bytes(b"not gzip")
+    assert run.groups(1) == []
+    file.write_bytes(gzip.compress(b"x" * 1000)[:12] + b"damaged" * 9)
+    assert run.groups(1) == []
+    plain = file.with_name("iteration_000002.jsonl")
+    line = json.dumps(episode_lines([0], won=True)[0] | {"prompt": "你好"}, ensure_ascii=False)
+    plain.write_bytes(f"{line}\n{line}".encode()[:-100] + "你".encode()[:1])
+    assert len(run.groups(2)) == 1
+    (file.parent / "iteration_notes.txt").write_text("")
+    assert list(run.transcript_sizes()) == [1, 2]
+
+
+def test_what_is_no_number_is_none(tmp_path):
+    lines = episode_lines([0, 1], won=True)
+    lines[0]["rollout_logp"] = [float("nan"), float("-inf")]
+    run = RunFolder(write_run(tmp_path / "run", {1: lines}), "run")
+    ((_, episode),) = _episodes(run)
+    assert episode.steps[0]["rollout_logp"] == [None, None]
+
+
+def test_a_deleted_result_is_a_run_without_results(tmp_path):
+    folder = write_run(tmp_path / "run", {})
+    (folder / "result.json").unlink()
+    assert RunFolder(folder, "run").results() == []
+
+
+def test_groups_of_a_task_come_newest_first(tmp_path):
+    lines = {
+        iteration: episode_lines([0], won=True, task_seed=iteration % 2) for iteration in (1, 2, 3)
+    }
+    run = RunFolder(write_run(tmp_path / "run", lines), "run")
+    assert [group.iteration for group in run.groups_of_task(1)] == [3, 1]
 
 
 def _episodes(run):

@@ -136,7 +136,7 @@ def test_the_server_answers_with_pages_scripts_and_the_stamp(address):
     assert answer_to(address)[0] == "text/html"
     assert answer_to(f"{address}run-1/steps-1.js")[0] == "text/javascript"
     assert answer_to(f"{address}assets/view.css")[0] == "text/css"
-    assert answer_to(f"{address}stamp") == answer_to(f"{address}stamp")
+    assert answer_to(f"{address}stamp")[0] == "text/plain"
     with pytest.raises(urllib.error.HTTPError, match="404"):
         answer_to(f"{address}run-7/index.html")
 
@@ -166,3 +166,24 @@ def test_the_command_writes_pages(site, tmp_path, capsys):
 def test_the_command_refuses_a_folder_without_runs(tmp_path, capsys):
     assert main(["view", str(tmp_path)]) == 2
     assert "no result.json here" in capsys.readouterr().err
+
+
+def test_a_live_page_has_the_stamp_of_what_it_shows_and_finds_new_runs(tmp_path):
+    folder = write_run(tmp_path / "runs" / "b", {})
+    site = Site(find_runs(tmp_path / "runs"), folder=tmp_path / "runs")
+    before = site.stamp()
+    assert f'data-stamp="{before}"' in site.page("index.html")
+    (folder / "result.json").write_text(json.dumps(result_line(1)) + "\n")
+    assert site.stamp() != before
+    write_run(tmp_path / "runs" / "a", {})
+    site.stamp()
+    assert [run.name for run in site.runs] == ["b", "a"]  # addresses stay what they are
+    assert 'href="run-2/index.html">a<' in site.page("index.html")
+    assert "data-stamp" not in Site(site.runs).page("index.html")
+
+
+@pytest.mark.parametrize("port", ["70000", "-1", "http"])
+def test_a_port_that_is_none_is_refused(tmp_path, capsys, port):
+    with pytest.raises(SystemExit):
+        main(["view", str(tmp_path), f"--port={port}"])
+    assert "is not a whole number from 0 to 65535" in capsys.readouterr().err

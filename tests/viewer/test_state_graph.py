@@ -1,12 +1,14 @@
 """The graph of a task's states."""
 
 import itertools
+from xml.etree import ElementTree
 
 import pytest
 from support.runs.recorded_run import episode_lines, write_run
 
+from rllib_gigpo.viewer.drawing import svg
 from rllib_gigpo.viewer.run_folder import RunFolder
-from rllib_gigpo.viewer.state_graph import state_graph, tasks
+from rllib_gigpo.viewer.state_graph import state_graph, within
 
 
 @pytest.fixture
@@ -75,11 +77,32 @@ def test_hundreds_of_states_do_not_cover_each_other(graph_of):
     assert all(0 <= node.y <= graph.height for node in graph.nodes)
 
 
-def test_tasks_count_how_their_episodes_ended(tmp_path):
+def test_similar_states_of_one_anchor_group_are_one_node(tmp_path):
     lines = [
         *episode_lines([0], won=True),
-        *episode_lines([0], won=False, member=1),
-        *episode_lines([0], won=True, task_seed=9, group_id=1),
+        *episode_lines([0], won=True, member=1),
+    ]
+    lines[1] |= {"anchor": "the same room"}
+    run = RunFolder(write_run(tmp_path / "run", {1: lines}), "run")
+    nodes = by_text(state_graph(run.all_groups()))
+    assert {text: node.num_visits for text, node in nodes.items()} == {"room 0": 2, "won": 2}
+
+
+def test_a_graph_takes_groups_while_their_states_can_be_read(tmp_path):
+    lines = [
+        line
+        for group in range(5)
+        for line in episode_lines([*range(10 * group, 10 * group + 10)], won=True, group_id=group)
     ]
     run = RunFolder(write_run(tmp_path / "run", {1: lines}), "run")
-    assert tasks(run.all_groups()) == {7: {"won": 1, "cut": 1}, 9: {"won": 1}}
+    taken = within(run.all_groups(), most_states=30)
+    assert [group.group_id for group in taken] == [0, 1, 2]
+    assert len(within(run.all_groups(), most_states=1)) == 1
+
+
+def test_a_drawing_stands_alone(graph_of):
+    drawn = svg(graph_of(([0, 1], True), ([0, 2], False)))
+    assert drawn.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    assert drawn.count("<circle") == 5
+    assert "light-dark" not in drawn
+    ElementTree.fromstring(drawn)

@@ -1,4 +1,4 @@
-"""`rllib doctor`: tells what is missing for what, and the cure."""
+"""`rllib doctor`: lists what is missing, what needs it, and how to get it."""
 
 import argparse
 from typing import Any
@@ -9,8 +9,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "doctor",
         help="check the installation",
-        description="Check packages, GPUs, memory and programs: what is there, what is missing for "
-        "what, and how to get it. The exit status is 1 if no training can run.",
+        description="Check packages, GPUs, memory and programs: what is there, what is missing, "
+        "what needs it, and how to get it. The exit status is 1 if no training can run.",
     )
     parser.set_defaults(run=run)
 

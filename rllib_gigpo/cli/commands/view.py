@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from rllib_gigpo.cli.experiment import whole_number
+
 DEFAULT_PORT = 8270
 
 
@@ -23,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=whole_number(0, 65535),
         default=DEFAULT_PORT,
         help="TCP port of the page; 0 takes a free one (default: %(default)s)",
     )
@@ -51,6 +53,6 @@ def run(args: argparse.Namespace) -> int:
 
     from rllib_gigpo.viewer.web_server import serve
 
-    site = Site(runs, is_live=True)
+    site = Site(runs, folder=args.folder)
     serve(site, args.port, on_start=lambda address: print(f"page  {address}", flush=True))
     return 0

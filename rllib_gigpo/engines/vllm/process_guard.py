@@ -5,8 +5,8 @@ every step. It replaces ``torch.set_num_threads`` with a function that does noth
 environment variables (among them LD_PRELOAD, which every child process would inherit). It creates
 Torch's default process group, which a Learner in the same process may need to create itself.
 
-Not undone: ``torch.accelerator.synchronize`` and ``empty_cache`` do nothing (vLLM's CPU worker calls
-them), and whatever ``import vllm`` itself sets.
+Not undone: ``torch.accelerator.synchronize`` and ``empty_cache`` do nothing (vLLM's CPU worker
+calls them), and whatever ``import vllm`` itself sets.
 """
 
 import os

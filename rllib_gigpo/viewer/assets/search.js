@@ -1,10 +1,12 @@
-// Search over the recorded steps; the rows of an iteration are loaded when they are needed.
+// Search over the recorded steps. The newest iterations are loaded at once, older ones on demand.
 "use strict";
 
 (() => {
   const { element, number } = view;
   const ROWS = 200; // in the document at a time
-  const loaded = new Map();
+  const ENOUGH = 10000; // steps to load at a time
+  const loaded = new Map(); // iteration -> rows
+  const sizes = new Map(); // iteration -> size of the transcript that they are from
   const form = document.getElementById("search");
   const body = document.querySelector("#steps tbody");
   const pages = document.getElementById("pages");
@@ -18,11 +20,34 @@
     }
   };
 
-  function load(iteration) {
+  function load(iteration, size) {
+    sizes.set(iteration, size);
     return new Promise((resolve) => {
-      const script = element("script", { src: `steps-${iteration}.js`, onload: resolve, onerror: resolve });
-      document.head.append(script);
+      const address = `steps-${iteration}.js` + (loaded.has(iteration) ? `?${size}` : "");
+      const failed = () => { sizes.delete(iteration); resolve(); };
+      document.head.append(element("script", { src: address, onload: resolve, onerror: failed }));
     });
+  }
+
+  // Load iterations, the newest first, until there are enough steps more.
+  async function loadMore(wanted) {
+    let count = 0;
+    for (const [iteration, size] of wanted) {
+      if (sizes.get(iteration) === size) continue;
+      found.textContent = `loading iteration ${iteration}`;
+      await load(iteration, size);
+      count += (loaded.get(iteration) ?? []).length;
+      if (count >= ENOUGH) break;
+    }
+    show();
+  }
+
+  function missing() {
+    return newestFirst().filter(([iteration, size]) => sizes.get(iteration) !== size);
+  }
+
+  function newestFirst() {
+    return [...view.data.iterations].reverse();
   }
 
   function matches(row) {
@@ -54,25 +79,36 @@
   }
 
   function show() {
-    const wanted = form.iteration.value ? [Number(form.iteration.value)] : view.data.iterations;
+    const chosen = Number(form.iteration.value);
+    const wanted = form.iteration.value ? [chosen] : view.data.iterations.map(([iteration]) => iteration);
     const rows = wanted.flatMap((iteration) => (loaded.get(iteration) ?? []).filter(matches).map((row) => [iteration, row]));
     const last = Math.max(0, Math.ceil(rows.length / ROWS) - 1);
     page = Math.min(page, last);
     body.replaceChildren(...rows.slice(page * ROWS, (page + 1) * ROWS).map(rowOf));
-    found.textContent = `${rows.length} steps`;
+    found.replaceChildren(`${rows.length} steps`);
+    const unread = missing().length;
+    if (unread) {
+      const button = element("button", { type: "button" }, "search older iterations too");
+      button.addEventListener("click", () => loadMore(missing()));
+      found.append(`; ${unread} iterations are not loaded `, button);
+    }
     pages.replaceChildren(turn("earlier", page - 1, page > 0), ` page ${page + 1} of ${last + 1} `, turn("later", page + 1, page < last));
   }
 
-  form.addEventListener("input", () => { page = 0; show(); });
+  form.addEventListener("input", () => {
+    page = 0;
+    const chosen = missing().filter(([iteration]) => String(iteration) === form.iteration.value);
+    if (chosen.length) loadMore(chosen);
+    else show();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
-  view.draw(async (data) => {
-    for (const iteration of data.iterations) {
-      if (loaded.has(iteration)) continue;
-      loaded.set(iteration, []);
-      form.iteration.append(element("option", {}, String(iteration)));
-      found.textContent = `loading iteration ${iteration}`;
-      await load(iteration);
+  view.draw((data) => {
+    const known = new Set([...form.iteration.options].map((option) => option.value));
+    for (const [iteration] of data.iterations) {
+      if (!known.has(String(iteration))) form.iteration.append(element("option", {}, String(iteration)));
     }
-    show();
+    const isFirst = loaded.size === 0;
+    const newest = Math.max(0, ...loaded.keys());
+    loadMore(isFirst ? newestFirst() : missing().filter(([iteration]) => iteration >= newest || loaded.has(iteration)));
   });
 })();

@@ -35,35 +35,49 @@ const view = {
 
   number(value) {
     if (value === null || value === undefined) return "–";
-    return Number(value).toPrecision(3).replace(/\.?0+$/, "").replace(/\.?0+e/, "e");
+    return String(Number(Number(value).toPrecision(3)));
   },
 
   colour(value) {
     return value > 0 ? "good" : value < 0 ? "bad" : "faint";
   },
 
+  sign(root) {
+    for (const one of root.querySelectorAll(".signed")) one.classList.add(this.colour(Number(one.dataset.value)));
+  },
+
+  async text(address) {
+    const answer = await fetch(address, { cache: "no-store" });
+    if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+    return answer.text();
+  },
+
+  // Take over what the server has rendered again: the parts that say so, and the data.
+  async renew() {
+    const page = new DOMParser().parseFromString(await this.text(location.href), "text/html");
+    for (const old of document.querySelectorAll("[data-follows]")) {
+      const part = page.getElementById(old.id);
+      this.sign(part);
+      old.replaceWith(part);
+    }
+    this.data = this.read(page);
+    for (const listener of this.listeners) listener(this.data);
+    return page.body.dataset.stamp;
+  },
+
   async follow() {
-    let known = null;
+    let known = document.body.dataset.stamp;
+    const light = document.getElementById("live");
+    const isStill = !this.listeners.length && !document.querySelector("[data-follows]");
     for (;;) {
-      try {
-        const stamp = await (await fetch(document.body.dataset.root + "stamp")).text();
-        if (known !== null && stamp !== known && this.listeners.length) {
-          const text = await (await fetch(location.href)).text();
-          this.data = this.read(new DOMParser().parseFromString(text, "text/html"));
-          this.listeners.forEach((listener) => listener(this.data));
-        }
-        known = stamp;
-        document.getElementById("live").textContent = "live";
-      } catch {
-        document.getElementById("live").textContent = "the server has stopped";
-      }
       await new Promise((resolve) => setTimeout(resolve, 2000));
+      const stamp = await this.text(document.body.dataset.root + "stamp").catch(() => null);
+      light.textContent = stamp === null ? "the server has stopped" : "live";
+      if (stamp !== null && stamp !== known && !isStill) known = await this.renew();
     }
   },
 };
 
 view.data = view.read(document);
-for (const one of document.querySelectorAll(".signed")) {
-  one.classList.add(view.colour(Number(one.dataset.value)));
-}
-if ("live" in document.body.dataset) view.follow();
+view.sign(document);
+if ("stamp" in document.body.dataset) window.addEventListener("load", () => view.follow());

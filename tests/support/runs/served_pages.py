@@ -13,6 +13,8 @@ def served_pages(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "rllib_gigpo.cli.main", "view", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
-            yield server.stdout.readline().split()[-1]
+            told = server.stdout.readline().split()
+            assert told[:1] == ["page"], f"the server ended with status {server.wait(60)}"
+            yield told[-1]
         finally:
             server.terminate()
