@@ -9,7 +9,6 @@ in their steps' advantages, and the states of that group's task.
 from __future__ import annotations
 
 import argparse
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
+from rllib_gigpo.installation import find_browser
 from rllib_gigpo.viewer.recorded_steps import RecordedGroup
 from rllib_gigpo.viewer.run_folder import RunFolder, find_runs
 from rllib_gigpo.viewer.site import Site
@@ -53,7 +53,7 @@ def take_pictures(run: RunFolder, folder: Path) -> Mapping[str, int]:
     with tempfile.TemporaryDirectory() as exported, sync_playwright() as playwright:
         export(Site([run]), Path(exported))
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(viewport=SIZE, color_scheme="light")
         for file, name in pages.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import warnings
 from collections.abc import Mapping
 from importlib import metadata
@@ -73,6 +74,11 @@ def required_packages() -> dict[str, Requirement]:
         texts = []
     found = [Requirement(text) for text in texts if "extra ==" not in text]
     return {one.name: one for one in found}
+
+
+def find_browser() -> str | None:
+    """Return the path of Chromium, in which `rllib view` is tested; None if there is none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def run_versions() -> dict[str, str]:

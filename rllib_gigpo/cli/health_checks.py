@@ -18,6 +18,7 @@ import psutil
 from rllib_gigpo.installation import (
     TORCH_COMPANIONS,
     broken_torch_companions,
+    find_browser,
     installed_version,
     is_cpu_build,
     required_packages,
@@ -145,7 +146,7 @@ def _java() -> Iterator[Finding]:
 
 
 def _browser() -> Iterator[Finding]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = find_browser()
     if found:
         yield Finding("chromium", found)
     else:

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.learner.sharding import Sharding
-from rllib_gigpo.models.causal_lm import no_progress_bars, open_causal_lm
+from rllib_gigpo.models.causal_lm import open_causal_lm, progress_bars_if_slow
 from rllib_gigpo.models.lora import load_adapter, merged_weights, save_adapter
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.models.tokenizer import open_tokenizer, save_tokenizer
@@ -78,7 +78,7 @@ class CheckpointModel(Checkpointable):
         return str(path)
 
     def _save_folder(self, folder: Path) -> None:
-        with no_progress_bars():
+        with progress_bars_if_slow():
             self._save_model(folder)
             save_tokenizer(open_tokenizer(self._model_path), folder)
 
@@ -107,7 +107,7 @@ class CheckpointModel(Checkpointable):
         if self._lora is not None:
             self._restore_adapter(folder)
             return
-        with no_progress_bars():
+        with progress_bars_if_slow():
             saved = open_causal_lm(folder, dtype=self._model.dtype)
         try:
             self._sharding.load(self._model, saved.state_dict())

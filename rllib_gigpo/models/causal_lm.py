@@ -59,7 +59,7 @@ def open_causal_lm(folder: str | Path, **kwargs: Any) -> PreTrainedModel:
     """
     try:
         num_bytes = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
-        with no_progress_bars(num_bytes):
+        with progress_bars_if_slow(num_bytes):
             model, found = AutoModelForCausalLM.from_pretrained(
                 str(folder),
                 local_files_only=True,
@@ -143,7 +143,7 @@ def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
 
 
 @contextmanager
-def no_progress_bars(num_bytes: float = 0.0) -> Iterator[None]:
+def progress_bars_if_slow(num_bytes: float = 0.0) -> Iterator[None]:
     """Hide transformers' bars in the block, unless it reads or writes a gigabyte or more."""
     hides = num_bytes < _SLOW_BYTES and transformers_logging.is_progress_bar_enabled()
     if hides:

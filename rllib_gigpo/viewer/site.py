@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.errors import GiGPOError, MissingExtraError
+from rllib_gigpo.errors import GiGPOError
 from rllib_gigpo.reports.results import METRIC_PATHS
 from rllib_gigpo.viewer import curves, state_graph
 from rllib_gigpo.viewer.drawing import ASSETS, page_templates
@@ -186,11 +186,11 @@ def assets() -> dict[str, Path]:
     """Return the scripts and styles by their address.
 
     Raises:
-        MissingExtraError: plotly, whose script draws the curves, is not installed.
+        GiGPOError: plotly, whose script draws the curves, is not installed.
     """
     plotly = find_spec("plotly")
     if plotly is None or plotly.origin is None:
-        raise MissingExtraError("the page needs plotly; run pip install plotly")
+        raise GiGPOError("the page needs plotly; run pip install plotly")
     own = {f"assets/{file.name}": file for file in sorted(ASSETS.iterdir())}
     script = Path(plotly.origin).parent / "package_data/plotly.min.js"
     return {**own, "assets/plotly.min.js": script}

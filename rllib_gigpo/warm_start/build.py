@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.causal_lm import load_causal_lm, no_progress_bars
+from rllib_gigpo.models.causal_lm import load_causal_lm, progress_bars_if_slow
 from rllib_gigpo.models.context import check_context_length
 from rllib_gigpo.models.hardware.precision import AUTO, prefers_bfloat16
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
@@ -187,7 +187,7 @@ def _make_renderer(
 
 
 def _save(model: PreTrainedModel, tokenizer: Any, report: WarmStartReport, folder: Path) -> None:
-    with no_progress_bars(model.get_memory_footprint()):
+    with progress_bars_if_slow(model.get_memory_footprint()):
         model.save_pretrained(str(folder))
     base_model = report.settings["base_model"]
     if base_model is None:

@@ -19,8 +19,8 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.causal_lm import (
     load_causal_lm,
     meta_causal_lm,
-    no_progress_bars,
     open_causal_lm,
+    progress_bars_if_slow,
     resolve_dtype,
 )
 from rllib_gigpo.models.gguf.english_text import ENGLISH, WORST_BITS_PER_BYTE, bits_per_byte
@@ -153,7 +153,7 @@ def _write_model(
         eos_token_id=config.eos_token_id,
         pad_token_id=config.pad_token_id,
     )
-    with no_progress_bars(model.get_memory_footprint()):
+    with progress_bars_if_slow(model.get_memory_footprint()):
         model.save_pretrained(folder)
 
 

@@ -17,6 +17,7 @@ STORE_BYTES = 80_000_000
 
 def main(model, max_staleness):
     ray.init(
+        "local",
         num_cpus=2,
         object_store_memory=STORE_BYTES,
         log_to_driver=False,

@@ -19,6 +19,7 @@ def test_a_lost_node(model, max_staleness, when, num_survivors, record_property)
     plan = {"max_staleness": max_staleness, "when": when, "num_survivors": num_survivors}
     told = script_result(SCRIPT, str(model), json.dumps(plan))
     assert told["is_lost"]
+    assert told["is_replaced"]
     assert told["num_groups"] == [4.0] * 10
     assert told["left"] == []
     record_property("lost", "nothing: groups in flight are played again")

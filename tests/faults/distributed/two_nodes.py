@@ -28,13 +28,23 @@ NUM_ITERATIONS = 10
 def main(model, plan):
     here = {"num_cpus": 4, "resources": {"runner": plan["num_survivors"]}}
     there = {"num_cpus": 2, "resources": {"runner": 2 - plan["num_survivors"]}}
-    cluster = Cluster(initialize_head=True, head_node_args=here)
+    # Ray sets a handler of signals otherwise, which a thread that adds a node may not.
+    cluster = Cluster(initialize_head=True, head_node_args=here, shutdown_at_exit=False)
+    try:
+        told = train(cluster, there, model, plan)
+    finally:
+        cluster.shutdown()
+    left = [process.name() for process in psutil.Process().children(recursive=True)]
+    print(json.dumps({**told, "left": [name for name in left if "ray" in name]}))
+
+
+def train(cluster, there, model, plan):
     node = cluster.add_node(**there)
     ray.init(address=cluster.address, log_to_driver=False)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "loading"
         algorithm = make_config(model, plan, file).build_algo()
-        is_lost = threading.Event()
+        is_lost, is_replaced = threading.Event(), threading.Event()
 
         def lose_node():
             condition = file.exists if plan["when"] == "weights" else reached(algorithm)
@@ -44,6 +54,7 @@ def main(model, plan):
             is_lost.set()
             time.sleep(1)
             cluster.add_node(**there)
+            is_replaced.set()
 
         thread = threading.Thread(target=lose_node)
         thread.start()
@@ -56,10 +67,12 @@ def main(model, plan):
         thread.join()
         algorithm.stop()
     ray.shutdown()
-    cluster.shutdown()
-    left = [process.name() for process in psutil.Process().children(recursive=True)]
-    told = {"is_lost": is_lost.is_set(), "num_groups": num_groups, "slowest_s": max(seconds)}
-    print(json.dumps({**told, "left": [name for name in left if "ray" in name]}))
+    return {
+        "is_lost": is_lost.is_set(),
+        "is_replaced": is_replaced.is_set(),
+        "num_groups": num_groups,
+        "slowest_s": max(seconds),
+    }
 
 
 def reached(algorithm):

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import shutil
 from contextlib import ExitStack
 
 import numpy as np
@@ -13,6 +12,7 @@ from playwright.sync_api import expect, sync_playwright
 from support.runs.recorded_run import episode_lines, result_line, write_run
 from support.runs.served_pages import served_pages
 
+from rllib_gigpo.installation import find_browser
 from rllib_gigpo.reports.observed_image import observed_image
 from rllib_gigpo.viewer.run_folder import find_runs
 from rllib_gigpo.viewer.site import Site
@@ -25,7 +25,7 @@ MOST_ROWS = 500
 @pytest.fixture(scope="module")
 def browser():
     """Start the Chromium of the machine; `RLLIB_GIGPO_BROWSER=required` says that one is there."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = find_browser()
     if not found and os.environ.get("RLLIB_GIGPO_BROWSER") != "required":
         pytest.skip("no Chromium on this machine; on Debian, apt-get install chromium")
     assert found, "Chromium is missing: apt-get install chromium"
