@@ -57,7 +57,7 @@ faults: setup  ## inject every fault of docs/reliability.md and print what happe
 
 integrations: setup  ## train with TensorBoard, W&B and MLflow, in an environment on top of .venv
 	$(BIN)/python -m venv --without-pip .venv-integrations
-	@$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
+	@$(BIN)/python -c "import site; print(f'import site; site.addsitedir({site.getsitepackages()[0]!r})')" \
 	    > $$(.venv-integrations/bin/python -c "import site; print(site.getsitepackages()[0])")/base.pth
 	$(BIN)/python -m pip --python .venv-integrations/bin/python install --quiet tensorboard wandb mlflow
 	RLLIB_GIGPO_TRACKERS=required .venv-integrations/bin/python -m pytest \

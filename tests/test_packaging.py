@@ -18,7 +18,8 @@ HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "ric
 
 # Part of the package -> its layer; a part imports only its own layer and those below.
 LAYERS = {
-    **dict.fromkeys(["", "errors", "installation", "columns", "options", "lazy_torch"], 0),
+    **dict.fromkeys(["", "errors", "installation", "columns", "options"], 0),
+    **dict.fromkeys(["lazy_torch", "ray_advice"], 0),
     **dict.fromkeys(["config.presets", "reports.results", "reports.plots"], 0),
     **dict.fromkeys(["viewer"], 1),
     **dict.fromkeys(["batch", "credit", "layout", "loss", "prompting", "envs", "weights"], 1),

@@ -22,6 +22,7 @@ from rllib_gigpo.cli.cluster.death_watch import GivenDeath, LastWords, death_wat
 from rllib_gigpo.cli.module_folders import worker_hook
 from rllib_gigpo.cli.stop_signals import StoppedBySignal, handled_signals, raise_stop
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.ray_advice import show_advice
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,8 @@ def ray_session(settings: RaySettings, *, last_words: LastWords = lambda: 1) -> 
     if ray.is_initialized():
         yield
         return
-    if settings.verbosity == 0:
-        _hide_advice()
+    if settings.verbosity > 0:
+        show_advice()
     session = _own_cluster if settings.address is None else _given_cluster
     # Ray has its own handlers, so set ours again: its C++ code prints its stack at SIGTERM.
     with session(settings, last_words), handled_signals(raise_stop):
@@ -177,16 +178,3 @@ def _runtime_env(module_folder: Path | None) -> dict[str, Any] | None:
     if module_folder is None or module_folder.resolve() == Path.cwd():
         return None
     return {"worker_process_setup_hook": worker_hook(module_folder)}
-
-
-def _hide_advice() -> None:
-    """Hide warnings of Ray 2.60 that users cannot act on.
-
-    This package fixes RLlib's API stack, and a cluster of this command alone has Ray's token.
-    """
-    for name in (
-        "rllib.algorithms.algorithm_config",
-        "rllib.core.rl_module.rl_module",
-        "_private.authentication.authentication_token_setup",
-    ):
-        logging.getLogger(f"ray.{name}").setLevel(logging.ERROR)

@@ -21,11 +21,14 @@ from rllib_gigpo.config.rllib_parts import RLlibParts
 from rllib_gigpo.config.rllib_settings import rllib_mistakes
 from rllib_gigpo.env_runner.callback_checks import callback_mistakes
 from rllib_gigpo.options.merge import merged
+from rllib_gigpo.ray_advice import hide_advice
 
 # A rule, a loss, ...: a name, a dict of name and options, a class, a function or an object.
 Variant = str | Mapping[str, Any] | type | Callable[..., Any]
 # A dict of options, or its short form.
 Options = Mapping[str, Any] | str | bool | None
+
+hide_advice()
 
 
 class BaseGiGPOConfig(RLlibParts):

@@ -43,7 +43,7 @@ PANELS = (
     ),
     Panel("return of an episode", {"": METRIC_PATHS["episode_return"]}),
     Panel("steps of an episode", {"": METRIC_PATHS["episode_length"]}),
-    Panel("KL from the start model", {"": METRIC_PATHS["kl"]}),
+    Panel("KL of an update", {"": METRIC_PATHS["kl"]}),
     Panel("entropy", {"": METRIC_PATHS["entropy"]}),
     Panel("deviation of the fresh ratio from 1", {"": METRIC_PATHS["max_ratio_deviation_fresh"]}),
     Panel(

@@ -66,7 +66,7 @@ def unchanged_threads() -> Iterator[None]:
 @contextmanager
 def unbound_memory() -> Iterator[None]:
     """Keep vLLM's CPU worker from binding the process's memory to one NUMA node, for good."""
-    operators = torch.ops._C
+    operators: Any = torch.ops._C
     bind = operators.init_cpu_memory_env
     operators.init_cpu_memory_env = lambda nodes: None
     try:
