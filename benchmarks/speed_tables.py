@@ -315,4 +315,20 @@ CREDIT_TABLES = {
     ),
 }
 
-SPEED: Mapping[str, Table] = {**ENVIRONMENT_TABLES, **PARTS, **CREDIT_TABLES}
+NEW_USER = facts(
+    {
+        "`git clone` of a local copy, seconds": "{new_user/clone_s:.1f}",
+        "`make setup`, seconds": "{new_user/install_s:.0f}",
+        "`make train`, the main job with its warm start, seconds": "{new_user/train_s:.0f}",
+        "`rllib view RUN --export`, seconds": "{new_user/view_s:.1f}",
+        "`rllib evaluate RUN`, seconds": "{new_user/evaluate_s:.0f}",
+        "all, seconds": "{new_user/total_s:.0f}",
+    }
+)
+
+SPEED: Mapping[str, Table] = {
+    **ENVIRONMENT_TABLES,
+    **PARTS,
+    **CREDIT_TABLES,
+    "new-user": NEW_USER,
+}

@@ -1,5 +1,6 @@
 """Fixtures shared by several folders of tests."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -16,3 +17,18 @@ def ray_session():
             ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_collections():
+    """Take what lives at the start of a module out of later garbage collections.
+
+    Imported packages alone make one last half a second, and an engine that stops needs three.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure():
+    """Let everything be collected at the end, or extension modules report what they leak."""
+    gc.unfreeze()

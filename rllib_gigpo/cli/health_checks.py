@@ -86,7 +86,7 @@ def _packages() -> Iterator[Finding]:
             num_right += 1
             if name in _LARGE:
                 yield Finding(name, version)
-    yield Finding("packages", f"{num_right} of {len(required)} required ones are right")
+    yield Finding("packages", f"{num_right} of {len(required)} required ones are OK")
 
 
 def _torch_build() -> Iterator[Finding]:

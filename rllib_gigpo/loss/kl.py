@@ -19,8 +19,8 @@ class KLSettings(Options):
     Attributes:
         placement: "loss": a term of the loss; "reward": subtracted from each step's reward before
             credit assignment.
-        estimator: Estimator of the KL divergence per token; see `kl_estimate`.
-        target: KL divergence per token towards which β adapts, above 0; None for a fixed β.
+        estimator: Estimator of the KL divergence per token; docs/losses.md has the formulas.
+        target: KL divergence per token towards which `kl_coeff` (β) adapts, above 0; None keeps β.
         horizon: Number of rows over which an error of 20 % changes β by 20 %, at least 1.
     """
 

@@ -27,12 +27,14 @@ class Panel:
     Attributes:
         is_rate: Whether the axis goes from 0 to 1.
         is_stacked: Whether the lines add up, as shares of a whole do.
+        if_any: Whether the chart is left out while all its values are 0.
     """
 
     title: str
     paths: Mapping[str, str]
     is_rate: bool = False
     is_stacked: bool = False
+    if_any: bool = False
 
 
 PANELS = (
@@ -41,16 +43,17 @@ PANELS = (
         {"": METRIC_PATHS["success_rate"], "evaluation": METRIC_PATHS["eval_success_rate"]},
         is_rate=True,
     ),
-    Panel("return of an episode", {"": METRIC_PATHS["episode_return"]}),
-    Panel("steps of an episode", {"": METRIC_PATHS["episode_length"]}),
-    Panel("KL of an update", {"": METRIC_PATHS["kl"]}),
+    Panel("episode return", {"": METRIC_PATHS["episode_return"]}),
+    Panel("episode length", {"": METRIC_PATHS["episode_length"]}),
+    Panel("update KL", {"": METRIC_PATHS["kl"]}),
     Panel("entropy", {"": METRIC_PATHS["entropy"]}),
     Panel("deviation of the fresh ratio from 1", {"": METRIC_PATHS["max_ratio_deviation_fresh"]}),
     Panel(
         "staleness in versions",
         {"mean": "env_runners/staleness_mean", "largest": "env_runners/staleness_max"},
+        if_any=True,
     ),
-    Panel("skipped optimiser steps", {"": METRIC_PATHS["num_skipped_steps"]}),
+    Panel("skipped optimiser steps", {"": METRIC_PATHS["num_skipped_steps"]}, if_any=True),
     Panel(
         "valid answers",
         {
@@ -66,6 +69,7 @@ PANELS = (
             "played again": "env_runners/num_groups_moved",
             "too old": "env_runners/num_groups_stale",
         },
+        if_any=True,
     ),
     Panel("seconds by phase", {phase: phase_path(phase) for phase in PHASES}, is_stacked=True),
 )
@@ -88,18 +92,19 @@ def charts(runs: Mapping[str, Results]) -> list[dict[str, Any]]:
         has ``run``, ``label``, ``x`` (iterations), ``y``, and if there is an interval, ``low`` and
         ``high``.
     """
-    drawn = [
-        {
-            "title": panel.title,
-            "is_rate": panel.is_rate,
-            "is_stacked": panel.is_stacked,
-            "lines": [
-                line for name, results in runs.items() for line in _lines(panel, name, results)
-            ],
-        }
-        for panel in PANELS
-    ]
-    return [chart for chart in drawn if chart["lines"]]
+    drawn = []
+    for panel in PANELS:
+        lines = [line for name, results in runs.items() for line in _lines(panel, name, results)]
+        if lines and not (panel.if_any and not any(any(line["y"]) for line in lines)):
+            drawn.append(
+                {
+                    "title": panel.title,
+                    "is_rate": panel.is_rate,
+                    "is_stacked": panel.is_stacked,
+                    "lines": lines,
+                }
+            )
+    return drawn
 
 
 def _lines(panel: Panel, run: str, results: Results) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from rllib_gigpo.viewer.recorded_steps import RecordedEpisode, RecordedGroup
 
 _GOLDEN_ANGLE = 137.50776405003785  # degrees; neighbours in number are far apart in hue
+_FIRST_HUE = 40  # not the red of what is bad, nor the blue of what is good
 
 
 def anchor_of(step: Mapping[str, Any]) -> Any:
@@ -27,7 +28,10 @@ def group_lanes(group: RecordedGroup) -> dict[str, Any]:
     numbers = {anchor: index for index, anchor in enumerate(counts)}
     texts = {anchor_of(step): step["anchor"] for _, step in group.steps()}
     shared = [anchor for anchor, count in counts.items() if count > 1]
-    hues = {anchor: round(index * _GOLDEN_ANGLE % 360) for index, anchor in enumerate(shared)}
+    hues = {
+        anchor: round((_FIRST_HUE + index * _GOLDEN_ANGLE) % 360)
+        for index, anchor in enumerate(shared)
+    }
     return {
         "iteration": group.iteration,
         "group": group.group_id,
@@ -57,6 +61,7 @@ def _step(step: Mapping[str, Any], anchor: int) -> dict[str, Any]:
         "anchor": anchor,
         "action": step["action"],
         "reward": step["rewards"],
+        "penalty": step["penalties"],
         "return": step["step_returns"],
         "episode_advantage": step["episode_advantages"],
         "step_advantage": step["step_advantages"],

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-Outcome = Literal["won", "lost", "cut"]
+Outcome = Literal["won", "lost", "truncated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class RecordedEpisode:
 
     @property
     def outcome(self) -> Outcome:
-        """How it ended: "cut" by a limit, "won", or "lost"."""
+        """How it ended; an episode that a limit ended without a win is "truncated"."""
         last = self.steps[-1]
         if last.get("is_won", last["is_terminated"] and self.total_reward > 0):
             return "won"
-        return "lost" if last["is_terminated"] else "cut"
+        return "lost" if last["is_terminated"] else "truncated"
 
     @property
     def total_reward(self) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from rllib_gigpo.errors import GiGPOError
 from rllib_gigpo.reports.results import METRIC_PATHS
 from rllib_gigpo.viewer import curves, state_graph
-from rllib_gigpo.viewer.drawing import ASSETS, page_templates
+from rllib_gigpo.viewer.graph_drawing import ASSETS, page_templates
 from rllib_gigpo.viewer.group_lanes import group_lanes
 from rllib_gigpo.viewer.run_folder import RunFolder, find_runs, flat
 from rllib_gigpo.viewer.step_search import search_rows
@@ -22,12 +22,13 @@ from rllib_gigpo.viewer.transcript_summary import largest, most_spread, outcomes
 _MOST_ROWS = 100  # of a table; a page never has more than 500 rows
 _MOST_STATES = 400  # of a graph that can be read
 _RUN_PAGE = re.compile(r"run-(\d+)/([a-z]+)(?:-(\d+))?(?:-(\d+))?\.(?:html|js)")
+_Values = Mapping[str, Any]  # what a template shows
 _TILES = {
     "success rate": "success_rate",
     "evaluation": "eval_success_rate",
-    "return": "episode_return",
-    "steps": "episode_length",
-    "KL": "kl",
+    "episode return": "episode_return",
+    "episode length": "episode_length",
+    "update KL": "kl",
     "entropy": "entropy",
 }
 
@@ -49,14 +50,14 @@ class Site:
         self.runs = list(runs)
         self._folder = folder
         self._templates = page_templates()
-        # The pages of a run, and how many numbers their addresses have.
-        self._pages: Mapping[str, tuple[int, Callable[..., str | None]]] = {
-            "index": (0, self._run),
-            "episodes": (0, self._episodes),
-            "anchors": (0, self._anchors),
-            "group": (2, self._group),
-            "task": (1, self._task),
-            "steps": (1, self._steps),
+        # Page of a run -> its template, how many numbers its address has, and its values.
+        self._pages: Mapping[str, tuple[str, int, Callable[..., _Values | None]]] = {
+            "index": ("run.html", 0, self._run),
+            "episodes": ("episodes.html", 0, self._episodes),
+            "anchors": ("anchors.html", 0, self._anchors),
+            "group": ("group.html", 2, self._group),
+            "task": ("task.html", 1, self._task),
+            "steps": ("steps.js", 1, self._steps),
         }
 
     def addresses(self) -> Iterator[str]:
@@ -73,16 +74,23 @@ class Site:
 
     def page(self, address: str) -> str | None:
         """Render a page; None if there is none at this address."""
+        stamp = None if self._folder is None else self.stamp()  # before anything is read
         if address in ("", "index.html"):
-            return self._overview()
+            return self._render("overview.html", root="", stamp=stamp, **self._overview())
         match = _RUN_PAGE.fullmatch(address)
-        if match is None or not 1 <= int(match[1]) <= len(self.runs):
+        if match is None or not 1 <= int(match[1]) <= len(self.runs) or match[2] not in self._pages:
             return None
-        num_numbers, make = self._pages.get(match[2], (-1, None))
+        template, num_numbers, values_of = self._pages[match[2]]
         numbers = [int(part) for part in match.groups()[2:] if part is not None]
-        if make is None or len(numbers) != num_numbers:
+        if len(numbers) != num_numbers:
             return None
-        return make(int(match[1]), *numbers)
+        run = self.runs[int(match[1]) - 1]
+        values = values_of(run, *numbers)
+        if values is None:
+            return None
+        return self._render(
+            template, root="../", stamp=stamp, run=run, index=int(match[1]), **values
+        )
 
     def stamp(self) -> str:
         """Return a text that changes when a run has written something, or a new one appears."""
@@ -92,94 +100,72 @@ class Site:
                 self.runs += [run for run in find_runs(self._folder) if run.folder not in known]
         return " ".join(run.stamp() for run in self.runs)
 
-    # ------------------------------------------------------------- pages
+    def _render(self, template: str, **values: Any) -> str:
+        page = self._templates.get_template(f"{template}.jinja")
+        return page.render(has_many=len(self.runs) > 1, **values)
 
-    def _overview(self) -> str:
+    # ------------------------------------------------------------- values of pages
+
+    def _overview(self) -> _Values:
         results = {run.name: run.results() for run in self.runs}
         rows = [
             {"number": index, "name": run.name, "num_iterations": len(results[run.name])}
             | {"tiles": _tiles(results[run.name])}
             for index, run in enumerate(self.runs, start=1)
         ]
-        return self._render(
-            "overview", depth=0, rows=rows, heads=list(_TILES), data=curves.charts(results)
-        )
+        return {"rows": rows, "heads": list(_TILES), "data": curves.charts(results)}
 
-    def _run(self, index: int) -> str:
-        run = self.runs[index - 1]
+    def _run(self, run: RunFolder) -> _Values:
         results = run.results()
         summaries = run.summaries()
         recorded = [group for summary in reversed(summaries) for group in summary.groups]
-        return self._render(
-            "run",
-            run=run,
-            index=index,
-            tiles=_tiles(results),
-            num_iterations=len(results),
-            data=curves.charts({run.name: results}),
-            groups=recorded[:_MOST_ROWS],
-            num_groups=len(recorded),
-            tasks=list(outcomes_by_task(summaries).items())[:_MOST_ROWS],
-            faults=curves.faults(results)[-_MOST_ROWS:],
-            error=run.error(),
-            versions=run.versions(),
-            settings=[f"{name} = {_plain(value)}" for name, value in flat(run.settings())],
-        )
+        return {
+            "tiles": _tiles(results),
+            "num_iterations": len(results),
+            "data": curves.charts({run.name: results}),
+            "groups": recorded[:_MOST_ROWS],
+            "num_groups": len(recorded),
+            "tasks": list(outcomes_by_task(summaries).items())[:_MOST_ROWS],
+            "faults": curves.faults(results)[-_MOST_ROWS:],
+            "error": run.error(),
+            "versions": run.versions(),
+            "settings": [f"{name} = {_plain(value)}" for name, value in flat(run.settings())],
+        }
 
-    def _episodes(self, index: int) -> str:
-        run = self.runs[index - 1]
-        iterations = list(run.transcript_sizes().items())
-        return self._render("episodes", run=run, index=index, data={"iterations": iterations})
+    def _episodes(self, run: RunFolder) -> _Values:
+        return {"data": {"iterations": list(run.transcript_sizes().items())}}
 
-    def _steps(self, index: int, iteration: int) -> str:
-        rows = search_rows(self.runs[index - 1].groups(iteration))
-        return f"view.addSteps({iteration}, {json.dumps(rows)});\n"
+    def _steps(self, run: RunFolder, iteration: int) -> _Values:
+        return {"iteration": iteration, "rows": search_rows(run.groups(iteration))}
 
-    def _anchors(self, index: int) -> str:
-        run = self.runs[index - 1]
+    def _anchors(self, run: RunFolder) -> _Values:
         summaries = run.summaries()
-        return self._render(
-            "anchors",
-            run=run,
-            index=index,
-            data=curves.anchor_sizes(run.results()),
-            largest=largest(row for one in summaries for row in one.largest),
-            most_spread=most_spread(row for one in summaries for row in one.most_spread),
-        )
+        return {
+            "data": curves.anchor_sizes(run.results()),
+            "largest": largest(row for one in summaries for row in one.largest),
+            "most_spread": most_spread(row for one in summaries for row in one.most_spread),
+        }
 
-    def _group(self, index: int, iteration: int, group_id: int) -> str | None:
-        run = self.runs[index - 1]
-        found = (group for group in run.groups(iteration) if group.group_id == group_id)
-        group = next(found, None)
-        if group is None:
-            return None
-        return self._render("group", run=run, index=index, group=group, data=group_lanes(group))
+    def _group(self, run: RunFolder, iteration: int, group_id: int) -> _Values | None:
+        for group in run.groups(iteration):
+            if group.group_id == group_id:
+                return {"group": group, "data": group_lanes(group)}
+        return None
 
-    def _task(self, index: int, task: int) -> str | None:
-        run = self.runs[index - 1]
-        summaries = run.summaries()
-        known = [one for summary in summaries for one in summary.groups if one.task == task]
+    def _task(self, run: RunFolder, task: int) -> _Values | None:
+        known = [one for summary in run.summaries() for one in summary.groups if one.task == task]
         drawn = state_graph.within(run.groups_of_task(task), _MOST_STATES)
         if not drawn:
             return None
         graph = state_graph.state_graph(reversed(drawn))
-        return self._render(
-            "task",
-            run=run,
-            index=index,
-            task=task,
-            groups=known[::-1][:_MOST_ROWS],
-            num_groups=len(known),
-            num_drawn=len(drawn),
-            graph=graph,
-            data=state_graph.as_data(graph),
-        )
-
-    def _render(self, template: str, *, depth: int = 1, **values: Any) -> str:
-        stamp = None if self._folder is None else self.stamp()
-        return self._templates.get_template(f"{template}.html.jinja").render(
-            root="../" * depth, stamp=stamp, has_many=len(self.runs) > 1, **values
-        )
+        return {
+            "task": task,
+            "groups": known[::-1][:_MOST_ROWS],
+            "num_groups": len(known),
+            "num_drawn": len(drawn),
+            "graph": graph,
+            "data": state_graph.as_data(graph),
+        }
 
 
 def assets() -> dict[str, Path]:

@@ -1,13 +1,14 @@
 """The graph of a task's states: what GiGPO compares, drawn.
 
 A node is an anchor state, an edge an action that some episode took there. Episodes that ended lead
-to one of three nodes: won, lost, or cut by a limit. States stand in layers, by the fewest steps in
-which an episode has come to them; the ends stand behind the last layer.
+to one of three nodes: won, lost, or truncated by a limit. States stand in layers, by the fewest
+steps in which an episode has come to them; the ends stand behind the last layer.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import textwrap
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,10 +16,11 @@ from typing import Any, Literal
 from rllib_gigpo.viewer.group_lanes import anchor_of
 from rllib_gigpo.viewer.recorded_steps import RecordedGroup
 
-Kind = Literal["start", "state", "won", "lost", "cut"]
-_ENDS = ("won", "lost", "cut")
-_LAYER_WIDTH, _ROW_HEIGHT = 150.0, 64.0
+Kind = Literal["start", "state", "won", "lost", "truncated"]
+_ENDS = ("won", "lost", "truncated")
+_LAYER_WIDTH, _ROW_HEIGHT = 170.0, 84.0
 _SMALLEST, _LARGEST = 7.0, 24.0  # radius of a node
+_LABEL_WIDTH = 24  # characters
 _SWEEPS = 200  # over the layers, to reduce crossings
 
 
@@ -42,6 +44,11 @@ class StateNode:
     y: float = 0.0
     radius: float = _SMALLEST
 
+    @property
+    def label(self) -> list[str]:
+        """Its text in two short lines."""
+        return textwrap.wrap(self.text, _LABEL_WIDTH, max_lines=2, placeholder="…")
+
 
 @dataclass(slots=True)
 class ActionEdge:
@@ -52,7 +59,9 @@ class ActionEdge:
         target: Index of the node that it leads to.
         action: What the parser found.
         count: How often it was taken.
-        advantage: The mean of A over these steps.
+        advantage: The mean of A over these steps, what the loss gets.
+        step_advantage: The mean of A^S, the part that compares actions of this state.
+        lane: 0, 1, ... for the actions between the same two nodes.
         sources: (iteration, group id, member, step) of the steps.
     """
 
@@ -61,6 +70,8 @@ class ActionEdge:
     action: str
     count: int = 0
     advantage: float = 0.0
+    step_advantage: float = 0.0
+    lane: int = 0
     sources: list[tuple[int, int, int, int]] = field(default_factory=list)
 
 
@@ -74,9 +85,17 @@ class StateGraph:
     height: float
 
     @property
-    def largest_advantage(self) -> float:
-        """The largest |A| of an edge."""
-        return max((abs(edge.advantage) for edge in self.edges), default=0.0)
+    def has_step_advantages(self) -> bool:
+        """Whether a rule with A^S made them; edges are then coloured by it, otherwise by A."""
+        return any(edge.step_advantage for edge in self.edges)
+
+    @property
+    def shades(self) -> list[float]:
+        """One number for each edge, from -1 to 1: its mean advantage over the largest."""
+        by_state = self.has_step_advantages
+        values = [edge.step_advantage if by_state else edge.advantage for edge in self.edges]
+        largest = max(map(abs, values), default=0.0)
+        return [value / largest if largest else 0.0 for value in values]
 
     @property
     def most_often(self) -> int:
@@ -117,6 +136,8 @@ def _collect(groups: Iterable[RecordedGroup]) -> tuple[list[StateNode], list[Act
         return numbers.setdefault(key, len(numbers))
 
     totals = defaultdict[tuple[int, int, str], float](float)
+    step_totals = defaultdict[tuple[int, int, str], float](float)
+    num_lanes = Counter[tuple[int, int]]()
     for group in groups:
         names = _names(group)
         for episode in group.episodes:
@@ -127,10 +148,15 @@ def _collect(groups: Iterable[RecordedGroup]) -> tuple[list[StateNode], list[Act
             path.append(visit(episode.outcome, episode.outcome, 0))
             for index, step in enumerate(episode.steps):
                 key = (path[index], path[index + 1], step["action"])
-                edge = edges.setdefault(key, ActionEdge(*key))
+                if key not in edges:
+                    edges[key] = ActionEdge(*key, lane=num_lanes[key[:2]])
+                    num_lanes[key[:2]] += 1
+                edge = edges[key]
                 edge.count += 1
                 totals[key] += step["advantages"] or 0.0
+                step_totals[key] += step["step_advantages"] or 0.0
                 edge.advantage = totals[key] / edge.count
+                edge.step_advantage = step_totals[key] / edge.count
                 edge.sources.append((group.iteration, group.group_id, episode.member, index))
     behind = 1 + max((node.layer for node in nodes.values()), default=0)
     for node in nodes.values():
@@ -180,6 +206,7 @@ def as_data(graph: StateGraph) -> dict[str, Any]:
                 "action": one.action,
                 "count": one.count,
                 "advantage": one.advantage,
+                "step_advantage": one.step_advantage,
                 "steps": one.sources[:100],
             }
             for one in graph.edges

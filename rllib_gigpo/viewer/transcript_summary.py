@@ -26,7 +26,7 @@ class GroupSummary:
     """A group in short.
 
     Attributes:
-        outcomes: How many episodes were won, lost and cut.
+        outcomes: How many episodes were won, lost and truncated.
         num_steps: Steps of all episodes.
     """
 
@@ -91,14 +91,14 @@ def summarize_group(group: RecordedGroup) -> GroupSummary:
         iteration=group.iteration,
         group_id=group.group_id,
         task=group.task,
-        outcomes={name: outcomes[name] for name in ("won", "lost", "cut") if outcomes[name]},
+        outcomes={name: outcomes[name] for name in ("won", "lost", "truncated") if outcomes[name]},
         num_steps=sum(len(episode.steps) for episode in group.episodes),
         tags=group.episodes[0].tags,
     )
 
 
 def outcomes_by_task(summaries: Iterable[TranscriptSummary]) -> dict[int, Counter[str]]:
-    """Return how often each recorded task was won, lost and cut."""
+    """Return how often each recorded task was won, lost and truncated."""
     counted = defaultdict[int, Counter[str]](Counter)
     for summary in summaries:
         for group in summary.groups:

@@ -26,9 +26,9 @@ def test_only_anchors_that_steps_share_have_a_colour(groups_of):
     (group,) = groups_of(lines)
     lanes = group_lanes(group)
     shown = {anchor["text"]: (anchor["count"], anchor["hue"]) for anchor in lanes["anchors"]}
-    assert shown == {"room 0": (2, 0), "room 1": (1, None), "room 2": (1, None)}
+    assert shown == {"room 0": (2, 40), "room 1": (1, None), "room 2": (1, None)}
     first, second = lanes["episodes"]
-    assert (first["outcome"], second["outcome"]) == ("won", "cut")
+    assert (first["outcome"], second["outcome"]) == ("won", "truncated")
     assert [step["anchor"] for step in second["steps"]] == [0, 2]
     assert first["steps"][0]["advantage"] == 1.5
 
@@ -72,4 +72,4 @@ def test_tasks_count_how_their_episodes_ended(tmp_path):
         *episode_lines([0], won=True, task_seed=9, group_id=1),
     ]
     run = RunFolder(write_run(tmp_path / "run", {1: lines}), "run")
-    assert outcomes_by_task(run.summaries()) == {7: {"won": 1, "cut": 1}, 9: {"won": 1}}
+    assert outcomes_by_task(run.summaries()) == {7: {"won": 1, "truncated": 1}, 9: {"won": 1}}

@@ -97,7 +97,7 @@ def _episodes(run):
         ({"is_won": True, "is_terminated": True}, "won"),
         ({"is_won": True, "is_terminated": False}, "won"),
         ({"is_won": False, "is_terminated": True}, "lost"),
-        ({"is_won": False, "is_terminated": False}, "cut"),
+        ({"is_won": False, "is_terminated": False}, "truncated"),
     ],
 )
 def test_how_an_episode_ended(tmp_path, changes, outcome):

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from support.runs.recorded_run import episode_lines, write_run
 
-from rllib_gigpo.viewer.drawing import svg
+from rllib_gigpo.viewer.graph_drawing import svg
 from rllib_gigpo.viewer.run_folder import RunFolder
 from rllib_gigpo.viewer.state_graph import state_graph, within
 
@@ -37,7 +37,7 @@ def test_states_count_visits_and_actions_their_mean_advantage(graph_of):
         "room 1": 2,
         "room 2": 1,
         "won": 1,
-        "cut": 1,
+        "truncated": 1,
     }
     assert [text for text, node in nodes.items() if node.kind == "start"] == ["room 0"]
     edges = {(graph.nodes[e.source].text, graph.nodes[e.target].text): e for e in graph.edges}
@@ -55,7 +55,7 @@ def test_a_state_stands_in_the_layer_of_the_fewest_steps_to_it(graph_of):
         "room 3": 1,
         "room 2": 2,
         "won": 3,
-        "cut": 3,
+        "truncated": 3,
     }
 
 

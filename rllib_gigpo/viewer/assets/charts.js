@@ -35,17 +35,17 @@
       drawn[index] ??= place.appendChild(view.element("div", { class: "chart" }));
       const runs = [...new Set(chart.lines.map((line) => line.run))];
       const labels = [...new Set(chart.lines.map((line) => line.label))];
-      const axis = { gridcolor: style.getPropertyValue("--line"), zeroline: false };
+      const axis = { gridcolor: view.ink("--line"), zeroline: false, exponentformat: "e" };
       Plotly.react(drawn[index], chart.lines.map((line) => trace(line, chart, runs, labels)), {
         title: { text: chart.title, font: { size: 13 } },
-        margin: { l: 48, r: 12, t: 32, b: 32 },
+        margin: { l: 48, r: 12, t: 32, b: 40 },
         paper_bgcolor: "transparent",
         plot_bgcolor: "transparent",
         font: { color: style.color, size: 11 },
-        xaxis: { ...axis },
+        xaxis: { ...axis, title: { text: "iteration", standoff: 4 } },
         yaxis: { ...axis, ...(chart.is_rate ? { range: [0, 1.02] } : { rangemode: "tozero" }) },
         showlegend: chart.lines.length > 1,
-        legend: { orientation: "h", y: -0.12 },
+        legend: { orientation: "h", y: -0.2 },
         hovermode: "x unified",
         uirevision: "kept", // the zoom stays when the run goes on
       }, { displaylogo: false, responsive: true });

@@ -17,6 +17,10 @@
     return element("span", { class: view.colour(value) }, `${name} ${number(value)} `);
   }
 
+  function penalty(step) {
+    return step.penalty ? `penalty ${number(step.penalty)} ` : "";
+  }
+
   function picture(step) {
     return step.image ? [element("img", { src: `data:image/png;base64,${step.image}`, alt: "what the agent saw" })] : [];
   }
@@ -27,7 +31,7 @@
     const cell = element("button", { class: isWrong ? "cell wrong" : "cell", type: "button", title: anchor.text },
       ...picture(step),
       element("span", { class: "action" }, `${step.step}. ${step.action || "(no action)"}`),
-      element("span", { class: "credit" }, `r ${number(step.reward)}  R `, number(step.return)),
+      element("span", { class: "credit" }, `r ${number(step.reward)} `, penalty(step), `R ${number(step.return)}`),
       element("span", { class: "credit" }, credit("A", step.advantage), credit("Aᴱ", step.episode_advantage),
         credit("Aˢ", step.step_advantage)));
     cell.style.borderLeftColor = ink(anchor.hue);
@@ -85,25 +89,29 @@
     lanes.querySelectorAll(".cell.open").forEach((one) => one.classList.remove("open"));
     cell.classList.add("open");
     const anchor = view.data.anchors[step.anchor];
-    panel.replaceChildren(
+    view.open(panel,
       element("h2", {}, `Episode ${episode.member}, step ${step.step}`),
       view.facts([
         ["action", step.action || "(none)"],
         ["format", step.is_valid ? "valid" : "invalid"],
         ["action is", step.is_admissible ? "admissible" : "not admissible"],
-        ["answer", step.is_cut ? "cut by the token limit" : "whole"],
+        ["answer", step.is_cut ? "ended by the token limit" : "whole"],
         ["prompt", step.is_prompt_cut ? "something was left out" : "whole"],
-        ["reward r, return R", `${number(step.reward)}, ${number(step.return)}`],
-        ["A = Aᴱ + w Aˢ", `${number(step.advantage)}; ${number(step.episode_advantage)}, ${number(step.step_advantage)}`],
+        ["reward r", number(step.reward)],
+        ["penalty", number(step.penalty)],
+        ["return R", number(step.return)],
+        ["A, in the loss", number(step.advantage)],
+        ["Aᴱ, of the episode", number(step.episode_advantage)],
+        ["Aˢ, of the state", number(step.step_advantage)],
         ["steps from this state", anchor.count],
         ["policy version", step.version],
       ]),
       element("h2", {}, "Answer"),
-      element("p", { class: "faint" }, "The redder, the less probable; point at a token for its log-prob."),
+      element("p", { class: "faint" }, "Redder tokens were less likely; hover for the log-prob."),
       heat(step),
       element("h2", {}, "State"), ...picture(step), element("pre", {}, anchor.text),
       element("h2", {}, "Prompt"), element("pre", {}, step.prompt));
-    panel.hidden = false;
+    cell.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   const longest = Math.max(...view.data.episodes.map((episode) => episode.steps.length));

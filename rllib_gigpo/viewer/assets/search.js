@@ -58,16 +58,25 @@
       && (!text || [row.state, row.response, row.action].some((one) => one.toLowerCase().includes(text)));
   }
 
+  // The part of a text around what was searched for, with a mark on it.
+  function excerpt(text, length) {
+    const wanted = form.text.value;
+    const at = wanted ? text.toLowerCase().indexOf(wanted.toLowerCase()) : -1;
+    if (at < 0) return [text.slice(0, length)];
+    const first = Math.max(0, at - Math.floor(length / 3));
+    const end = at + wanted.length;
+    return [(first ? "…" : "") + text.slice(first, at), element("mark", {}, text.slice(at, end)), text.slice(end, first + length)];
+  }
+
   function rowOf([iteration, row]) {
     const link = `group-${iteration}-${row.group}.html`;
     return element("tr", {},
       element("td", {}, String(iteration)),
       element("td", {}, element("a", { href: link }, String(row.group))),
-      element("td", {}, element("a", { href: `${link}#${row.member}-${row.step}` }, String(row.member)), " ",
-        element("span", { class: `outcome ${row.outcome}` }, row.outcome)),
-      element("td", {}, String(row.step)),
-      element("td", { class: "text" }, row.state.slice(0, 200)),
-      element("td", { class: row.is_invalid ? "text bad" : "text" }, row.action || row.response.slice(0, 100)),
+      element("td", {}, `${row.member} `, element("span", { class: `outcome ${row.outcome}` }, row.outcome)),
+      element("td", {}, element("a", { href: `${link}#${row.member}-${row.step}` }, String(row.step))),
+      element("td", { class: "text" }, ...excerpt(row.state, 200)),
+      element("td", { class: row.is_invalid ? "text bad" : "text" }, ...excerpt(row.action || row.response, 100)),
       element("td", {}, number(row.reward)),
       element("td", { class: view.colour(row.advantage) }, number(row.advantage)));
   }
@@ -85,14 +94,14 @@
     const last = Math.max(0, Math.ceil(rows.length / ROWS) - 1);
     page = Math.min(page, last);
     body.replaceChildren(...rows.slice(page * ROWS, (page + 1) * ROWS).map(rowOf));
-    found.replaceChildren(`${rows.length} steps`);
+    found.replaceChildren(rows.length ? `${rows.length} steps` : "No step matches.");
     const unread = missing().length;
     if (unread) {
       const button = element("button", { type: "button" }, "search older iterations too");
       button.addEventListener("click", () => loadMore(missing()));
       found.append(`; ${unread} iterations are not loaded `, button);
     }
-    pages.replaceChildren(turn("earlier", page - 1, page > 0), ` page ${page + 1} of ${last + 1} `, turn("later", page + 1, page < last));
+    pages.replaceChildren(turn("previous", page - 1, page > 0), ` page ${page + 1} of ${last + 1} `, turn("next", page + 1, page < last));
   }
 
   form.addEventListener("input", () => {

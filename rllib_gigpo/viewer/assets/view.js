@@ -33,6 +33,24 @@ const view = {
       ...pairs.flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, String(value))]));
   },
 
+  // Show what was clicked beside it, until Escape or the button closes it.
+  open(panel, ...children) {
+    const close = this.element("button", { class: "close", type: "button", ariaLabel: "close" }, "×");
+    close.addEventListener("click", () => { panel.hidden = true; });
+    panel.replaceChildren(close, ...children);
+    panel.hidden = false;
+    panel.scrollTop = 0;
+  },
+
+  // The colour that a variable of the style sheet has now.
+  ink(name) {
+    const probe = document.body.appendChild(this.element("i"));
+    probe.style.color = `var(${name})`;
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return color;
+  },
+
   number(value) {
     if (value === null || value === undefined) return "–";
     return String(Number(Number(value).toPrecision(3)));
@@ -79,5 +97,9 @@ const view = {
 };
 
 view.data = view.read(document);
+window.addEventListener("keydown", (event) => {
+  const panel = document.getElementById("step");
+  if (event.key === "Escape" && panel) panel.hidden = true;
+});
 view.sign(document);
 if ("stamp" in document.body.dataset) window.addEventListener("load", () => view.follow());

@@ -40,6 +40,7 @@ def test_with_v_the_advice_is_shown(train):
     assert "Install gputil" in ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("evaluate",), ("play", "--checkpoint")])
 def test_other_commands_are_quiet_too(command, trained):
     ended = run(*command, trained)

@@ -29,7 +29,7 @@ def grids(ray_session, corridor_config, tmp_path_factory):
     """Run the grid until a trial fails, then restore it; return the results of both."""
     storage = tmp_path_factory.mktemp("tune")
     config = corridor_config(step_weight=tune.grid_search([1.0, 0.0]))
-    config.callbacks(scored_and_cut_off(storage / "failed"))
+    config.inference(engine="transformers").callbacks(scored_and_cut_off(storage / "failed"))
     tuner = tune.Tuner(
         "GiGPO",
         param_space=config,
