@@ -1,6 +1,7 @@
 """The graph of a task's states."""
 
 import itertools
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -106,3 +107,29 @@ def test_a_drawing_stands_alone(graph_of):
     assert drawn.count("<circle") == 5
     assert "light-dark" not in drawn
     ElementTree.fromstring(drawn)
+
+
+def test_actions_between_the_same_states_are_drawn_apart(tmp_path):
+    lines = [
+        *episode_lines([0, 1, 1, 0], won=True),
+        *episode_lines([0, 1, 1, 0], won=True, member=1),
+    ]
+    for line in lines[4:]:
+        line["action"] = f"run, {line['action']}"
+    run = RunFolder(write_run(tmp_path / "run", {1: lines}), "run")
+    graph = state_graph(run.all_groups())
+    assert [edge.lane for edge in graph.edges] == [0, 0, 0, 0, 1, 1, 1, 1]
+    paths = re.findall(r'marker-end="[^"]+" d="(M[^"]+)"', svg(graph))
+    assert len(set(paths)) == len(graph.edges) == 8
+
+
+def test_edges_show_the_step_advantage_where_a_rule_has_one(tmp_path):
+    lines = episode_lines([0, 1], won=True) + episode_lines([0, 2], won=True, member=1)
+    lines[0] |= {"step_advantages": -1.0, "advantages": 3.0}
+    run = RunFolder(write_run(tmp_path / "run", {1: lines}), "run")
+    graph = state_graph(run.all_groups())
+    assert graph.shades == [-1.0, 0.5, 0.5, 0.5]
+    for line in lines:
+        line["step_advantages"] = 0.0
+    run = RunFolder(write_run(tmp_path / "grpo", {1: lines}), "run")
+    assert state_graph(run.all_groups()).shades == [1.0, 0.5, 0.5, 0.5]
