@@ -31,7 +31,7 @@ def test_a_setting_is_shown_with_its_options(capsys):
     text = shown(capsys, "kl")
     assert names(text) == ["kl", "kl.placement", "kl.estimator", "kl.target", "kl.horizon"]
     assert "  kl.placement: 'loss', 'reward' = 'loss'\n" in text
-    assert "towards which β adapts" in text
+    assert "towards which `kl_coeff` (β) adapts" in text
 
 
 def test_the_options_of_a_variant_are_shown_behind_its_name(capsys):
