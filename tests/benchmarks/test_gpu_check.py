@@ -39,6 +39,7 @@ sys.exit(status)
 """
 
 
+@pytest.mark.slow
 def test_the_check_runs_without_ray_and_pydantic(tmp_path):
     output = tmp_path / "lines.jsonl"
     # A bare machine has no plugins of pytest either.

@@ -106,6 +106,7 @@ def test_a_restored_learner_has_its_critic(make_learner, train, make_rows, criti
     assert not any("critic" in name for name in exported)
 
 
+@pytest.mark.slow
 def test_two_learners_have_the_critic_of_one(make_learner, make_group, train, make_rows):
     rows = make_rows(has_values=True)
     settings = {"critic": HEAD, "lr": 0.1, "rule": "ppo"}

@@ -123,6 +123,7 @@ def test_a_base_read_from_the_checkpoint_itself_is_merged_only_once(
         np.testing.assert_allclose(value, exported[name], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_two_learners_train_the_adapters_of_one(
     make_learner, make_group, train, train_group, make_rows, weights_of_each
 ):

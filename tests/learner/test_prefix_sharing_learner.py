@@ -110,6 +110,7 @@ def test_a_shared_prefix_of_a_row_without_weight_gets_no_gradient_from_it(make_l
     check_same_weights(*map(weights_of, learners), start)
 
 
+@pytest.mark.slow
 def test_two_learners_with_trees_train_like_one_without(
     make_learner, make_group, train, train_group, weights_of_each
 ):

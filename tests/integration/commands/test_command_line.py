@@ -42,6 +42,7 @@ def test_a_trained_checkpoint_is_evaluated_as_it_was_at_the_end_of_training(
     assert metrics["num_episodes"] == 6
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_continued_from_its_checkpoint(
     trained: Path, experiment: Path, tmp_path: Path
 ):

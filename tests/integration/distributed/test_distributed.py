@@ -57,6 +57,7 @@ def test_sampling_old_weights_is_refused(remote):
         remote.sample_source.sample(1, weight_version=99)
 
 
+@pytest.mark.slow
 def test_a_runner_that_dies_comes_back_with_the_newest_weights(remote):
     (actor,) = remote.env_runner_group._worker_manager.actors().values()
     ray.kill(actor, no_restart=False)

@@ -102,6 +102,7 @@ def test_the_weight_follows_the_target_after_it_was_used(make_learner, make_rows
     np.testing.assert_allclose(learner.kl_penalties(rows), 1.02 * first)
 
 
+@pytest.mark.slow
 def test_two_learners_weigh_as_one(make_learner, make_group, make_rows):
     rows = make_rows(num_minibatches=1)
     settings = in_reward(estimator="k2", target=1.0, horizon=100)
