@@ -61,7 +61,7 @@ integrations: setup  ## train with TensorBoard, W&B and MLflow, in an environmen
 	    > $$(.venv-integrations/bin/python -c "import site; print(site.getsitepackages()[0])")/base.pth
 	$(BIN)/python -m pip --python .venv-integrations/bin/python install --quiet tensorboard wandb mlflow
 	RLLIB_GIGPO_TRACKERS=required .venv-integrations/bin/python -m pytest \
-	    tests/integration/extensions/test_trackers.py tests/docs/test_code_blocks.py $(ARGS)
+	    tests/integration/commands/test_trackers.py tests/docs/test_code_blocks.py $(ARGS)
 
 gpu-check:  ## check a GPU where Ray is not installed (8 minutes; with .venv: PYTHON=.venv/bin/python)
 	@timeout 130 $(PYTHON) -m pytest -m gpu benchmarks/gpu $(ARGS); tests=$$?; \

@@ -2,8 +2,8 @@
 
     python benchmarks/new_user.py --figures
 
-Everything happens in a temporary folder with an empty home. pip may keep no cache there; how long
-the installation takes depends on the package index all the same.
+Everything happens in a temporary folder with an empty home. How long the installation takes depends
+on the package index.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ _SHOWN = "RLLIB_GIGPO_RAY_ADVICE"  # set for the processes that Ray starts
 
 # Logger -> how its sentences begin. This package fixes RLlib's API stack, measures its own phases,
 # and needs no widgets; a cluster of one process has Ray's token.
-_ADVICE = {
+ADVICE = {
     "ray._private.authentication.authentication_token_setup": "Token authentication is enabled",
     "ray._common.deprecation": "DeprecationWarning: `RLModule(config=",
     "ray.tune.trainable.trainable": "Trainable.setup took",
@@ -27,7 +27,7 @@ class _WithoutAdvice(logging.Filter):
         return not record.getMessage().startswith(self._beginning)
 
 
-_FILTERS = {name: _WithoutAdvice(beginning) for name, beginning in _ADVICE.items()}
+_FILTERS = {name: _WithoutAdvice(beginning) for name, beginning in ADVICE.items()}
 
 
 def hide_advice() -> None:

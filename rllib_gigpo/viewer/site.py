@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,6 +50,7 @@ class Site:
         """
         self.runs = list(runs)
         self._folder = folder
+        self._lock = threading.Lock()  # the server answers from several threads
         self._templates = page_templates()
         # Page of a run -> its template, how many numbers its address has, and its values.
         self._pages: Mapping[str, tuple[str, int, Callable[..., _Values | None]]] = {
@@ -95,8 +97,8 @@ class Site:
     def stamp(self) -> str:
         """Return a text that changes when a run has written something, or a new one appears."""
         if self._folder is not None:
-            known = {run.folder for run in self.runs}
-            with contextlib.suppress(GiGPOError):  # the folder was deleted
+            with self._lock, contextlib.suppress(GiGPOError):  # the folder was deleted
+                known = {run.folder for run in self.runs}
                 self.runs += [run for run in find_runs(self._folder) if run.folder not in known]
         return " ".join(run.stamp() for run in self.runs)
 

@@ -89,7 +89,7 @@ WORDS = [
 ]
 
 
-@settings(max_examples=50)
+@settings(max_examples=150)
 @given(
     threshold=st.sampled_from([0.6, 0.75, 0.8, 0.9, 0.95]),
     random=st.randoms(use_true_random=False),

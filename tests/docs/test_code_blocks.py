@@ -14,6 +14,7 @@ from rllib_gigpo.config.rllib_parts import RLlibParts
 
 ROOT = Path(__file__).parents[2]
 CORRIDOR = "rllib_gigpo.envs:Corridor-v0"
+NEEDS = {"trackers.md": ("wandb", "mlflow")}  # `make integrations` installs them
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -58,9 +59,6 @@ def scope(tmp_path, monkeypatch, model_path):
     for name in set(sys.modules) - before:
         if Path(getattr(sys.modules[name], "__file__", None) or ROOT).is_relative_to(tmp_path):
             del sys.modules[name]
-
-
-NEEDS = {"trackers.md": ("wandb", "mlflow")}  # `make integrations` installs them
 
 
 @pages_with("python")

@@ -1,6 +1,5 @@
 """The notebook runs from its first cell to its last, and its agent learns."""
 
-import os
 from pathlib import Path
 
 import nbformat
@@ -25,13 +24,12 @@ def executed(tmp_path_factory):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     check = "print('MEASURED', success[0], max(success[-3:]), tested['success_rate'])"
     notebook.cells.append(nbformat.v4.new_code_cell(check))
-    environment = {**os.environ, "HOME": str(folder), "RLLIB_GIGPO_CACHE": str(folder)}
     client = NotebookClient(
         notebook, timeout=400, kernel_name="python3", resources={"metadata": {"path": folder}}
     )
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
+        patch.setenv("HOME", str(folder))
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         client.execute()
     return notebook
 

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from rllib_gigpo.ray_advice import _ADVICE
+from rllib_gigpo.ray_advice import ADVICE
 
-NOISE = [*_ADVICE.values(), "NUMA", "Writing model shards", "Loading weights", "WARNING", "INFO"]
+NOISE = [*ADVICE.values(), "NUMA", "Writing model shards", "Loading weights", "WARNING", "INFO"]
 
 
 def run(*arguments):

@@ -7,21 +7,6 @@ import sys
 
 import pytest
 
-CONFIG = """
-from rllib_gigpo import GiGPOConfig
-
-config = (
-    GiGPOConfig()
-    .environment("rllib_gigpo.envs:Corridor-v0", env_config={{"length": 3, "max_steps": 6}})
-    .llm(model_path={model_path!r}, max_prompt_tokens=256, max_response_tokens=4)
-    .prompting(template="compact", action_tag=None, think_tag=None)
-    .inference(engine="transformers")
-    .tasks(num_train_tasks=8, num_test_tasks=6, max_episode_steps=6)
-    .training(group_size=4, num_groups=2, num_minibatches=2, lr=1e-3, kl_coeff=0.0)
-    .debugging(seed=0)
-)
-stop = {{"training_iteration": 2}}
-"""
 IS_REQUIRED = os.environ.get("RLLIB_GIGPO_TRACKERS") == "required"
 SUCCESS = "env_runners/success_rate"
 
@@ -34,12 +19,12 @@ def tracker(name):
 
 
 @pytest.fixture
-def train(tiny_folder, tmp_path):
+def train(experiment, tmp_path):
     """Return a function that trains two iterations with more lines in the experiment file."""
 
     def run(lines=""):
         file = tmp_path / "corridor.py"
-        file.write_text(CONFIG.format(model_path=str(tiny_folder)) + lines)
+        file.write_text(experiment.read_text() + lines)
         command = [sys.executable, "-m", "rllib_gigpo.cli.main", "train", "file", file]
         subprocess.run([*command, "--output", tmp_path / "out"], cwd=tmp_path, check=True)
         (trial,) = (result.parent for result in tmp_path.glob("out/*/*/result.json"))
