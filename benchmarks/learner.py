@@ -162,6 +162,7 @@ def measure(folder: str, args: argparse.Namespace) -> dict[str, list[float]]:
         rows,
         settings.loss.loss_aggregation,
         layout=learner._layout,
+        sharding=learner.sharding,
         device=torch.device("cpu"),
     )
     longest = padded_to_longest(rows, max_tokens=args.micro_batch_tokens)

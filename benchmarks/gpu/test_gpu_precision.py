@@ -8,6 +8,7 @@ from rllib_gigpo.errors import UpdateError
 from rllib_gigpo.layout.padded_rows import PaddedRows
 from rllib_gigpo.layout.row_layout import LayoutCosts
 from rllib_gigpo.learner.scoring import ForwardSettings, score_all
+from rllib_gigpo.learner.sharding.single import Single
 from rllib_gigpo.learner.update_data import prepare_update
 from rllib_gigpo.loss.aggregation import TokenMean
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.gpu
 
 def padded(rows, device, *, max_tokens=2048):
     layout = PaddedRows(LayoutCosts(), max_tokens=max_tokens)
-    return prepare_update(rows, TokenMean(), layout=layout, device=device)
+    return prepare_update(rows, TokenMean(), layout=layout, sharding=Single(), device=device)
 
 
 @pytest.mark.parametrize("kind", ["Llama", "Qwen2"])

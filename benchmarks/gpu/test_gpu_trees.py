@@ -12,6 +12,7 @@ from rllib_gigpo.layout.prefix_trees import PrefixTrees, TreeLimits
 from rllib_gigpo.layout.row_layout import LayoutCosts
 from rllib_gigpo.layout.tree_mask import block_mask, is_visible
 from rllib_gigpo.learner.scoring import ForwardSettings, score_all
+from rllib_gigpo.learner.sharding.single import Single
 from rllib_gigpo.learner.update_data import prepare_update
 from rllib_gigpo.loss.aggregation import TokenMean
 from rllib_gigpo.loss.objective import ObjectiveSettings, objective
@@ -23,7 +24,7 @@ MAX_TOKENS, CHUNK_TOKENS = 2048, 64
 
 def laid_out(adapter, rows, device, *, sharing):
     layout = make_layout(adapter, sharing, max_tokens=MAX_TOKENS, device=device)
-    return prepare_update(rows, TokenMean(), layout=layout, device=device)
+    return prepare_update(rows, TokenMean(), layout=layout, sharding=Single(), device=device)
 
 
 def gradient(adapter, data, forward):
@@ -91,7 +92,7 @@ def test_padding_to_a_fixed_length_changes_no_score(make_adapter, rows, device):
     for lengths in ((), (512, 1024, 2048)):
         limits = TreeLimits(512, rounded_to=lengths, attention=attention)
         layout = PrefixTrees(LayoutCosts(), limits, max_tokens=MAX_TOKENS)
-        data = prepare_update(rows, TokenMean(), layout=layout, device=device)
+        data = prepare_update(rows, TokenMean(), layout=layout, sharding=Single(), device=device)
         if lengths:
             assert {batch.input_ids.shape[1] for batch in data} <= set(lengths)
         scores.append(score_all(adapter, data, ForwardSettings(device, CHUNK_TOKENS)))

@@ -14,6 +14,7 @@ from rllib_gigpo.errors import UpdateError
 from rllib_gigpo.layout.row_layout import RowLayout
 from rllib_gigpo.learner.optimization.optim import AdamW, parameter_groups
 from rllib_gigpo.learner.scoring import ForwardSettings, memory_told
+from rllib_gigpo.learner.sharding.single import Single
 from rllib_gigpo.learner.update_data import prepare_update
 from rllib_gigpo.loss.aggregation import TokenMean
 from rllib_gigpo.loss.objective import ObjectiveSettings, objective
@@ -43,7 +44,7 @@ class UpdateLoop:
         self._forward = ForwardSettings(device, CHUNK_TOKENS, AUTOCAST_DTYPE)
         groups = parameter_groups(adapter.model.parameters(), (), lr=_LR, critic_lr=_LR)
         self._optimizer = AdamW().build(groups)
-        data = prepare_update(rows, TokenMean(), layout=layout, device=device)
+        data = prepare_update(rows, TokenMean(), layout=layout, sharding=Single(), device=device)
         # A model with random weights gives each token about the same probability.
         logp = -math.log(adapter.model.config.vocab_size)
         same = torch.full_like(data.columns.rollout_logp, logp)

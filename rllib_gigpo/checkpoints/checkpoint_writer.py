@@ -12,8 +12,12 @@ from typing import Any
 
 import pyarrow.fs
 
-from rllib_gigpo.checkpoints.components import MODEL, missing_component
-from rllib_gigpo.checkpoints.learner_failures import check_answering, take_failures
+from rllib_gigpo.checkpoints.components import LEARNER, MODEL, missing_component
+from rllib_gigpo.checkpoints.learner_failures import (
+    check_answering,
+    save_shards,
+    take_failures,
+)
 from rllib_gigpo.checkpoints.manifest import is_listed, manifest_fault, write_manifest
 from rllib_gigpo.checkpoints.run_description import write_description
 from rllib_gigpo.checkpoints.torn_files import torn_file
@@ -76,6 +80,8 @@ class CheckpointWriter:
         with _named_failure(target), kept as folder:
             try:
                 write(folder)
+                if is_complete:
+                    save_shards(self._learner_group, folder / LEARNER)
             finally:
                 failures = take_failures(self._learner_group)
             fault = torn_file(folder) or (missing_component(folder) if is_complete else None)

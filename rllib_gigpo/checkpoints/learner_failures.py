@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rllib_gigpo.errors import CheckpointError
@@ -31,6 +32,11 @@ def check_answering(learner_group: Any) -> None:
             f"{num_missing} Learner(s) have not answered for {_TIMEOUT_S:g} s, so no checkpoint can"
             " be saved. They hang, or wait for another Learner; see their logs in Ray"
         )
+
+
+def save_shards(learner_group: Any, folder: Path) -> None:
+    """Let all Learners write what is spread over them; `take_failures` tells what failed."""
+    learner_group.foreach_learner(lambda learner: learner.save_shards(str(folder)))
 
 
 def take_failures(learner_group: Any) -> list[str]:

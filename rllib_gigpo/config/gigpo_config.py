@@ -143,12 +143,13 @@ class BaseGiGPOConfig(RLlibParts):
     def learners(
         self,
         *,
+        sharding: Variant = NotProvided,
         update_timeout_s: float = NotProvided,
         prefix_sharing: str | bool = NotProvided,
         minibatch_by: str = NotProvided,
         **kwargs: Any,
     ) -> Self:
-        """Set how Learners lay out rows, and how long to wait; RLlib's options are passed on."""
+        """Set how Learners share the model and lay out rows; RLlib's options are passed on."""
         return self
 
     @override(AlgorithmConfig)

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.fs
+import torch
 from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
 from transformers import PreTrainedModel
 
 from rllib_gigpo.errors import CheckpointError
-from rllib_gigpo.learner.sharding import Sharding
+from rllib_gigpo.learner.sharding.sharding import Sharding
 from rllib_gigpo.models.causal_lm import open_causal_lm, progress_bars_if_slow
-from rllib_gigpo.models.lora import load_adapter, merged_weights, save_adapter
+from rllib_gigpo.models.lora import adapter_weights, load_adapter, save_adapter
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.models.tokenizer import open_tokenizer, save_tokenizer
 
@@ -78,9 +79,19 @@ class CheckpointModel(Checkpointable):
         return str(path)
 
     def _save_folder(self, folder: Path) -> None:
+        """Write the folder on Learner 0; sharded Learners gather their weights for it."""
+        state = self._sharding.state(self._model)
+        adapter = None if self._lora is None else self._adapter_state()
+        if state is None:
+            return
         with progress_bars_if_slow():
-            self._save_model(folder)
+            self._model.save_pretrained(folder, state_dict=state)
             save_tokenizer(open_tokenizer(self._model_path), folder)
+        if self._lora is not None and adapter is not None:
+            save_adapter(self._model, self._lora, folder / _ADAPTER_FOLDER, adapter)
+
+    def _adapter_state(self) -> dict[str, torch.Tensor]:
+        return dict(self._sharding.export(adapter_weights(self._model), self._model.dtype))
 
     @override(Checkpointable)
     def restore_from_path(
@@ -125,15 +136,7 @@ class CheckpointModel(Checkpointable):
         and the adapters stay at 0.
         """
         if Path(self._model_path).resolve() != folder.resolve():
-            load_adapter(self._model, folder / _ADAPTER_FOLDER)
-
-    def _save_model(self, folder: Path) -> None:
-        if self._lora is None:
-            self._sharding.save(self._model, folder)
-            return
-        merged = {name: value.contiguous() for name, value in merged_weights(self._model)}
-        self._sharding.save(self._model, folder, merged)
-        save_adapter(self._model, self._lora, folder / _ADAPTER_FOLDER)
+            load_adapter(self._model, folder / _ADAPTER_FOLDER, share=self._sharding.share)
 
     @override(Checkpointable)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -15,28 +15,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from ray.rllib.core import (
-    ALL_MODULES,
-    COMPONENT_RL_MODULE,
-    DEFAULT_MODULE_ID,
-)
+from ray.rllib.core import ALL_MODULES, DEFAULT_MODULE_ID
 from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 
 from rllib_gigpo.batch.token_rows import TokenRows
-from rllib_gigpo.layout.micro_batch import MicroBatch, empty_micro_batch
+from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.layout.padded_rows import PaddedRows
-from rllib_gigpo.learner.checkpoint_model import CheckpointModel
+from rllib_gigpo.learner.checkpointed_learner import CheckpointedLearner
 from rllib_gigpo.learner.kl.kl_placement import make_kl_term
 from rllib_gigpo.learner.old_log_probs import recompute_old_logp, resolve_old_logp
-from rllib_gigpo.learner.optimization.optim import (
-    parameter_groups,
-    scale_learning_rates,
-    to_cpu,
-)
+from rllib_gigpo.learner.optimization.optim import parameter_groups, scale_learning_rates
 from rllib_gigpo.learner.scoring import ForwardSettings, memory_told, pass_memory
-from rllib_gigpo.learner.sharding import make_sharding
+from rllib_gigpo.learner.sharding.kinds import make_sharding
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData, prepare_update
 from rllib_gigpo.learner.update_sums import UpdateSums
@@ -55,15 +47,9 @@ from rllib_gigpo.models.layouts.layout_choice import make_layout
 from rllib_gigpo.models.model_probe import probe
 from rllib_gigpo.rl_modules import causal_lm_module as lm
 
-# Keys of the state.
-ITERATION = "iteration"  # updates done so far
-KL_COEFF = "kl_coeff"
 
-
-class GiGPOLearner(TorchLearner):
+class GiGPOLearner(CheckpointedLearner):
     """The Learner that trains the causal LM of `CausalLMModule` on `TrainingRows`."""
-
-    checkpoint_failure: str | None = None  # of the last save or restore, see learner_failures.py
 
     @override(TorchLearner)
     def build(self) -> None:
@@ -76,7 +62,6 @@ class GiGPOLearner(TorchLearner):
         probe(self._causal_lm.adapter)
         self._iteration = 0
         loss, optimizer = self._settings.loss, self._settings.optimizer
-        self._precision = self._choose_precision()
         self._old_logp = resolve_old_logp(
             loss.old_logp, loss.importance_sampling, is_equal=self._precision.is_equal
         )
@@ -86,7 +71,7 @@ class GiGPOLearner(TorchLearner):
         self._kl = make_kl_term(
             loss.kl_coeff,
             loss.kl,
-            self._causal_lm.model,
+            self._causal_lm.adapter,
             forward=self._forward_settings,
             sharding=self.sharding,
         )
@@ -114,6 +99,8 @@ class GiGPOLearner(TorchLearner):
         """Return the positions of a micro-batch; each Learner may choose its own."""
         module, settings = self._causal_lm, self._settings
         trained = sum(p.nbytes for p in module.parameters() if p.requires_grad)
+        if not self.sharding.is_whole:
+            trained //= self.sharding.world_size
         num_parameters = sum(p.numel() for p in module.model.parameters())
         shape = shape_if_known(module.model.config, num_parameters)
         autocast = self._precision.autocast
@@ -128,9 +115,17 @@ class GiGPOLearner(TorchLearner):
         )
 
     @override(TorchLearner)
+    def _map_module_to_device(self, module: Any) -> None:
+        """Let `Sharding` place and wrap the model, before the optimiser sees its parameters."""
+        self._precision = self._choose_precision()
+        wrapped = self.sharding.wrap(
+            module[DEFAULT_MODULE_ID], self._torch_device, product_dtype=self._precision.autocast
+        )
+        module.add_module(DEFAULT_MODULE_ID, wrapped, override=True)
+
+    @override(TorchLearner)
     def _make_modules_ddp_if_necessary(self) -> None:
-        """Let `Sharding` wrap the model."""
-        self.sharding.wrap(self._module)
+        """Do nothing: the model is wrapped."""
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
@@ -223,6 +218,7 @@ class GiGPOLearner(TorchLearner):
             rows,
             self._settings.loss.loss_aggregation,
             layout=self._layout,
+            sharding=self.sharding,
             device=self._torch_device,
         )
 
@@ -259,8 +255,7 @@ class GiGPOLearner(TorchLearner):
     def _train_minibatch(self, data: UpdateData, minibatch: int, sums: UpdateSums) -> None:
         """Accumulate a mini-batch's gradient over its micro-batches, then step or skip."""
         self._optimizer.zero_grad(set_to_none=True)
-        # A Learner without rows joins the backward pass, because the others wait for its gradients.
-        micro_batches = data.micro_batches[minibatch] or [empty_micro_batch()]
+        micro_batches = data.micro_batches[minibatch]
         divisor = data.divisors[minibatch]
         totals = torch.zeros(len(METRIC_NAMES) + 1, dtype=torch.float64, device=self._torch_device)
         deviation, logp_diff = torch.zeros(2, device=self._torch_device)
@@ -268,7 +263,7 @@ class GiGPOLearner(TorchLearner):
             is_last = index == len(micro_batches) - 1
             with (
                 memory_told(micro_batch),
-                self.sharding.gradient_sync(self.module, is_last=is_last),
+                self.sharding.gradient_sync(self.module[DEFAULT_MODULE_ID], is_last=is_last),
             ):
                 on_device = micro_batch.to(self._torch_device)
                 scores = self._forward(on_device)
@@ -281,7 +276,7 @@ class GiGPOLearner(TorchLearner):
                         on_device,
                         data.row_divisors[minibatch],
                     )
-                # DDP averages over the Learners, but the loss is a sum over them.
+                # DDP and FSDP2 average over the Learners, but the loss is a sum over them.
                 (loss * self.sharding.world_size).backward()
             totals += torch.cat([part.loss.detach().double().reshape(1), part.sums])
             deviation = torch.maximum(deviation, part.max_ratio_deviation)
@@ -385,95 +380,21 @@ class GiGPOLearner(TorchLearner):
         Returns:
             (R,) float64, in the order of the rows.
         """
-        return values_of(self._causal_lm, rows, layout=self._layout, forward=self._forward_settings)
+        return values_of(
+            self._causal_lm,
+            rows,
+            layout=self._layout,
+            sharding=self.sharding,
+            forward=self._forward_settings,
+        )
 
-    # ------------------------------------------------------------------ weights and state
+    # ------------------------------------------------------------------ weights
 
     def export_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield (name, CPU tensor for the engine) pairs; call it on all Learners."""
         settings = self._settings
         engine = settings.inference.engine_dtype
         # An engine that chooses its own dtype rounds the weights itself.
-        is_open = engine is None or engine == AUTO
-        dtype = resolve_dtype(settings.model.dtype if is_open else engine)
-        return self.sharding.export(self._causal_lm.weights(), dtype)
-
-    @override(Learner)
-    def save_to_path(self, *args: Any, **kwargs: Any) -> str:
-        """Save, and keep a failure's text."""
-        with self._failure_kept():
-            return super().save_to_path(*args, **kwargs)
-
-    @override(Learner)
-    def restore_from_path(self, *args: Any, **kwargs: Any) -> None:
-        """Restore, and keep a failure's text."""
-        with self._failure_kept():
-            super().restore_from_path(*args, **kwargs)
-
-    @contextlib.contextmanager
-    def _failure_kept(self) -> Iterator[None]:
-        self.checkpoint_failure = None
-        try:
-            yield
-        except Exception as error:
-            self.checkpoint_failure = f"{type(error).__name__}: {error}"
-            raise
-
-    @override(Learner)
-    def get_checkpointable_components(self) -> list[tuple[str, Any]]:
-        """Return the model, saved as a plain Hugging Face folder; `get_state` holds the rest."""
-        settings = self._settings.model
-        folder = CheckpointModel(
-            self._causal_lm.model, self._model_folder, lora=settings.lora, sharding=self.sharding
-        )
-        return [(COMPONENT_RL_MODULE, folder)]
-
-    @override(Learner)
-    def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return RLlib's state plus iteration (for the learning rate), KL weight and critic."""
-        state = super().get_state(*args, **kwargs)
-        if self._causal_lm.critic is not None:  # the Hugging Face folder holds only the policy
-            state[lm.CRITIC] = to_cpu(self._causal_lm.critic.state_dict())
-        return {**state, ITERATION: self._iteration, KL_COEFF: self._kl.get_state()}
-
-    @override(Learner)
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore a state, even an older one."""
-        if COMPONENT_RL_MODULE in state:
-            # RLlib ignores weights that are not newer than the current ones (Ray 2.60).
-            self._weights_seq_no = 0
-        super().set_state(state)
-        self._iteration = state.get(ITERATION, self._iteration)
-        if self._causal_lm.critic is not None and lm.CRITIC in state:
-            self._causal_lm.critic.load_state_dict(state[lm.CRITIC])
-        self._kl.set_state(state.get(KL_COEFF))
-
-    @override(TorchLearner)
-    def _get_optimizer_state(self) -> dict[str, Any]:
-        """Return CPU tensors, not RLlib's NumPy arrays, which have no bfloat16."""
-        return {"state_dict": to_cpu(self._optimizer.state_dict())}
-
-    @override(TorchLearner)
-    def _set_optimizer_state(self, state: dict[str, Any]) -> None:
-        """Load moments and step counts; options come from the config, which may have changed."""
-        options = [
-            {name: value for name, value in group.items() if name != "params"}
-            for group in self._optimizer.param_groups
-        ]
-        self._optimizer.load_state_dict(state["state_dict"])
-        for group, own in zip(self._optimizer.param_groups, options, strict=True):
-            group.update(own)
-
-    # ------------------------------------------------------------------ short names
-
-    @property
-    def _causal_lm(self) -> lm.CausalLMModule:
-        return self.module[DEFAULT_MODULE_ID].unwrapped()
-
-    @property
-    def _optimizer(self) -> torch.optim.Optimizer:
-        return self.get_optimizer(DEFAULT_MODULE_ID)
-
-    @property
-    def _torch_device(self) -> torch.device:
-        return torch.device(self._device)
+        dtype = resolve_dtype(settings.model.dtype if engine in (None, AUTO) else engine)
+        weights = self._causal_lm.weights(whole=self.sharding.whole)
+        return self.sharding.export(weights, dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,8 @@ from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.errors import UpdateError
 from rllib_gigpo.layout.shares import share_ids, split_rows
 from rllib_gigpo.learner.training_rows import TrainingRows
+
+_GRACE_S = 1.0  # after a failure, for what the other Learners have to say
 
 
 class LearnerCalls:
@@ -87,30 +90,48 @@ class LearnerCalls:
     def _on_shares(
         self, call: Callable[[Any, Any], Any], shares: list[Any], name: str
     ) -> list[Any]:
-        """Call a function with each remote Learner and its share, which it fetches itself."""
+        """Call a function with each remote Learner and its share, which it fetches itself.
+
+        The first failure ends the wait: the other Learners may wait for the one that failed.
+        """
         references = [ray.put(share) for share in shares]
-        results = list(
-            self._group.foreach_learner(
-                lambda learner: call(learner, ray.get(references[learner.sharding.rank])),
-                timeout_seconds=self._timeout_s,
-            )
-        )
-        errors = [result.get() for result in results if not result.ok]
-        for error in errors:
-            if not isinstance(error, RayActorError):
-                raise error
-        if errors:
+
+        def with_share(learner: Any) -> Any:
+            return call(learner, ray.get(references[learner.sharding.rank]))
+
+        waiting = [actor.apply.remote(with_share) for actor in self._group._workers]
+        answers, failures = list[Any](), list[Exception]()
+        end = time.monotonic() + self._timeout_s
+        while waiting:
+            left_s = _GRACE_S if failures else max(0.0, end - time.monotonic())
+            ready, waiting = ray.wait(waiting, timeout=left_s)
+            if not ready:
+                break
+            try:
+                answers.append(ray.get(ready[0]))
+            except Exception as error:  # a fence: whatever a Learner raises
+                failures.append(error)
+        if failures:
+            raise _cause(failures, name)
+        if waiting:
             raise UpdateError(
-                f"A Learner died during {name}: somebody or the lack of memory killed it, or it"
-                " crashed; see its log in Ray. The run can go on from its last checkpoint: by hand"
-                " with --resume, or by itself with --max-failures"
-            ) from errors[0]
-        num_missing = len(shares) - len(results)
-        if num_missing:
-            raise UpdateError(
-                f"{num_missing} of {len(shares)} Learners have not finished {name} within"
+                f"{len(waiting)} of {len(shares)} Learners have not finished {name} within"
                 f" {self._timeout_s:g} s (config.learners(update_timeout_s=...)). They hang, wait"
                 " for another Learner, or need longer; see their logs in Ray. The run can go on"
                 " from its last checkpoint with --resume"
             )
-        return [result.get() for result in results]
+        return answers
+
+
+def _cause(failures: list[Exception], name: str) -> Exception:
+    """Return the first error; a death counts only if there is nothing else, as it may follow."""
+    for error in failures:
+        if not isinstance(error, RayActorError):
+            return error
+    death = UpdateError(
+        f"A Learner died during {name}: somebody or the lack of memory killed it, or it crashed;"
+        " see its log in Ray. The run can go on from its last checkpoint: by hand with --resume, or"
+        " by itself with --max-failures"
+    )
+    death.__cause__ = failures[0]
+    return death

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from rllib_gigpo.learner.scoring import ForwardSettings, score_all
-from rllib_gigpo.learner.sharding import Sharding
+from rllib_gigpo.learner.sharding.sharding import Sharding
 from rllib_gigpo.learner.update_data import UpdateData
 from rllib_gigpo.loss.mismatch import ImportanceSettings, importance_weights
 from rllib_gigpo.models.model_adapter import ModelAdapter

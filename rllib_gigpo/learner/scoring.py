@@ -80,10 +80,7 @@ def score_all(adapter: ModelAdapter, data: UpdateData, forward: ForwardSettings)
         for micro_batch in data:
             with memory_told(micro_batch):
                 on_device = micro_batch.to(forward.device)
-                hidden = adapter.hidden_states(on_device)
-                logp, _ = adapter.response_scores(
-                    on_device, hidden, chunk_tokens=forward.chunk_tokens
-                )
+                logp, _, _ = adapter(on_device, chunk_tokens=forward.chunk_tokens)
             result[on_device.token_indices] = logp
     return result
 

@@ -11,6 +11,7 @@ import torch
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.layout.row_layout import RowLayout
+from rllib_gigpo.learner.sharding.sharding import Sharding
 from rllib_gigpo.loss.aggregation import LossAggregation
 from rllib_gigpo.loss.token_columns import TokenColumns
 from rllib_gigpo.loss.value_loss import RowColumns
@@ -21,7 +22,7 @@ class UpdateData:
     """The data of the update loop.
 
     Attributes:
-        micro_batches: By mini-batch id, on the CPU; empty if this Learner has no rows in it.
+        micro_batches: By mini-batch id, on the CPU; at least one each, perhaps without rows.
         divisors: By mini-batch id, the global divisor of the loss; 0 if no token counts anywhere.
         row_divisors: By mini-batch id, the global weight of its rows, for the critic's loss.
         has_fresh: By mini-batch id, whether it has counted rows of this Learner that the weights
@@ -70,6 +71,7 @@ def prepare_update(
     aggregation: LossAggregation,
     *,
     layout: RowLayout,
+    sharding: Sharding,
     device: torch.device,
 ) -> UpdateData:
     """Lay out a Learner's rows and move their columns to its device.
@@ -78,15 +80,18 @@ def prepare_update(
         rows: The rows, with the global counts of the mini-batches.
         aggregation: How token losses become one number.
         layout: How rows become micro-batches.
+        sharding: Says how many micro-batches each Learner needs.
         device: The model's device.
 
     Returns:
         The data.
     """
-    micro_batches = [
-        layout.micro_batches(rows, np.flatnonzero(rows.minibatch_ids == minibatch))
-        for minibatch in range(rows.num_minibatches)
-    ]
+    micro_batches = sharding.evened(
+        [
+            layout.micro_batches(rows, np.flatnonzero(rows.minibatch_ids == minibatch))
+            for minibatch in range(rows.num_minibatches)
+        ]
+    )
     divisors = [
         aggregation.divisor(token_count=float(token_count), row_count=float(row_count))
         for token_count, row_count in zip(

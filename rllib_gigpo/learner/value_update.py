@@ -11,7 +11,7 @@ from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.layout.row_layout import RowLayout
 from rllib_gigpo.learner.scoring import ForwardSettings, memory_told
-from rllib_gigpo.learner.sharding import Sharding
+from rllib_gigpo.learner.sharding.sharding import Sharding
 from rllib_gigpo.loss.value_loss import VALUE_METRIC_NAMES, RowColumns, value_loss
 from rllib_gigpo.rl_modules.critic_settings import CriticSettings
 
@@ -72,7 +72,12 @@ class ValueUpdate:
 
 
 def values_of(
-    module: Any, rows: TokenRows, *, layout: RowLayout, forward: ForwardSettings
+    module: Any,
+    rows: TokenRows,
+    *,
+    layout: RowLayout,
+    sharding: Sharding,
+    forward: ForwardSettings,
 ) -> np.ndarray:
     """Return the critic's values for the states of some rows.
 
@@ -80,6 +85,7 @@ def values_of(
         module: A `CausalLMModule` with a critic.
         rows: R rows; the critic ignores their responses, which may be empty.
         layout: How rows become micro-batches.
+        sharding: Says how many micro-batches each Learner needs.
         forward: The device and precision.
 
     Returns:
@@ -87,7 +93,8 @@ def values_of(
     """
     result = torch.zeros(rows.num_rows, device=forward.device)
     with forward.autocast():
-        for micro_batch in layout.micro_batches(rows, np.arange(rows.num_rows)):
+        (micro_batches,) = sharding.evened([layout.micro_batches(rows, np.arange(rows.num_rows))])
+        for micro_batch in micro_batches:
             with memory_told(micro_batch):
                 on_device = micro_batch.to(forward.device)
                 result[on_device.row_indices] = module.values(on_device).float()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,27 +79,40 @@ def lora_disabled(model: nn.Module) -> Iterator[None]:
             layer.enable_adapters(True)
 
 
+def _itself(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor
+
+
 @torch.no_grad()
-def merged_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+def merged_weights(
+    model: nn.Module, *, whole: Callable[[torch.Tensor], torch.Tensor] = _itself
+) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield the weights under their Hugging Face names, merged as W + (alpha / r)·B·A.
 
     Args:
         model: A model with or without adapters.
+        whole: Returns the whole of a tensor that may be sharded; only merged ones need it.
 
     Yields:
         (name, tensor) on the model's device; without adapters, the weights themselves.
     """
     layers = dict(_lora_layers(model))
-    for name, value in model.state_dict().items():
+    for name, value in model.state_dict(keep_vars=True).items():
         if ".lora_" in name:
             continue
         owner, _, leaf = name.rpartition(".base_layer.")
         if not owner:
             yield name, value
         elif leaf == "weight":
-            yield f"{owner}.weight", value + layers[owner].get_delta_weight(ADAPTER)
+            yield f"{owner}.weight", whole(value) + _delta(layers[owner], whole)
         else:
             yield f"{owner}.{leaf}", value
+
+
+def _delta(layer: Any, whole: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """Return (alpha / r)·B·A, as peft's ``get_delta_weight`` does for whole tensors."""
+    product = whole(layer.lora_B[ADAPTER].weight) @ whole(layer.lora_A[ADAPTER].weight)
+    return (product.T if layer.fan_in_fan_out else product) * layer.scaling[ADAPTER]
 
 
 def adapter_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
@@ -110,8 +123,10 @@ def adapter_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
         yield f"{_FILE_PREFIX}{name}", value
 
 
-def save_adapter(model: nn.Module, settings: LoraSettings, folder: Path) -> None:
-    """Write only the adapters, in peft's format."""
+def save_adapter(
+    model: nn.Module, settings: LoraSettings, folder: Path, weights: Mapping[str, torch.Tensor]
+) -> None:
+    """Write only the adapters, in peft's format; ``weights`` are those of `adapter_weights`."""
     from peft import LoraConfig
     from safetensors.torch import save_file
 
@@ -123,17 +138,27 @@ def save_adapter(model: nn.Module, settings: LoraSettings, folder: Path) -> None
         target_modules=targets,
         task_type="CAUSAL_LM",
     ).save_pretrained(str(folder))
-    tensors = {name: value.detach().cpu().contiguous() for name, value in adapter_weights(model)}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     save_file(tensors, str(folder / _ADAPTER_FILE), metadata={"format": "pt"})
 
 
-def load_adapter(model: nn.Module, folder: Path) -> None:
+def load_adapter(
+    model: nn.Module,
+    folder: Path,
+    *,
+    share: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = lambda whole, own: whole,
+) -> None:
     """Load the adapters that `save_adapter` wrote.
+
+    Args:
+        model: A model with adapters.
+        folder: The folder of the files.
+        share: Returns the part of a whole tensor that the model has of its own, sharded one.
 
     Raises:
         CheckpointError: The folder has no adapter, or one with another rank or other layers.
     """
-    from peft.utils import set_peft_model_state_dict
+    from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
     from safetensors.torch import load_file
 
     file = folder / _ADAPTER_FILE
@@ -149,6 +174,8 @@ def load_adapter(model: nn.Module, folder: Path) -> None:
             f"{folder}: the adapter has {saved:,} parameters, but the config's lora has {own:,};"
             " restore with the config that made the checkpoint"
         )
+    own_parts = get_peft_model_state_dict(model, adapter_name=ADAPTER)
+    state = {name: share(value, own_parts[name]) for name, value in state.items()}
     set_peft_model_state_dict(model, state, adapter_name=ADAPTER)
 
 

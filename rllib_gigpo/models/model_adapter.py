@@ -6,7 +6,7 @@ It needs only torch and transformers, not Ray or pydantic, so any machine with a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -24,15 +24,49 @@ _RANDOM = ("drop", "jitter")
 NamedTensors = Iterator[tuple[str, torch.Tensor]]
 
 
-class ModelAdapter:
-    """The hidden states, output head, logit transform and weights of a causal LM."""
+class ModelAdapter(nn.Module):
+    """The hidden states, output head, logit transform and weights of a causal LM.
+
+    A sharded model gathers its weights only for a pass: a call of the adapter, or one of `PASSES`.
+    The other methods are parts of a pass.
+    """
+
+    PASSES: ClassVar = ("states", "position_logits", "own_logits", "use_own_head")
 
     def __init__(self, model: Any) -> None:
         """Wrap ``model``, a Hugging Face causal LM with or without adapters."""
+        super().__init__()
         self.model = model
         self.trunk = Trunk(trunk_of(model))
         self._transform = logit_transform(model.config.get_text_config())
         self._own_head: OwnHead | None = None
+
+    def forward(
+        self, micro_batch: MicroBatch, *, chunk_tokens: int, entropy_gradient: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Score the response tokens of a micro-batch; see `response_scores`.
+
+        Returns:
+            logp (S,) and entropy (S,), float32, and the last hidden states (B·L, H).
+        """
+        hidden = self.hidden_states(micro_batch)
+        scores = self.response_scores(
+            micro_batch, hidden, chunk_tokens=chunk_tokens, entropy_gradient=entropy_gradient
+        )
+        return *scores, hidden
+
+    def states(self, micro_batch: MicroBatch) -> torch.Tensor:
+        """Return the last hidden states alone, (B·L, H)."""
+        return self.hidden_states(micro_batch)
+
+    def position_logits(self, micro_batch: MicroBatch, *, chunk_tokens: int) -> torch.Tensor:
+        """Return the logits at every position as the loss computes them, (B·L, V)."""
+        hidden = self.hidden_states(micro_batch)
+        return torch.cat([self.logits(chunk) for chunk in hidden.split(chunk_tokens)])
+
+    def own_logits(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the model's own forward pass: (B, L) -> (B·L, V)."""
+        return self.model(input_ids=input_ids, use_cache=False).logits.flatten(0, 1)
 
     def hidden_states(self, micro_batch: MicroBatch) -> torch.Tensor:
         """Run the model up to its last hidden states, (B·L, H)."""
@@ -47,6 +81,11 @@ class ModelAdapter:
     def use_own_head(self) -> None:
         """Leave the step to logits to the model, because `logit_transform` does not know it."""
         self._own_head = OwnHead(self.model)
+
+    @property
+    def has_own_head(self) -> bool:
+        """Whether `use_own_head` was called."""
+        return self._own_head is not None
 
     def response_scores(
         self,
@@ -76,12 +115,15 @@ class ModelAdapter:
         )
         return micro_batch.per_token(logp), micro_batch.per_token(entropy)
 
-    def weights(self) -> NamedTensors:
+    def weights(self, **options: Any) -> NamedTensors:
         """Yield (Hugging Face name, tensor), with adapters merged and a tied ``lm_head.weight``.
 
         Without the tied head, an engine that keeps its own output matrix would go stale.
+
+        Args:
+            **options: See `merged_weights`.
         """
-        return merged_weights(self.model)
+        return merged_weights(self.model, **options)
 
 
 def logit_transform(config: Any) -> Callable[[torch.Tensor], torch.Tensor]:

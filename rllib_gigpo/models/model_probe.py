@@ -107,15 +107,14 @@ def _own_log_probs(adapter: ModelAdapter) -> torch.Tensor:
 
 
 def _whole_log_probs(adapter: ModelAdapter) -> torch.Tensor:
-    whole = adapter.model(input_ids=_input_ids(adapter), use_cache=False).logits
-    return whole.flatten(0, 1).float().log_softmax(-1)
+    return adapter.own_logits(_input_ids(adapter)).float().log_softmax(-1)
 
 
 def _check_padding(adapter: ModelAdapter) -> None:
     batch = _log_probs(adapter).unflatten(0, (len(_ROWS), -1))
     for row, length in enumerate(_ROWS):
         ids = _input_ids(adapter)[row : row + 1, :length]
-        alone = adapter.logits(adapter.hidden_states(_micro_batch(ids))).float().log_softmax(-1)
+        alone = _scored(adapter, ids)
         if not _is_close(adapter, batch[row, :length], alone):
             raise ConfigError(
                 f"The log-probs of a row of {_name(adapter)} change by up to"
@@ -126,9 +125,11 @@ def _check_padding(adapter: ModelAdapter) -> None:
 
 def _log_probs(adapter: ModelAdapter) -> torch.Tensor:
     """Return the log-probs of every token at every position, as the loss sees them: (B·L, V)."""
-    hidden = adapter.hidden_states(_micro_batch(_input_ids(adapter)))
-    logits = torch.cat([adapter.logits(chunk) for chunk in hidden.split(5)])
-    return logits.float().log_softmax(-1)
+    return _scored(adapter, _input_ids(adapter))
+
+
+def _scored(adapter: ModelAdapter, ids: torch.Tensor) -> torch.Tensor:
+    return adapter.position_logits(_micro_batch(ids), chunk_tokens=5).float().log_softmax(-1)
 
 
 def _input_ids(adapter: ModelAdapter) -> torch.Tensor:

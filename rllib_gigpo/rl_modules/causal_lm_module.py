@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from ray.rllib.core.rl_module.torch.torch_rl_module import TorchRLModule
 from ray.rllib.utils.annotations import override
-from torch import nn
 
 from rllib_gigpo.errors import GiGPOError
 from rllib_gigpo.layout.micro_batch import MicroBatch
@@ -42,7 +41,6 @@ class CausalLMModule(TorchRLModule):
     ``seed``.
     """
 
-    model: nn.Module
     adapter: ModelAdapter
     critic: Critic | None
     lora: LoraSettings | None
@@ -73,17 +71,22 @@ class CausalLMModule(TorchRLModule):
         try:
             own = (CRITIC, LORA, SEED)
             settings = {k: v for k, v in self.model_config.items() if k not in own}
-            self.model = load_causal_lm(**settings)
-            self.critic = make_critic(self.model_config.get(CRITIC), self.model, settings)
+            model = load_causal_lm(**settings)
+            self.critic = make_critic(self.model_config.get(CRITIC), model, settings)
             self.lora = self.model_config.get(LORA)
             if self.lora is not None:
-                add_lora(self.model, self.lora, seed=self.model_config.get(SEED) or 0)
+                add_lora(model, self.lora, seed=self.model_config.get(SEED) or 0)
+            self.adapter = ModelAdapter(model)
             disable_dropout(self)
-            self.adapter = ModelAdapter(self.model)
         except AttributeError as error:
             raise GiGPOError(
                 f"Building the model of {self.model_config} failed with AttributeError: {error}."
             ) from error
+
+    @property
+    def model(self) -> Any:
+        """The Hugging Face causal LM."""
+        return self.adapter.model
 
     def train(self, mode: bool = True) -> CausalLMModule:
         """Set training mode, unless it is set: RLlib asks before each pass, over all layers."""
@@ -98,10 +101,8 @@ class CausalLMModule(TorchRLModule):
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, torch.Tensor]:
         """Score the response tokens of ``batch["micro_batch"]``."""
         micro_batch = batch[MICRO_BATCH]
-        trunk = self.adapter.hidden_states(micro_batch)
-        logp, entropy = self.adapter.response_scores(
+        logp, entropy, trunk = self.adapter(
             micro_batch,
-            trunk,
             chunk_tokens=batch[CHUNK_TOKENS],
             entropy_gradient=batch.get(ENTROPY_GRADIENT, False),
         )
@@ -115,7 +116,7 @@ class CausalLMModule(TorchRLModule):
         """Return the critic's values for a micro-batch's states, (B,) float32."""
         assert self.critic is not None
         needs_trunk = not isinstance(self.critic, ModelCritic)
-        trunk = self.adapter.hidden_states(micro_batch) if needs_trunk else torch.empty(0)
+        trunk = self.adapter.states(micro_batch) if needs_trunk else torch.empty(0)
         return self.critic(micro_batch, trunk)
 
     @override(TorchRLModule)
@@ -136,14 +137,17 @@ class CausalLMModule(TorchRLModule):
         """Load weights; unlike in RLlib, missing and unknown names are errors."""
         self.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
 
-    def weights(self) -> NamedTensors:
+    def weights(self, **options: Any) -> NamedTensors:
         """Yield (name, tensor) for the engine, on the model's device.
 
         Adapters are either merged, so the engine sees plain weights, or sent alone.
+
+        Args:
+            **options: See `models.lora.merged_weights`.
         """
         if self.lora is not None and self.lora.is_hot:
             return adapter_weights(self.model)
-        return self.adapter.weights()
+        return self.adapter.weights(**options)
 
 
 def _cpu_copy(tensor: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Scores that the Learners compute before credit: each Learner receives only its own share."""
 
+import functools
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -59,32 +60,49 @@ class Learners:
     def __init__(self, num_learners, num_answering=None):
         self._learners = [FakeLearner(rank) for rank in reversed(range(num_learners))]
         self._num_answering = num_learners if num_answering is None else num_answering
+        self._workers = [
+            SimpleNamespace(apply=SimpleNamespace(remote=functools.partial(self._apply, learner)))
+            for learner in self._learners
+        ]
         self.working = None
 
     def __len__(self):
         return len(self._learners)
 
     def foreach_learner(self, function, *, timeout_seconds):
+        """Answer with the results of a function on all Learners."""
         assert timeout_seconds == 2.0
-        for learner in self._learners[: self._num_answering]:
+        return [SimpleNamespace(ok=True, get=lambda: True) for _ in self._learners]
+
+    def _apply(self, learner, function):
+        """Return a call to come, or None if the Learner will not answer."""
+        if self._learners.index(learner) >= self._num_answering:
+            return None
+
+        def call():
             self.working = learner.sharding.rank
-            try:
-                result, ok = function(learner), True
-            except Exception as error:
-                result, ok = error, False
-            yield SimpleNamespace(ok=ok, get=lambda result=result: result)
+            return function(learner)
+
+        return call
 
 
 @pytest.fixture
 def store(monkeypatch):
-    """Replace Ray's object store by a list."""
+    """Replace Ray by a list of stored objects, and calls that run when they are read."""
     stored = []
 
     def put(share):
         stored.append(share)
         return len(stored) - 1
 
-    monkeypatch.setattr(learner_calls, "ray", SimpleNamespace(put=put, get=stored.__getitem__))
+    def get(reference):
+        return reference() if callable(reference) else stored[reference]
+
+    def wait(references, *, timeout):
+        ready = [one for one in references if one is not None][:1]
+        return ready, [one for one in references if one not in ready or one is None]
+
+    monkeypatch.setattr(learner_calls, "ray", SimpleNamespace(put=put, get=get, wait=wait))
     return stored
 
 
@@ -94,9 +112,12 @@ def test_a_learner_fetches_its_own_share_and_the_answers_are_in_order(
 ):
     learners, fetched = Learners(num_learners), []
 
+    own_get = learner_calls.ray.get
+
     def get(reference):
-        fetched.append((learners.working, reference))
-        return store[reference]
+        if not callable(reference):
+            fetched.append((learners.working, reference))
+        return own_get(reference)
 
     monkeypatch.setattr(learner_calls.ray, "get", get)
     episodes = [Episode(RESPONSES[:3]), Episode(RESPONSES[3:])]

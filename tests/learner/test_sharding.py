@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from rllib_gigpo.learner.sharding import DDP, Single
+from rllib_gigpo.learner.sharding.ddp import DDP
+from rllib_gigpo.learner.sharding.single import Single
 
 
 @pytest.fixture
@@ -41,6 +42,6 @@ def test_floating_point_weights_are_cast_and_others_are_not(weights):
 @pytest.mark.parametrize(("rank", "names"), [(0, ["a", "counts", "c"]), (1, [])])
 def test_of_equal_copies_the_first_alone_is_exported(monkeypatch, weights, touched, rank, names):
     monkeypatch.setattr(torch.distributed, "get_rank", lambda: rank)
-    sharding = DDP(world_size=2, ddp_kwargs={})
+    sharding = DDP(world_size=2, ddp_kwargs={}, timeout_s=60.0)
     assert [name for name, _ in sharding.export(weights, torch.float32)] == names
     assert touched == names

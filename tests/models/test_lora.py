@@ -9,6 +9,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.errors import CheckpointError, ConfigError, MissingExtraError
 from rllib_gigpo.models.lora import (
+    adapter_weights,
     add_lora,
     has_lora,
     load_adapter,
@@ -110,7 +111,7 @@ def test_a_saved_adapter_is_read_by_peft_and_by_us(tmp_path):
 
     settings = LoraSettings(rank=4, alpha=8, target_modules=["q_proj", "down_proj"])
     model = with_lora(make_model(), target_modules=["q_proj", "down_proj"])
-    save_adapter(model, settings, tmp_path)
+    save_adapter(model, settings, tmp_path, dict(adapter_weights(model)))
     theirs = PeftModel.from_pretrained(make_model(), str(tmp_path))
     torch.testing.assert_close(theirs(input_ids=IDS).logits, model(IDS).logits)
     ours = make_model()
@@ -123,7 +124,7 @@ def test_an_adapter_of_another_size_or_none_is_refused(tmp_path):
     model = with_lora(make_model())
     with pytest.raises(CheckpointError, match="made without lora"):
         load_adapter(model, tmp_path)
-    save_adapter(model, LoraSettings(rank=4), tmp_path)
+    save_adapter(model, LoraSettings(rank=4), tmp_path, dict(adapter_weights(model)))
     other = make_model()
     add_lora(other, LoraSettings(rank=2))
     with pytest.raises(CheckpointError, match="the config that made the checkpoint"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
+from rllib_gigpo.learner.sharding.kinds import SHARDINGS, ShardingKind, shards
 from rllib_gigpo.options.section import Section, setting
 from rllib_gigpo.reports.transcript_settings import TranscriptSettings
 from rllib_gigpo.resources import one_gpu
@@ -36,6 +37,7 @@ class AsyncSection(Section):
 class LearnerSection(Section):
     """Settings of `GiGPOConfig.learners`."""
 
+    sharding: Annotated[ShardingKind, SHARDINGS] = setting("ddp", "How Learners share a model.")
     update_timeout_s: PositiveFloat = setting(3600, "Longest wait for a remote Learner.")
     prefix_sharing: Literal["auto"] | bool = setting("auto", "Compute shared prefixes once.")
     minibatch_by: Literal["auto", "group", "episode"] = setting("auto", "Unit of mini-batches.")
@@ -53,4 +55,4 @@ def environment(env: Any) -> Iterator[str]:
         yield "no environment is set; call .environment('module:Id-v0', env_config={...})"
 
 
-CHECKS = (environment, one_gpu, asynchrony)
+CHECKS = (environment, one_gpu, asynchrony, shards)

@@ -13,9 +13,10 @@ import torch
 from rllib_gigpo.learner.kl.kl_controller import KLController
 from rllib_gigpo.learner.kl.reference import Reference
 from rllib_gigpo.learner.scoring import ForwardSettings
-from rllib_gigpo.learner.sharding import Sharding
+from rllib_gigpo.learner.sharding.sharding import Sharding
 from rllib_gigpo.learner.update_data import UpdateData
 from rllib_gigpo.loss.kl import KLSettings, kl_estimate
+from rllib_gigpo.models.model_adapter import ModelAdapter
 
 
 class KLTerm(ABC):
@@ -141,7 +142,7 @@ class KLInReward(_WithReference):
 def make_kl_term(
     coeff: float,
     settings: KLSettings,
-    model: Any,
+    adapter: ModelAdapter,
     *,
     forward: ForwardSettings,
     sharding: Sharding,
@@ -149,7 +150,7 @@ def make_kl_term(
     """Return the term for the settings; only a term with β > 0 keeps a reference."""
     if coeff == 0:
         return NoKL()
-    reference = Reference.of(model, sharding)
+    reference = Reference.of(adapter, sharding)
     if settings.placement == "reward":
         return KLInReward(coeff, settings, reference, forward, sharding=sharding)
     return KLInLoss(coeff, settings, reference, forward)

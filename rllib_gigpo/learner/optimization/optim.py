@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -105,6 +106,21 @@ def scale_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> Non
     """Set every group's rate to ``factor`` times its peak."""
     for group in optimizer.param_groups:
         group["lr"] = factor * group[PEAK_LR]
+
+
+@contextmanager
+def options_kept(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Keep the options of an optimiser, such as rates, while the block loads its state.
+
+    They come from the config, which may have changed since the state was saved.
+    """
+    options = [
+        {name: value for name, value in group.items() if name != "params"}
+        for group in optimizer.param_groups
+    ]
+    yield
+    for group, own in zip(optimizer.param_groups, options, strict=True):
+        group.update(own)
 
 
 def to_cpu(value: Any) -> Any:

@@ -160,8 +160,8 @@ def _difference(
             subtree_ends=ends,
             tree_attention=attention,
         )
-        hidden = adapter.hidden_states(micro_batch)
-        return adapter.logits(hidden).float().log_softmax(-1)
+        logits = adapter.position_logits(micro_batch, chunk_tokens=micro_batch.input_ids.numel())
+        return logits.float().log_softmax(-1)
 
     expected = log_probs(rows, None)
     if not expected.isfinite().any(-1).all():

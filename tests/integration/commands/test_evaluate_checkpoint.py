@@ -3,7 +3,7 @@
 import pytest
 
 from rllib_gigpo.cli.commands.evaluate import evaluate_checkpoint
-from rllib_gigpo.learner.sharding import Sharding
+from rllib_gigpo.learner.sharding.sharding import Sharding
 from rllib_gigpo.loss.kl import KLSettings
 
 

@@ -8,7 +8,7 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 
 from rllib_gigpo.learner import gigpo_learner
 from rllib_gigpo.learner.old_log_probs import OldLogp, resolve_old_logp
-from rllib_gigpo.learner.sharding import Single
+from rllib_gigpo.learner.sharding.single import Single
 from rllib_gigpo.loss.mismatch import ImportanceSettings
 
 SEQUENCE = ImportanceSettings(level="sequence")

@@ -6,7 +6,7 @@ import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
 from transformers import AutoModelForCausalLM
 
-from rllib_gigpo.learner.sharding import Sharding
+from rllib_gigpo.learner.sharding.sharding import Sharding
 
 SETTINGS = {"kl_coeff": 0.5, "num_minibatches": 1}
 

@@ -1,7 +1,6 @@
-"""How a model is spread over the Learners: whole on one, or a copy on each (DDP).
+"""The operations that Learners do together, however they share a model.
 
-Everything that depends on the number of Learners is here. A sharded model, with a part of each
-layer on every Learner, would be one more class.
+Everything that depends on the number of Learners is here and in the subclasses.
 """
 
 from __future__ import annotations
@@ -11,20 +10,24 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import torch
-from ray.rllib.core import DEFAULT_MODULE_ID
-from ray.rllib.core.rl_module.torch.torch_rl_module import TorchDDPRLModule
 from torch import nn
+from torch.distributed.distributed_c10d import _set_pg_timeout
+
+from rllib_gigpo.layout.micro_batch import MicroBatch, empty_micro_batch
+from rllib_gigpo.models.lora import merged_weights
+from rllib_gigpo.models.model_adapter import ModelAdapter, NamedTensors
+
+MicroBatches = list[list[MicroBatch]]  # by mini-batch
 
 
 class Sharding(ABC):
-    """Operations that the Learners do together. Call each method except `save` on all of them.
+    """Operations that the Learners do together: call each method on all of them."""
 
-    RLlib (Ray 2.60) asks only Learner 0 for a checkpoint; a sharded model must be gathered first.
-    """
+    is_whole: bool = True  # whether each Learner holds whole tensors
 
     @property
     @abstractmethod
@@ -37,12 +40,33 @@ class Sharding(ABC):
         """Number of Learners."""
 
     @abstractmethod
-    def wrap(self, module: Any) -> None:
-        """Prepare RLlib's MultiRLModule for training, in place."""
+    def wrap(self, module: Any, device: torch.device, *, product_dtype: str | None) -> Any:
+        """Move a `CausalLMModule` to the Learner's device, and prepare it for training.
 
-    @abstractmethod
+        Args:
+            module: The module, on the CPU.
+            device: The Learner's device.
+            product_dtype: Type of the matrix products; None for that of the weights.
+
+        Returns:
+            The module to train: ``module`` itself or a wrapper.
+        """
+
     def gradient_sync(self, module: Any, *, is_last: bool) -> AbstractContextManager[Any]:
-        """Return a context that syncs gradients only in a mini-batch's last backward pass."""
+        """Return a context for a pass; ``is_last`` marks a mini-batch's last one.
+
+        Args:
+            module: The result of `wrap`.
+            is_last: Whether the gradients of the mini-batch are then complete.
+        """
+        return nullcontext()
+
+    def evened(self, micro_batches: MicroBatches) -> MicroBatches:
+        """Add empty micro-batches, so that Learners that wait for each other have equally many.
+
+        Here each mini-batch has at least one: without rows too, a Learner joins the backward pass.
+        """
+        return [part or [empty_micro_batch()] for part in micro_batches]
 
     @abstractmethod
     def reduce(self, tensor: torch.Tensor, *, maximum: bool = False) -> None:
@@ -74,12 +98,16 @@ class Sharding(ABC):
             for group in groups
         ]
 
-    def reference(self, model: nn.Module) -> nn.Module:
+    def reference(self, adapter: ModelAdapter) -> ModelAdapter:
         """Return a frozen copy of a model."""
-        return copy.deepcopy(model).eval().requires_grad_(False)
+        return copy.deepcopy(adapter).eval().requires_grad_(False)
+
+    def whole(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the whole tensor of which this Learner may hold a part."""
+        return tensor
 
     def export(
-        self, weights: Iterator[tuple[str, torch.Tensor]], dtype: torch.dtype
+        self, weights: NamedTensors, dtype: torch.dtype
     ) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield whole tensors one by one, cast and copied to the CPU; only on Learner 0.
 
@@ -91,11 +119,12 @@ class Sharding(ABC):
             target = dtype if tensor.is_floating_point() else tensor.dtype
             yield name, tensor.detach().to(device="cpu", dtype=target, copy=True)
 
-    def save(
-        self, model: Any, folder: Path, state: Mapping[str, torch.Tensor] | None = None
-    ) -> None:
-        """Write a model as a Hugging Face folder, with the weights of ``state`` if given."""
-        model.save_pretrained(folder, state_dict=state)
+    def state(self, model: nn.Module) -> dict[str, torch.Tensor] | None:
+        """Return a model's whole tensors, with adapters merged; None except on Learner 0.
+
+        The tensors of a model that is not sharded are its own.
+        """
+        return {name: tensor.contiguous() for name, tensor in merged_weights(model)}
 
     def load(self, model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
         """Load whole tensors into a model.
@@ -105,44 +134,23 @@ class Sharding(ABC):
         """
         model.load_state_dict(dict(state))
 
-
-class Single(Sharding):
-    """One Learner with the whole model."""
-
-    @property
-    def rank(self) -> int:
-        """Always 0."""
-        return 0
-
-    @property
-    def world_size(self) -> int:
-        """Always 1."""
-        return 1
-
-    def wrap(self, module: Any) -> None:
-        """Do nothing."""
-
-    def gradient_sync(self, module: Any, *, is_last: bool) -> AbstractContextManager[Any]:
-        """Return an empty context: there is nothing to sync."""
-        return nullcontext()
-
-    def reduce(self, tensor: torch.Tensor, *, maximum: bool = False) -> None:
-        """Do nothing: there is one Learner."""
-
-    def tell_of_failure(self) -> None:
-        """Do nothing: there is one Learner."""
+    def share(self, tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        """Return the part of a whole tensor that this Learner holds of ``like``."""
+        return tensor
 
 
-class DDP(Sharding):
-    """A whole copy on each Learner, with averaged gradients (torch's DistributedDataParallel)."""
+class OfSeveral(Sharding):
+    """Base of the shardings over several Learners, in torch's process group."""
 
-    def __init__(self, *, world_size: int, ddp_kwargs: Mapping[str, Any]) -> None:
+    def __init__(self, *, world_size: int, timeout_s: float) -> None:
         """Expect ``world_size`` Learners in torch's process group.
 
-        The number comes from the config, because vLLM too makes a process group in the driver.
+        Args:
+            world_size: Their number, from the config: vLLM too makes a process group.
+            timeout_s: Longest wait for another Learner; Ray's default is half an hour.
         """
         self._world_size = world_size
-        self._ddp_kwargs = dict(ddp_kwargs)
+        self._timeout_s = timeout_s
 
     @property
     def rank(self) -> int:
@@ -154,20 +162,9 @@ class DDP(Sharding):
         """Number of Learners in the config."""
         return self._world_size
 
-    def wrap(self, module: Any) -> None:
-        """Wrap the policy in DDP."""
-        wrapped = TorchDDPRLModule(module[DEFAULT_MODULE_ID], **self._ddp_kwargs)
-        module.add_module(DEFAULT_MODULE_ID, wrapped, override=True)
-
-    def gradient_sync(self, module: Any, *, is_last: bool) -> AbstractContextManager[Any]:
-        """Return DDP's ``no_sync``, except for the last backward pass."""
-        return nullcontext() if is_last else module[DEFAULT_MODULE_ID].no_sync()
-
-    def export(
-        self, weights: Iterator[tuple[str, torch.Tensor]], dtype: torch.dtype
-    ) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield nothing except on Learner 0: all Learners hold the same weights."""
-        return super().export(weights, dtype) if self.rank == 0 else iter(())
+    def limit_waits(self) -> None:
+        """Set the longest wait for another Learner."""
+        _set_pg_timeout(timedelta(seconds=self._timeout_s))
 
     def reduce(self, tensor: torch.Tensor, *, maximum: bool = False) -> None:
         """All-reduce ``tensor``."""
@@ -177,10 +174,3 @@ class DDP(Sharding):
     def tell_of_failure(self) -> None:
         """Destroy the process group."""
         torch.distributed.destroy_process_group()
-
-
-def make_sharding(config: Any) -> Sharding:
-    """Return the sharding for RLlib's ``num_learners``."""
-    if config.num_learners <= 1:
-        return Single()
-    return DDP(world_size=config.num_learners, ddp_kwargs=config.torch_ddp_kwargs)

@@ -1,0 +1,1 @@
+"""How a model is spread over the Learners: whole on one, a copy on each, or in shards."""
