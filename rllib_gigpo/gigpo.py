@@ -144,6 +144,7 @@ class GiGPO(WholeCheckpoints):
             self.learner_group,
             self.env_runner_group,
             self._crew,
+            transfer=self.settings.inference.weight_sync,
             silence_s=self.settings.env_runners.overdue_group_s,
             timeout_s=self.settings.inference.weight_sync_timeout_s,
         )
@@ -268,6 +269,7 @@ class GiGPO(WholeCheckpoints):
         """Send the new weights to every engine, as the next policy version."""
         self.policy_version += 1
         self._weight_sync.push(self.policy_version)
+        self._report[LEARNER_RESULTS] = self._weight_sync.metrics()
 
     # ------------------------------------------------------------------ evaluation
 

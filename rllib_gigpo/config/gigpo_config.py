@@ -81,6 +81,7 @@ class BaseGiGPOConfig(RLlibParts):
         engine_kwargs: Mapping[str, Any] = NotProvided,
         share_gpu: bool = NotProvided,
         max_concurrent_episodes: int | None = NotProvided,
+        weight_sync: Variant = NotProvided,
         engine_timeout_s: float = NotProvided,
         weight_sync_timeout_s: float = NotProvided,
     ) -> Self:

@@ -2,20 +2,20 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rllib_gigpo.weights.checksum import NamedTensors
-
 CHUNK_BYTES = 256 * 2**20
 
-Chunk = list[tuple[str, torch.Tensor]]
+Chunk = list[tuple[str, Any]]  # tensors, or the differences of `deltas`
 
 
-def chunked(named_tensors: NamedTensors, *, max_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
+def chunked(
+    named_tensors: Iterable[tuple[str, Any]], *, max_bytes: int = CHUNK_BYTES
+) -> Iterator[Chunk]:
     """Split a stream of tensors into lists of at most ``max_bytes`` (one tensor may be larger)."""
     chunk: Chunk = []
     num_bytes = 0
@@ -23,7 +23,7 @@ def chunked(named_tensors: NamedTensors, *, max_bytes: int = CHUNK_BYTES) -> Ite
         if chunk and num_bytes + tensor.nbytes > max_bytes:
             yield chunk
             chunk, num_bytes = [], 0
-        chunk.append((name, tensor.detach()))
+        chunk.append((name, tensor))
         num_bytes += tensor.nbytes
     if chunk:
         yield chunk

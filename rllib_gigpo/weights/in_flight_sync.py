@@ -9,6 +9,7 @@ from typing import Any
 import ray
 
 from rllib_gigpo.weights.weight_sync import WeightSync
+from rllib_gigpo.weights.weight_update import WeightUpdate
 
 
 class InFlightWeightSync(WeightSync):
@@ -23,7 +24,7 @@ class InFlightWeightSync(WeightSync):
         """Start with nothing under way; the arguments are those of `WeightSync`."""
         super().__init__(*args, **kwargs)
         self._lock = threading.Lock()
-        self._newest: tuple[Sequence[ray.ObjectRef], int] = ((), 0)
+        self._newest: list[WeightUpdate] = []
         self._under_way: dict[int, ray.ObjectRef] = {}
 
     def push(self, version: int, runner_ids: Sequence[int] | None = None) -> None:
@@ -38,15 +39,15 @@ class InFlightWeightSync(WeightSync):
                 did not export their weights.
         """
         self.confirm()
-        chunks = self._chunks()
+        updates = self._exported(version)
         with self._lock:
-            self._newest = (chunks, version)
-            self._under_way |= self._send(chunks, version, runner_ids)
+            self._newest = updates
+            self._under_way |= self._send(updates, runner_ids)
 
     def send_again(self, version: int, runner_ids: Sequence[int]) -> None:
         """Send the newest weights again."""
         with self._lock:
-            self._under_way |= self._send(*self._newest, runner_ids)
+            self._under_way |= self._send(self._newest, runner_ids)
 
     def confirm(self) -> None:
         """Wait until the last weights are in all engines that were sent them.
@@ -56,5 +57,6 @@ class InFlightWeightSync(WeightSync):
         """
         with self._lock:
             under_way, self._under_way = self._under_way, {}
-            version = self._newest[1]
-        self._wait_for(under_way, version)
+            newest = self._newest
+        if newest:
+            self._wait_for(under_way, newest[-1].version)

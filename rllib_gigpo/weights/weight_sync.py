@@ -8,26 +8,24 @@ EnvRunner hold one chunk at a time, and Ray's object store holds all of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ray
-import torch
 from ray.exceptions import RayError
-from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 
 from rllib_gigpo.errors import EngineError, WeightSyncError
-from rllib_gigpo.rl_modules.engine_module import VERSION, WEIGHTS
-from rllib_gigpo.weights.chunks import chunked
+from rllib_gigpo.weights.delivery import load_weights
+from rllib_gigpo.weights.transfers import WeightTransfer
+from rllib_gigpo.weights.weight_update import WeightUpdate
 
 if TYPE_CHECKING:
     from rllib_gigpo.sampling.queue.crew import Crew
 
 _WAIT_S = 1.0
-
-NamedTensors = Iterable[tuple[str, torch.Tensor]]
 
 
 class WeightSync:
@@ -43,6 +41,7 @@ class WeightSync:
         env_runner_group: EnvRunnerGroup,
         crew: Crew,
         *,
+        transfer: WeightTransfer,
         silence_s: float,
         timeout_s: float,
     ) -> None:
@@ -52,6 +51,7 @@ class WeightSync:
             learner_group: The Learners.
             env_runner_group: The EnvRunners.
             crew: The EnvRunners as players.
+            transfer: What an update holds.
             silence_s: Seconds after which an EnvRunner that does not confirm is passed over, if
                 others do; it gets the weights when it answers again.
             timeout_s: Longest wait for the Learners, and for EnvRunners if none confirms.
@@ -59,6 +59,9 @@ class WeightSync:
         self._learner_group = learner_group
         self._env_runner_group = env_runner_group
         self._crew = crew
+        self._transfer = transfer
+        self._updates: list[WeightUpdate] = []  # the last one with whole tensors, and those since
+        self._num_updates = 0
         self._silence_s = silence_s
         self._timeout_s = timeout_s
 
@@ -76,11 +79,11 @@ class WeightSync:
         """
         local_runner = self._env_runner_group.local_env_runner
         if local_runner is None:
-            self._wait_for(self._send(self._chunks(), version, runner_ids), version)
+            self._wait_for(self._send(self._exported(version), runner_ids), version)
         elif self._learner_group.is_local:
             load_weights(local_runner, self._learner_group._learner.export_weights(), version)
         else:
-            load_weights(local_runner, stream(self._chunks()), version)
+            self._transfer.load(local_runner, self._exported(version))
 
     def send_again(self, version: int, runner_ids: Sequence[int]) -> None:
         """Load the newest weights, which have version ``version``, into some EnvRunners' engines.
@@ -93,11 +96,21 @@ class WeightSync:
     def confirm(self) -> None:
         """Wait until the last weights are in all engines; `push` has done so."""
 
+    def metrics(self) -> dict[str, float]:
+        """Return the bytes of the last update, and the share of them in one of all weights."""
+        if not self._updates:
+            return {}
+        first, *_, last = (*self._updates[:1], *self._updates)
+        return {
+            "weight_update_bytes": float(last.num_bytes),
+            "weight_update_share": last.num_bytes / first.num_bytes,
+        }
+
     def _send(
-        self, chunks: Sequence[ray.ObjectRef], version: int, runner_ids: Sequence[int] | None
+        self, updates: Sequence[WeightUpdate], runner_ids: Sequence[int] | None
     ) -> dict[int, ray.ObjectRef]:
         """Send weights; return the confirmations to come, by EnvRunner."""
-        load = load_or_say_why(chunks, version)
+        load = load_or_say_why(self._transfer, updates)
         actors = self._env_runner_group._worker_manager.actors()
         asked = self._crew.answering() if runner_ids is None else runner_ids
         return {runner_id: actors[runner_id].apply.remote(load) for runner_id in asked}
@@ -145,25 +158,35 @@ class WeightSync:
             manager.set_actor_state(runner_id, healthy=False)
             return None
 
-    def _chunks(self) -> list[ray.ObjectRef]:
-        """Put the weights into Ray's object store, in chunks.
+    def _exported(self, version: int) -> list[WeightUpdate]:
+        """Put the weights into Ray's object store, and return the updates that lead to them.
 
         All Learners take part, because a sharded model needs all of them to be gathered.
         """
         start = time.monotonic()
-        results = self._learner_group.foreach_learner(put_weights, timeout_seconds=self._timeout_s)
+        self._num_updates += 1
+        put = partial(
+            self._transfer.put,
+            version=version,
+            serial=self._num_updates,
+            base=self._transfer.base_of(self._updates),
+        )
+        results = self._learner_group.foreach_learner(put, timeout_seconds=self._timeout_s)
         answers = [result.get() for result in results if result.ok]
-        chunks = [reference for answer in answers for reference in answer]
-        if not chunks:
+        update = next((answer for answer in answers if answer is not None), None)
+        if update is None:
             errors = [str(result.get()) for result in results if not result.ok]
             is_late = time.monotonic() - start >= self._timeout_s
             silence = f"none in {self._timeout_s:g} s" if is_late else "none is in service"
             cause = errors[0] if errors else silence
             raise WeightSyncError(f"The Learners did not export their weights: {cause}.")
-        return chunks
+        self._updates = [update] if update.base is None else [*self._updates, update]
+        return self._updates
 
 
-def load_or_say_why(chunks: Sequence[ray.ObjectRef], version: int) -> Callable[[Any], int | str]:
+def load_or_say_why(
+    transfer: WeightTransfer, updates: Sequence[WeightUpdate]
+) -> Callable[[Any], int | str]:
     """Return a function that loads weights into an EnvRunner.
 
     It returns the version that the EnvRunner then has, or the engine's error: RLlib only logs a
@@ -172,25 +195,8 @@ def load_or_say_why(chunks: Sequence[ray.ObjectRef], version: int) -> Callable[[
 
     def load(env_runner: Any) -> int | str:
         try:
-            return load_weights(env_runner, stream(chunks), version)
+            return transfer.load(env_runner, updates)
         except EngineError as error:
             return str(error)
 
     return load
-
-
-def load_weights(env_runner: Any, weights: NamedTensors, version: int) -> int:
-    """Load ``weights`` into an EnvRunner's engine, and return the version that it then has."""
-    env_runner.set_state({COMPONENT_RL_MODULE: {WEIGHTS: weights, VERSION: version}})
-    return env_runner.module.engine.weight_version
-
-
-def put_weights(learner: Any) -> list[ray.ObjectRef]:
-    """Put a Learner's exported weights into the object store, chunk by chunk."""
-    return [ray.put(chunk) for chunk in chunked(learner.export_weights())]
-
-
-def stream(chunks: Sequence[ray.ObjectRef]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Read chunks from the object store, one at a time."""
-    for reference in chunks:
-        yield from ray.get(reference)

@@ -10,9 +10,11 @@ import torch
 
 from rllib_gigpo.errors import EngineError, WeightSyncError
 from rllib_gigpo.rl_modules.engine_module import VERSION, WEIGHTS
-from rllib_gigpo.weights import weight_sync
+from rllib_gigpo.weights import delivery
 from rllib_gigpo.weights.in_flight_sync import InFlightWeightSync
+from rllib_gigpo.weights.transfers import FullTransfer
 from rllib_gigpo.weights.weight_sync import WeightSync
+from rllib_gigpo.weights.weight_update import WeightUpdate
 
 TENSORS = [("lm_head.weight", torch.ones(2))]
 
@@ -113,7 +115,18 @@ class RemoteLearners:
 
 
 def sync(runners, learners=None, *, kind=WeightSync, silence_s=60.0):
-    return kind(learners or LocalLearners(), runners, runners, silence_s=silence_s, timeout_s=2.0)
+    return kind(
+        learners or LocalLearners(),
+        runners,
+        runners,
+        transfer=FullTransfer(),
+        silence_s=silence_s,
+        timeout_s=2.0,
+    )
+
+
+def update_of(parts):
+    return WeightUpdate(version=3, serial=1, base=None, chunks=parts, num_bytes=8)
 
 
 def test_a_local_runner_gets_the_tensors_themselves():
@@ -196,7 +209,7 @@ def test_in_flight_weights_are_sent_again_without_the_learners(ray_session):
 def test_remote_learners_hand_out_references_of_which_one_learner_has_all(
     ray_session, is_runner_local
 ):
-    results = [answer([]), answer([ray.put(TENSORS)])]
+    results = [answer(None), answer(update_of([ray.put(TENSORS)]))]
     runner = FakeRunner(0)
     group = FakeGroup(local=runner) if is_runner_local else FakeGroup(runner)
     sync(group, RemoteLearners(results)).push(3)
@@ -205,7 +218,7 @@ def test_remote_learners_hand_out_references_of_which_one_learner_has_all(
 
 def test_a_runner_reads_one_chunk_after_the_other(ray_session, monkeypatch):
     tensors = [(name, torch.ones(2)) for name in "abc"]
-    chunks = [ray.put(tensors[:2]), ray.put(tensors[2:])]
+    parts = [ray.put(tensors[:2]), ray.put(tensors[2:])]
     fetched, original = [], ray.get
     monkeypatch.setattr(ray, "get", lambda ref: fetched.append(ref) or original(ref))
 
@@ -215,18 +228,19 @@ def test_a_runner_reads_one_chunk_after_the_other(ray_session, monkeypatch):
             self.module.engine.weight_version = state["rl_module"][VERSION]
 
     runner = Reader(1)
-    sync(FakeGroup(runner), RemoteLearners([answer(chunks)])).push(3)
+    sync(FakeGroup(runner), RemoteLearners([answer(update_of(parts))])).push(3)
     assert runner.num_fetched == [1, 1, 2]
 
 
 def test_a_learner_puts_its_weights_into_the_store_in_chunks(ray_session, monkeypatch):
-    monkeypatch.setattr(weight_sync, "chunked", lambda tensors: ([one] for one in tensors))
+    monkeypatch.setattr(delivery, "chunked", lambda tensors: ([one] for one in tensors))
     learner = SimpleNamespace(export_weights=lambda: iter([("a", torch.ones(1)), *TENSORS]))
-    chunks = weight_sync.put_weights(learner)
-    assert [[name for name, _ in ray.get(chunk)] for chunk in chunks] == [
+    update = FullTransfer().put(learner, version=3, serial=1, base=None)
+    assert [[name for name, _ in ray.get(chunk)] for chunk in update.chunks] == [
         ["a"],
         ["lm_head.weight"],
     ]
+    assert update.num_bytes == 12
 
 
 @pytest.mark.parametrize(
@@ -234,7 +248,7 @@ def test_a_learner_puts_its_weights_into_the_store_in_chunks(ray_session, monkey
     [
         ([], "none is in service"),
         ([answer(RuntimeError("CUDA is out of memory"), ok=False)], "CUDA"),
-        ([answer([]), answer(RuntimeError("CUDA is out of memory"), ok=False)], "CUDA"),
+        ([answer(None), answer(RuntimeError("CUDA is out of memory"), ok=False)], "CUDA"),
     ],
 )
 def test_a_learner_that_gives_nothing_is_an_error_with_its_cause(results, cause):

@@ -11,6 +11,7 @@ from rllib_gigpo.engines import known_engine
 from rllib_gigpo.engines.inference_engine import EngineDType, EvalSampling
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.options.section import Section, setting
+from rllib_gigpo.weights.transfers import TRANSFERS, WeightTransfer, remote_transfer
 
 
 class InferenceSection(Section):
@@ -25,6 +26,7 @@ class InferenceSection(Section):
     engine_kwargs: Mapping[str, Any] = setting({}, "Engine options; they override our defaults.")
     share_gpu: bool = setting(False, "Engine and Learner take turns on one GPU; untested.")
     max_concurrent_episodes: PositiveInt | None = setting(None, "Per EnvRunner; None for all.")
+    weight_sync: Annotated[WeightTransfer, TRANSFERS] = setting("full", "What an update holds.")
     engine_timeout_s: PositiveFloat = setting(600.0, "Longest stall of the engine, in seconds.")
     weight_sync_timeout_s: PositiveFloat = setting(600.0, "Longest weight transfer, in seconds.")
 
@@ -35,4 +37,4 @@ def adapters(lora: LoraSettings | None, engine: str) -> Iterator[str]:
         yield "lora: sync='adapter' needs vLLM; use sync='merged' with engine='transformers'"
 
 
-CHECKS = (adapters,)
+CHECKS = (adapters, remote_transfer)

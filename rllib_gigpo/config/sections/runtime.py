@@ -20,9 +20,7 @@ class EnvRunnerSection(Section):
     num_env_workers: NonNegativeInt = setting(0, "Actors per EnvRunner that run environments.")
     num_cpus_per_env_worker: NonNegativeFloat = setting(1, "CPUs that each worker reserves in Ray.")
     num_env_threads: NonNegativeInt | None = setting(None, "Threads for environments; None: auto.")
-    overdue_group_s: PositiveFloat = setting(
-        300.0, "Then an idle EnvRunner gets a group too, and a silent one is passed over."
-    )
+    overdue_group_s: PositiveFloat = setting(300.0, "Then others play a silent EnvRunner's groups.")
     max_lost_group_rate: float = setting(
         0.99, "Share of the last 100 groups that faults may cost; 1 never stops.", ge=0, le=1
     )

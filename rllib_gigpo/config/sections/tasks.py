@@ -12,9 +12,7 @@ from rllib_gigpo.sampling.training_tasks import disjoint, whole_passes
 class TaskSection(Section):
     """Settings of `GiGPOConfig.tasks`."""
 
-    num_train_tasks: PositiveInt | None = setting(
-        None, "Number of consecutive seeds to train on, each once per pass; None for no limit."
-    )
+    num_train_tasks: PositiveInt | None = setting(None, "Seeds of a pass; None for no limit.")
     first_train_task: int = setting(0, "Lowest training seed.")
     task_period: PositiveInt = setting(
         1, "Number of seeds after which the kinds of tasks repeat (sum of a mixture's shares)."
