@@ -120,33 +120,45 @@ class FSDP2(OfSeveral):
 
     @torch.no_grad()
     def whole(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Gather a tensor, one at a time, so that it adds no more than itself to the shards."""
+        """Collect a tensor on Learner 0, which adds no more than itself to the shards there.
+
+        The other Learners send their parts, and return a tensor without memory.
+        """
         if not isinstance(tensor, DTensor):
             return tensor
-        on_device: Any = tensor.detach().to(self._device)
-        return on_device.full_tensor()
+        part = tensor.detach().to_local().to(self._device).contiguous()
+        if self.rank > 0:
+            if part.numel():
+                torch.distributed.send(part, dst=0)
+            return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+        whole = torch.empty(tensor.shape, dtype=tensor.dtype, device=self._device)
+        first, *others = whole.split(-(-len(whole) // self.world_size))
+        first.copy_(part)
+        for source, rows in enumerate(others, 1):
+            torch.distributed.recv(rows, src=source)
+        return whole
 
     @torch.no_grad()
     def export(
         self, weights: NamedTensors, dtype: torch.dtype
     ) -> Iterator[tuple[str, torch.Tensor]]:
-        """Cast each shard, gather the tensor, hand it on, and free it; see the base class."""
+        """Cast each shard, collect the tensor, hand it on, and free it; see the base class."""
         for name, tensor in weights:
             cast = tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
             whole = self.whole(cast)
             if self.rank == 0:
-                yield name, whole.to("cpu", copy=True)
+                yield name, whole.to("cpu", copy=whole is cast)  # a collected one is new
             del whole
 
     def state(self, model: nn.Module) -> dict[str, torch.Tensor] | None:
-        """Gather all tensors in the host's memory of Learner 0; tied ones stay one tensor."""
-        gathered: dict[int, torch.Tensor] = {}
+        """Collect all tensors in the host's memory of Learner 0; tied ones stay one tensor."""
+        collected: dict[int, torch.Tensor] = {}
         result = {}
         for name, tensor in merged_weights(model, whole=self.whole):
-            if id(tensor) not in gathered:
+            if id(tensor) not in collected:
                 whole = self.whole(tensor)
-                gathered[id(tensor)] = whole.cpu() if self.rank == 0 else whole.new_empty(0)
-            result[name] = gathered[id(tensor)]
+                collected[id(tensor)] = whole.cpu() if self.rank == 0 else whole
+            result[name] = collected[id(tensor)]
         return result if self.rank == 0 else None
 
     @torch.no_grad()

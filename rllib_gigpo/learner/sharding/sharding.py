@@ -103,7 +103,7 @@ class Sharding(ABC):
         return copy.deepcopy(adapter).eval().requires_grad_(False)
 
     def whole(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the whole tensor of which this Learner may hold a part."""
+        """Return on Learner 0 the whole tensor of which each Learner may hold a part."""
         return tensor
 
     def export(

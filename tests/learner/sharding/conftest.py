@@ -35,14 +35,22 @@ def of_each(group, read):
     return [result.get() for result in group.foreach_learner(read)]
 
 
+def gathered(tensor):
+    """Return a copy of a tensor, gathered on all Learners if it is sharded."""
+    from torch.distributed.tensor import DTensor
+
+    whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return whole.detach().clone()
+
+
 @pytest.fixture(scope="session")
 def gradients():
     """Return a function that reads a Learner's gradients, gathered."""
 
     def read(learner):
-        module, whole = learner.module[DEFAULT_MODULE_ID].unwrapped(), learner.sharding.whole
+        module = learner.module[DEFAULT_MODULE_ID].unwrapped()
         return {
-            name: whole(parameter.grad).clone()
+            name: gathered(parameter.grad)
             for name, parameter in module.named_parameters()
             if parameter.grad is not None
         }
@@ -55,11 +63,11 @@ def weights():
     """Return a function that reads a Learner's weights, gathered."""
 
     def read(learner):
-        module, whole = learner.module[DEFAULT_MODULE_ID].unwrapped(), learner.sharding.whole
-        tensors = [*module.weights(whole=whole)]
+        module = learner.module[DEFAULT_MODULE_ID].unwrapped()
+        tensors = [*module.weights(whole=gathered)]
         if module.critic is not None:
             tensors += module.critic.named_parameters(prefix="critic")
-        return {name: whole(value).detach().clone() for name, value in tensors}
+        return {name: gathered(value) for name, value in tensors}
 
     return read
 
