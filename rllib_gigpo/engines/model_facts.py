@@ -11,10 +11,14 @@ from safetensors import safe_open
 
 from rllib_gigpo.errors import ConfigError, EngineError
 from rllib_gigpo.models.causal_lm import load_config, meta_causal_lm
+from rllib_gigpo.models.checkpoint_names import CheckpointNames
 from rllib_gigpo.models.context import context_length
 from rllib_gigpo.models.tokenizer import open_tokenizer
 from rllib_gigpo.models.weight_files import tensor_files, tensor_shapes
 from rllib_gigpo.prompting.chat_format import find_turn_end
+
+# The usual names.
+_HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,10 @@ class ModelFacts:
     path: str
     config: Any  # transformers' configuration of the text model
     stop_token_ids: list[int]  # ascending; each ends a response
-    is_tied: bool  # the output head is the input embedding
+    embedding: str  # the input embedding's name in the checkpoint
+    tied_head: str | None  # the output head's name, if it is the input embedding
     tensor_shapes: dict[str, tuple[int, ...]]  # of the checkpoint; empty if not in safetensors
+    is_stateful: bool = False  # whether layers keep a state that is not one of single tokens
 
     def check_context(self, max_model_len: int) -> None:
         """Check that ``max_model_len`` fits the model's context, if the config states it.
@@ -69,8 +75,7 @@ def read_model_facts(path: str) -> ModelFacts:
         path=path,
         config=config.get_text_config(),
         stop_token_ids=_stop_token_ids(folder, config.get_text_config()),
-        is_tied=bool(config.get_text_config().tie_word_embeddings),
-        tensor_shapes=_shapes_in_use(folder, config),
+        **_tensors(folder, config),
     )
 
 
@@ -121,11 +126,25 @@ def _as_list(value: Any, place: str) -> list[int]:
     return [one for one in ids if one is not None and one >= 0]
 
 
-def _shapes_in_use(folder: Path, config: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the checkpoint's tensors that the model has; others are never loaded."""
+def _tensors(folder: Path, config: Any) -> dict[str, Any]:
+    """Return the fields about the checkpoint's tensors; those that the model lacks do not count."""
     shapes = tensor_shapes(folder)
+    is_tied = bool(config.get_text_config().tie_word_embeddings)
     try:
-        known = set(meta_causal_lm(config).state_dict())
+        model = meta_causal_lm(config)
+        names = CheckpointNames(model)
+        head = names.weight_of(model.get_output_embeddings())
+        embedding = names.weight_of(model.get_input_embeddings())
     except Exception:  # transformers has no causal LM for it; loading it says why
-        return shapes
-    return {name: shape for name, shape in shapes.items() if name in known} or shapes
+        return {
+            "embedding": _EMBEDDING,
+            "tied_head": _HEAD if is_tied else None,
+            "tensor_shapes": shapes,
+        }
+    known = {name: shape for name, shape in shapes.items() if name in names.shapes}
+    return {
+        "embedding": embedding,
+        "tied_head": head if is_tied else None,
+        "tensor_shapes": known or shapes,
+        "is_stateful": bool(model._is_stateful),
+    }

@@ -24,7 +24,8 @@ from rllib_gigpo.engines.token_distribution import sample_token
 from rllib_gigpo.engines.vllm import process_guard
 from rllib_gigpo.errors import ConfigError, EngineError
 from rllib_gigpo.models.causal_lm import open_causal_lm
-from rllib_gigpo.weights.checksum import HEAD, NamedTensors, checked, weights_checksum
+from rllib_gigpo.models.checkpoint_names import CheckpointNames
+from rllib_gigpo.weights.checksum import NamedTensors, checked, weights_checksum
 
 
 @dataclass(slots=True)
@@ -65,12 +66,13 @@ class TransformersEngine(InferenceEngine):
         facts = read_model_facts(path)
         facts.check_context(self.settings.max_model_len)
         self._stop_token_ids = frozenset(facts.stop_token_ids)
-        self._is_tied = facts.is_tied
+        self._tied_head = facts.tied_head
         try:
             model = open_causal_lm(path, dtype=getattr(torch, self.settings.dtype))
         except ConfigError as error:
             raise EngineError(str(error)) from error
         self._model = model.eval().requires_grad_(False)
+        self._names = CheckpointNames(model)
 
     @property
     def num_unfinished(self) -> int:
@@ -138,23 +140,19 @@ class TransformersEngine(InferenceEngine):
     def load_weights(self, named_tensors: NamedTensors, version: int) -> None:
         """See the base class; a stream that does not match leaves the old weights in use."""
         model = self._running()
-        own = {
-            name: tensor
-            for name, tensor in model.state_dict(keep_vars=True).items()
-            if not (self._is_tied and name == HEAD)
-        }
-        shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
-        new = dict(checked(named_tensors, shapes, is_tied=self._is_tied))
-        with torch.no_grad():
-            for name, tensor in own.items():
-                tensor.copy_(new[name])
+        new = dict(checked(named_tensors, self._names.shapes, tied_head=self._tied_head))
+        if self._tied_head is not None:
+            new.pop(self._tied_head, None)
+        self._names.load(model, new)
         for sequence in self._sequences.values():
             sequence.cache = None
         self._weight_version = version
 
     def weights_checksum(self) -> str:
         """See the base class; computed from the parameters, in the engine's dtype."""
-        return weights_checksum(self._running().state_dict().items(), is_tied=self._is_tied)
+        own = self._running().state_dict().items()
+        weights = self._names.converted(own, lambda tensor: tensor)
+        return weights_checksum(weights, tied_head=self._tied_head)
 
     def sleep(self) -> None:
         """Do nothing: the engine runs on the CPU."""

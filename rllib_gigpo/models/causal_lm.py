@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -95,6 +96,17 @@ def trunk_of(model: Any) -> Any:
     """
     parts = (model.base_model, model.get_decoder(), getattr(model, "model", model))
     return next((part for part in parts if part is not model), model)
+
+
+def layers_of(unit: nn.Module) -> list[nn.Module]:
+    """Return the layers that a unit's models name as those that must not be split.
+
+    Args:
+        unit: A module with one or more Hugging Face models.
+    """
+    models = [one for one in unit.modules() if isinstance(one, PreTrainedModel)]
+    names = {name for model in models for name in model._no_split_modules or ()}
+    return [one for one in unit.modules() if type(one).__name__ in names]
 
 
 def meta_causal_lm(config: PreTrainedConfig) -> PreTrainedModel:

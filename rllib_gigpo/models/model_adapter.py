@@ -14,6 +14,7 @@ from torch import nn
 from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.loss.log_probs import response_log_probs
 from rllib_gigpo.models.causal_lm import trunk_of
+from rllib_gigpo.models.checkpoint_names import CheckpointNames
 from rllib_gigpo.models.lora import merged_weights
 from rllib_gigpo.models.own_head import OwnHead
 from rllib_gigpo.models.trunk import Trunk
@@ -40,6 +41,7 @@ class ModelAdapter(nn.Module):
         self.trunk = Trunk(trunk_of(model))
         self._transform = logit_transform(model.config.get_text_config())
         self._own_head: OwnHead | None = None
+        self._names = CheckpointNames(model)
 
     def forward(
         self, micro_batch: MicroBatch, *, chunk_tokens: int, entropy_gradient: bool = False
@@ -115,15 +117,18 @@ class ModelAdapter(nn.Module):
         )
         return micro_batch.per_token(logp), micro_batch.per_token(entropy)
 
-    def weights(self, **options: Any) -> NamedTensors:
-        """Yield (Hugging Face name, tensor), with adapters merged and a tied ``lm_head.weight``.
+    def weights(
+        self, *, whole: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor
+    ) -> NamedTensors:
+        """Yield (name in the checkpoint, tensor), with adapters merged and a tied output head.
 
         Without the tied head, an engine that keeps its own output matrix would go stale.
 
         Args:
-            **options: See `merged_weights`.
+            whole: Returns the whole of a tensor that may be sharded; only tensors that are merged
+                or converted need it.
         """
-        return merged_weights(self.model, **options)
+        return self._names.converted(merged_weights(self.model, whole=whole), whole)
 
 
 def logit_transform(config: Any) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -10,9 +10,6 @@ import torch
 
 from rllib_gigpo.errors import EngineError
 
-HEAD = "lm_head.weight"
-EMBEDDING = "model.embed_tokens.weight"
-
 NamedTensors = Iterable[tuple[str, torch.Tensor]]
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -25,13 +22,14 @@ class WeightsChecksum:
     floats), then mixed with a hash of its name, shape and dtype. The results are added.
     """
 
-    def __init__(self, *, is_tied: bool = False) -> None:
+    def __init__(self, *, tied_head: str | None = None) -> None:
+        """Start at 0; ``tied_head`` names the output head if it equals the embedding."""
         self._total = 0
-        self._is_tied = is_tied
+        self._tied_head = tied_head
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
         """Add a tensor; the head of a tied model equals the embedding and does not count."""
-        if self._is_tied and name == HEAD:
+        if name == self._tied_head:
             return
         label = hashlib.sha256(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode()).digest()
         odd_factor = int.from_bytes(label[:8], "little") | 1
@@ -43,44 +41,46 @@ class WeightsChecksum:
         return f"{self._total % 2**64:016x}"
 
 
-def weights_checksum(named_tensors: NamedTensors, *, is_tied: bool = False) -> str:
+def weights_checksum(named_tensors: NamedTensors, *, tied_head: str | None = None) -> str:
     """Return the ``WeightsChecksum`` of ``(checkpoint name, tensor)`` pairs.
 
     To compare it with ``InferenceEngine.weights_checksum()``, pass the tensors in the dtype in
-    which they were sent, and the model's ``tie_word_embeddings`` as ``is_tied``.
+    which they were sent, and the name of the output head of a tied model as ``tied_head``.
     """
-    checksum = WeightsChecksum(is_tied=is_tied)
+    checksum = WeightsChecksum(tied_head=tied_head)
     for name, tensor in named_tensors:
         checksum.add(name, tensor)
     return checksum.hexdigest()
 
 
-def with_tied_head(named_tensors: NamedTensors) -> Iterator[tuple[str, torch.Tensor]]:
+def with_tied_head(
+    named_tensors: NamedTensors, *, head: str, embedding: str
+) -> Iterator[tuple[str, torch.Tensor]]:
     """Pass a stream through, and add the output head at its end if the stream has none.
 
     When vLLM loads a model on a CPU, it repacks the head, tied or not, into its own layout. Without
     this tensor, the head would silently keep the previous weights (log-probs were off by 1.3).
     """
-    embedding: torch.Tensor | None = None
+    found: torch.Tensor | None = None
     has_head = False
     for name, tensor in named_tensors:
-        has_head |= name == HEAD
-        if name == EMBEDDING:
-            embedding = tensor
+        has_head |= name == head
+        if name == embedding:
+            found = tensor
         yield name, tensor
-    if embedding is not None and not has_head:
-        yield HEAD, embedding
+    if found is not None and not has_head:
+        yield head, found
 
 
 def checked(
-    named_tensors: NamedTensors, shapes: Mapping[str, tuple[int, ...]], *, is_tied: bool
+    named_tensors: NamedTensors, shapes: Mapping[str, tuple[int, ...]], *, tied_head: str | None
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """Pass a stream of weights through, and check it against the model's names and shapes.
 
     Args:
         named_tensors: Pairs of a checkpoint name and a tensor.
         shapes: The model's shapes by name; if empty (unknown), only duplicates are found.
-        is_tied: Whether the model is tied, so that the stream may lack the output head.
+        tied_head: The output head of a tied model, which the stream may lack; None if not tied.
 
     Raises:
         EngineError: A name is unknown or appears twice, a shape differs or, at the end, tensors are
@@ -90,11 +90,11 @@ def checked(
     for name, tensor in named_tensors:
         if name in seen:
             raise EngineError(f"The weight update has {name!r} twice: send each tensor once.")
-        if shapes and not (is_tied and name == HEAD):
+        if shapes and name != tied_head:
             _check_tensor(name, tuple(tensor.shape), shapes)
         seen.add(name)
         yield name, tensor
-    missing = sorted(set(shapes) - seen - ({HEAD} if is_tied else set()))
+    missing = sorted(set(shapes) - seen - {tied_head})
     if missing:
         raise EngineError(
             f"The weight update lacks {len(missing)} of {len(shapes)} tensors ({missing[:3]} ...): "

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from rllib_gigpo.errors import EngineError
-from rllib_gigpo.weights.checksum import EMBEDDING, HEAD, checked, weights_checksum, with_tied_head
+from rllib_gigpo.weights.checksum import checked, weights_checksum, with_tied_head
 from rllib_gigpo.weights.chunks import SharedChunk, chunked, read_shared_chunk
 
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 SHAPES = {EMBEDDING: (4, 2), "norm.weight": (2,)}
 
 
@@ -17,7 +18,7 @@ def tensors():
 
 
 def test_a_complete_set_passes_in_its_order():
-    assert [name for name, _ in checked(tensors(), SHAPES, is_tied=False)] == list(SHAPES)
+    assert [name for name, _ in checked(tensors(), SHAPES, tied_head=None)] == list(SHAPES)
 
 
 @pytest.mark.parametrize(
@@ -32,21 +33,21 @@ def test_a_complete_set_passes_in_its_order():
 )
 def test_an_update_that_does_not_fit_says_where(stream, message):
     with pytest.raises(EngineError, match=message):
-        list(checked(stream, SHAPES, is_tied=False))
+        list(checked(stream, SHAPES, tied_head=None))
 
 
 def test_a_tied_head_may_be_sent_or_not():
     with_head = [*tensors(), (HEAD, torch.ones(4, 2))]
-    assert len(list(checked(with_head, SHAPES, is_tied=True))) == 3
-    assert len(list(checked(tensors(), SHAPES | {HEAD: (4, 2)}, is_tied=True))) == 2
+    assert len(list(checked(with_head, SHAPES, tied_head=HEAD))) == 3
+    assert len(list(checked(tensors(), SHAPES | {HEAD: (4, 2)}, tied_head=HEAD))) == 2
 
 
 def test_nothing_is_missing_from_a_model_whose_tensors_are_not_known():
-    assert len(list(checked(tensors()[:1], {}, is_tied=False))) == 1
+    assert len(list(checked(tensors()[:1], {}, tied_head=None))) == 1
 
 
 def test_the_embedding_is_sent_again_as_the_head_of_a_tied_model():
-    sent = list(with_tied_head(tensors()))
+    sent = list(with_tied_head(tensors(), head=HEAD, embedding=EMBEDDING))
     assert [name for name, _ in sent] == [*SHAPES, HEAD]
     assert sent[-1][1] is sent[0][1]
 
@@ -55,7 +56,7 @@ def test_the_embedding_is_sent_again_as_the_head_of_a_tied_model():
 def test_a_head_in_the_stream_is_left_alone(head_first):
     head = (HEAD, torch.ones(4, 2))
     stream = [head, *tensors()] if head_first else [*tensors(), head]
-    assert list(with_tied_head(stream)) == stream
+    assert list(with_tied_head(stream, head=HEAD, embedding=EMBEDDING)) == stream
 
 
 def test_the_checksum_does_not_depend_on_the_order():
@@ -64,7 +65,7 @@ def test_the_checksum_does_not_depend_on_the_order():
 
 def test_the_checksum_of_a_tied_model_ignores_the_head():
     with_head = [*tensors(), (HEAD, torch.ones(4, 2))]
-    assert weights_checksum(with_head, is_tied=True) == weights_checksum(tensors())
+    assert weights_checksum(with_head, tied_head=HEAD) == weights_checksum(tensors())
     assert weights_checksum(with_head) != weights_checksum(tensors())
 
 

@@ -137,6 +137,12 @@ def _option_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--dry-run", action="store_true", help="only estimate memory and run one tiny iteration"
     )
+    run.add_argument(
+        "--gpu-gb",
+        metavar="GB",
+        type=float,
+        help="memory of a GPU, which the dry run compares with (default: 80)",
+    )
     _add_output_options(parser)
     add_ray_options(parser)
     return parser

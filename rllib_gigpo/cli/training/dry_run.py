@@ -66,7 +66,7 @@ def dry_run(config: Any, settings: RunSettings) -> int:
     if not isinstance(config, GiGPOConfig):
         raise ConfigError(f"--dry-run needs a GiGPOConfig, not {type(config).__name__}")
     config.validate()
-    print("\n".join(estimate_lines(config)))
+    print("\n".join(estimate_lines(config, gpu_bytes=settings.gpu_gb * 1e9)))
     print("\n".join(resource_lines(config)))
     print("running one iteration with a tiny model of the same architecture ...", flush=True)
     print(plain_line([summarize(_tiny_iteration(config, settings))], {}))
@@ -74,11 +74,16 @@ def dry_run(config: Any, settings: RunSettings) -> int:
     return 0
 
 
-def estimate_lines(config: Any) -> list[str]:
-    """Format the estimated memory of one Learner and of one engine."""
+def estimate_lines(config: Any, *, gpu_bytes: float) -> list[str]:
+    """Format the estimated memory of one Learner, as it is and shared otherwise, and of an engine.
+
+    Args:
+        config: A `GiGPOConfig`.
+        gpu_bytes: Memory of a GPU.
+    """
     import torch
 
-    from rllib_gigpo.cli.training import memory_estimate
+    from rllib_gigpo.cli.training import memory_estimate, sharding_memory
     from rllib_gigpo.models.causal_lm import load_config, meta_causal_lm
     from rllib_gigpo.models.hardware.pass_memory import model_shape
 
@@ -93,15 +98,34 @@ def estimate_lines(config: Any) -> list[str]:
     of_learner: dict[str, Any] = {"num_learners": config.num_learners, "device": learner}
     tokens = memory_estimate.micro_batch_tokens(shape, config.settings, **of_learner)
     lines = [f"model {hf_config.model_type}, {num_parameters / 1e6:,.1f} M parameters"]
-    lines += _part_lines(
-        f"each of {max(1, config.num_learners)} Learners, micro-batches of {tokens:,} tokens",
-        memory_estimate.learner_memory(shape, config.settings, **of_learner),
-    )
+    title = f"each of {max(1, config.num_learners)} Learners, micro-batches of {tokens:,} tokens"
+    if learner.type == "cuda":
+        lines += _sharding_lines(config, title, shape, sharding_memory.Groups.of(model), gpu_bytes)
+    else:
+        parts = memory_estimate.learner_memory(shape, config.settings, **of_learner)
+        lines += _part_lines(title, parts)
     num_engines = max(1, config.num_env_runners) * config.tensor_parallel_size
     parts = memory_estimate.engine_memory(shape, config.settings, config.num_env_runners, engine)
     kind = "engine GPUs" if engine.type == "cuda" else "engines"
     lines += _part_lines(f"each of {num_engines} {kind}", parts)
     return lines
+
+
+def _sharding_lines(
+    config: Any, title: str, shape: Any, groups: Any, gpu_bytes: float
+) -> list[str]:
+    """Format a Learner's memory by part, that of every other layout, and what to change."""
+    from rllib_gigpo.cli.training import sharding_memory
+
+    layout = sharding_memory.Layout.of(config.settings, config.num_learners)
+    about = (shape, groups, config.settings)
+    memory = sharding_memory.memory_of(layout, *about)
+    lines = _part_lines(title, memory.gpu)
+    if memory.host:
+        lines += _part_lines("and in the host's memory", memory.host)
+    lines += ["other ways to share the model:", *sharding_memory.table(*about, gpu_bytes)]
+    change = sharding_memory.advice(layout, *about, gpu_bytes)
+    return lines if change is None else [*lines, change]
 
 
 def resource_lines(config: Any) -> list[str]:

@@ -34,7 +34,9 @@ def learner_memory(
     device: torch.device = _GPU,
     free: Callable[[], int] = free_bytes,
 ) -> dict[str, int]:
-    """Return the bytes of each part on one Learner; every Learner holds the whole model.
+    """Return the bytes of each part on a Learner that holds the whole model.
+
+    `sharding_memory` tells what sharded Learners hold.
 
     Args:
         shape: Shape of the model.
@@ -43,11 +45,11 @@ def learner_memory(
         device: Where the Learner computes.
         free: Returns the free bytes, by which a Learner on a CPU chooses its micro-batches.
     """
-    kept = _kept(shape, settings, num_learners=num_learners, device=device)
+    kept = kept_memory(shape, settings, num_learners=num_learners, device=device)
     tokens = micro_batch_tokens(
         shape, settings, num_learners=num_learners, device=device, free=free
     )
-    return {**kept, **_pass_memory(shape, settings, device).parts(tokens)}
+    return {**kept, **passes(shape, settings, device).parts(tokens)}
 
 
 def micro_batch_tokens(
@@ -62,14 +64,14 @@ def micro_batch_tokens(
 
     See `learner_memory` for the arguments.
     """
-    kept = sum(_kept(shape, settings, num_learners=num_learners, device=device).values())
+    kept = sum(kept_memory(shape, settings, num_learners=num_learners, device=device).values())
     num_processes = max(1, num_learners)
     engine = (
         0 if device.type != "cpu" else sum(engine_memory(shape, settings, device=_CPU).values())
     )
     return resolve_micro_batch_tokens(
         settings.optimizer.micro_batch_tokens,
-        _pass_memory(shape, settings, device),
+        passes(shape, settings, device),
         device=device,
         to_come=num_processes * kept + engine,
         num_processes=num_processes,
@@ -77,10 +79,10 @@ def micro_batch_tokens(
     )
 
 
-def _kept(
-    shape: ModelShape, settings: Settings, *, num_learners: int, device: torch.device
+def kept_memory(
+    shape: ModelShape, settings: Settings, *, num_learners: int = 0, device: torch.device = _GPU
 ) -> dict[str, int]:
-    """Return the bytes of the parts that a Learner keeps between passes."""
+    """Return the bytes of the parts that a Learner keeps between passes; see `learner_memory`."""
     model, loss = settings.model, settings.loss
     weights = shape.num_parameters * BYTES[model.dtype]
     trained = weights
@@ -89,7 +91,7 @@ def _kept(
     copies = _Copies(moments=settings.optimizer.optim.num_moments, buckets=int(num_learners > 1))
     # A critic head on the policy's trunk is one row of weights; a critic model doubles all parts.
     has_critic_model = loss.critic is not None and loss.critic.name == "model"
-    autocast = _precision(settings, device).autocast
+    autocast = precision_on(settings, device).autocast
     has_copy = device.type == "cpu" and autocast is not None
     return {
         "weights": weights + (trained if model.lora is not None else 0),
@@ -103,11 +105,12 @@ def _kept(
     }
 
 
-def _pass_memory(shape: ModelShape, settings: Settings, device: torch.device) -> PassMemory:
-    return pass_memory(shape, settings, _precision(settings, device).autocast, device=device)
+def passes(shape: ModelShape, settings: Settings, device: torch.device = _GPU) -> PassMemory:
+    """Return the memory of a Learner's passes on a device."""
+    return pass_memory(shape, settings, precision_on(settings, device).autocast, device=device)
 
 
-def _precision(settings: Settings, device: torch.device) -> Precision:
+def precision_on(settings: Settings, device: torch.device) -> Precision:
     """Return the types of engine and Learner on a device; "auto" means what suits it."""
     return Precision.of(
         settings.model.dtype,
@@ -148,7 +151,7 @@ def engine_memory(
     not fit wait.
     """
     model, inference = settings.model, settings.inference
-    bytes_per_number = BYTES[_precision(settings, device).engine]
+    bytes_per_number = BYTES[precision_on(settings, device).engine]
     tokens = model.max_prompt_tokens + model.max_response_tokens
     kv_bytes_per_token = (
         2 * shape.num_layers * shape.num_kv_heads * shape.head_dim * bytes_per_number

@@ -23,4 +23,5 @@ class RunSettings:
     output: Path | None = None  # None: Ray's ~/ray_results
     experiment_name: str | None = None
     dry_run: bool = False
+    gpu_gb: float = 80.0  # memory of a GPU, for the dry run
     ray: RaySettings = field(default_factory=RaySettings)

@@ -91,6 +91,25 @@ def hidden_modules(package: str) -> Iterator[None]:
 
 
 @contextmanager
+def undecorated_models(base: type) -> Iterator[None]:
+    """Keep transformers' classes as they are while vLLM builds a model from them.
+
+    For models without code of its own, vLLM 0.32 marks transformers' class in place to be compiled.
+    A Learner in this process uses the same class, and could no longer build its model. An engine
+    here runs eagerly, so it does without the mark.
+
+    Args:
+        base: vLLM's base class of such models.
+    """
+    mark = base._decorate_cls_for_torch_compile  # type: ignore[attr-defined]
+    base._decorate_cls_for_torch_compile = lambda *args, **kwargs: None  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        base._decorate_cls_for_torch_compile = mark  # type: ignore[attr-defined]
+
+
+@contextmanager
 def num_threads(count: int | None) -> Iterator[None]:
     """Run with ``count`` Torch threads; None keeps the number."""
     before = torch.get_num_threads()

@@ -17,6 +17,7 @@ import torch
 import vllm.distributed.parallel_state as parallel_state
 from vllm import SamplingParams
 from vllm.engine.arg_utils import EngineArgs
+from vllm.model_executor.models.transformers.base import Base as TransformersModel
 from vllm.outputs import RequestOutput
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
@@ -115,6 +116,7 @@ class VllmEngine(InferenceEngine):
                 stack.enter_context(process_guard.unchanged_threads())
                 stack.enter_context(process_guard.unbound_memory())
                 stack.enter_context(process_guard.hidden_modules("llvmlite"))
+                stack.enter_context(process_guard.undecorated_models(TransformersModel))
                 stack.enter_context(process_guard.private_process_groups(parallel_state))
             return LLMEngine.from_engine_args(EngineArgs(**arguments))
 
@@ -287,7 +289,7 @@ class VllmEngine(InferenceEngine):
         if not (self.settings.checksum_weights and self._weights.is_whole):
             raise EngineError("No checksum: checksum_weights is off, or the last update failed.")
         if not self._was_updated:
-            return weights_checksum(self._facts.tensors(), is_tied=self._facts.is_tied)
+            return weights_checksum(self._facts.tensors(), tied_head=self._facts.tied_head)
         checksums = set(self._weights.received_checksums())
         if len(checksums) > 1:
             raise EngineError(f"The engine's workers received different weights: {checksums}.")

@@ -57,7 +57,8 @@ def engine_arguments(
         "logprobs_mode": "processed_logprobs",
         "generation_config": "vllm",
         "skip_tokenizer_init": True,
-        "enable_prefix_caching": True,
+        # The state of a recurrent layer is that of a whole prompt; vLLM caches it only in chunks.
+        "enable_prefix_caching": not facts.is_stateful,
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
         # If Mistral's own files are in the folder too, "auto" would load those.

@@ -39,7 +39,7 @@ def register_plugins() -> None:
 class _InitInfo(WeightTransferInitInfo):
     """Settings of the receiving end; there is no rendezvous."""
 
-    is_tied: bool
+    tied_head: str | None
     checksum_weights: bool
 
 
@@ -64,8 +64,17 @@ class HandedOverWeights(WeightTransferEngine[_InitInfo, _UpdateInfo]):
 
     def start_weight_update(self) -> None:
         """Restore every layer's checkpoint layout (CPU layers are repacked after loading)."""
-        self._checksum = WeightsChecksum(is_tied=self._init_info.is_tied)
+        self._checksum = WeightsChecksum(tied_head=self._init_info.tied_head)
+        if self.device.type == "cpu":
+            self._forget_packed_experts()
         initialize_layerwise_reload(self.model)
+
+    def _forget_packed_experts(self) -> None:
+        """Let mixtures of experts be packed again, which vLLM (0.32) does once, when they load."""
+        for layer in self.model.modules():
+            method: Any = getattr(layer, "quant_method", None)
+            if getattr(method, "moe_kernel", None) is not None:
+                method.moe_kernel = None
 
     def receive_weights(self, update_info: _UpdateInfo) -> None:
         """Load one chunk."""
@@ -75,7 +84,15 @@ class HandedOverWeights(WeightTransferEngine[_InitInfo, _UpdateInfo]):
         if self._init_info.checksum_weights:
             for name, tensor in pairs:
                 self._checksum.add(name, tensor)
-        self.model.load_weights(pairs)
+        self.model.load_weights([pair for pair in pairs if self._has_place(pair[0])])
+
+    def _has_place(self, name: str) -> bool:
+        """Return whether vLLM's model takes a tensor: some tied models have no output head."""
+        if name != self._init_info.tied_head:
+            return True
+        head = name.split(".")[-2]
+        paths = (path for path, _ in self.model.named_modules(remove_duplicate=False))
+        return any(path.split(".")[-1] == head for path in paths)
 
     def finish_weight_update(self) -> None:
         """Repack the layers."""
@@ -156,13 +173,16 @@ class AllWeights(WeightChannel):
         self._llm = llm
         self._facts = facts
         self._in_process = in_process
-        init_info = {"is_tied": facts.is_tied, "checksum_weights": checksum_weights}
+        init_info = {"tied_head": facts.tied_head, "checksum_weights": checksum_weights}
         self._call("init_weight_transfer_engine", init_info=init_info)
 
     def load(self, named_tensors: NamedTensors) -> None:
         """Run vLLM's phases; a small model fits in one chunk, which is checked beforehand."""
-        stream = checked(named_tensors, self._facts.tensor_shapes, is_tied=self._facts.is_tied)
-        chunks = chunked(with_tied_head(stream) if self._facts.is_tied else stream)
+        facts = self._facts
+        stream = checked(named_tensors, facts.tensor_shapes, tied_head=facts.tied_head)
+        if facts.tied_head is not None:
+            stream = with_tied_head(stream, head=facts.tied_head, embedding=facts.embedding)
+        chunks = chunked(stream)
         chunk = next(chunks, None)
         self._call("start_weight_update")
         self.is_whole = False

@@ -19,10 +19,10 @@ from torch.distributed.fsdp import (
     register_fsdp_forward_method,
 )
 from torch.distributed.tensor import DTensor, distribute_tensor
-from transformers import PreTrainedModel
 
 from rllib_gigpo.layout.micro_batch import empty_micro_batch
 from rllib_gigpo.learner.sharding.sharding import MicroBatches, OfSeveral
+from rllib_gigpo.models.causal_lm import layers_of
 from rllib_gigpo.models.lora import merged_weights
 from rllib_gigpo.models.model_adapter import ModelAdapter, NamedTensors, disable_dropout
 
@@ -62,7 +62,7 @@ class FSDP2(OfSeveral):
 
     def _shard(self, unit: nn.Module) -> None:
         """Shard a module whose passes begin and end with a call of it."""
-        for layer in _layers(unit):
+        for layer in layers_of(unit):
             fully_shard(layer, **self._options, **self._precision)
         # By default the outermost group stays whole after a pass, even after one without gradients.
         fully_shard(unit, reshard_after_forward=True, **self._options, **self._precision)
@@ -126,7 +126,7 @@ class FSDP2(OfSeveral):
         """
         if not isinstance(tensor, DTensor):
             return tensor
-        part = tensor.detach().to_local().to(self._device).contiguous()
+        part = _local(tensor.detach()).to(self._device).contiguous()
         if self.rank > 0:
             if part.numel():
                 torch.distributed.send(part, dst=0)
@@ -175,13 +175,6 @@ class FSDP2(OfSeveral):
             return tensor
         on_device = tensor.to(like.to_local().device)
         return distribute_tensor(on_device, like.device_mesh, like.placements, src_data_rank=None)
-
-
-def _layers(unit: nn.Module) -> Iterator[nn.Module]:
-    """Yield the layers that transformers' models name as those that must not be split."""
-    models = [one for one in unit.modules() if isinstance(one, PreTrainedModel)]
-    names = {name for model in models for name in model._no_split_modules or ()}
-    return (one for one in list(unit.modules()) if type(one).__name__ in names)
 
 
 def _trained(parameters: Iterable[nn.Parameter]) -> Iterator[nn.Parameter]:

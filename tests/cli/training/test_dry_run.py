@@ -34,7 +34,7 @@ def test_the_estimate_counts_the_real_parameters_without_their_memory(model_fold
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     num_bytes = 4 * sum(parameter.numel() for parameter in model.parameters())
 
-    lines = dry_run.estimate_lines(config_for(model_folder))
+    lines = dry_run.estimate_lines(config_for(model_folder), gpu_bytes=80e9)
 
     weights = [line.split("weights")[1].strip() for line in lines if "weights" in line]
     assert weights == [f"{num_bytes / 1024:,.1f} KiB"] * 2

@@ -10,7 +10,7 @@ import torch
 from rllib_gigpo.engines import EngineSettings, GenerationRequest, SamplingSettings, make_engine
 from rllib_gigpo.engines.token_distribution import token_log_probs
 from rllib_gigpo.errors import ConfigError, EngineError
-from rllib_gigpo.weights.checksum import HEAD, weights_checksum
+from rllib_gigpo.weights.checksum import weights_checksum
 
 vllm_engine = pytest.importorskip("rllib_gigpo.engines.vllm.vllm_engine")
 vllm_weights = pytest.importorskip("rllib_gigpo.engines.vllm.vllm_weights")
@@ -76,7 +76,7 @@ def test_a_tied_head_follows_its_embedding_though_only_that_is_sent(
 ):
     change_weights(model, seed=3)
     sent = dict(model.named_parameters())
-    assert (HEAD in sent) is not model.config.tie_word_embeddings
+    assert ("lm_head.weight" in sent) is not model.config.tie_word_embeddings
     engine.load_weights(sent.items(), 300)
     requests = requests_of(prompts)
     assert largest_logp_error(model, requests, engine.generate(requests)) < TOLERANCE
