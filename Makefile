@@ -30,7 +30,7 @@ STAMPS := $(VENV)/stamps
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train train-llm test faults soak integrations gpu-check gpu-check-ray lint typecheck docs site notebook screenshots bench peers results clean
+.PHONY: help setup train train-llm test faults models soak integrations gpu-check gpu-check-ray lint typecheck docs site notebook screenshots bench peers results clean
 .NOTPARALLEL:
 
 help:
@@ -93,6 +93,9 @@ notebook: setup  ## run docs/first_steps.ipynb, and keep its output
 screenshots: setup  ## take the pictures of `rllib view` for the docs: the run of `make train`, in Chromium
 	$(BIN)/python benchmarks/screenshots.py $(RESULTS)/train
 
+models: setup  ## train tiny models of all architectures of docs/results/architectures.md (a quarter of an hour)
+	$(BIN)/python benchmarks/architectures.py $(FIGURES) $(ARGS)
+
 soak: setup  ## train a toy run for 2,000 iterations and watch its memory
 	$(BIN)/python benchmarks/soak.py $(FIGURES)
 	$(BIN)/python benchmarks/soak.py --async $(FIGURES)
@@ -115,6 +118,8 @@ bench: setup  ## time the parts against plain implementations; JSON in results/b
 	$(BIN)/python benchmarks/rollout.py engine --model 50m --steps 4 --repeats 3 \
 	    --json $(RESULTS)/bench/rollout_50m.json $(FIGURES)
 	$(BIN)/python benchmarks/rollout.py barrier --json $(RESULTS)/bench/barrier.json $(FIGURES)
+	$(BIN)/python benchmarks/sharded_learners.py speed $(FIGURES)
+	$(BIN)/python benchmarks/iteration_model.py $(FIGURES)
 
 peers: setup  ## compare with TRL's GRPO on the main job; resumes if interrupted
 	TORCH_INDEX_URL="$(TORCH_INDEX_URL)" PYTHON="$(PYTHON)" sh benchmarks/peers/setup_trl.sh

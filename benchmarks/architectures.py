@@ -119,44 +119,49 @@ def save_model(name: str, folder: Path) -> None:
 
 
 def train(name: str) -> dict[str, Any]:
-    """Train a model for two iterations, and return what its updates report."""
+    """Train a new model of an architecture in this process, with a Ray of its own."""
     import ray
-
-    from rllib_gigpo import GiGPOConfig
 
     with tempfile.TemporaryDirectory() as folder:
         save_model(name, Path(folder))
         ray.init("local", num_cpus=2, log_to_driver=False, include_dashboard=False)
-        config = (
-            GiGPOConfig()
-            .environment("rllib_gigpo.envs:Corridor-v0", env_config={"length": 3, "max_steps": 4})
-            .llm(model_path=folder, max_prompt_tokens=256, max_response_tokens=4)
-            .prompting(template="compact", action_tag=None, think_tag=None)
-            .tasks(num_train_tasks=4, num_test_tasks=2, max_episode_steps=4)
-            .training(group_size=4, num_groups=2, num_minibatches=1, kl_coeff=0.0, lr=1e-2)
-            .training(strict_ratio=False)
-            .debugging(seed=0)
+        return trained(folder)
+
+
+def trained(folder: str) -> dict[str, Any]:
+    """Train a model for two iterations, and return what its updates report."""
+    from rllib_gigpo import GiGPOConfig
+
+    config = (
+        GiGPOConfig()
+        .environment("rllib_gigpo.envs:Corridor-v0", env_config={"length": 3, "max_steps": 4})
+        .llm(model_path=folder, max_prompt_tokens=256, max_response_tokens=4)
+        .prompting(template="compact", action_tag=None, think_tag=None)
+        .tasks(num_train_tasks=4, num_test_tasks=2, max_episode_steps=4)
+        .training(group_size=4, num_groups=2, num_minibatches=1, kl_coeff=0.0, lr=1e-2)
+        .training(strict_ratio=False)
+        .debugging(seed=0)
+    )
+    algorithm = config.build_algo()
+    adapter = algorithm.learner_group._learner._causal_lm.adapter
+    found, before = [], logits(adapter)
+    for _ in range(2):
+        metrics = algorithm.train()["learners"]["default_policy"]
+        found.append(
+            {
+                "ratio": float(metrics["max_ratio_deviation_fresh"]),
+                "grad_norm": float(metrics["grad_norm"]),
+            }
         )
-        algorithm = config.build_algo()
-        adapter = algorithm.learner_group._learner._causal_lm.adapter
-        found, before = [], logits(adapter)
-        for _ in range(2):
-            metrics = algorithm.train()["learners"]["default_policy"]
-            found.append(
-                {
-                    "ratio": float(metrics["max_ratio_deviation_fresh"]),
-                    "grad_norm": float(metrics["grad_norm"]),
-                }
-            )
-        result = {
-            "moved": float((logits(adapter) - before).abs().max()),
-            "class": type(adapter.model).__name__,
-            "parameters": sum(p.numel() for p in adapter.model.parameters()),
-            "own_head": adapter.has_own_head,
-            "prefixes": algorithm.learner_group._learner.shares_prefixes,
-            "iterations": found,
-        }
-        algorithm.stop()
+    result = {
+        "moved": float((logits(adapter) - before).abs().max()),
+        "class": type(adapter.model).__name__,
+        "parameters": sum(p.numel() for p in adapter.model.parameters()),
+        "own_head": adapter.has_own_head,
+        "prefixes": algorithm.learner_group._learner.shares_prefixes,
+        "iterations": found,
+    }
+    algorithm.stop()
     return result
 
 

@@ -18,6 +18,7 @@ from learning_tables import LEARNING
 from pretrained_tables import PRETRAINED
 from result_layout import Figures, targets
 from sampling_tables import SAMPLING
+from scaling_tables import SCALING
 from speed_tables import SPEED
 
 from rllib_gigpo.reports.docs_tables import Tables, with_tables
@@ -37,7 +38,7 @@ def figures_by_name() -> Figures:
 
 def bound_tables(figures: Figures) -> Tables:
     """Return the function that lays out each table, by name."""
-    known = {**LEARNING, **SPEED, **PRETRAINED, **SAMPLING}
+    known = {**LEARNING, **SPEED, **PRETRAINED, **SAMPLING, **SCALING}
     tables = {name: partial(table.lines, figures) for name, table in known.items()}
     return {**tables, "targets": partial(targets, figures)}
 

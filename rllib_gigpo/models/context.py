@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -118,4 +119,18 @@ def check_context_length(
             f"{max_prompt_tokens=} and {max_response_tokens=} need a context of {wanted} tokens,"
             f" but the model has {length}; lower them with .llm(...) or --set, or use a model with"
             " more"
+        )
+
+
+def vision_part(model_path: Any, engine: str) -> Iterator[str]:
+    """Yield what is wrong if vLLM cannot open a model of text and images."""
+    try:
+        config = read_config(model_path)
+    except ConfigError:
+        return  # `check_context_length` reports it
+    if engine == "vllm" and "vision_config" in config and find_spec("torchvision") is None:
+        yield (
+            f"the {config.get('model_type')} model in {str(model_path)!r} has a vision part, whose"
+            " code in vLLM needs torchvision, which is not installed; install the build for your"
+            " torch, set engine='transformers', or save the text part alone"
         )

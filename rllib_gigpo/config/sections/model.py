@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import PositiveInt
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.context import check_context_length, read_config
+from rllib_gigpo.models.context import check_context_length, read_config, vision_part
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.options.section import PathText, Section, setting
 
@@ -46,4 +46,4 @@ def context(model_path: Any, max_prompt_tokens: int, max_response_tokens: int) -
         yield str(error)
 
 
-CHECKS = (context,)
+CHECKS = (context, vision_part)
