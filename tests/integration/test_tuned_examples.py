@@ -39,6 +39,7 @@ TRAINED_WHEN_ASKED = (
     "textworld_grpo_tiny",
     "textworld_own_rule_tiny",
     "textworld_ppo_tiny",
+    "textworld_sharded_tiny",
     "textworld_treasure10_gigpo_tiny",
 )
 

@@ -135,6 +135,14 @@ def test_the_setting_to_change_is_named_and_then_it_fits(settings, size, layout,
         assert not memory_of(layout, shape, groups, config).fits(GPU_BYTES)
 
 
+def test_bfloat16_weights_fit_in_shards_on_eight_gpus(settings):
+    """As docs/scaling.md says."""
+    shape, groups = qwen("32B")
+    config = settings(dtype="bfloat16", autocast_dtype=None, gradient_checkpointing=True)
+    assert memory_of(Layout(8, "fsdp2"), shape, groups, config).fits(GPU_BYTES)
+    assert not memory_of(Layout(4, "fsdp2"), shape, groups, config).fits(GPU_BYTES)
+
+
 def test_a_pass_that_takes_less_comes_first(settings):
     shape, groups = qwen("7B")
     config = settings(micro_batch_tokens=16384)
