@@ -102,11 +102,12 @@ class CheckpointedLearner(TorchLearner):
 
         Of sharded Learners it lacks the model, the critic and the optimiser.
         """
-        state = super().get_state(*args, **kwargs)
-        state |= {ITERATION: self._iteration, KL_COEFF: self._kl.get_state()}
+        own = {ITERATION: self._iteration, KL_COEFF: self._kl.get_state()}
         if not self.sharding.is_whole:
-            parts = (COMPONENT_RL_MODULE, COMPONENT_OPTIMIZER)
-            return {name: value for name, value in state.items() if name not in parts}
+            return (
+                super().get_state(not_components=[COMPONENT_RL_MODULE, COMPONENT_OPTIMIZER]) | own
+            )
+        state = super().get_state(*args, **kwargs) | own
         state[SHARDED_STATE] = {}  # RLlib asks for the state of each component
         if self._causal_lm.critic is not None:  # the Hugging Face folder holds only the policy
             state[lm.CRITIC] = to_cpu(self._causal_lm.critic.state_dict())

@@ -6,6 +6,7 @@ It needs only torch and transformers, not Ray or pydantic, so any machine with a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -41,7 +42,6 @@ class ModelAdapter(nn.Module):
         self.trunk = Trunk(trunk_of(model))
         self._transform = logit_transform(model.config.get_text_config())
         self._own_head: OwnHead | None = None
-        self._names = CheckpointNames(model)
 
     def forward(
         self, micro_batch: MicroBatch, *, chunk_tokens: int, entropy_gradient: bool = False
@@ -69,6 +69,10 @@ class ModelAdapter(nn.Module):
     def own_logits(self, input_ids: torch.Tensor) -> torch.Tensor:
         """Return the logits of the model's own forward pass: (B, L) -> (B·L, V)."""
         return self.model(input_ids=input_ids, use_cache=False).logits.flatten(0, 1)
+
+    @cached_property
+    def _names(self) -> CheckpointNames:
+        return CheckpointNames(self.model)
 
     def hidden_states(self, micro_batch: MicroBatch) -> torch.Tensor:
         """Run the model up to its last hidden states, (B·L, H)."""

@@ -23,6 +23,15 @@ GPU_BYTES = 80e9
 RESERVED = 0.05  # of a GPU, for CUDA, NCCL and the allocator's gaps
 _GPU = torch.device("cuda")
 _NUM_GPUS = (1, 2, 4, 8)
+# Heads of the table.
+_SHORT = {
+    "gradient buckets of DDP": "buckets",
+    "reference model": "reference",
+    "critic model": "critic",
+    "logits of a chunk": "logits",
+    "gathered layers": "gathered",
+    "gradients of a layer": "reduced",
+}
 _REDUCED = 4  # bytes of a gradient while it is summed over the Learners, in float32
 
 
@@ -140,20 +149,21 @@ def table(shape: ModelShape, groups: Groups, settings: Settings, gpu_bytes: floa
         for part in dict.fromkeys(name for _, memory in memories for name in memory.gpu)
         if any(memory.gpu.get(part, 0) for _, memory in memories)
     ]
-    rows = [["a Learner's GPU, in GiB", *parts, "total", "host", ""]]
+    heads = [_SHORT.get(part, part) for part in parts]
+    rows = [["a Learner's GPU, in GiB", *heads, "total", "host", ""]]
     for layout, memory in memories:
         numbers = [memory.gpu.get(part, 0) for part in parts]
         numbers += [memory.total, sum(memory.host.values())]
         fits = "fits" if memory.fits(gpu_bytes) else "does not fit"
         rows.append([_label(layout), *(f"{number / 2**30:.1f}" for number in numbers), fits])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.rjust, row, widths)) for row in rows]
+    return ["  ".join(map(str.rjust, row, widths)).rstrip() for row in rows]
 
 
 def _label(layout: Layout) -> str:
     if layout.num_learners == 1:
         return "1 GPU"
-    offload = ", cpu_offload" if layout.cpu_offload else ""
+    offload = ", offload" if layout.cpu_offload else ""
     return f"{layout.num_learners} GPUs, {layout.sharding}{offload}"
 
 
@@ -162,7 +172,7 @@ def advice(
 ) -> str | None:
     """Return what to change if a layout does not fit; None if it fits.
 
-    The cheapest change comes first: a pass that takes less, then more GPUs, then the host's memory.
+    The cheapest change comes first: a lighter pass, then more GPUs, then the host's memory.
     """
     found = memory_of(layout, shape, groups, settings)
     if found.fits(gpu_bytes):
@@ -180,7 +190,7 @@ def advice(
         and memory_of(one, shape, groups, changed).fits(gpu_bytes)
     ]
     if fitting:
-        best, more = min(fitting, key=lambda it: (it[0].num_learners, it[0].cpu_offload))
+        best, more = min(fitting, key=lambda it: (it[0].cpu_offload, it[0].num_learners))
         return f"{size}; set learners({best}, num_gpus_per_learner=1){more}."
     return (
         f"{size}, and no sharding over up to {_NUM_GPUS[-1]} GPUs holds it: use a smaller model,"

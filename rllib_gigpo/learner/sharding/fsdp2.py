@@ -110,6 +110,8 @@ class FSDP2(OfSeveral):
         twin = ModelAdapter(empty).eval().requires_grad_(False)
         self._shard(twin)
         twin.to_empty(device="cpu" if self._cpu_offload else self._device)
+        for buffer in twin.buffers():
+            buffer.data = buffer.data.to(self._device)
         sources = {**dict(adapter.named_parameters()), **dict(adapter.named_buffers())}
         with torch.no_grad():
             for name, target in (*twin.named_parameters(), *twin.named_buffers()):

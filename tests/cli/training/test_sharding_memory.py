@@ -159,12 +159,12 @@ def test_a_model_that_fits_no_sharding_is_told_in_a_sentence(settings):
 
 def test_the_table_has_a_line_for_every_layout(settings):
     lines = table(*qwen("7B"), settings(), GPU_BYTES)
-    assert len({len(line) for line in lines}) == 1
+    assert max(map(len, lines)) <= 130
     assert [line.split("  ")[0] for line in map(str.strip, lines[1:])] == [
         "1 GPU",
         *(
             f"{number} GPUs, {kind}"
             for number in (2, 4, 8)
-            for kind in ("ddp", "fsdp2", "fsdp2, cpu_offload")
+            for kind in ("ddp", "fsdp2", "fsdp2, offload")
         ),
     ]
