@@ -4,11 +4,11 @@
 
 The model. An EnvRunner moves its b episodes together: one step takes A + B·b seconds (launches and
 scheduling; tokens). It takes the next group from one queue when it has room. Credit and update take
-seconds in proportion to the tokens of the batch; the update is divided by the Learners. The weights
-travel once, at a bandwidth. Phases follow each other. Episode lengths are those of the batch.
+seconds in proportion to the environment steps of the batch, the weights a fixed time, and phases
+follow each other. The lengths of the episodes are given.
 
-The check. A and B are fitted to the sampling times of two batch sizes with one EnvRunner, the
-update's rate to one of them; all other batches and two EnvRunners are predicted and measured.
+The check. The constants are fitted to batches of two sizes with one EnvRunner; another size and two
+EnvRunners are predicted and measured.
 """
 
 from __future__ import annotations
@@ -68,19 +68,16 @@ class Batch:
         return sum(map(sum, self.lengths))
 
 
-def sampling_s(
-    groups: Sequence[Sequence[int]], num_runners: int, costs: Costs, *, most_episodes: int = 10**9
-) -> float:
+def sampling_s(groups: Sequence[Sequence[int]], num_runners: int, costs: Costs) -> float:
     """Return the seconds in which EnvRunners play groups of episodes with known lengths.
 
     Args:
         groups: Lengths of the episodes of each group, in the order of the queue.
         num_runners: Number of EnvRunners.
         costs: The constants.
-        most_episodes: Episodes that one EnvRunner plays at a time.
     """
     queue = list(reversed(groups))
-    room = min(most_episodes, -(-sum(map(len, groups)) // num_runners))
+    room = -(-sum(map(len, groups)) // num_runners)  # episodes that one plays at a time
     clocks = [(0.0, runner) for runner in range(num_runners)]
     playing: list[list[int]] = [[] for _ in range(num_runners)]
     end = 0.0
@@ -190,7 +187,7 @@ def main() -> None:
         speedups = simulated(costs, groups)
         print(f"{groups} groups:", {scale: round(value, 1) for scale, value in speedups.items()})
         figures += [
-            Figure(18, f"iteration_model/{groups}_groups_{scale}", value)
+            Figure(18, f"iteration_model/{groups}_groups/{scale}", value)
             for scale, value in speedups.items()
         ]
     figures.append(Figure(18, "iteration_model/largest_error", max(errors), None, len(errors)))

@@ -74,7 +74,7 @@ SCALING: Mapping[str, Any] = {
     ),
     "iteration-simulation": Table(
         ("groups of 4 a batch",),
-        {str(scale): f"{{_{scale}:.1f}}" for scale in _SCALES},
+        {str(scale): f"{{{scale}:.1f}}" for scale in _SCALES},
         [
             Row((str(groups),), prefix=f"iteration_model/{groups}_groups")
             for groups in (16, 64, 512)

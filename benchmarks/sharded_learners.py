@@ -3,7 +3,7 @@
     python benchmarks/sharded_learners.py memory models/smollm2 [--figures]
     python benchmarks/sharded_learners.py speed [--figures]
 
-``memory``: 2 and 4 Learners hold SmolLM2 in float32 and export it in bfloat16. The ratio compares
+``memory``: 2 and 4 Learners hold SmolLM2 in float32 and export it in that type. The ratio compares
 the peak of Learner 0, its shards plus what the export adds, with its shards plus the largest group
 (embedding or layer) in float32.
 ``speed``: tokens/s of two Learners with shards over that of two with copies, updates in turn.

@@ -81,7 +81,8 @@ class CheckpointWriter:
             try:
                 write(folder)
                 if is_complete:
-                    save_shards(self._learner_group, folder / LEARNER)
+                    limit_s = self._config.settings.learners.update_timeout_s
+                    save_shards(self._learner_group, folder / LEARNER, timeout_s=limit_s)
             finally:
                 failures = take_failures(self._learner_group)
             fault = torn_file(folder) or (missing_component(folder) if is_complete else None)

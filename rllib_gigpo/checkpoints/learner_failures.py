@@ -34,9 +34,21 @@ def check_answering(learner_group: Any) -> None:
         )
 
 
-def save_shards(learner_group: Any, folder: Path) -> None:
-    """Let all Learners write what is spread over them; `take_failures` tells what failed."""
-    learner_group.foreach_learner(lambda learner: learner.save_shards(str(folder)))
+def save_shards(learner_group: Any, folder: Path, *, timeout_s: float) -> None:
+    """Let all Learners write what is spread over them; `take_failures` tells what failed.
+
+    Raises:
+        CheckpointError: One has not answered within ``timeout_s``.
+    """
+    answers = learner_group.foreach_learner(
+        lambda learner: learner.save_shards(str(folder)), timeout_seconds=timeout_s
+    )
+    num_missing = max(1, len(learner_group)) - len(list(answers))
+    if num_missing:
+        raise CheckpointError(
+            f"{num_missing} Learner(s) have not written their part of {folder} within"
+            f" {timeout_s:g} s (config.learners(update_timeout_s=...))"
+        )
 
 
 def take_failures(learner_group: Any) -> list[str]:

@@ -107,12 +107,12 @@ class CheckpointModel(Checkpointable):
         Raises:
             CheckpointError: The weights belong to another model.
         """
-        if filesystem is None or isinstance(filesystem, pyarrow.fs.LocalFileSystem):
-            self._restore_folder(Path(path))
-            return
-        with tempfile.TemporaryDirectory() as temporary:
-            pyarrow.fs.copy_files(str(path), temporary, source_filesystem=filesystem)
-            self._restore_folder(Path(temporary))
+        with self._sharding.together(), tempfile.TemporaryDirectory() as temporary:
+            folder = Path(path)
+            if filesystem is not None and not isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+                folder = Path(temporary)
+                pyarrow.fs.copy_files(str(path), temporary, source_filesystem=filesystem)
+            self._restore_folder(folder)
 
     def _restore_folder(self, folder: Path) -> None:
         if self._lora is not None:

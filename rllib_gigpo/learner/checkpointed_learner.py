@@ -69,7 +69,8 @@ class CheckpointedLearner(TorchLearner):
                     " on several machines needs an output folder on one"
                 )
             for name, component in self.get_checkpointable_components():
-                component.save_to_path(Path(folder) / name)
+                with self.sharding.together():
+                    component.save_to_path(Path(folder) / name)
 
     @override(Learner)
     def restore_from_path(self, *args: Any, **kwargs: Any) -> None:

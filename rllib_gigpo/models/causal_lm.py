@@ -99,14 +99,20 @@ def trunk_of(model: Any) -> Any:
 
 
 def layers_of(unit: nn.Module) -> list[nn.Module]:
-    """Return the layers that a unit's models name as those that must not be split.
+    """Return the outermost layers that a unit's models name as those that must not be split.
 
     Args:
         unit: A module with one or more Hugging Face models.
     """
     models = [one for one in unit.modules() if isinstance(one, PreTrainedModel)]
     names = {name for model in models for name in model._no_split_modules or ()}
-    return [one for one in unit.modules() if type(one).__name__ in names]
+    layers: list[nn.Module] = []
+    inside: set[nn.Module] = set()
+    for module in unit.modules():
+        if type(module).__name__ in names and module not in inside:
+            layers.append(module)
+            inside.update(module.modules())
+    return layers
 
 
 def meta_causal_lm(config: PreTrainedConfig) -> PreTrainedModel:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from transformers.core_model_loading import revert_weight_conversion
 
+from rllib_gigpo.models.lora import plain_weights
+
 NamedTensors = Iterable[tuple[str, torch.Tensor]]
 
 
@@ -19,11 +21,11 @@ class CheckpointNames:
     """The way from a model's tensors to those of its checkpoint."""
 
     def __init__(self, model: Any) -> None:
-        """Ask ``model``, a Hugging Face causal LM without adapters, on any device."""
+        """Ask ``model``, a Hugging Face causal LM on any device; its adapters do not count."""
         self._model = model
         own = {
             name: torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
-            for name, tensor in model.state_dict().items()
+            for name, tensor in plain_weights(model)
         }
         alone = {name: revert_weight_conversion(model, {name: own[name]}) for name in own}
         # A tensor that only gets another name is passed on as it is.
@@ -58,7 +60,7 @@ class CheckpointNames:
             whole: Returns the whole of a tensor that may be sharded.
         """
         if not self._is_streamed:  # some tensors are made of several
-            state = {name: whole(tensor) for name, tensor in weights}
+            state = {name: _on_host(whole(tensor)) for name, tensor in weights}
             yield from revert_weight_conversion(self._model, state).items()
             return
         for name, tensor in weights:
@@ -87,6 +89,11 @@ class CheckpointNames:
         for name, tensor in own.items():
             if name in new:
                 tensor.copy_(new[name])
+
+
+def _on_host(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in the host's memory, where a whole model has room."""
+    return tensor if tensor.is_meta else tensor.cpu()
 
 
 def _shapes(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:

@@ -97,16 +97,19 @@ def merged_weights(
         (name, tensor) on the model's device; without adapters, the weights themselves.
     """
     layers = dict(_lora_layers(model))
-    for name, value in model.state_dict(keep_vars=True).items():
-        if ".lora_" in name:
-            continue
-        owner, _, leaf = name.rpartition(".base_layer.")
-        if not owner:
-            yield name, value
-        elif leaf == "weight":
-            yield f"{owner}.weight", whole(value) + _delta(layers[owner], whole)
+    for name, value in plain_weights(model):
+        owner, _, leaf = name.rpartition(".")
+        if leaf == "weight" and owner in layers:
+            yield name, whole(value) + _delta(layers[owner], whole)
         else:
-            yield f"{owner}.{leaf}", value
+            yield name, value
+
+
+def plain_weights(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the model's own weights without its adapters, under their Hugging Face names."""
+    for name, value in model.state_dict(keep_vars=True).items():
+        if ".lora_" not in name:
+            yield name.replace(".base_layer.", "."), value
 
 
 def _delta(layer: Any, whole: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:

@@ -87,7 +87,8 @@ class DeltaTransfer(WeightTransfer):
     Learner 0 and each EnvRunner keep a copy of the weights in the host's memory.
 
     Attributes:
-        full_interval: Number of updates of which one holds all weights.
+        full_interval: Largest number of updates of which one holds all weights. Another one
+            does as soon as the differences since the last are as many bytes.
     """
 
     name: ClassVar[str] = "delta"
@@ -117,7 +118,12 @@ class DeltaTransfer(WeightTransfer):
 
     def base_of(self, updates: Sequence[WeightUpdate]) -> int | None:
         """Return the last update, unless it is time for whole tensors."""
-        return updates[-1].serial if 0 < len(updates) < self.full_interval else None
+        if not 0 < len(updates) < self.full_interval:
+            return None
+        whole, *differences = updates
+        # All of them stay in the object store, and whoever restarts reads all.
+        is_short = sum(one.num_bytes for one in differences) < whole.num_bytes
+        return updates[-1].serial if is_short else None
 
     def load(self, env_runner: Any, updates: Sequence[WeightUpdate]) -> int:
         """Bring the EnvRunner's copy up to date, and load all of it into the engine."""

@@ -62,6 +62,7 @@ class WeightSync:
         self._transfer = transfer
         self._updates: list[WeightUpdate] = []  # the last one with whole tensors, and those since
         self._num_updates = 0
+        self._metrics: dict[str, float] = {}
         self._silence_s = silence_s
         self._timeout_s = timeout_s
 
@@ -80,6 +81,8 @@ class WeightSync:
         local_runner = self._env_runner_group.local_env_runner
         if local_runner is None:
             self._wait_for(self._send(self._exported(version), runner_ids), version)
+            if self._transfer.base_of(self._updates) is None:
+                self._updates = []  # frees the object store
         elif self._learner_group.is_local:
             load_weights(local_runner, self._learner_group._learner.export_weights(), version)
         else:
@@ -98,13 +101,7 @@ class WeightSync:
 
     def metrics(self) -> dict[str, float]:
         """Return the bytes of the last update, and the share of them in one of all weights."""
-        if not self._updates:
-            return {}
-        first, *_, last = (*self._updates[:1], *self._updates)
-        return {
-            "weight_update_bytes": float(last.num_bytes),
-            "weight_update_share": last.num_bytes / first.num_bytes,
-        }
+        return self._metrics
 
     def _send(
         self, updates: Sequence[WeightUpdate], runner_ids: Sequence[int] | None
@@ -181,6 +178,10 @@ class WeightSync:
             cause = errors[0] if errors else silence
             raise WeightSyncError(f"The Learners did not export their weights: {cause}.")
         self._updates = [update] if update.base is None else [*self._updates, update]
+        self._metrics = {
+            "weight_update_bytes": float(update.num_bytes),
+            "weight_update_share": update.num_bytes / self._updates[0].num_bytes,
+        }
         return self._updates
 
 

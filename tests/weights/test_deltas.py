@@ -226,3 +226,17 @@ def test_the_setting_is_a_variant_with_an_option():
     assert (type(transfer), transfer.full_interval) == (DeltaTransfer, 5)
     with pytest.raises(ValueError, match="full_interval"):
         TRANSFERS.build({"name": "delta", "full_interval": 0})
+
+
+def test_differences_as_large_as_the_weights_are_followed_by_one_in_full(ray_session):
+    group = Group()
+    sender = sync(group)
+    kept = []
+    for version in range(4):
+        group.learner.tensors = {
+            name: tensor + 1.0 for name, tensor in group.learner.tensors.items()
+        }
+        sender.push(version)
+        assert group.arrived()
+        kept.append([update.base for update in sender._updates])
+    assert kept == [[None], [], [None], []]  # what nobody needs is not kept

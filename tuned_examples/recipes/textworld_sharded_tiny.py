@@ -2,7 +2,8 @@
 
 rllib train file tuned_examples/recipes/textworld_sharded_tiny.py
 
-For large models on several GPUs; docs/scaling.md says what it costs. On CPUs it shows the settings.
+For large models on several GPUs; docs/large_models.md says what it costs. On CPUs it shows the
+settings: in float32 nearly all weights change, so that the updates are not small.
 """
 
 from rllib_gigpo.recipes import experiment

@@ -78,9 +78,9 @@ class Layout:
         return f"num_learners={self.num_learners}, sharding={value}"
 
     @classmethod
-    def all(cls) -> Iterator[Layout]:
-        """Yield the ways to use 1 to 8 GPUs."""
-        for number in _NUM_GPUS:
+    def all(cls, *more: int) -> Iterator[Layout]:
+        """Yield the ways to use 1, 2, 4, 8 or some other number of GPUs."""
+        for number in sorted({*_NUM_GPUS, *more}):
             yield cls(number)
             if number > 1:
                 yield cls(number, "fsdp2")
@@ -184,7 +184,7 @@ def advice(
     variants = [("", settings), *((f"; also set {one}", it) for one, it in _lighter(settings))]
     fitting = [
         (one, more)
-        for one in Layout.all()
+        for one in Layout.all(layout.num_learners)
         for more, changed in variants
         if one.num_learners >= layout.num_learners
         and memory_of(one, shape, groups, changed).fits(gpu_bytes)
@@ -193,7 +193,8 @@ def advice(
         best, more = min(fitting, key=lambda it: (it[0].cpu_offload, it[0].num_learners))
         return f"{size}; set learners({best}, num_gpus_per_learner=1){more}."
     return (
-        f"{size}, and no sharding over up to {_NUM_GPUS[-1]} GPUs holds it: use a smaller model,"
+        f"{size}, and no sharding over up to {max(*_NUM_GPUS, layout.num_learners)} GPUs holds it:"
+        " use a smaller model,"
         " shorter prompts, llm(lora={'rank': 16}), or GPUs with more memory."
     )
 

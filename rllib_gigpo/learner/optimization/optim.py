@@ -118,9 +118,11 @@ def options_kept(optimizer: torch.optim.Optimizer) -> Iterator[None]:
         {name: value for name, value in group.items() if name != "params"}
         for group in optimizer.param_groups
     ]
-    yield
-    for group, own in zip(optimizer.param_groups, options, strict=True):
-        group.update(own)
+    try:
+        yield
+    finally:
+        for group, own in zip(optimizer.param_groups, options, strict=True):
+            group.update(own)
 
 
 def to_cpu(value: Any) -> Any:

@@ -6,7 +6,8 @@ norm and the head are one group, gathered for a whole pass, because they may be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from torch.distributed.fsdp import (
 )
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from rllib_gigpo.errors import CheckpointError, ConfigError
 from rllib_gigpo.layout.micro_batch import empty_micro_batch
 from rllib_gigpo.learner.sharding.sharding import MicroBatches, OfSeveral
 from rllib_gigpo.models.causal_lm import layers_of
@@ -62,7 +64,9 @@ class FSDP2(OfSeveral):
 
     def _shard(self, unit: nn.Module) -> None:
         """Shard a module whose passes begin and end with a call of it."""
-        for layer in layers_of(unit):
+        layers = layers_of(unit)
+        _check_shardable(unit, layers)
+        for layer in layers:
             fully_shard(layer, **self._options, **self._precision)
         # By default the outermost group stays whole after a pass, even after one without gradients.
         fully_shard(unit, reshard_after_forward=True, **self._options, **self._precision)
@@ -154,14 +158,28 @@ class FSDP2(OfSeveral):
 
     def state(self, model: nn.Module) -> dict[str, torch.Tensor] | None:
         """Collect all tensors in the host's memory of Learner 0; tied ones stay one tensor."""
-        collected: dict[int, torch.Tensor] = {}
+        collected: dict[nn.Parameter, torch.Tensor] = {}
         result = {}
         for name, tensor in merged_weights(model, whole=self.whole):
-            if id(tensor) not in collected:
+            known = collected.get(tensor) if isinstance(tensor, nn.Parameter) else None
+            if known is None:
                 whole = self.whole(tensor)
-                collected[id(tensor)] = whole.cpu() if self.rank == 0 else whole
-            result[name] = collected[id(tensor)]
+                known = whole.cpu() if self.rank == 0 else whole
+            if isinstance(tensor, nn.Parameter):
+                collected[tensor] = known
+            result[name] = known
         return result if self.rank == 0 else None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Raise on all Learners if the block fails on one: what follows needs all of them."""
+        try:
+            yield
+        except Exception:
+            self.all_agree(False, self._device)
+            raise
+        if not self.all_agree(True, self._device):
+            raise CheckpointError("another Learner failed; its reason is reported too")
 
     @torch.no_grad()
     def load(self, model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
@@ -177,6 +195,29 @@ class FSDP2(OfSeveral):
             return tensor
         on_device = tensor.to(like.to_local().device)
         return distribute_tensor(on_device, like.device_mesh, like.placements, src_data_rank=None)
+
+
+def _check_shardable(unit: nn.Module, layers: Sequence[nn.Module]) -> None:
+    """Check what torch's ``fully_shard`` relies on.
+
+    Raises:
+        ConfigError: Layers share weights, or weights have several types.
+    """
+    own = [set(layer.parameters()) for layer in layers]
+    if sum(map(len, own)) > len(set().union(*own)):
+        problem = "shares weights between its layers"
+    elif len({one.dtype for one in _unsharded(unit) if one.requires_grad}) > 1:
+        problem = "has weights of several types"
+    else:
+        return
+    raise ConfigError(
+        f"This model {problem}, so it cannot be sharded: set learners(sharding='ddp'), or use"
+        " another model."
+    )
+
+
+def _unsharded(unit: nn.Module) -> Iterator[nn.Parameter]:
+    return (one for one in unit.parameters() if not isinstance(one, DTensor))
 
 
 def _trained(parameters: Iterable[nn.Parameter]) -> Iterator[nn.Parameter]:

@@ -74,11 +74,14 @@ class ShardedState(Checkpointable):
             set_optimizer_state_dict(self._module, self._optimizer, state["optimizer"])
 
     def _state(self) -> dict[str, Any]:
-        critic = self._module.critic
-        return {
-            "optimizer": get_optimizer_state_dict(self._module, self._optimizer),
-            "critic": {} if critic is None else critic.state_dict(),
-        }
+        critic, is_new = self._module.critic, not self._optimizer.state
+        self._optimizer.zero_grad(set_to_none=True)  # with gradients, torch makes no empty moments
+        moments = get_optimizer_state_dict(self._module, self._optimizer)
+        if is_new:  # torch made them by a step with a learning rate of 0, which must not count
+            for values in self._optimizer.state.values():
+                if "step" in values:
+                    values["step"].zero_()
+        return {"optimizer": moments, "critic": {} if critic is None else critic.state_dict()}
 
     @override(Checkpointable)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

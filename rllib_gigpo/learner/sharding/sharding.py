@@ -9,13 +9,13 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import nn
-from torch.distributed.distributed_c10d import _set_pg_timeout
+from torch.distributed.distributed_c10d import _abort_process_group, _set_pg_timeout
 
 from rllib_gigpo.layout.micro_batch import MicroBatch, empty_micro_batch
 from rllib_gigpo.models.lora import merged_weights
@@ -134,6 +134,10 @@ class Sharding(ABC):
         """
         model.load_state_dict(dict(state))
 
+    def together(self) -> AbstractContextManager[Any]:
+        """Return a context that fails on all sharded Learners if it fails on one."""
+        return nullcontext()
+
     def share(self, tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         """Return the part of a whole tensor that this Learner holds of ``like``."""
         return tensor
@@ -172,5 +176,9 @@ class OfSeveral(Sharding):
         torch.distributed.all_reduce(tensor, op=operation)
 
     def tell_of_failure(self) -> None:
-        """Destroy the process group."""
-        torch.distributed.destroy_process_group()
+        """Destroy the process group; on GPUs also stop what is under way there (untested)."""
+        with suppress(Exception):  # it may be gone, and must not hide the failure
+            if torch.distributed.get_backend() == "nccl":
+                _abort_process_group()
+            else:
+                torch.distributed.destroy_process_group()

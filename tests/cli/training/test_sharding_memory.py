@@ -136,7 +136,7 @@ def test_the_setting_to_change_is_named_and_then_it_fits(settings, size, layout,
 
 
 def test_bfloat16_weights_fit_in_shards_on_eight_gpus(settings):
-    """As docs/scaling.md says."""
+    """As docs/large_models.md says."""
     shape, groups = qwen("32B")
     config = settings(dtype="bfloat16", autocast_dtype=None, gradient_checkpointing=True)
     assert memory_of(Layout(8, "fsdp2"), shape, groups, config).fits(GPU_BYTES)

@@ -31,7 +31,7 @@ def save():
 
     def run(group, folder):
         group.save_to_path(str(folder))
-        save_shards(group, folder / "learner")
+        save_shards(group, folder / "learner", timeout_s=60.0)
         assert take_failures(group) == []
         return folder
 
@@ -118,7 +118,7 @@ def test_a_merged_model_and_its_adapter(
 
 def test_learners_without_a_common_disk_say_so(trained):
     _, group = trained
-    save_shards(group, Path("/nowhere/at/all"))
+    save_shards(group, Path("/nowhere/at/all"), timeout_s=60.0)
     failures = take_failures(group)
     assert len(failures) == 2
     assert all("not on a disk that all Learners share" in failure for failure in failures)
