@@ -8,11 +8,15 @@ from rllib_gigpo.errors import ConfigError
 
 @pytest.fixture(scope="module")
 def trained(ray_session, corridor_config):
-    """Train six iterations with a staleness of at most 1 on two EnvRunners with vLLM."""
+    """Train six iterations with a staleness of at most 1 on two EnvRunners with vLLM.
+
+    Weights travel as differences, which in float32 are at times as large as the weights.
+    """
     config = (
         corridor_config(num_groups=3)
         .async_training(max_staleness=1)
         .env_runners(num_env_runners=2)
+        .inference(weight_sync="delta")
         .evaluation(evaluation_interval=3)
     )
     config.num_cpus_per_env_runner = 0.5
@@ -41,6 +45,13 @@ def test_later_batches_were_played_during_updates(trained):
     assert sum(one["stale_token_share"] for one in metrics) > 0
     assert sum(metrics[-1]["staleness"].values()) > 0
     assert all(one["queue_length"] <= 3 for one in metrics)  # one batch ahead
+
+
+def test_the_ratio_on_fresh_tokens_is_one(trained):
+    _, results = trained
+    for result in results:
+        assert result["learners"]["default_policy"]["max_ratio_deviation_fresh"] < 1e-4
+        assert 0 < result["learners"]["weight_update_share"] <= 1.0
 
 
 def test_no_task_is_played_twice(trained):
