@@ -49,9 +49,12 @@ def test_later_batches_were_played_during_updates(trained):
 
 def test_the_ratio_on_fresh_tokens_is_one(trained):
     _, results = trained
-    for result in results:
-        assert result["learners"]["default_policy"]["max_ratio_deviation_fresh"] < 1e-4
-        assert 0 < result["learners"]["weight_update_share"] <= 1.0
+    fresh = [
+        result["learners"]["default_policy"].get("max_ratio_deviation_fresh") for result in results
+    ]
+    assert fresh[0] is not None  # later batches may have no fresh token
+    assert all(one is None or one < 1e-4 for one in fresh)
+    assert all(0 < result["learners"]["weight_update_share"] <= 1.0 for result in results)
 
 
 def test_no_task_is_played_twice(trained):
@@ -72,6 +75,7 @@ def test_an_evaluation_has_one_version(trained):
     assert versions == {algorithm.policy_version}
 
 
+@pytest.mark.slow
 def test_a_resumed_run_draws_what_no_batch_has_had(trained, build, corridor_config, tmp_path):
     algorithm, _ = trained
     used = {one.custom_data["group_id"] for batch in algorithm.batches for one in batch["episodes"]}

@@ -10,6 +10,7 @@ import transformers
 from rllib_gigpo.checkpoints.learner_failures import save_shards, take_failures
 
 HEAD = {"critic": {"name": "head", "lr": 0.01}, "rule": "ppo"}
+OFFLOAD = {"name": "fsdp2", "cpu_offload": True}
 SETTINGS = {"optim": "adamw", "lr": 1e-3, "sharding": "fsdp2", **HEAD}
 
 
@@ -60,8 +61,11 @@ def test_the_model_is_a_plain_folder(trained):
 
 @pytest.mark.parametrize(
     ("num_learners", "settings"),
-    [(3, {}), (2, {"sharding": "ddp"}), (2, {"sharding": {"name": "fsdp2", "cpu_offload": True}})],
-    ids=["three", "copies", "offload"],
+    [
+        pytest.param(3, {}, id="three"),
+        pytest.param(2, {"sharding": "ddp"}, id="copies", marks=pytest.mark.slow),
+        pytest.param(2, {"sharding": OFFLOAD}, id="offload", marks=pytest.mark.slow),
+    ],
 )
 def test_another_group_goes_on(
     trained, make_group, train_group, make_rows, weights, assert_same, num_learners, settings
@@ -98,6 +102,7 @@ def test_sharded_learners_go_on_from_one(
     assert_same(weights(learner), of_each(group, weights)[0], tolerance=1e-5)
 
 
+@pytest.mark.slow
 def test_a_merged_model_and_its_adapter(
     make_group, train_group, make_rows, weights, save, tmp_path
 ):
