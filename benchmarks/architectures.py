@@ -2,7 +2,7 @@
 
     python benchmarks/architectures.py [--only llama gemma2] [--figures]     (`make models`)
 
-Each architecture gets a random model with the sizes below, in a process of its own. GiGPO trains it
+Each architecture gets a random model with the sizes below, in a separate process. GiGPO trains it
 for two iterations with vLLM in that process, so the second iteration samples with weights that were
 sent once. In float32 the ratio must be 1 up to 1e-4 in both. The table of docs/models.md is made
 from docs/results/architectures.json.
@@ -119,7 +119,7 @@ def save_model(name: str, folder: Path) -> None:
 
 
 def train(name: str) -> dict[str, Any]:
-    """Train a new model of an architecture in this process, with a Ray of its own."""
+    """Train a new model of an architecture in this process, on a new local Ray."""
     import ray
 
     with tempfile.TemporaryDirectory() as folder:

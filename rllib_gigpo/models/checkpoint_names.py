@@ -1,7 +1,7 @@
 """The names and shapes that a model's tensors have in its checkpoint.
 
 transformers (5.19) may hold them otherwise than the files: all experts of a layer in one tensor,
-other prefixes of a composed model. It knows the way back, and is asked for it: here is no list.
+other prefixes of a composed model. This module asks it for the way back and lists no models.
 """
 
 from __future__ import annotations
@@ -37,13 +37,6 @@ class CheckpointNames:
         self.shapes = _shapes(revert_weight_conversion(model, dict(own)))
         parts = [_shapes(one) for one in alone.values()]
         self._is_streamed = {name: it for one in parts for name, it in one.items()} == self.shapes
-
-    @property
-    def are_own(self) -> bool:
-        """Whether the checkpoint has the model's own names and tensors."""
-        return all(name == new for name, new in self._new_names.items()) and (
-            self.shapes.keys() == self._new_names.keys()
-        )
 
     def weight_of(self, layer: torch.nn.Module) -> str:
         """Return the checkpoint's name of the weight of one of the model's layers."""

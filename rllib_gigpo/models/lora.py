@@ -156,7 +156,7 @@ def load_adapter(
     Args:
         model: A model with adapters.
         folder: The folder of the files.
-        share: Returns the part of a whole tensor that the model has of its own, sharded one.
+        share: Cuts a whole tensor (first argument) like the model's sharded one (second).
 
     Raises:
         CheckpointError: The folder has no adapter, or one with another rank or other layers.

@@ -15,6 +15,11 @@ NamedTensors = Iterable[tuple[str, torch.Tensor]]
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
+def as_bits(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor's memory as a flat tensor of integers; a view, if it is contiguous."""
+    return tensor.detach().contiguous().reshape(-1).view(_INTEGERS[tensor.element_size()])
+
+
 class WeightsChecksum:
     """A checksum of named tensors that does not depend on their order or device.
 
@@ -33,8 +38,7 @@ class WeightsChecksum:
             return
         label = hashlib.sha256(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode()).digest()
         odd_factor = int.from_bytes(label[:8], "little") | 1
-        bits = tensor.detach().contiguous().reshape(-1).view(_INTEGERS[tensor.element_size()])
-        self._total += odd_factor * (int(bits.sum(dtype=torch.int64)) + 1)
+        self._total += odd_factor * (int(as_bits(tensor).sum(dtype=torch.int64)) + 1)
 
     def hexdigest(self) -> str:
         """Return the checksum as 16 hexadecimal digits."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+from rllib_gigpo.weights.checksum import as_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Delta:
 
     def apply(self, tensor: torch.Tensor) -> None:
         """Write the new values into a contiguous CPU tensor, in place."""
-        bits = _bits(tensor)
+        bits = as_bits(tensor).numpy()
         if self.places.dtype == np.uint8:
             mask = np.unpackbits(self.places, count=bits.size).view(bool)
             bits[mask] = self.values
@@ -50,7 +50,7 @@ def difference(old: torch.Tensor, new: torch.Tensor) -> Delta | torch.Tensor:
         old: A contiguous CPU tensor.
         new: A contiguous CPU tensor of the same shape and type.
     """
-    before, after = _bits(old), _bits(new)
+    before, after = as_bits(old).numpy(), as_bits(new).numpy()
     changed = before != after
     num_changed = int(np.count_nonzero(changed))
     index = np.int32 if after.size <= np.iinfo(np.int32).max else np.int64
@@ -62,8 +62,3 @@ def difference(old: torch.Tensor, new: torch.Tensor) -> Delta | torch.Tensor:
     is_mask = by_mask < by_index
     places = np.packbits(changed) if is_mask else np.flatnonzero(changed).astype(index)
     return Delta(places, after[changed])
-
-
-def _bits(tensor: torch.Tensor) -> np.ndarray:
-    """Return a flat view of a CPU tensor's memory, as integers."""
-    return tensor.reshape(-1).view(_INTEGERS[tensor.element_size()]).numpy()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ray.rllib.core import DEFAULT_MODULE_ID
 from support.losses import LOSSES
+from support.rows import as_whole_batch
 
 SETTINGS = {"kl_coeff": 0.1, "entropy_coeff": 0.01}
 
@@ -69,17 +70,6 @@ def assert_same(tensors, others, *, tolerance):
     assert largest > 0
     for name, tensor in tensors.items():
         assert (tensor - others[name]).abs().max().item() <= tolerance * largest, name
-
-
-def as_whole_batch(rows):
-    """Return the rows with their own mini-batch counts."""
-    size = rows.num_minibatches
-    tokens = rows.weights.astype(np.float64) * rows.response_lengths
-    return dataclasses.replace(
-        rows,
-        minibatch_token_counts=np.bincount(rows.minibatch_ids, tokens, size),
-        minibatch_row_counts=np.bincount(rows.minibatch_ids, rows.weights, size),
-    )
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)

@@ -104,9 +104,7 @@ def test_the_head_and_the_embedding_have_their_names(kind, head, embedding):
     assert names.weight_of(model.get_output_embeddings()) == head
 
 
-def test_experts_are_merged_with_their_names_too():
-    """The tensors of a converted model are passed on, if none has to be taken apart."""
-    names = CheckpointNames(transformers.AutoModelForCausalLM.from_config(CONFIGS["qwen2"]))
-    assert names.are_own
-    moe = CheckpointNames(transformers.AutoModelForCausalLM.from_config(CONFIGS["mixtral"]))
-    assert not moe.are_own
+@pytest.mark.parametrize(("kind", "are_own"), [("qwen2", True), ("mixtral", False)])
+def test_only_converted_models_have_other_names(kind, are_own):
+    model = transformers.AutoModelForCausalLM.from_config(CONFIGS[kind])
+    assert (CheckpointNames(model).shapes.keys() == model.state_dict().keys()) == are_own

@@ -1,5 +1,6 @@
 """Rows written by hand, and the columns that the credit pipeline computes from them."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,3 +57,14 @@ def worked_example(penalties=(0.0, 0.0, 0.0, 0.0, 0.0)):
     for row, penalty in zip(rows, penalties, strict=True):
         row.penalty = penalty
     return rows
+
+
+def as_whole_batch(rows):
+    """Return the rows with their own mini-batch counts."""
+    size = rows.num_minibatches
+    tokens = rows.weights.astype(np.float64) * rows.response_lengths
+    return dataclasses.replace(
+        rows,
+        minibatch_token_counts=np.bincount(rows.minibatch_ids, tokens, size),
+        minibatch_row_counts=np.bincount(rows.minibatch_ids, rows.weights, size),
+    )

@@ -19,7 +19,6 @@ from rllib_gigpo.models.causal_lm import layers_of
 from rllib_gigpo.models.hardware.micro_batch_size import LARGEST, resolve_micro_batch_tokens
 from rllib_gigpo.models.hardware.pass_memory import BYTES, ModelShape
 
-GPU_BYTES = 80e9
 RESERVED = 0.05  # of a GPU, for CUDA, NCCL and the allocator's gaps
 _GPU = torch.device("cuda")
 _NUM_GPUS = (1, 2, 4, 8)
@@ -194,8 +193,7 @@ def advice(
         return f"{size}; set learners({best}, num_gpus_per_learner=1){more}."
     return (
         f"{size}, and no sharding over up to {max(*_NUM_GPUS, layout.num_learners)} GPUs holds it:"
-        " use a smaller model,"
-        " shorter prompts, llm(lora={'rank': 16}), or GPUs with more memory."
+        " use a smaller model, shorter prompts, llm(lora={'rank': 16}), or larger GPUs."
     )
 
 

@@ -94,7 +94,7 @@ def hidden_modules(package: str) -> Iterator[None]:
 def undecorated_models(base: type) -> Iterator[None]:
     """Keep transformers' classes as they are while vLLM builds a model from them.
 
-    For models without code of its own, vLLM 0.32 marks transformers' class in place to be compiled.
+    For models that it has no code for, vLLM 0.32 marks transformers' class in place to be compiled.
     A Learner in this process uses the same class, and could no longer build its model. An engine
     here runs eagerly, so it does without the mark.
 

@@ -7,7 +7,6 @@ import transformers
 
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.cli.training.sharding_memory import (
-    GPU_BYTES,
     Groups,
     Layout,
     advice,
@@ -17,6 +16,7 @@ from rllib_gigpo.cli.training.sharding_memory import (
 from rllib_gigpo.models.causal_lm import meta_causal_lm
 from rllib_gigpo.models.hardware.pass_memory import model_shape
 
+GPU_BYTES = 80e9
 # hidden_size, num_hidden_layers, num_attention_heads, num_key_value_heads, intermediate_size,
 # vocab_size, tie_word_embeddings; from the models' config.json.
 SIZES = {

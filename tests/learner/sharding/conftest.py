@@ -2,6 +2,7 @@
 
 import pytest
 from ray.rllib.core import DEFAULT_MODULE_ID
+from support.models.learner_groups import of_each
 
 SETTINGS = {"kl_coeff": 0.1, "entropy_coeff": 0.01, "grad_clip": 0.05}
 
@@ -28,11 +29,6 @@ def rebuilder(config, spec):
         learner.build()
 
     return rebuild
-
-
-def of_each(group, read):
-    """Call a function with each Learner; raise its errors."""
-    return [result.get() for result in group.foreach_learner(read)]
 
 
 def gathered(tensor):

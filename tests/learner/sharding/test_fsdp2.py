@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
+from support.models.learner_groups import of_each
+from support.rows import as_whole_batch
 
 FSDP2, DDP = {"sharding": "fsdp2"}, {"sharding": "ddp"}
 KL_IN_REWARD = {"kl": {"placement": "reward", "estimator": "k2"}, "kl_coeff": 0.5}
@@ -22,22 +24,6 @@ CASES = {
     "lora": {"lora": {"rank": 4}},
 }
 METRICS = ("grad_norm", "total_loss", "approx_kl", "kl_to_reference", "num_skipped_steps")
-
-
-def of_each(group, read):
-    """Call a function with each Learner; raise its errors."""
-    return [result.get() for result in group.foreach_learner(read)]
-
-
-def as_whole_batch(rows):
-    """Return the rows with their own mini-batch counts."""
-    size = rows.num_minibatches
-    tokens = rows.weights.astype(np.float64) * rows.response_lengths
-    return dataclasses.replace(
-        rows,
-        minibatch_token_counts=np.bincount(rows.minibatch_ids, tokens, size),
-        minibatch_row_counts=np.bincount(rows.minibatch_ids, rows.weights, size),
-    )
 
 
 @pytest.fixture

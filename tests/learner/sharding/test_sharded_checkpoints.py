@@ -6,17 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from support.models.learner_groups import of_each
 
 from rllib_gigpo.checkpoints.learner_failures import save_shards, take_failures
 
 HEAD = {"critic": {"name": "head", "lr": 0.01}, "rule": "ppo"}
 OFFLOAD = {"name": "fsdp2", "cpu_offload": True}
 SETTINGS = {"optim": "adamw", "lr": 1e-3, "sharding": "fsdp2", **HEAD}
-
-
-def of_each(group, read):
-    """Call a function with each Learner; raise its errors."""
-    return [result.get() for result in group.foreach_learner(read)]
 
 
 def copy_files(source, target):
