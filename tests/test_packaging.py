@@ -19,11 +19,12 @@ HEAVY = ("ray", "torch", "vllm", "transformers", "textworld", "matplotlib", "ric
 # Part of the package -> its layer; a part imports only its own layer and those below.
 LAYERS = {
     **dict.fromkeys(["", "errors", "installation", "columns", "options"], 0),
+    **dict.fromkeys(["torchvision_on_cpu"], 0),
     **dict.fromkeys(["lazy_torch", "ray_advice"], 0),
     **dict.fromkeys(["config.presets", "reports.results", "reports.plots"], 0),
     **dict.fromkeys(["viewer"], 1),
     **dict.fromkeys(["batch", "credit", "layout", "loss", "prompting", "envs", "weights"], 1),
-    **dict.fromkeys(["checkpoints"], 1),
+    **dict.fromkeys(["checkpoints", "media"], 1),
     **dict.fromkeys(["models", "engines"], 2),
     **dict.fromkeys(["sampling", "env_runner", "connectors", "rl_modules", "learner"], 3),
     **dict.fromkeys(
@@ -51,6 +52,7 @@ LAYERS = {
 FORBIDDEN = {
     "checkpoints": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "batch": {"ray", "vllm", "transformers", "torch", "pydantic"},
+    "media": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "credit": {"ray", "vllm", "transformers", "torch", "pydantic"},
     "layout": {"ray", "vllm", "transformers", "pydantic"},
     "loss": {"ray", "vllm", "transformers", "pydantic"},
@@ -144,7 +146,7 @@ def test_vllm_is_imported_by_its_engine_only():
         if target.split(".")[0] == "vllm"
     }
     assert importing == {
-        f"rllib_gigpo.engines.vllm.vllm_{name}" for name in ("engine", "weights", "lora")
+        f"rllib_gigpo.engines.vllm.vllm_{name}" for name in ("engine", "images", "weights", "lora")
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rllib_gigpo import columns
+from rllib_gigpo.media.image import PlacedImage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +32,7 @@ class StepRecord:
     is_admissible: bool
     reward: float  # from the environment
     anchor: Hashable  # the state before the action: info["anchor"], or the observation's text
-    media: tuple[Any, ...] = ()  # what the prompt shows besides text
+    images: tuple[PlacedImage, ...] = ()  # those of the prompt
     num_dropped_turns: int = 0  # turns that the prompt leaves out although it should show them
     num_message_tokens: int = 0  # new ones at the end of the prompt; 0 outside of conversations
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rllib_gigpo.media.row_images import RowImages
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenRows:
@@ -33,6 +35,7 @@ class TokenRows:
             for all rows.
         group_ids: (R,) int32, the task group of each row, if the rows of a group should go to the
             same Learner; None if it does not matter.
+        images: The images that the rows show; None for rows of text.
     """
 
     token_ids: np.ndarray
@@ -48,6 +51,7 @@ class TokenRows:
     value_targets: np.ndarray | None = None
     is_fresh: np.ndarray | None = None
     group_ids: np.ndarray | None = None
+    images: RowImages | None = None
 
     def __post_init__(self) -> None:
         """Check that the lengths match.
@@ -93,6 +97,7 @@ class TokenRows:
         value_targets: np.ndarray | None = None,
         is_fresh: np.ndarray | None = None,
         group_ids: np.ndarray | None = None,
+        images: RowImages | None = None,
     ) -> TokenRows:
         """Lay out the rows of a whole batch and count its mini-batches.
 
@@ -108,6 +113,7 @@ class TokenRows:
             value_targets: (R,) The targets of the values; None without a critic.
             is_fresh: (R,) bool, whether the newest weights sampled the row; None for all rows.
             group_ids: (R,) int, groups that should stay together; None if it does not matter.
+            images: The images of the prompts; None for prompts of text.
 
         Returns:
             The rows, with the global counts of their mini-batches.
@@ -135,6 +141,7 @@ class TokenRows:
             value_targets=_float32(value_targets),
             is_fresh=is_fresh,
             group_ids=None if group_ids is None else np.asarray(group_ids).astype(np.int32),
+            images=images,
         )
 
     @property
@@ -189,7 +196,14 @@ class TokenRows:
             value_targets=_taken(self.value_targets, rows),
             is_fresh=_taken(self.is_fresh, rows),
             group_ids=_taken(self.group_ids, rows),
+            images=None if self.images is None else self.images.select(rows),
         )
+
+    def identities(self) -> np.ndarray:
+        """Return (T,) int, equal for tokens that mean the same: those of images tell which."""
+        if self.images is None:
+            return self.token_ids
+        return self.images.coded(self.token_ids, self.row_offsets)
 
 
 def _joined(parts: Sequence[Sequence[float] | np.ndarray], dtype: type) -> np.ndarray:

@@ -64,6 +64,7 @@ class BaseGiGPOConfig(RLlibParts):
         lora: Options = NotProvided,
         chat_template_kwargs: Mapping[str, Any] = NotProvided,
         system_prompt: str | None = NotProvided,
+        images: Options = NotProvided,
         max_prompt_tokens: int = NotProvided,
         max_response_tokens: int = NotProvided,
     ) -> Self:

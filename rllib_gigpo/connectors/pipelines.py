@@ -20,14 +20,20 @@ from rllib_gigpo.connectors.credit.penalize_overlong import PenalizeOverlong
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
 from rllib_gigpo.connectors.env_to_module.continue_conversation import ContinueConversation
+from rllib_gigpo.connectors.env_to_module.keep_images import KeepImages
 from rllib_gigpo.connectors.env_to_module.observation_to_text import ObservationToText
 from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt
 from rllib_gigpo.connectors.module_to_env.action_to_env import ActionToEnv
 from rllib_gigpo.connectors.module_to_env.decode_response import DecodeResponse
 from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
+from rllib_gigpo.media.image_store import ImageStore
+from rllib_gigpo.models.context import reads_images
 from rllib_gigpo.models.tokenizer import load_tokenizer
 from rllib_gigpo.prompting import RENDERERS
 from rllib_gigpo.prompting.action_parser import ActionParser
+from rllib_gigpo.prompting.contents.image_contents import ImageContents
+from rllib_gigpo.prompting.contents.image_reader import image_reader
+from rllib_gigpo.prompting.contents.text_contents import Contents
 from rllib_gigpo.prompting.conversation import ConversationRenderer
 from rllib_gigpo.prompting.memory import LastSteps
 from rllib_gigpo.prompting.renderer import PromptRenderer
@@ -38,14 +44,20 @@ if TYPE_CHECKING:
 
 def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
     """Append observation -> text -> history -> prompt token ids."""
-    prompts = settings.prompts
-    renderer = prompt_renderer(settings)
-    pipeline.append(ObservationToText(prompts.observation_to_text))
+    prompts, contents = settings.prompts, Contents()
+    to_text = prompts.observation_to_text
+    if reads_images(settings.model.model_path):
+        store = ImageStore()
+        contents = image_contents(settings, store)
+        pipeline.append(KeepImages(store))
+        to_text = image_reader(to_text, store, max_images=settings.model.images.max_in_prompt)
+    renderer = prompt_renderer(settings, contents)
+    pipeline.append(ObservationToText(to_text))
     if isinstance(renderer, ConversationRenderer):
-        pipeline.append(ContinueConversation(renderer, prompts.observation_to_text))
+        pipeline.append(ContinueConversation(renderer, to_text))
         return pipeline
     memory = prompts.memory or LastSteps(prompts.history_length)
-    pipeline.append(AddHistory(memory, prompts.observation_to_text))
+    pipeline.append(AddHistory(memory, to_text))
     pipeline.append(RenderPrompt(renderer))
     return pipeline
 
@@ -103,7 +115,16 @@ def action_hints(env: gym.Env | None) -> dict[str, Any]:
     return {"action_meanings": meanings, "noop_action": getattr(unwrapped, "noop_action", None)}
 
 
-def prompt_renderer(settings: Settings) -> PromptRenderer:
+def image_contents(settings: Settings, store: ImageStore) -> Contents:
+    """Return what prompts with images are made of, for a model that reads images."""
+    from rllib_gigpo.models.vision.families import vision_family
+
+    tokens = vision_family(settings.model.model_path)
+    assert tokens is not None
+    return ImageContents(tokens, store, max_images=settings.model.images.max_in_prompt)
+
+
+def prompt_renderer(settings: Settings, contents: Contents | None = None) -> PromptRenderer:
     """Build the renderer of a run's prompts, with the model's own tokenizer."""
     model, prompts = settings.model, settings.prompts
     return RENDERERS[prompts.style](
@@ -114,4 +135,5 @@ def prompt_renderer(settings: Settings) -> PromptRenderer:
         chat_template_kwargs=model.chat_template_kwargs,
         action_tag=prompts.action_tag,
         think_tag=prompts.think_tag,
+        contents=contents,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rllib_gigpo.errors import EngineError
+from rllib_gigpo.media.image import PlacedImage
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.options.records import Options, require
 
@@ -72,6 +73,7 @@ class GenerationRequest:
     prompt_token_ids: Sequence[int]  # (P,)
     sampling: SamplingSettings
     seed: int | None = None  # None: drawn from the engine's own random stream
+    images: tuple[PlacedImage, ...] = ()  # what the tokens at their places show
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class EngineSettings:
     updates_in_flight: bool = False  # whether weights are loaded while requests run
     timeout_s: float = 600.0  # poll raises after this long without progress
     lora: LoraSettings | None = None  # weight updates hold only this adapter
+    max_prompt_images: int = 8  # in one prompt; for models that read images
     checksum_weights: bool = True  # hash what load_weights receives (one pass over the weights)
     engine_kwargs: Mapping[str, Any] = field(default_factory=dict)  # the engine's own options
 

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from rllib_gigpo.errors import ConfigError, EngineError
 from rllib_gigpo.models.causal_lm import load_config, meta_causal_lm
 from rllib_gigpo.models.checkpoint_names import CheckpointNames
-from rllib_gigpo.models.context import context_length
+from rllib_gigpo.models.context import context_length, reads_images
 from rllib_gigpo.models.tokenizer import open_tokenizer
 from rllib_gigpo.models.weight_files import tensor_files, tensor_shapes
 from rllib_gigpo.prompting.chat_format import find_turn_end
@@ -31,6 +31,7 @@ class ModelFacts:
     embedding: str  # the input embedding's name in the checkpoint
     tied_head: str | None  # the output head's name, if it is the input embedding
     tensor_shapes: dict[str, tuple[int, ...]]  # of the checkpoint; empty if not in safetensors
+    reads_images: bool = False
     is_stateful: bool = False  # whether layers keep a state that is not one of single tokens
 
     def check_context(self, max_model_len: int) -> None:
@@ -75,6 +76,7 @@ def read_model_facts(path: str) -> ModelFacts:
         path=path,
         config=config.get_text_config(),
         stop_token_ids=_stop_token_ids(folder, config.get_text_config()),
+        reads_images=reads_images(folder),
         **_tensors(folder, config),
     )
 

@@ -69,6 +69,7 @@ class EpisodeRecorder:
             is_prompt_cut=prompt.is_cut,
             num_dropped_turns=prompt.num_dropped_history,
             num_message_tokens=prompt.num_message_tokens,
+            images=prompt.images,
             reward=float(event.reward),
             anchor=episode.get_infos(-1).get("anchor", self._observation_text),
             **self._answer,

@@ -157,6 +157,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             share_gpu=inference.share_gpu,
             updates_in_flight=self._settings.asynchrony.max_staleness > 0,
             lora=model.lora if model.lora is not None and model.lora.is_hot else None,
+            max_prompt_images=model.images.max_in_prompt,
             engine_kwargs=dict(inference.engine_kwargs),
             timeout_s=inference.engine_timeout_s,
             num_threads=self._num_engine_threads(),

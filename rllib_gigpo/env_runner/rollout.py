@@ -309,6 +309,7 @@ class Rollout:
                     prompt_token_ids=prompt.token_ids,
                     sampling=run.task.sampling,
                     seed=self._request_seed(run.request_id),
+                    images=prompt.images,
                 )
             )
         self._module.submit(requests)

@@ -7,8 +7,31 @@ from typing import Any
 
 import torch
 
+from rllib_gigpo.media.image import Image
+
 # transformers' names of the kernels that take a mask of any shape.
 SDPA, FLEX = "sdpa", "flex_attention"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MicroBatchImages:
+    """I distinct images at K places of a micro-batch, one after the other.
+
+    Attributes:
+        images: The distinct images.
+        image_ids: (K,) int64, the image at each place.
+        positions: (E,) int64 indices into the B·L positions: the tokens of all places.
+    """
+
+    images: tuple[Image, ...]
+    image_ids: torch.Tensor
+    positions: torch.Tensor
+
+    def to(self, device: torch.device | str) -> MicroBatchImages:
+        """Return the same places on ``device``; the images stay as they are."""
+        return MicroBatchImages(
+            self.images, self.image_ids.to(device), self.positions.to(device, non_blocking=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +57,7 @@ class MicroBatch:
             ``subtree_ends[k]`` - 1; None if each sequence is one row, or rows that are its
             beginnings, so that each token sees all tokens before it.
         tree_attention: The attention kernel for trees; the size of the trees depends on it.
+        images: The images that the sequences show; None for text.
     """
 
     input_ids: torch.Tensor
@@ -46,11 +70,14 @@ class MicroBatch:
     score_indices: torch.Tensor | None = None
     subtree_ends: torch.Tensor | None = None
     tree_attention: str = SDPA
+    images: MicroBatchImages | None = None
 
     def to(self, device: torch.device | str) -> MicroBatch:
         """Return the same micro-batch on ``device``."""
 
         def moved(value: Any) -> Any:
+            if isinstance(value, MicroBatchImages):
+                return value.to(device)
             is_tensor = isinstance(value, torch.Tensor)
             return value.to(device, non_blocking=True) if is_tensor else value
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.layout.image_places import image_places
 from rllib_gigpo.layout.micro_batch import MicroBatch
 from rllib_gigpo.layout.micro_batch_plan import plan_micro_batches
 from rllib_gigpo.layout.row_layout import LayoutCosts, LayoutPlan, RowLayout, check_prompts
@@ -64,4 +65,7 @@ def _micro_batch(rows: TokenRows, row_ids: np.ndarray) -> MicroBatch:
         ),
         row_indices=torch.from_numpy(np.array(row_ids, dtype=np.int64)),
         num_tokens=int(is_token.sum()),
+        images=image_places(rows, row_ids, list(np.arange(is_token.size).reshape(is_token.shape)))
+        if rows.images is not None
+        else None,
     )

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.layout.image_places import image_places
 from rllib_gigpo.layout.micro_batch import SDPA, MicroBatch
 from rllib_gigpo.layout.micro_batch_plan import plan_micro_batches, walk_back
 from rllib_gigpo.layout.row_layout import LayoutCosts, LayoutPlan, RowLayout, check_prompts
@@ -165,11 +166,12 @@ class _OrderedRows:
     @classmethod
     def of(cls, rows: TokenRows, row_ids: np.ndarray) -> _OrderedRows:
         starts, all_lengths = rows.row_offsets[row_ids], rows.row_lengths[row_ids]
-        whole = [
-            rows.token_ids[start : start + length]
+        spans = [
+            slice(start, start + length)
             for start, length in zip(starts.tolist(), all_lengths.tolist(), strict=True)
         ]
-        order, shared = sort_rows(whole)
+        whole, identities = [rows.token_ids[span] for span in spans], rows.identities()
+        order, shared = sort_rows([identities[span] for span in spans])
         row_ids, all_lengths = row_ids[order], all_lengths[order]
         prompts = rows.prompt_lengths[row_ids].astype(np.int64)
         lengths = np.maximum(prompts, all_lengths - 1)
@@ -252,4 +254,5 @@ def _micro_batch(
         score_indices=torch.from_numpy(score_indices.reshape(-1)),
         subtree_ends=None if attention is None else torch.from_numpy(subtree_ends),
         tree_attention=attention or SDPA,
+        images=None if rows.images is None else image_places(rows, row_ids, paths),
     )

@@ -79,7 +79,8 @@ def _units(rows: TokenRows, row_ids: np.ndarray, num_shares: int) -> list[tuple[
 def _ordered(rows: TokenRows, row_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sort a group's rows; return their ids, their tokens, and how many the row before has, too."""
     starts, lengths = rows.row_offsets[row_ids], rows.row_lengths[row_ids]
-    tokens = [rows.token_ids[i : i + n] for i, n in zip(starts, lengths, strict=True)]
+    identities = rows.identities()
+    tokens = [identities[i : i + n] for i, n in zip(starts, lengths, strict=True)]
     order, shared = sort_rows(tokens)
     return row_ids[order], lengths[order], shared
 

@@ -22,7 +22,7 @@ from rllib_gigpo.learner.sharding.sharding import Sharding
 from rllib_gigpo.models.causal_lm import open_causal_lm, progress_bars_if_slow
 from rllib_gigpo.models.lora import adapter_weights, load_adapter, save_adapter
 from rllib_gigpo.models.lora_settings import LoraSettings
-from rllib_gigpo.models.tokenizer import open_tokenizer, save_tokenizer
+from rllib_gigpo.models.tokenizer import copy_processor, open_tokenizer, save_tokenizer
 
 _LEARNER_GROUP = "learner_group"
 _ADAPTER_FOLDER = "adapter"
@@ -87,6 +87,7 @@ class CheckpointModel(Checkpointable):
         with progress_bars_if_slow():
             self._model.save_pretrained(folder, state_dict=state)
             save_tokenizer(open_tokenizer(self._model_path), folder)
+        copy_processor(self._model_path, folder)
         if self._lora is not None and adapter is not None:
             save_adapter(self._model, self._lora, folder / _ADAPTER_FOLDER, adapter)
 
@@ -154,8 +155,8 @@ class CheckpointModel(Checkpointable):
 
 
 def _describe(model: PreTrainedModel) -> str:
-    config = model.config
+    config = model.config.get_text_config()
     return (
-        f"{config.model_type}, {model.num_parameters() / 1e6:.1f}M parameters, hidden size"
+        f"{model.config.model_type}, {model.num_parameters() / 1e6:.1f}M parameters, hidden size"
         f" {config.hidden_size}, {config.num_hidden_layers} layers, vocabulary {config.vocab_size}"
     )

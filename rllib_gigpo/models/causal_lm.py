@@ -7,7 +7,15 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging as transformers_logging
 
 from rllib_gigpo.errors import ConfigError
@@ -61,7 +69,7 @@ def open_causal_lm(folder: str | Path, **kwargs: Any) -> PreTrainedModel:
     try:
         num_bytes = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
         with progress_bars_if_slow(num_bytes):
-            model, found = AutoModelForCausalLM.from_pretrained(
+            model, found = _class_for(load_config(folder)).from_pretrained(
                 str(folder),
                 local_files_only=True,
                 trust_remote_code=False,  # otherwise transformers asks on the terminal
@@ -122,7 +130,14 @@ def meta_causal_lm(config: PreTrainedConfig) -> PreTrainedModel:
         config: The model's configuration, see ``load_config``.
     """
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
+        return _class_for(config).from_config(config)
+
+
+def _class_for(config: PreTrainedConfig) -> Any:
+    """Return transformers' class that opens a model: of text and images if there is no other."""
+    is_text = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    is_image_text = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    return AutoModelForImageTextToText if is_image_text and not is_text else AutoModelForCausalLM
 
 
 def load_config(model_path: str | Path) -> PreTrainedConfig:

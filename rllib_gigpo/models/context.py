@@ -20,6 +20,9 @@ _LENGTHS = (
     "max_seq_length",
     "seq_len",
 )
+# Models whose images this package reads, by model_type, and those that need no torchvision for it.
+VISION_TYPES = ("idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+_WITHOUT_TORCHVISION = ("idefics3",)
 _ALREADY_SCALED = ("default", "llama3", "longrope", "su", "proportional")
 
 
@@ -122,15 +125,38 @@ def check_context_length(
         )
 
 
-def vision_part(model_path: Any, engine: str) -> Iterator[str]:
-    """Yield what is wrong if vLLM cannot open a model of text and images."""
+def reads_images(model_path: str | Path | None) -> bool:
+    """Return whether the model of a folder reads images here; it may have a vision part otherwise.
+
+    Raises:
+        ConfigError: See `read_config`.
+    """
+    return read_config(model_path).get("model_type") in VISION_TYPES
+
+
+def vision_part(model_path: Any, engine: str, lora: Any, images: Any) -> Iterator[str]:
+    """Yield what is wrong with a model of text and images: missing files, or no torchvision."""
     try:
         config = read_config(model_path)
     except ConfigError:
         return  # `check_context_length` reports it
-    if engine == "vllm" and "vision_config" in config and find_spec("torchvision") is None:
+    kind, folder = config.get("model_type"), Path(model_path).expanduser()
+    if kind in VISION_TYPES and not (folder / "preprocessor_config.json").is_file():
         yield (
-            f"the {config.get('model_type')} model in {str(model_path)!r} has a vision part, whose"
-            " code in vLLM needs torchvision, which is not installed; install the build for your"
-            " torch, set engine='transformers', or save the text part alone"
+            f"the {kind} model in {str(model_path)!r} has no preprocessor_config.json, which says"
+            " how images are resized; copy it, and processor_config.json, from the original model"
+        )
+    if kind not in VISION_TYPES and images.freeze_tower:
+        yield f"images: freeze_tower has no effect, because the {kind} model reads no images here"
+    if kind in VISION_TYPES and lora is not None and lora.is_hot and not images.freeze_tower:
+        yield (
+            "lora: sync='adapter' leaves the image tower out, because vLLM adds adapters to the"
+            " language model only; set images={'freeze_tower': True}, or sync='merged'"
+        )
+    needs_torchvision = "vision_config" in config and kind not in _WITHOUT_TORCHVISION
+    if engine == "vllm" and needs_torchvision and find_spec("torchvision") is None:
+        yield (
+            f"the {kind} model in {str(model_path)!r} has a vision part, whose code in vLLM needs"
+            ' torchvision; install it: pip install "rllib-gigpo[vlm]", or on a CPU make setup'
+            " EXTRAS=dev,vlm (docs/images.md); or set engine='transformers'"
         )

@@ -18,13 +18,16 @@ _ADAPTER_FILE = "adapter_model.safetensors"
 _FILE_PREFIX = "base_model.model."
 
 
-def add_lora(model: Any, settings: LoraSettings, *, seed: int = 0) -> None:
+def add_lora(
+    model: Any, settings: LoraSettings, *, seed: int = 0, without: Sequence[str] = ()
+) -> None:
     """Add adapters to a model in place and freeze its own weights; B starts at 0.
 
     Args:
         model: A Hugging Face causal LM.
         settings: The size and place of the adapters.
         seed: The seed of A's random values, which are then equal in every Learner and run.
+        without: Names of parts of the model that get no adapters.
 
     Raises:
         ConfigError: A name matches no linear layer, or matches an embedding.
@@ -43,6 +46,7 @@ def add_lora(model: Any, settings: LoraSettings, *, seed: int = 0) -> None:
         r=settings.rank,
         lora_alpha=settings.alpha,
         target_modules=targets if isinstance(targets, str) else list(targets),
+        exclude_modules=rf".*\b({'|'.join(without)})\..*" if without else None,
         lora_dropout=0.0,  # the ratio to the rollout must be 1 before the first step
     )
     try:
@@ -59,6 +63,11 @@ def add_lora(model: Any, settings: LoraSettings, *, seed: int = 0) -> None:
     unknown = [name for name in names if not any(_is_named(path, name) for path in wrapped)]
     if unknown:
         raise _bad_targets(targets, f"include {unknown!r}, which match no layer", choices)
+
+
+def lora_paths(model: nn.Module) -> list[str]:
+    """Return the paths of the layers that have adapters."""
+    return [path for path, _ in _lora_layers(model)]
 
 
 def has_lora(model: nn.Module) -> bool:

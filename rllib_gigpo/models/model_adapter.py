@@ -35,13 +35,23 @@ class ModelAdapter(nn.Module):
 
     PASSES: ClassVar = ("states", "position_logits", "own_logits", "use_own_head")
 
-    def __init__(self, model: Any) -> None:
-        """Wrap ``model``, a Hugging Face causal LM with or without adapters."""
+    def __init__(self, model: Any, make_trunk: Callable[[Any], Trunk] = Trunk) -> None:
+        """Wrap a model.
+
+        Args:
+            model: A Hugging Face causal LM with or without adapters.
+            make_trunk: Builds the trunk from transformers' module; for images, a `VisionTrunk`.
+        """
         super().__init__()
         self.model = model
-        self.trunk = Trunk(trunk_of(model))
+        self._make_trunk = make_trunk
+        self.trunk = make_trunk(trunk_of(model))
         self._transform = logit_transform(model.config.get_text_config())
         self._own_head: OwnHead | None = None
+
+    def around(self, model: Any) -> ModelAdapter:
+        """Return an adapter of another model of the same kind."""
+        return ModelAdapter(model, self._make_trunk)
 
     def forward(
         self, micro_batch: MicroBatch, *, chunk_tokens: int, entropy_gradient: bool = False

@@ -1,5 +1,6 @@
 """Opens a model folder's tokenizer from local files only, so no run waits for a model hub."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.context import existing_model_folder, read_config
 from rllib_gigpo.prompting.chat_format import added_tokens, find_turn_end, template_tokens
 
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 _PROBE = "go north, take 2 coins"
 
 
@@ -69,6 +71,19 @@ def save_tokenizer(tokenizer: Any, folder: str | Path) -> None:
     """
     # One file fewer to lose when someone copies a folder by hand; every reader knows this form.
     tokenizer.save_pretrained(str(folder), save_jinja_files=False)
+
+
+def copy_processor(model_path: str | Path, folder: str | Path) -> None:
+    """Copy the files of a model's image processor, if it has one, to another model folder.
+
+    Args:
+        model_path: The folder of the original model.
+        folder: The folder to write to.
+    """
+    for name in PROCESSOR_FILES:
+        source = Path(model_path).expanduser() / name
+        if source.is_file():
+            shutil.copyfile(source, Path(folder) / name)
 
 
 def _check_round_trip(tokenizer: Any, folder: Path) -> None:

@@ -29,18 +29,22 @@ class Trunk:
         Trees always get an explicit mask: without one, transformers (5.19) would take the jumps of
         their positions for the borders of packed sequences.
         """
+        inputs = self._inputs(micro_batch)
         if micro_batch.subtree_ends is None:
             self.use_own_attention()
-            output = self.module(input_ids=micro_batch.input_ids, use_cache=False)
         else:
             self._use(micro_batch.tree_attention)
-            output = self.module(
-                input_ids=micro_batch.input_ids,
-                position_ids=positions(micro_batch.subtree_ends),
-                attention_mask=self._mask(micro_batch),
-                use_cache=False,
-            )
+            inputs["position_ids"] = positions(micro_batch.subtree_ends)
+            inputs["attention_mask"] = self._mask(micro_batch)
+        output = self._run({**inputs, "use_cache": False})
         return output.last_hidden_state.flatten(0, 1)
+
+    def _run(self, inputs: dict[str, Any]) -> Any:
+        return self.module(**inputs)
+
+    def _inputs(self, micro_batch: MicroBatch) -> dict[str, Any]:
+        """Return what the module reads: the tokens, or their embeddings."""
+        return {"input_ids": micro_batch.input_ids}
 
     def use_own_attention(self) -> None:
         """Return to the attention that the model was opened with."""

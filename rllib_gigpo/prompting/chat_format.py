@@ -3,7 +3,7 @@
 import html
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class ChatFormat:
         *,
         system_prompt: str | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
+        parts: Callable[[str], list[dict[str, Any]]] | None = None,
     ) -> None:
         """Find out how the chat template takes messages.
 
@@ -34,6 +35,8 @@ class ChatFormat:
             tokenizer: A Hugging Face tokenizer with a chat template.
             system_prompt: Text of a system message at the start; None sends none.
             chat_template_kwargs: Arguments of the chat template.
+            parts: Turns a user message into content parts, which are then never sent as one
+                string; None for a message of text.
 
         Raises:
             ConfigError: The chat template is missing, rejects the messages or leaves them out.
@@ -41,16 +44,22 @@ class ChatFormat:
         self._tokenizer = tokenizer
         self._system_prompt = system_prompt
         self._kwargs = dict(chat_template_kwargs or {})
+        self._parts = parts or _one_part
+        self._forms = (True, False) if parts is None else (False,)
         self._is_verbatim = False  # whether the template writes user messages as they are
         self._is_text_only = self._find_content_format()
 
     def messages(self, user_text: str) -> list[dict[str, Any]]:
         """Return the messages of a prompt; each ``content`` is a list of parts."""
-        user = {"role": "user", "content": [{"type": "text", "text": user_text}]}
+        user = self.user_message(user_text)
         if self._system_prompt is None:
             return [user]
         system = {"role": "system", "content": [{"type": "text", "text": self._system_prompt}]}
         return [system, user]
+
+    def user_message(self, user_text: str) -> dict[str, Any]:
+        """Return a user message; its ``content`` is a list of parts."""
+        return {"role": "user", "content": self._parts(user_text)}
 
     def prompt_text(self, user_text: str) -> str:
         """Return the prompt that ends where the model's answer begins.
@@ -72,11 +81,12 @@ class ChatFormat:
         Raises:
             ConfigError: The chat template has cut the message.
         """
-        is_cut = user_text[:_END_LENGTH] not in text or user_text[-_END_LENGTH:] not in text
-        if self._is_verbatim and is_cut:
+        texts = [part["text"] for part in self._parts(user_text) if "text" in part] or [""]
+        start, end = texts[0][:_END_LENGTH], texts[-1][-_END_LENGTH:]
+        if self._is_verbatim and (start not in text or end not in text):
             raise ConfigError(
                 "The tokenizer's chat template cuts the user message at something that it takes "
-                f"for a mark: {user_text[:_END_LENGTH]!r} ... {user_text[-_END_LENGTH:]!r} became "
+                f"for a mark: {start!r} ... {end!r} became "
                 f"{text[:200]!r}. Set another tokenizer.chat_template, or keep the mark out of "
                 "what the environment says."
             )
@@ -134,7 +144,7 @@ class ChatFormat:
 
     def _find_content_format(self) -> bool:
         """Find out whether the chat template takes contents as strings (True) or as parts."""
-        for is_text_only in (True, False):
+        for is_text_only in self._forms:
             self._is_text_only = is_text_only
             if _PROBE_IN_TEXT.search(self._probe(is_last=not is_text_only)):
                 return is_text_only
@@ -242,6 +252,10 @@ def _rendered(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> Iterator[str]
 def _closing(conversation: str) -> str:
     """Return the text between the answer and the next message or the end."""
     return _PROBE_IN_TEXT.split(_ANSWER_IN_TEXT.split(conversation)[-1])[0]
+
+
+def _one_part(user_text: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": user_text}]
 
 
 def _words(text: str) -> list[str]:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.media.image import shifted
 from rllib_gigpo.prompting.chat_continuation import ChatContinuation, text_message
 from rllib_gigpo.prompting.chat_format import added_tokens, pattern_of
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
-from rllib_gigpo.prompting.renderer import PromptRenderer, encode_facts
+from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.shortener import PromptShortener
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
 from rllib_gigpo.prompting.text_encoder import TextEncoder
@@ -53,14 +54,15 @@ class ConversationRenderer(PromptRenderer):
         after = self._continuation.text([text_message("user", _PROBE)])
         self._before_end = self._text_before_turn_end(after)
         before, _, behind = after.removeprefix(self._before_end).partition(_PROBE)
+        empty = self._user_text(PromptInputs("", is_continued=True))
         self._message_encoder = TextEncoder(
             tokenizer,
-            expected=self._message_text(PromptInputs("", is_continued=True)),
+            expected=self._message_text(empty),
             frame=(before, behind),
         )
         self._before_end_ids = list(tokenizer(self._before_end, add_special_tokens=False).input_ids)
         self._message_shortener = PromptShortener(
-            self._encode_message, max_prompt_tokens=self._half
+            self._encode_message, self._contents, max_prompt_tokens=self._half
         )
 
     def render(self, inputs: PromptInputs) -> Prompt:
@@ -97,18 +99,20 @@ class ConversationRenderer(PromptRenderer):
             return prompt
         for first in range(turns[-1].prompt.num_dropped_history + 1, len(turns)):
             prompt = self._reopened(turns[first:], message, opening=self.render(inputs_of(first)))
-            if len(prompt.token_ids) <= self._half:
+            if self._contents.excess(prompt, self._half) <= 0:
                 return replace(prompt, num_dropped_history=first)
         return replace(self.render(inputs), num_dropped_history=len(turns))
 
     def _appended(self, last: ChatTurn, message: Prompt) -> Prompt:
         """Return the last prompt, its answer and a message; cuts of the message stay noted."""
         answer = self._tokenizer.decode(last.response_ids)
+        before = [*last.prompt.token_ids, *last.response_ids]
         return replace(
             message,
-            token_ids=[*last.prompt.token_ids, *last.response_ids, *message.token_ids],
+            token_ids=[*before, *message.token_ids],
             text=last.prompt.text + answer + message.text,
             num_dropped_history=last.prompt.num_dropped_history,
+            images=(*last.prompt.images, *shifted(message.images, len(before))),
         )
 
     def _reopened(self, turns: Sequence[ChatTurn], message: Prompt, *, opening: Prompt) -> Prompt:
@@ -121,8 +125,10 @@ class ConversationRenderer(PromptRenderer):
 
     def _message_of(self, prompt: Prompt) -> Prompt:
         """Return the message that a prompt ends with."""
-        ids = prompt.token_ids[len(prompt.token_ids) - prompt.num_message_tokens :]
-        return Prompt(ids, self._tokenizer.decode(ids), num_message_tokens=len(ids))
+        start = len(prompt.token_ids) - prompt.num_message_tokens
+        ids = prompt.token_ids[start:]
+        images = shifted((one for one in prompt.images if one.start >= start), -start)
+        return Prompt(ids, self._tokenizer.decode(ids), num_message_tokens=len(ids), images=images)
 
     # ------------------------------------------------------------------ one message
 
@@ -130,7 +136,7 @@ class ConversationRenderer(PromptRenderer):
         """Return what follows an answer, as the text and ids of a `Prompt`."""
         inputs = replace(inputs, history=(), is_continued=True)
         message = self._encode_message(inputs)
-        if len(message.token_ids) > self._half:
+        if self._contents.excess(message, self._half) > 0:
             message = self._message_shortener.shorten(inputs)
         ids, text = message.token_ids, message.text
         if after.response_ids and after.response_ids[-1] == ids[0]:
@@ -138,15 +144,19 @@ class ConversationRenderer(PromptRenderer):
             text = text[len(self._tokenizer.decode(message.token_ids[:1])) :]
         else:  # the limit cut the answer off
             ids, text = [*self._before_end_ids, *ids], self._before_end + text
-        return replace(message, token_ids=ids, text=text, num_message_tokens=len(ids))
+        images = shifted(message.images, len(ids) - len(message.token_ids))
+        return replace(
+            message, token_ids=ids, text=text, num_message_tokens=len(ids), images=images
+        )
 
     def _encode_message(self, inputs: PromptInputs) -> Prompt:
         """Encode a message from the token on that closes the answer before it."""
-        return encode_facts(inputs, self._message_text, self._message_encoder, more_than=self._half)
+        return self._contents.encode(
+            inputs, self._user_text, self._message_text, self._message_encoder, more_than=self._half
+        )
 
-    def _message_text(self, inputs: PromptInputs) -> str:
-        user_text = self._user_text(inputs)
-        text = self._continuation.text([text_message("user", user_text)])
+    def _message_text(self, user_text: str) -> str:
+        text = self._continuation.text([self._chat.user_message(user_text)])
         self._chat.check_whole(user_text, text)
         return text.removeprefix(self._before_end)
 

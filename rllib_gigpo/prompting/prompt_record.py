@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rllib_gigpo.media.image import PlacedImage
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -17,6 +19,7 @@ class Prompt:
             left out too.
         num_message_tokens: In a conversation, how many of the last ids are new: the message of
             this turn and what closes the answer before it. 0 outside of conversations.
+        images: The images that the prompt shows, in order; their places do not overlap.
     """
 
     token_ids: Sequence[int]
@@ -25,6 +28,7 @@ class Prompt:
     observation_cut: bool = False
     is_cut_further: bool = False
     num_message_tokens: int = 0
+    images: tuple[PlacedImage, ...] = ()
 
     @property
     def is_cut(self) -> bool:

@@ -1,16 +1,15 @@
 """From the facts of one turn to prompt token ids, within the token limit."""
 
-import functools
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_format import ChatFormat
+from rllib_gigpo.prompting.contents.text_contents import Contents
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.shortener import PromptShortener
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
-from rllib_gigpo.prompting.text_encoder import TextEncoder, mark_facts
+from rllib_gigpo.prompting.text_encoder import TextEncoder
 
 
 class PromptRenderer:
@@ -30,6 +29,7 @@ class PromptRenderer:
         chat_template_kwargs: Mapping[str, Any] | None = None,
         action_tag: str | None = "action",
         think_tag: str | None = "think",
+        contents: Contents | None = None,
     ) -> None:
         """Check that tokenizer, chat template and settings work together.
 
@@ -43,6 +43,7 @@ class PromptRenderer:
                 False}``.
             action_tag: See `ActionParser`; the template's instructions name it.
             think_tag: See `ActionParser`.
+            contents: What prompts are made of; None for text.
 
         Raises:
             ConfigError: The chat template is missing or rejects these messages, or the fixed part
@@ -52,13 +53,18 @@ class PromptRenderer:
         self.template = template
         self._tokenizer = tokenizer
         self._tags = {"action_tag": action_tag, "think_tag": think_tag}
+        self._contents = contents or Contents()
         self._chat = ChatFormat(
-            tokenizer, system_prompt=system_prompt, chat_template_kwargs=chat_template_kwargs
+            tokenizer,
+            system_prompt=system_prompt,
+            chat_template_kwargs=chat_template_kwargs,
+            parts=self._contents.parts,
         )
-        self._encoder = TextEncoder(
-            tokenizer, expected=self._text(PromptInputs("")), frame=self._chat.frame()
+        empty = self._chat.prompt_text(self._user_text(PromptInputs("")))
+        self._encoder = TextEncoder(tokenizer, expected=empty, frame=self._chat.frame())
+        self._shortener = PromptShortener(
+            self._encode_inputs, self._contents, max_prompt_tokens=max_prompt_tokens
         )
-        self._shortener = PromptShortener(self._encode_inputs, max_prompt_tokens=max_prompt_tokens)
         self._chat.check_keeps(self._user_text(PromptInputs("a room")))
         self._check_fixed_part_fits()
 
@@ -75,7 +81,9 @@ class PromptRenderer:
         if self._fits(prompt):
             return prompt
         prompt = self._shortener.shorten(inputs)
-        return prompt if self._fits(prompt) else self._cut_token_ids(prompt)
+        if self._fits(prompt):
+            return prompt
+        return self._contents.cut_ids(prompt, self.max_prompt_tokens, self._tokenizer.decode)
 
     def messages(self, inputs: PromptInputs) -> list[dict[str, Any]]:
         """Return the chat messages of one turn; each ``content`` is a list of parts.
@@ -88,22 +96,17 @@ class PromptRenderer:
     def _user_text(self, inputs: PromptInputs) -> str:
         return self.template.render(inputs, **self._tags)
 
-    def _text(self, inputs: PromptInputs) -> str:
-        return self._chat.prompt_text(self._user_text(inputs))
-
     def _encode_inputs(self, inputs: PromptInputs) -> Prompt:
-        return encode_facts(inputs, self._text, self._encoder, more_than=self.max_prompt_tokens)
+        return self._contents.encode(
+            inputs,
+            self._user_text,
+            self._chat.prompt_text,
+            self._encoder,
+            more_than=self.max_prompt_tokens,
+        )
 
     def _fits(self, prompt: Prompt) -> bool:
-        return len(prompt.token_ids) <= self.max_prompt_tokens
-
-    def _cut_token_ids(self, prompt: Prompt) -> Prompt:
-        """Keep only both ends of the ids: a last resort that preserves the chat format."""
-        num_tail = self.max_prompt_tokens // 2
-        num_head = self.max_prompt_tokens - num_tail
-        ids = list(prompt.token_ids)
-        kept = ids[:num_head] + ids[len(ids) - num_tail :]
-        return replace(prompt, token_ids=kept, text=self._tokenizer.decode(kept))
+        return self._contents.excess(prompt, self.max_prompt_tokens) <= 0
 
     def _check_fixed_part_fits(self) -> None:
         fixed = self._encode_inputs(PromptInputs(observation=""))
@@ -113,31 +116,3 @@ class PromptRenderer:
                 f"system prompt) is {len(fixed.token_ids)} tokens long, but max_prompt_tokens="
                 f"{self.max_prompt_tokens}. Raise max_prompt_tokens or shorten the template."
             )
-
-
-def encode_facts(
-    inputs: PromptInputs,
-    text_of: Callable[[PromptInputs], str],
-    encoder: TextEncoder,
-    *,
-    more_than: int,
-) -> Prompt:
-    """Render and encode facts; of a text that is far too long, only both ends get token ids.
-
-    Args:
-        inputs: The facts.
-        text_of: Renders facts.
-        encoder: The encoder of the rendered text.
-        more_than: The limit on the number of tokens.
-    """
-    text = text_of(inputs)
-
-    @functools.cache
-    def marked() -> str:
-        try:
-            return text_of(mark_facts(inputs))
-        except ConfigError:  # the template takes facts apart, and cannot take marks apart
-            return ""
-
-    ids = encoder.encode_ends(text, marked, more_than=more_than)
-    return Prompt(token_ids=encoder.encode(text, marked) if ids is None else ids, text=text)

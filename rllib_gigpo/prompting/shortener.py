@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from rllib_gigpo.prompting.contents.text_contents import Contents
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.template import PromptInputs
 
-CUT_MARKER = " ... "
 _SLACK_TOKENS = 4
 _MAX_ATTEMPTS = 12
 _FEW_CHARACTERS = 8  # for each token of a prompt's limit: takes milliseconds to encode
@@ -20,14 +20,22 @@ class PromptShortener:
     task, the last admissible actions.
     """
 
-    def __init__(self, encode: Callable[[PromptInputs], Prompt], *, max_prompt_tokens: int) -> None:
+    def __init__(
+        self,
+        encode: Callable[[PromptInputs], Prompt],
+        contents: Contents,
+        *,
+        max_prompt_tokens: int,
+    ) -> None:
         """Store how facts become a prompt.
 
         Args:
             encode: Renders facts of any length; called several times for one prompt.
+            contents: What prompts are made of.
             max_prompt_tokens: Largest length of a prompt in tokens.
         """
         self._encode = encode
+        self._contents = contents
         self._max_prompt_tokens = max_prompt_tokens
 
     def excess(self, prompt: Prompt) -> int:
@@ -36,7 +44,7 @@ class PromptShortener:
         Args:
             prompt: The prompt.
         """
-        return len(prompt.token_ids) - self._max_prompt_tokens
+        return self._contents.excess(prompt, self._max_prompt_tokens)
 
     def shorten(self, inputs: PromptInputs) -> Prompt:
         """Return a prompt that fits, unless the template's own text is too long.
@@ -130,25 +138,9 @@ class PromptShortener:
         self, inputs: PromptInputs, field: str, num_removed: int
     ) -> tuple[PromptInputs, Prompt]:
         text = getattr(inputs, field)
-        changes: dict[str, Any] = {field: cut_middle(text, len(text) - num_removed)}
+        changes: dict[str, Any] = {field: self._contents.cut(text, len(text) - num_removed)}
         shorter = replace(inputs, **changes)
         return shorter, self._encode(shorter)
-
-
-def cut_middle(text: str, num_characters: int) -> str:
-    """Return ``num_characters`` of ``text`` with a marker instead of the middle.
-
-    Args:
-        text: The text to shorten.
-        num_characters: Number of characters to keep, half at each end (an odd one at the front); 0
-            or less gives an empty text, ``len(text)`` or more the whole text.
-    """
-    if num_characters >= len(text):
-        return text
-    if num_characters <= 0:
-        return ""
-    num_tail = num_characters // 2
-    return text[: num_characters - num_tail] + CUT_MARKER + text[len(text) - num_tail :]
 
 
 def _first_true(upper: int, condition: Callable[[int], bool]) -> int:

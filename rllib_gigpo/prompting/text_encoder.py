@@ -43,17 +43,25 @@ class TextEncoder:
         controls = control_tokens(tokenizer)
         self._controls = {i: text for i, text in controls.items() if i not in unknown}
         self._pattern = pattern_of(self._controls.values())
-        self._expected = self._controls_in(self._plain(expected))
+        self._expected = self.controls_of(expected)
         self._frame = frame
 
-    def encode(self, text: str, marked: Callable[[], str]) -> list[int]:
+    def encode(
+        self, text: str, marked: Callable[[], str], *, expected: list[int] | None = None
+    ) -> list[int]:
         """Return the token ids of a rendered prompt.
 
         Args:
             text: The prompt.
             marked: Renders the same prompt with `mark_facts`; called only if it is needed.
+            expected: The control tokens of a prompt whose facts hold none; see `controls_of`. None
+                for those of a prompt without facts.
         """
-        return self._encode_parts([slice(None)], text, marked)
+        return self._encode_parts([slice(None)], text, marked, expected)
+
+    def controls_of(self, text: str) -> list[int]:
+        """Return the ids of the control tokens in a text, in order."""
+        return self._controls_in(self._plain(text))
 
     def encode_ends(
         self, text: str, marked: Callable[[], str], *, more_than: int
@@ -81,9 +89,15 @@ class TextEncoder:
             num_characters *= 4
         return None
 
-    def _encode_parts(self, parts: list[slice], text: str, marked: Callable[[], str]) -> list[int]:
+    def _encode_parts(
+        self,
+        parts: list[slice],
+        text: str,
+        marked: Callable[[], str],
+        expected: list[int] | None = None,
+    ) -> list[int]:
         ids = [token_id for part in parts for token_id in self._plain(text[part])]
-        if self._controls_in(ids) == self._expected:
+        if self._controls_in(ids) == (self._expected if expected is None else expected):
             return ids
         marks = self._align(text, marked())
         return [i for part in parts for i in self._encode_marked(text[part], marks[part])]
@@ -140,9 +154,14 @@ class TextEncoder:
         return [token_id for token_id in ids if token_id not in self._controls]
 
 
-def mark_facts(inputs: PromptInputs) -> PromptInputs:
-    """Replace every character of the facts by a mark; whitespace stays, so layouts do too."""
-    marked = _mark_each(_facts(inputs))
+def mark_facts(inputs: PromptInputs, marks: Callable[[str], str] | None = None) -> PromptInputs:
+    """Replace every character of the facts by a mark; whitespace stays, so layouts do too.
+
+    Args:
+        inputs: The facts.
+        marks: Marks a text, whose length it keeps; None for `mark`.
+    """
+    marked = _mark_each(_facts(inputs), marks or mark)
     return replace(
         inputs,
         observation=next(marked),
@@ -159,9 +178,9 @@ def _facts(inputs: PromptInputs) -> list[str]:
     return [inputs.observation, inputs.task, *inputs.admissible_actions, *turns]
 
 
-def _mark_each(texts: list[str]) -> Iterator[str]:
+def _mark_each(texts: list[str], marks: Callable[[str], str]) -> Iterator[str]:
     """Mark many texts at once, because there may be a hundred thousand actions."""
-    marked, start = mark("".join(texts)), 0
+    marked, start = marks("".join(texts)), 0
     for text in texts:
         yield marked[start : start + len(text)]
         start += len(text)

@@ -10,10 +10,12 @@ from ray.rllib.utils.annotations import override
 
 from rllib_gigpo.errors import GiGPOError
 from rllib_gigpo.layout.micro_batch import MicroBatch
-from rllib_gigpo.models.causal_lm import load_causal_lm
+from rllib_gigpo.models.causal_lm import load_causal_lm, trunk_of
 from rllib_gigpo.models.lora import adapter_weights, add_lora
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.models.model_adapter import ModelAdapter, NamedTensors, disable_dropout
+from rllib_gigpo.models.vision.tower import tower_of
+from rllib_gigpo.models.vision.trunk_choice import trunk_maker
 from rllib_gigpo.rl_modules.critic import Critic, ModelCritic, make_critic
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 # Keys of model_config.
 CRITIC = "critic"  # also a key of the Learner's state
 LORA = "lora"
+FREEZE_TOWER = "freeze_tower"  # bool, of a model that reads images
 SEED = "seed"  # for new weights
 # Keys of a training batch and of its result.
 MICRO_BATCH = "micro_batch"  # layout.micro_batch.MicroBatch
@@ -37,8 +40,8 @@ class CausalLMModule(TorchRLModule):
 
     ``model_config`` holds ``model_path``, and optionally ``dtype``, ``attn_implementation`` and
     ``gradient_checkpointing`` (see `models.causal_lm.load_causal_lm`), ``critic`` (see
-    `rl_modules.critic.make_critic`), ``lora`` (see `models.lora_settings.LoraSettings`) and
-    ``seed``.
+    `rl_modules.critic.make_critic`), ``lora`` (see `models.lora_settings.LoraSettings`),
+    ``freeze_tower`` (see `models.vision.image_settings.ImageSettings`) and ``seed``.
     """
 
     adapter: ModelAdapter
@@ -56,6 +59,7 @@ class CausalLMModule(TorchRLModule):
             "gradient_checkpointing": model.gradient_checkpointing,
             CRITIC: None if critic is None else critic.name,
             LORA: model.lora,
+            FREEZE_TOWER: model.images.freeze_tower,
             SEED: seed,
         }
 
@@ -69,14 +73,19 @@ class CausalLMModule(TorchRLModule):
                 2.60) would mistake that for an outdated constructor, build again and hide it.
         """
         try:
-            own = (CRITIC, LORA, SEED)
+            own = (CRITIC, LORA, FREEZE_TOWER, SEED)
             settings = {k: v for k, v in self.model_config.items() if k not in own}
             model = load_causal_lm(**settings)
-            self.critic = make_critic(self.model_config.get(CRITIC), model, settings)
+            make_trunk = trunk_maker(settings["model_path"])
+            self.critic = make_critic(self.model_config.get(CRITIC), model, settings, make_trunk)
+            frozen = tower_of(trunk_of(model)) if self.model_config.get(FREEZE_TOWER) else {}
             self.lora = self.model_config.get(LORA)
             if self.lora is not None:
-                add_lora(model, self.lora, seed=self.model_config.get(SEED) or 0)
-            self.adapter = ModelAdapter(model)
+                seed = self.model_config.get(SEED) or 0
+                add_lora(model, self.lora, seed=seed, without=list(frozen))
+            for part in frozen.values():
+                part.requires_grad_(False)
+            self.adapter = ModelAdapter(model, make_trunk)
             disable_dropout(self)
         except AttributeError as error:
             raise GiGPOError(

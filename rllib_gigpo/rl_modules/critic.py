@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -50,24 +51,32 @@ class HeadCritic(Critic):
 class ModelCritic(Critic):
     """A second model, which starts from the policy's start weights."""
 
-    def __init__(self, backbone: nn.Module, hidden_size: int) -> None:
+    def __init__(
+        self, backbone: nn.Module, hidden_size: int, make_trunk: Callable[[Any], Trunk]
+    ) -> None:
         """Add the linear layer to ``backbone``, a transformer without an output embedding."""
         super().__init__(hidden_size)
         self.backbone = backbone
-        self.trunk = Trunk(backbone)
+        self.trunk = make_trunk(backbone)
 
     def forward(self, micro_batch: MicroBatch, trunk: torch.Tensor) -> torch.Tensor:
         """Return the values from the critic's own hidden states."""
         return self._read(self.trunk(micro_batch), micro_batch)
 
 
-def make_critic(kind: str | None, model: Any, model_config: dict[str, Any]) -> Critic | None:
+def make_critic(
+    kind: str | None,
+    model: Any,
+    model_config: dict[str, Any],
+    make_trunk: Callable[[Any], Trunk] = Trunk,
+) -> Critic | None:
     """Build a critic.
 
     Args:
         kind: "head", "model", or None for no critic.
         model: The policy, a Hugging Face causal LM.
         model_config: The arguments that opened the policy, see `load_causal_lm`.
+        make_trunk: Builds the trunk of a second model, see `ModelAdapter`.
 
     Returns:
         The critic, or None.
@@ -76,5 +85,5 @@ def make_critic(kind: str | None, model: Any, model_config: dict[str, Any]) -> C
     if kind == "head":
         return HeadCritic(hidden_size)
     if kind == "model":
-        return ModelCritic(trunk_of(load_causal_lm(**model_config)), hidden_size)
+        return ModelCritic(trunk_of(load_causal_lm(**model_config)), hidden_size, make_trunk)
     return None

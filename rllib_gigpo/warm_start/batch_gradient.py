@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +14,14 @@ from transformers import PreTrainedModel
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.layout.micro_batch import MicroBatch
+from rllib_gigpo.media.row_images import RowImages
 from rllib_gigpo.models.hardware.micro_batch_size import resolve_micro_batch_tokens
 from rllib_gigpo.models.hardware.pass_memory import BYTES, PassMemory, shape_if_known
 from rllib_gigpo.models.hardware.precision import autocast_context
 from rllib_gigpo.models.layouts.layout_choice import make_layout
 from rllib_gigpo.models.model_adapter import ModelAdapter
 from rllib_gigpo.models.model_probe import probe
+from rllib_gigpo.models.trunk import Trunk
 from rllib_gigpo.warm_start.demonstrations import DemonstrationRow
 
 _IGNORED = -100  # label of positions without a loss; the default of cross_entropy
@@ -86,6 +89,7 @@ class Accumulated(BatchGradient):
         autocast_dtype: str | None,
         micro_batch_tokens: int | str = "auto",
         prefix_sharing: str | bool = "auto",
+        make_trunk: Callable[[Any], Trunk] = Trunk,
     ) -> None:
         """Score with ``model``, a causal language model on its device.
 
@@ -95,11 +99,12 @@ class Accumulated(BatchGradient):
             autocast_dtype: Type of matrix products; None for that of the weights.
             micro_batch_tokens: Positions of a pass; "auto" by the free memory on a CPU.
             prefix_sharing: See `make_layout`.
+            make_trunk: See `ModelAdapter`.
 
         Raises:
             ConfigError: The model's log-probs cannot be trusted; see `probe`.
         """
-        self._adapter = ModelAdapter(model)
+        self._adapter = ModelAdapter(model, make_trunk)
         probe(self._adapter)
         self._device = model.device
         self._prompt_loss_weight = prompt_loss_weight
@@ -145,9 +150,12 @@ class Accumulated(BatchGradient):
         The prompts to learn are rows too: their first token is the prompt of the others.
         """
         pairs = [(row.prompt_ids, row.response_ids) for row in rows]
+        images = [row.images for row in rows]
         num_answers = len(pairs)
         if self._prompt_loss_weight > 0:
-            pairs += [(ids[:1], ids[1:]) for ids, _ in pairs if len(ids) > 1]
+            long = [row for row in rows if len(row.prompt_ids) > 1]
+            pairs += [(row.prompt_ids[:1], row.prompt_ids[1:]) for row in long]
+            images += [row.images for row in long]
         lengths = np.array([len(response) for _, response in pairs])
         counts = (lengths[:num_answers].sum(), max(1, lengths[num_answers:].sum()))
         of_row = np.repeat(
@@ -164,6 +172,7 @@ class Accumulated(BatchGradient):
             advantages=np.zeros(lengths.sum()),
             minibatch_ids=np.zeros(len(pairs), dtype=np.int64),
             num_minibatches=1,
+            images=RowImages.of(images),
         )
         weights = torch.from_numpy(np.repeat(of_row, lengths)).float().to(self._device)
         is_answer = np.repeat(np.arange(len(pairs)) < num_answers, lengths)

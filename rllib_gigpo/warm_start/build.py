@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from shutil import copy2
 from typing import Any
@@ -10,12 +11,25 @@ import torch
 from transformers import PreTrainedModel
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.media.image_marks import without_marks
+from rllib_gigpo.media.image_store import ImageStore
 from rllib_gigpo.models.causal_lm import load_causal_lm, progress_bars_if_slow
-from rllib_gigpo.models.context import check_context_length
+from rllib_gigpo.models.context import check_context_length, reads_images
 from rllib_gigpo.models.hardware.precision import AUTO, prefers_bfloat16
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.models.tokenizer import existing_model_folder, load_tokenizer, save_tokenizer
+from rllib_gigpo.models.trunk import Trunk
+from rllib_gigpo.models.vision.families import vision_family
+from rllib_gigpo.models.vision.tiny_vision_model import (
+    add_image_tokens,
+    build_vision_model,
+    save_processor,
+)
+from rllib_gigpo.models.vision.vision_family import VisionFamily
+from rllib_gigpo.models.vision.vision_trunk import VisionTrunk
 from rllib_gigpo.prompting import RENDERERS, ActionParser, PromptRenderer, PromptTemplate
+from rllib_gigpo.prompting.contents.image_contents import ImageContents
+from rllib_gigpo.prompting.contents.text_contents import Contents
 from rllib_gigpo.warm_start.batch_gradient import Accumulated, BatchGradient, WholeBatch
 from rllib_gigpo.warm_start.demonstrations import (
     Demonstration,
@@ -52,12 +66,17 @@ def build(
         EnvContractError: The environment cannot be demonstrated.
     """
     start = time.perf_counter()
-    demonstrations = play_demonstrations(replace(settings, seeds=settings.played_seeds), progress)
+    images = ImageStore() if _allows_images(settings) else None
+    played = replace(settings, seeds=settings.played_seeds)
+    demonstrations = play_demonstrations(played, progress, images)
     demonstration_s = time.perf_counter() - start
-    model, tokenizer, epochs = _prepare(settings, demonstrations)
+    model, tokenizer = _open(settings, demonstrations, images, folder)
+    vision = vision_family(settings.base_model or folder) if images else None
+    epochs = _epochs(settings, demonstrations, tokenizer, _contents(settings, vision, images))
+    _check_context(settings, model, epochs)
     model = model.to(_device())
     autocast = _autocast_dtype(settings, model.device)
-    gradient = _gradient(settings, model, autocast)
+    gradient = _gradient(settings, model, autocast, vision)
     start = time.perf_counter()
     history = fit(
         model,
@@ -96,37 +115,90 @@ def _autocast_dtype(settings: WarmStartSettings, device: torch.device) -> str | 
 
 
 def _gradient(
-    settings: WarmStartSettings, model: PreTrainedModel, autocast_dtype: str | None
+    settings: WarmStartSettings,
+    model: PreTrainedModel,
+    autocast_dtype: str | None,
+    vision: VisionFamily | None,
 ) -> BatchGradient:
     weight = settings.fit.prompt_loss_weight
     is_conversation = settings.prompting.style == "conversation"  # whose prefixes repeat
-    if settings.base_model is None and autocast_dtype is None and not is_conversation:
+    is_tiny = settings.base_model is None and vision is None
+    if is_tiny and autocast_dtype is None and not is_conversation:
         return WholeBatch(model, prompt_loss_weight=weight)
-    return Accumulated(model, prompt_loss_weight=weight, autocast_dtype=autocast_dtype)
+    return Accumulated(
+        model,
+        prompt_loss_weight=weight,
+        autocast_dtype=autocast_dtype,
+        make_trunk=Trunk if vision is None else partial(VisionTrunk, family=vision),
+    )
 
 
-def _prepare(
-    settings: WarmStartSettings, demonstrations: list[Demonstration]
-) -> tuple[PreTrainedModel, Any, list[list[DemonstrationRow]]]:
-    """Return the model to fit, its tokenizer, and the rows of each epoch as token ids."""
-    template = PromptTemplate.from_name_or_source(settings.prompting.template)
-    parser = _make_parser(settings)
-    if settings.base_model is None:
-        texts = _texts_to_tokenize(settings, template, parser, demonstrations)
-        tokenizer = build_tokenizer(texts, settings.tiny_model.vocab_size)
-        model = _build_tiny_model(settings, tokenizer)
-    else:
-        tokenizer = load_tokenizer(settings.base_model)
-        model = load_causal_lm(settings.base_model)
-    epochs = make_epochs(
+def _allows_images(settings: WarmStartSettings) -> bool:
+    """Return whether observations may show images: to a new model, or to one that reads them."""
+    return settings.base_model is None or reads_images(settings.base_model)
+
+
+def _open(
+    settings: WarmStartSettings,
+    demonstrations: list[Demonstration],
+    images: ImageStore | None,
+    folder: Path,
+) -> tuple[PreTrainedModel, Any]:
+    """Return the model to fit and its tokenizer; write the files of a new image processor."""
+    if settings.base_model is not None:
+        return load_causal_lm(settings.base_model), load_tokenizer(settings.base_model)
+    tokenizer = build_tokenizer(
+        _texts_to_tokenize(settings, demonstrations), settings.tiny_model.vocab_size
+    )
+    size = settings.tiny_model
+    shape: dict[str, Any] = {
+        "hidden_size": size.hidden_size,
+        "num_layers": size.num_layers,
+        "num_heads": size.num_heads,
+        "max_position_embeddings": size.max_position_embeddings,
+        "seed": settings.seed,
+    }
+    if not images:
+        return build_model(tokenizer, **shape).train(), tokenizer
+    add_image_tokens(tokenizer)
+    sides = {"image_size": size.image_size, "patch_size": size.patch_size}
+    shape |= {name: side for name, side in sides.items() if side is not None}
+    model = build_vision_model(tokenizer, **shape).train()
+    model.config.save_pretrained(str(folder))
+    save_tokenizer(tokenizer, folder)
+    save_processor(folder, model.config)
+    return model, tokenizer
+
+
+def _contents(
+    settings: WarmStartSettings, vision: VisionFamily | None, images: ImageStore | None
+) -> Contents:
+    if vision is None or images is None:
+        return Contents()
+    return ImageContents(vision, images, max_images=settings.prompting.max_prompt_images)
+
+
+def _epochs(
+    settings: WarmStartSettings,
+    demonstrations: list[Demonstration],
+    tokenizer: Any,
+    contents: Contents,
+) -> list[list[DemonstrationRow]]:
+    """Return the rows of each epoch as token ids."""
+    return make_epochs(
         demonstrations,
-        _make_renderer(settings, template, tokenizer),
-        parser,
+        _make_renderer(settings, tokenizer, contents),
+        _make_parser(settings),
         tokenizer,
         num_epochs=settings.fit.num_epochs,
         random_label_probability=settings.random_label_probability,
         seed=settings.seed,
     )
+
+
+def _check_context(
+    settings: WarmStartSettings, model: PreTrainedModel, epochs: list[list[DemonstrationRow]]
+) -> None:
     check_context_length(
         model.config.to_dict(),
         max_prompt_tokens=settings.prompting.max_prompt_tokens,
@@ -134,29 +206,15 @@ def _prepare(
             (len(row.response_ids) for epoch in epochs for row in epoch), default=0
         ),
     )
-    return model, tokenizer, epochs
-
-
-def _build_tiny_model(settings: WarmStartSettings, tokenizer: Any) -> PreTrainedModel:
-    size = settings.tiny_model
-    return build_model(
-        tokenizer,
-        hidden_size=size.hidden_size,
-        num_layers=size.num_layers,
-        num_heads=size.num_heads,
-        max_position_embeddings=size.max_position_embeddings,
-        seed=settings.seed,
-    ).train()
 
 
 def _texts_to_tokenize(
-    settings: WarmStartSettings,
-    template: PromptTemplate,
-    parser: ActionParser,
-    demonstrations: list[Demonstration],
+    settings: WarmStartSettings, demonstrations: list[Demonstration]
 ) -> list[str]:
+    template = PromptTemplate.from_name_or_source(settings.prompting.template)
+    parser = _make_parser(settings)
     tags = {"action_tag": settings.prompting.action_tag, "think_tag": settings.prompting.think_tag}
-    prompts = [template.render(turn.inputs, **tags) for turn in demonstrations]
+    prompts = [without_marks(template.render(turn.inputs, **tags)) for turn in demonstrations]
     return prompts + [parser.format(turn.action) for turn in demonstrations]
 
 
@@ -170,19 +228,20 @@ def _make_parser(settings: WarmStartSettings) -> ActionParser:
 
 
 def _make_renderer(
-    settings: WarmStartSettings, template: PromptTemplate, tokenizer: Any
+    settings: WarmStartSettings, tokenizer: Any, contents: Contents
 ) -> PromptRenderer:
     prompting = settings.prompting
     if prompting.style not in RENDERERS:
         raise ConfigError(f"style={prompting.style!r} is unknown; use one of {sorted(RENDERERS)}.")
     return RENDERERS[prompting.style](
         tokenizer,
-        template,
+        PromptTemplate.from_name_or_source(prompting.template),
         max_prompt_tokens=prompting.max_prompt_tokens,
         system_prompt=prompting.system_prompt,
         chat_template_kwargs=prompting.chat_template_kwargs,
         action_tag=prompting.action_tag,
         think_tag=prompting.think_tag,
+        contents=contents,
     )
 
 

@@ -16,10 +16,16 @@ from typing import Any
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tokenizer import existing_model_folder
 from rllib_gigpo.prompting import PromptTemplate
-from rllib_gigpo.warm_start.warm_start_settings import WarmStartSettings
+from rllib_gigpo.warm_start.warm_start_settings import PromptSettings, WarmStartSettings
 
 # Raise it whenever a change to this package changes the result of the same settings.
 RECIPE_VERSION = 3
+_NEWER = (
+    ("fit", "autocast_dtype"),
+    ("demonstrations", "num_tasks"),
+    ("tiny_model", "image_size"),
+    ("tiny_model", "patch_size"),
+)
 _LIBRARIES = ("torch", "transformers", "tokenizers")
 
 
@@ -70,11 +76,12 @@ def _plain(settings: WarmStartSettings) -> dict[str, Any]:
     is, and so its key.
     """
     plain = {**asdict(settings), "base_model": None}
-    for part, name in (("fit", "autocast_dtype"), ("demonstrations", "num_tasks")):
+    for part, name in _NEWER:
         if plain[part][name] is None:
             del plain[part][name]
-    if plain["prompting"]["style"] == "step":
-        del plain["prompting"]["style"]
+    for name in ("style", "max_prompt_images"):
+        if plain["prompting"][name] == getattr(PromptSettings(), name):
+            del plain["prompting"][name]
     return plain
 
 

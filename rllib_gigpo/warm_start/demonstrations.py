@@ -16,6 +16,8 @@ from rllib_gigpo.envs.info_fence import described
 from rllib_gigpo.envs.making import make
 from rllib_gigpo.envs.response_fence import read_reset, read_step
 from rllib_gigpo.errors import EnvContractError, GiGPOError
+from rllib_gigpo.media.image import PlacedImage
+from rllib_gigpo.media.image_store import ImageStore
 from rllib_gigpo.prompting import (
     ActionParser,
     ConversationRenderer,
@@ -26,6 +28,7 @@ from rllib_gigpo.prompting import (
     PromptInputs,
     PromptRenderer,
 )
+from rllib_gigpo.prompting.contents.image_reader import image_reader
 from rllib_gigpo.prompting.prompt_record import ChatTurn
 from rllib_gigpo.prompting.text_encoder import TextEncoder, mark
 from rllib_gigpo.warm_start.warm_start_progress import PlayProgress, Progress
@@ -70,21 +73,27 @@ class DemonstrationRow:
         prompt_ids: The prompt, as the engine would receive it.
         response_ids: The response that states the expert's action, with the end-of-turn token.
         chat: Number of the conversation that the row is a turn of; None outside of conversations.
+        images: The images of the prompt.
     """
 
     prompt_ids: list[int]
     response_ids: list[int]
     chat: int | None = None
+    images: tuple[PlacedImage, ...] = ()
 
 
 def play_demonstrations(
-    settings: WarmStartSettings, progress: Progress | None = None
+    settings: WarmStartSettings,
+    progress: Progress | None = None,
+    images: ImageStore | None = None,
 ) -> list[Demonstration]:
     """Play every training seed and return all turns with a known expert action, in order.
 
     Args:
         settings: Settings with the environment, the seeds and the chance of random actions.
         progress: Called before the first seed and after each.
+        images: Keeps the images of observations, which the turns refer to by marks; None if
+            observations must be text.
 
     Raises:
         EnvContractError: The environment cannot be made, names no ``expert_action``, or its
@@ -92,13 +101,14 @@ def play_demonstrations(
     """
     env = _make_env(settings)
     try:
-        _check_spaces(env, settings.env)
+        _check_spaces(env, settings.env, allows_images=images is not None)
+        read = _reader(env, settings, images)
         turns: list[Demonstration] = []
         for num_played, seed in enumerate(settings.seeds):
             _tell(progress, PlayProgress(num_played, len(settings.seeds)))
             for episode in range(settings.demonstrations.episodes_per_seed):
                 with _told(settings.env, seed):
-                    turns += _play_episode(env, settings, seed=seed, episode=episode)
+                    turns += _play_episode(env, settings, read, seed=seed, episode=episode)
         _tell(progress, PlayProgress(len(settings.seeds), len(settings.seeds)))
         return turns
     finally:
@@ -159,7 +169,7 @@ def make_epochs(
     """
     encoder, epochs = TextEncoder(tokenizer), []
     encode = partial(_encode_response, parser=parser, encoder=encoder, tokenizer=tokenizer)
-    prompts = [list(prompt.token_ids) for prompt in _prompts(demonstrations, renderer, encode)]
+    prompts = _prompts(demonstrations, renderer, encode)
     is_chat = isinstance(renderer, ConversationRenderer)
     chats = _chat_numbers(demonstrations) if is_chat else [None] * len(demonstrations)
     for epoch in range(num_epochs):
@@ -168,7 +178,10 @@ def make_epochs(
         )
         responses = [encode(turn.action) for turn in labelled]
         epochs.append(
-            [DemonstrationRow(*row) for row in zip(prompts, responses, chats, strict=True)]
+            [
+                DemonstrationRow(list(prompt.token_ids), response, chat, prompt.images)
+                for prompt, response, chat in zip(prompts, responses, chats, strict=True)
+            ]
         )
     return epochs
 
@@ -251,12 +264,18 @@ def _is_fault(error: BaseException) -> bool:
 
 
 def _play_episode(
-    env: gym.Env, settings: WarmStartSettings, *, seed: int, episode: int
+    env: gym.Env,
+    settings: WarmStartSettings,
+    read: Callable[[Any], str],
+    *,
+    seed: int,
+    episode: int,
 ) -> Iterator[Demonstration]:
     memory = LastSteps(settings.prompting.history_length)
     # One random stream per episode: more seeds or episodes do not change the others.
     rng = np.random.default_rng([settings.seed, seed, episode])
-    observation, info = _text_in(read_reset(env.reset(seed=seed)))
+    observation, info = read_reset(env.reset(seed=seed))
+    observation = read(observation)
     _check_has_expert(info, settings.env)
     task, past, before = info.get("task", ""), list[PastStep](), None
     while len(past) < settings.demonstrations.max_episode_steps:
@@ -271,23 +290,32 @@ def _play_episode(
             return
         past.append(PastStep(step=len(past) + 1, observation=observation, action=action))
         before = PlayedTurn(inputs=inputs, executed=action, before=before)
-        observation, _, terminated, truncated, info = _text_in(read_step(env.step(action)))
+        observation, _, terminated, truncated, info = read_step(env.step(action))
+        observation = read(observation)
         if terminated or truncated:
             return
 
 
-def _text_in(response: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Check that the observation of a response is text.
+def _reader(
+    env: gym.Env, settings: WarmStartSettings, images: ImageStore | None
+) -> Callable[[Any], str]:
+    if images is None or isinstance(env.observation_space, gym.spaces.Text):
+        return _as_text
+    return image_reader(None, images, max_images=settings.prompting.max_prompt_images)
+
+
+def _as_text(observation: Any) -> str:
+    """Return an observation that is text.
 
     Raises:
         ContractViolationError: It is not.
     """
-    if not isinstance(response[0], str):
+    if not isinstance(observation, str):
         raise ContractViolationError(
             "observation",
-            f"an observation is {type(response[0]).__name__}, not text, but the space is Text.",
+            f"an observation is {type(observation).__name__}, not text, but the space is Text.",
         )
-    return response
+    return observation
 
 
 def _prompt_inputs(
@@ -332,9 +360,10 @@ def _encode_response(
     return [*ids, tokenizer.eos_token_id]
 
 
-def _check_spaces(env: gym.Env, name: str) -> None:
+def _check_spaces(env: gym.Env, name: str, *, allows_images: bool) -> None:
     for kind, space in (("observation", env.observation_space), ("action", env.action_space)):
-        if not isinstance(space, gym.spaces.Text):
+        is_read = allows_images and kind == "observation"  # the reader tells what is wrong
+        if not (isinstance(space, gym.spaces.Text) or is_read):
             raise EnvContractError(
                 f"A warm start needs a text environment, but the {kind} space of {name!r} is "
                 f"{space}. Wrap it in gymnasium.wrappers.Transform{kind.title()} to give it a "

@@ -95,4 +95,5 @@ def prompting_of(config: Any) -> PromptSettings:
         require_think=config.require_think,
         system_prompt=config.system_prompt,
         chat_template_kwargs=config.chat_template_kwargs,
+        max_prompt_images=dict(config.images).get("max_in_prompt", 8),
     )

@@ -29,6 +29,7 @@ class PromptSettings:
         require_think: Whether responses need a thought; demonstrations then have an empty one.
         system_prompt: Text of the system message; None for no message.
         chat_template_kwargs: Keyword arguments for the chat template.
+        max_prompt_images: Upper bound on the number of images in a prompt.
     """
 
     style: str = "step"
@@ -40,6 +41,7 @@ class PromptSettings:
     require_think: bool = False
     system_prompt: str | None = None
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    max_prompt_images: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +72,17 @@ class DemonstrationSettings:
 class TinyModelSettings:
     """Size of the model that is built if no base model is given; see ``build_model``.
 
+    If observations show images, it is an Idefics3 with a small vision transformer of the same width
+    and depth; see ``build_vision_model``.
+
     Attributes:
         vocab_size: Upper bound on the size of the vocabulary.
         hidden_size: Width.
         num_layers: Number of transformer blocks.
         num_heads: Number of attention heads.
         max_position_embeddings: Maximum length of prompt and response together, in tokens.
+        image_size: Side of the square to which images are resized, in pixels. None: 80.
+        patch_size: Side of a patch, which is one token of the prompt, in pixels. None: 16.
     """
 
     vocab_size: int = 1024
@@ -83,6 +90,8 @@ class TinyModelSettings:
     num_layers: int = 2
     num_heads: int = 3
     max_position_embeddings: int = 1024
+    image_size: int | None = None
+    patch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

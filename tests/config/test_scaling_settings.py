@@ -70,4 +70,4 @@ def test_a_vision_part_needs_torchvision_in_vllm(
     assert len(found_mistakes) == int(engine == "vllm" and not has_torchvision)
     for mistake in found_mistakes:
         assert "the gemma3 model in" in mistake
-        assert "torchvision, which is not installed; install the build for your torch" in mistake
+        assert "torchvision; install it: pip install" in mistake

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting import PastStep, PromptInputs, PromptRenderer, PromptTemplate
+from rllib_gigpo.prompting.contents.text_contents import CUT_MARKER, cut_middle
 from rllib_gigpo.prompting.prompt_record import Prompt
-from rllib_gigpo.prompting.shortener import CUT_MARKER, cut_middle
 
 TRIMMING = (
     "{{ '<|im_start|>' }}{% for message in messages %}[{{ message['role'] }}]"

@@ -10,6 +10,7 @@ from pydantic import PositiveInt
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.context import check_context_length, read_config, vision_part
 from rllib_gigpo.models.lora_settings import LoraSettings
+from rllib_gigpo.models.vision.image_settings import ImageSettings
 from rllib_gigpo.options.section import PathText, Section, setting
 
 
@@ -28,9 +29,8 @@ class ModelSection(Section):
     lora: LoraSettings | None = setting(None, "Train LoRA adapters; None trains all weights.")
     chat_template_kwargs: Mapping[str, Any] = setting({}, "Arguments of the chat template.")
     system_prompt: str | None = setting(None, "System message; None for the chat template's.")
-    max_prompt_tokens: PositiveInt = setting(
-        2048, "Longer prompts lose their oldest history, then the middle of the observation."
-    )
+    max_prompt_tokens: PositiveInt = setting(2048, "Longer ones lose history, then observation.")
+    images: ImageSettings = setting({}, "For models of text and images: limit and training.")
     max_response_tokens: PositiveInt = setting(512, "Longer answers are cut off.")
 
 

@@ -12,6 +12,7 @@ from rllib_gigpo import columns
 from rllib_gigpo.batch.minibatches import assign_minibatches
 from rllib_gigpo.batch.step_record import StepRecord, step_records
 from rllib_gigpo.batch.token_rows import TokenRows
+from rllib_gigpo.media.row_images import RowImages
 
 
 class AssembleTokenRows(ConnectorV2):
@@ -80,6 +81,7 @@ class AssembleTokenRows(ConnectorV2):
             value_targets=batch.get(columns.VALUE_TARGETS),
             is_fresh=_is_fresh(records, version),
             group_ids=batch[columns.GROUP_IDS] if self._keep_groups else None,
+            images=RowImages.of([record.images for record in records]),
         )
         return batch
 

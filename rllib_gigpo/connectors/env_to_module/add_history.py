@@ -9,8 +9,8 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import step_records
-from rllib_gigpo.connectors.env_to_module.observation_to_text import text_reader
 from rllib_gigpo.envs.info_fence import described
+from rllib_gigpo.prompting.contents.text_reader import text_reader
 from rllib_gigpo.prompting.memory import PastStep, RecallsSteps
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from rllib_gigpo.batch.step_record import StepRecord, step_records
-from rllib_gigpo.connectors.env_to_module.observation_to_text import text_reader
 from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt, prompt_inputs
+from rllib_gigpo.prompting.contents.text_reader import text_reader
 from rllib_gigpo.prompting.conversation import ConversationRenderer
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
 from rllib_gigpo.prompting.template import PromptInputs
@@ -48,5 +48,6 @@ def _as_turn(record: StepRecord) -> ChatTurn:
         text=record.prompt_text,
         num_dropped_history=record.num_dropped_turns,
         num_message_tokens=record.num_message_tokens,
+        images=record.images,
     )
     return ChatTurn(prompt, record.response_token_ids)

@@ -9,8 +9,9 @@ import gc
 import os
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,6 +80,7 @@ class VllmEngine(InferenceEngine):
         register_plugins()
         with _engine_errors(f"vLLM did not start with the model {self.settings.model_path!r}"):
             self._llm = self._build()
+            self._as_prompt = self._prompt_maker(self._llm)
             self._open_channel(self._llm)
         self._weight_version = 0
         self._was_updated = False
@@ -96,6 +98,14 @@ class VllmEngine(InferenceEngine):
         except BaseException:
             self.stop()
             raise
+
+    def _prompt_maker(self, llm: LLMEngine) -> Callable[[GenerationRequest], Any]:
+        """Return what turns a request into vLLM's input: of text, or of text and images."""
+        if not self._facts.reads_images:
+            return _token_prompt
+        from rllib_gigpo.engines.vllm.vllm_images import ImagePrompts
+
+        return ImagePrompts(llm, self.settings.model_path)
 
     def _build(self) -> LLMEngine:
         arguments = engine_arguments(self.settings, self._facts, on_gpu=self._on_gpu)
@@ -150,9 +160,11 @@ class VllmEngine(InferenceEngine):
             self._watchdog.progressed()
         with _engine_errors("vLLM rejected the requests"):
             for request, params in zip(requests, all_params, strict=True):
-                prompt = {"prompt_token_ids": list(request.prompt_token_ids)}
                 llm.add_request(
-                    request.request_id, prompt, params, lora_request=self._weights.lora_request
+                    request.request_id,
+                    self._as_prompt(request),
+                    params,
+                    lora_request=self._weights.lora_request,
                 )
                 self._unfinished.add(request.request_id)
 
@@ -264,6 +276,8 @@ class VllmEngine(InferenceEngine):
             llm.set_weight_version(str(version))
             # Else running requests would go on with what the old weights have cached.
             llm.reset_prefix_cache(reset_running_requests=bool(self._unfinished))
+            if self._facts.reads_images:
+                llm.reset_encoder_cache()  # what the old weights saw in the images
         self._weight_version = version
         self._was_updated = True
 
@@ -329,6 +343,10 @@ class VllmEngine(InferenceEngine):
                 f"{what} needs an idle engine, but {len(self._unfinished)} requests are "
                 "unfinished: poll them to the end or abort them."
             )
+
+
+def _token_prompt(request: GenerationRequest) -> dict[str, list[int]]:
+    return {"prompt_token_ids": list(request.prompt_token_ids)}
 
 
 @contextmanager

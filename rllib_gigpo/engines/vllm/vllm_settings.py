@@ -69,6 +69,8 @@ def engine_arguments(
     }
     arguments |= _gpu_arguments(settings) if on_gpu else _cpu_arguments(settings, facts)
     arguments |= _context_arguments(settings, facts)
+    if facts.reads_images:
+        arguments |= _image_arguments(settings)
     if settings.lora is not None:
         arguments |= _lora_arguments(settings.lora)
     return arguments | dict(settings.engine_kwargs)
@@ -106,6 +108,15 @@ def _lora_arguments(lora: LoraSettings) -> dict[str, Any]:
         "enable_lora": True,
         "max_loras": 1,
         "max_lora_rank": min(rank for rank in ADAPTER_RANKS if rank >= lora.rank),
+    }
+
+
+def _image_arguments(settings: EngineSettings) -> dict[str, Any]:
+    """Return the options of models of text and images, whose pixels arrive processed."""
+    return {
+        "skip_tokenizer_init": False,  # vLLM's processor, which it needs to start, has it
+        "limit_mm_per_prompt": {"image": settings.max_prompt_images, "video": 0},
+        "mm_device_do_normalize": False,  # it would normalise our pixels again
     }
 
 

@@ -111,7 +111,7 @@ class FSDP2(OfSeveral):
                 model.config, dtype=model.dtype, attn_implementation=attention
             )
         disable_dropout(empty)
-        twin = ModelAdapter(empty).eval().requires_grad_(False)
+        twin = adapter.around(empty).eval().requires_grad_(False)
         self._shard(twin)
         twin.to_empty(device="cpu" if self._cpu_offload else self._device)
         for buffer in twin.buffers():

@@ -120,6 +120,8 @@ def _obstacles(module: Any, config: Any) -> Iterator[str]:
         yield "its attention depends on the distance in the sequence (ALiBi)"
     if getattr(config, "attn_temperature_tuning", False):
         yield "its attention depends on the place in the sequence (temperature tuning)"
+    if "mrope_section" in (getattr(config, "rope_parameters", None) or {}):
+        yield "its positions have three parts, time, row and column, which a tree does not know"
     if getattr(config, "keep_window_size", None):
         yield "its attention keeps a number of tokens of the whole sequence"
     types = getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None) or ()

@@ -1,0 +1,1 @@
+"""What a prompt is made of: text alone, or text and images."""

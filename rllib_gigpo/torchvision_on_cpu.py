@@ -1,0 +1,75 @@
+"""Lets a CUDA build of torchvision work beside a CPU build of torch.
+
+    python -m rllib_gigpo.torchvision_on_cpu
+
+Such a torchvision (0.28) cannot load its compiled operators, and then fails on import, because two
+of its Python files describe operators that nobody has declared ("operator torchvision::nms does not
+exist"). Models of text and images need none of these operators. This appends their declarations
+to the installed ``torchvision/extension.py``, and says so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.installation import installed_version, is_cpu_build
+
+_TITLE = "# Appended by rllib-gigpo"
+_LINES = f"""
+
+{_TITLE}: declares the operators that a build for another torch lacks.
+if not _has_ops():
+    _declared = torch.library.Library("torchvision", "DEF")
+    for _name in ("nms", "qnms"):
+        _declared.define(_name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+"""
+
+
+def declares_operators() -> bool:
+    """Return whether the installed torchvision has the appended lines."""
+    file = _extension_file()
+    return file is not None and _TITLE in file.read_text(encoding="utf-8")
+
+
+def declare_operators() -> str:
+    """Append the declarations, unless they are not needed or already there.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        ConfigError: torchvision is not installed.
+    """
+    file = _extension_file()
+    if file is None:
+        raise ConfigError('torchvision is not installed: pip install "rllib-gigpo[vlm]"')
+    version = installed_version("torchvision")
+    is_foreign = is_cpu_build(installed_version("torch")) and not is_cpu_build(version)
+    if not is_foreign:
+        return f"torchvision {version} fits this torch; nothing was changed"
+    if declares_operators():
+        return f"{file} declares torchvision's operators already"
+    with file.open("a", encoding="utf-8") as extension:
+        extension.write(_LINES)
+    return (
+        f"torchvision {version} is not a CPU build: appended the declarations of two operators to"
+        f" {file}, so that it can be imported; they cannot run, and no model here calls them"
+    )
+
+
+def _extension_file() -> Path | None:
+    spec = importlib.util.find_spec("torchvision")  # which does not import it
+    if spec is None or spec.origin is None:
+        return None
+    file = Path(spec.origin).with_name("extension.py")
+    return file if file.is_file() else None
+
+
+if __name__ == "__main__":
+    try:
+        print(declare_operators())
+    except ConfigError as error:
+        sys.exit(f"torchvision_on_cpu: {error}")
