@@ -13,7 +13,10 @@ from types import SimpleNamespace
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.gigpo import GiGPOConfig
 
-_SIZES = "assets/qwen2.5-1.5b-instruct"
+_SIZES = {
+    "QWEN_PATH": "assets/qwen2.5-1.5b-instruct",
+    "QWEN_VL_PATH": "assets/qwen2.5-vl-3b-instruct",
+}
 _SMOLLM2 = "models/smollm2"  # where docs/models.md and `make train-llm` put it
 
 
@@ -47,11 +50,23 @@ def smollm2_folder() -> str:
     return folder
 
 
+def qwen_folder(variable: str, *, beside: str) -> str:
+    """Return the folder of a Qwen model.
+
+    Args:
+        variable: The environment variable that names the folder: "QWEN_PATH" for Qwen2.5, or
+            "QWEN_VL_PATH" for Qwen2.5-VL. If it is not set, the folder is one with the published
+            configuration and without weights, for ``--dry-run``.
+        beside: ``__file__`` of the caller, a file in a folder of ``tuned_examples/``.
+    """
+    sizes = Path(beside).resolve().parents[1] / _SIZES[variable]
+    return os.environ.get(variable, str(sizes))
+
+
 def qwen_on_gpus(preset: str, *, beside: str, num_gpus: int = 2) -> GiGPOConfig:
     """Return a preset with Qwen2.5 in bfloat16; half of the GPUs generate, the other half learn.
 
-    The environment variable ``QWEN_PATH`` names the model's folder. If it is not set, the config
-    uses the published configuration of Qwen2.5-1.5B-Instruct without weights, for ``--dry-run``.
+    The environment variable ``QWEN_PATH`` names the model's folder; see `qwen_folder`.
 
     Args:
         preset: Name of a preset, such as "gigpo-verl-agent"; docs/presets.md lists all.
@@ -61,12 +76,11 @@ def qwen_on_gpus(preset: str, *, beside: str, num_gpus: int = 2) -> GiGPOConfig:
     Raises:
         ConfigError: There is no such preset.
     """
-    sizes = Path(beside).resolve().parents[1] / _SIZES
     num_each = num_gpus // 2
     return (
         GiGPOConfig.preset(preset)
         .llm(
-            model_path=os.environ.get("QWEN_PATH", str(sizes)),
+            model_path=qwen_folder("QWEN_PATH", beside=beside),
             autocast_dtype="bfloat16",
             gradient_checkpointing=True,
         )
@@ -75,5 +89,39 @@ def qwen_on_gpus(preset: str, *, beside: str, num_gpus: int = 2) -> GiGPOConfig:
         .env_runners(num_env_runners=num_each, num_gpus_per_env_runner=1)
         .learners(num_learners=num_each, num_gpus_per_learner=1)
         .evaluation(evaluation_interval=5)
+        .debugging(seed=0)
+    )
+
+
+def on_pictures(config: GiGPOConfig, *, beside: str, **env_config: object) -> GiGPOConfig:
+    """Change a run with Qwen2.5 into one with Qwen2.5-VL, which sees pictures; return the config.
+
+    The weights, gradients and moments of 3.75 billion parameters are shared by two Learners.
+
+    Args:
+        config: A config of `qwen_on_gpus`, with an environment that can show pictures.
+        beside: See `qwen_folder`.
+        **env_config: Further keywords of the environment.
+    """
+    return (
+        config.environment(env_config={"observation": "image", **env_config})
+        .llm(model_path=qwen_folder("QWEN_VL_PATH", beside=beside))
+        .learners(num_learners=2, sharding="fsdp2")
+        .prompting(history_length=0)
+    )
+
+
+def tiny_on_pictures(env: str, **env_config: object) -> GiGPOConfig:
+    """Return the preset ``gigpo-tiny`` for an environment as pictures; they alone are the prompt.
+
+    Args:
+        env: Gymnasium id.
+        **env_config: Keywords of the environment.
+    """
+    return (
+        GiGPOConfig.preset("gigpo-tiny")
+        .environment(env, env_config={"observation": "image", **env_config})
+        .prompting(template="{{ observation }}", history_length=0)
+        .llm(max_prompt_tokens=64)
         .debugging(seed=0)
     )

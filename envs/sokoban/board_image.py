@@ -7,7 +7,7 @@ import numpy as np
 from .board import BOX, BOX_ON_TARGET, FLOOR, PLAYER, PLAYER_ON_TARGET, TARGET, WALL, Board, State
 
 CELL = 16
-"""Side of a cell in pixels."""
+"""Side of a cell in pixels, before it is enlarged."""
 
 _FLOOR_COLOUR = (40, 34, 28)
 _BRICK_COLOUR, _MORTAR_COLOUR = (150, 82, 56), (84, 50, 40)
@@ -17,10 +17,11 @@ _PLACED_COLOUR, _PLACED_EDGE_COLOUR = (96, 190, 96), (30, 100, 40)
 _PLAYER_COLOUR, _EYE_COLOUR = (90, 160, 240), (255, 255, 255)
 
 
-def board_image(board: Board, state: State) -> np.ndarray:
-    """Draw a state as a uint8 array of shape (16 * rows, 16 * columns, 3)."""
+def board_image(board: Board, state: State, scale: int = 1) -> np.ndarray:
+    """Draw a state as a uint8 array of shape (16 * scale * rows, 16 * scale * columns, 3)."""
     rows = [np.concatenate([_CELLS[sign] for sign in row], axis=1) for row in board.rows(state)]
-    return np.concatenate(rows, axis=0)
+    image = np.concatenate(rows, axis=0)
+    return image if scale == 1 else image.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def _filled(colour: tuple[int, int, int]) -> np.ndarray:

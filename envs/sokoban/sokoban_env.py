@@ -24,11 +24,16 @@ _MAX_SIDE = 20
 _CELLS_PER_BOX = 5  # within the border; with fewer, hardly any board has a solution
 _ATTEMPTS_AT_START = 200  # a tenth of those at reset, so that a reset almost never fails
 
-_TASK = (
+_RULES = (
     "Push every box onto a target. You push a box by walking into it; you cannot pull, and a box "
-    "moves only if the cell behind it is free. # is a wall, _ floor, O a target, X a box, √ a box "
-    "on a target, P you, S you on a target."
+    "moves only if the cell behind it is free. "
 )
+_TASKS = {
+    "text": _RULES + "# is a wall, _ floor, O a target, X a box, √ a box on a target, P you, S you "
+    "on a target.",
+    "image": _RULES + "Bricks are walls, dark cells floor, a red diamond is a target, a yellow "
+    "crate a box, a green crate a box on a target, and the blue ring is you.",
+}
 
 
 class SokobanEnv(WordGameEnv):
@@ -42,7 +47,8 @@ class SokobanEnv(WordGameEnv):
         dim: Rows and columns including the border, each from 5 to 20.
         num_boxes: Number of boxes, at most one for every five cells within the border.
         max_steps: Steps after which an unfinished episode is truncated.
-        observation: "text" (the grid) or "image" (16 pixels per cell).
+        observation: "text" (the grid) or "image".
+        image_scale: Enlarges the image, whose cells have 16 pixels a side, 1 to 16 times.
         layout: How text separates cells, "spaced" or "compact"; see ``grid_text.LAYOUTS``.
         expert: Whether ``info`` has an expert action. Whenever the player leaves the last solution,
             the level is solved again, which takes less than a millisecond with one box and up to
@@ -61,6 +67,7 @@ class SokobanEnv(WordGameEnv):
         num_boxes: int = 1,
         max_steps: int = 15,
         observation: str = "text",
+        image_scale: int = 1,
         layout: str = "spaced",
         expert: bool = True,
     ) -> None:
@@ -74,11 +81,12 @@ class SokobanEnv(WordGameEnv):
         check_whole("num_boxes", num_boxes, low=1, high=most_boxes)
         check_choice("layout", layout, LAYOUTS)
         check_flag("expert", expert)
+        check_whole("image_scale", image_scale, low=1, high=16)
         super().__init__(
             words=MOVES,
             max_steps=max_steps,
             observation=observation,
-            image_shape=(CELL * height, CELL * width, 3),
+            image_shape=(CELL * image_scale * height, CELL * image_scale * width, 3),
         )
         self._kind = {
             "height": height,
@@ -87,6 +95,7 @@ class SokobanEnv(WordGameEnv):
             "max_moves": max_steps,
         }
         self._layout, self._has_expert = layout, expert
+        self._task, self._image_scale = _TASKS[observation], image_scale
         self._tags = ["sokoban", f"{height}x{width}", f"boxes={num_boxes}"]
         self._start(make_level(0, **self._kind, max_attempts=_ATTEMPTS_AT_START))
 
@@ -116,11 +125,11 @@ class SokobanEnv(WordGameEnv):
         return grid_text(self._board.rows(self._state), self._layout)
 
     def _image(self) -> np.ndarray:
-        return board_image(self._board, self._state)
+        return board_image(self._board, self._state, self._image_scale)
 
     def _state_info(self) -> dict[str, Any]:
         return {
-            TASK: _TASK,
+            TASK: self._task,
             ANCHOR: self._text(),
             SCORE: float(self._board.num_placed(self._state)),
             TAGS: list(self._tags),

@@ -4,7 +4,7 @@ It is slow and exact: without padding and batching, each log-prob equals that of
 pass over the sequence. Use it for debugging, and as the oracle in tests of the fast engine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,11 @@ class TransformersEngine(InferenceEngine):
             raise EngineError(str(error)) from error
         self._model = model.eval().requires_grad_(False)
         self._names = CheckpointNames(model)
+        self._pass: Callable[..., tuple[torch.Tensor, Any]] = self._text_pass
+        if facts.reads_images:
+            from rllib_gigpo.engines.image_passes import ImagePasses
+
+            self._pass = ImagePasses(model, path)
 
     @property
     def num_unfinished(self) -> int:
@@ -106,17 +111,19 @@ class TransformersEngine(InferenceEngine):
                 finished.append(_as_generation(sequence, reason))
         return finished
 
+    def _text_pass(self, ids: list[int], images: Any, cache: Any) -> tuple[torch.Tensor, Any]:
+        """Return the logits of the next token, (V,), and the cache with these tokens."""
+        output = self._model(torch.tensor([ids]), past_key_values=cache, use_cache=True)
+        return output.logits[0, -1], output.past_key_values
+
     @torch.no_grad()
     def _extend(self, sequence: _Sequence) -> None:
         new_ids = sequence.token_ids[-1:]
         if sequence.cache is None:
             new_ids = [*sequence.request.prompt_token_ids, *sequence.token_ids]
-        output = self._model(
-            torch.tensor([new_ids]), past_key_values=sequence.cache, use_cache=True
-        )
-        sequence.cache = output.past_key_values
+        logits, sequence.cache = self._pass(new_ids, sequence.request.images, sequence.cache)
         token_id, logp = sample_token(
-            output.logits[0, -1], sequence.request.sampling, generator=sequence.generator
+            logits, sequence.request.sampling, generator=sequence.generator
         )
         sequence.token_ids.append(token_id)
         sequence.logp.append(logp)

@@ -19,7 +19,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.context import existing_model_folder
+from rllib_gigpo.models.context import defaults_unread, existing_model_folder
 
 _SLOW_BYTES = 1e9  # of weights; less is read and written within a second or two
 
@@ -130,7 +130,16 @@ def meta_causal_lm(config: PreTrainedConfig) -> PreTrainedModel:
         config: The model's configuration, see ``load_config``.
     """
     with torch.device("meta"):
-        return _class_for(config).from_config(config)
+        return new_causal_lm(config)
+
+
+def new_causal_lm(config: PreTrainedConfig) -> PreTrainedModel:
+    """Build a model with random weights.
+
+    Args:
+        config: The model's configuration, see ``load_config``.
+    """
+    return _class_for(config).from_config(config)
 
 
 def _class_for(config: PreTrainedConfig) -> Any:
@@ -151,9 +160,10 @@ def load_config(model_path: str | Path) -> PreTrainedConfig:
     """
     folder = existing_model_folder(model_path)
     try:
-        return AutoConfig.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False
-        )
+        with defaults_unread():
+            return AutoConfig.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # a fence: a torn file raises whatever its reader raises
         raise ConfigError(
             f"transformers cannot read the configuration in {str(folder)!r}: {error}."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,25 @@ def check_context_length(
             f" but the model has {length}; lower them with .llm(...) or --set, or use a model with"
             " more"
         )
+
+
+@contextmanager
+def defaults_unread() -> Iterator[None]:
+    """Drop a warning of transformers (5.19) about the defaults of a class, which nobody uses.
+
+    It compares each configuration with the default one of its class, and that of Idefics3 does not
+    agree with itself.
+    """
+    logger = logging.getLogger("transformers.configuration_utils")
+    logger.addFilter(_is_of_a_model)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_of_a_model)
+
+
+def _is_of_a_model(record: logging.LogRecord) -> bool:
+    return "between 0 and 31999), got 128002" not in record.getMessage()
 
 
 def reads_images(model_path: str | Path | None) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.context import existing_model_folder, read_config
+from rllib_gigpo.models.context import defaults_unread, existing_model_folder, read_config
 from rllib_gigpo.prompting.chat_format import added_tokens, find_turn_end, template_tokens
 
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
@@ -50,9 +50,10 @@ def open_tokenizer(model_path: str | Path | None) -> Any:
     kwargs = {"mistral_format": False} if (folder / "tokenizer.json").is_file() else {}
     try:
         # trust_remote_code: by default, transformers asks on the terminal whether to run code.
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False, **kwargs
-        )
+        with defaults_unread():
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False, **kwargs
+            )
     except Exception as error:  # a fence: a torn file raises whatever its reader raises
         raise ConfigError(
             f"transformers finds no tokenizer in {str(folder)!r}: {error}. Save one there with "

@@ -29,20 +29,21 @@ class Trunk:
         Trees always get an explicit mask: without one, transformers (5.19) would take the jumps of
         their positions for the borders of packed sequences.
         """
-        inputs = self._inputs(micro_batch)
+        inputs = self.inputs(micro_batch)
         if micro_batch.subtree_ends is None:
             self.use_own_attention()
         else:
             self._use(micro_batch.tree_attention)
             inputs["position_ids"] = positions(micro_batch.subtree_ends)
             inputs["attention_mask"] = self._mask(micro_batch)
-        output = self._run({**inputs, "use_cache": False})
+        output = self.run({**inputs, "use_cache": False})
         return output.last_hidden_state.flatten(0, 1)
 
-    def _run(self, inputs: dict[str, Any]) -> Any:
+    def run(self, inputs: dict[str, Any]) -> Any:
+        """Run the module and return its output."""
         return self.module(**inputs)
 
-    def _inputs(self, micro_batch: MicroBatch) -> dict[str, Any]:
+    def inputs(self, micro_batch: MicroBatch) -> dict[str, Any]:
         """Return what the module reads: the tokens, or their embeddings."""
         return {"input_ids": micro_batch.input_ids}
 

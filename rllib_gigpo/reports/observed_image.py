@@ -29,6 +29,11 @@ def observed_image(observation: Any) -> str | None:
     pixels = observation[:, :, None] if observation.ndim == 2 else observation
     if pixels.ndim != 3 or pixels.shape[2] not in _COLOUR_TYPES or 0 in pixels.shape:
         return None
+    return base64_png(pixels)
+
+
+def base64_png(pixels: np.ndarray) -> str:
+    """Return pixels, uint8 (H, W, C), as a PNG file in base64."""
     return base64.b64encode(png(pixels)).decode("ascii")
 
 

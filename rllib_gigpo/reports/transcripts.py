@@ -21,7 +21,7 @@ from rllib_gigpo.batch.step_record import StepRecord, step_records
 from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tokenizer import open_tokenizer
-from rllib_gigpo.reports.observed_image import observed_image
+from rllib_gigpo.reports.observed_image import base64_png, observed_image
 from rllib_gigpo.reports.results import WARNINGS, transcript_file, transcript_files
 from rllib_gigpo.reports.token_texts import TokenTexts
 from rllib_gigpo.reports.transcript_settings import TranscriptSettings
@@ -170,7 +170,6 @@ def transcript_lines(
 
 
 def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any]:
-    image = observed_image(episode.get_observations(step))
     return {
         "task_seed": episode.custom_data[columns.TASK],
         "group_id": episode.custom_data[columns.GROUP_ID],
@@ -193,7 +192,17 @@ def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any
         "is_terminated": bool(episode.is_terminated and step == len(episode) - 1),
         "is_won": has_won(episode),
         "tags": [str(tag) for tag in episode.get_infos(0).get("tags", ())],
+        **_pictures(episode.get_observations(step), record),
+    }
+
+
+def _pictures(observation: Any, record: StepRecord) -> dict[str, Any]:
+    """Return the observation's picture, and all of the prompt's if it shows more than one."""
+    shown = [base64_png(place.image.pixels) for place in record.images]
+    image = observed_image(observation)
+    return {
         **({} if image is None else {"image": image}),
+        **({"images": shown} if len(shown) > 1 else {}),
     }
 
 

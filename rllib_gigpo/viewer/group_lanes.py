@@ -76,4 +76,5 @@ def _step(step: Mapping[str, Any], anchor: int) -> dict[str, Any]:
         "logp": step["rollout_logp"],
         "version": step["weight_version"],
         "image": step.get("image"),
+        "images": step.get("images"),
     }

@@ -14,7 +14,7 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.media.image_marks import without_marks
 from rllib_gigpo.media.image_store import ImageStore
 from rllib_gigpo.models.causal_lm import load_causal_lm, progress_bars_if_slow
-from rllib_gigpo.models.context import check_context_length, reads_images
+from rllib_gigpo.models.context import check_context_length, defaults_unread, reads_images
 from rllib_gigpo.models.hardware.precision import AUTO, prefers_bfloat16
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.models.tokenizer import existing_model_folder, load_tokenizer, save_tokenizer
@@ -164,7 +164,6 @@ def _open(
     sides = {"image_size": size.image_size, "patch_size": size.patch_size}
     shape |= {name: side for name, side in sides.items() if side is not None}
     model = build_vision_model(tokenizer, **shape).train()
-    model.config.save_pretrained(str(folder))
     save_tokenizer(tokenizer, folder)
     save_processor(folder, model.config)
     return model, tokenizer
@@ -246,7 +245,7 @@ def _make_renderer(
 
 
 def _save(model: PreTrainedModel, tokenizer: Any, report: WarmStartReport, folder: Path) -> None:
-    with progress_bars_if_slow(model.get_memory_footprint()):
+    with progress_bars_if_slow(model.get_memory_footprint()), defaults_unread():
         model.save_pretrained(str(folder))
     base_model = report.settings["base_model"]
     if base_model is None:

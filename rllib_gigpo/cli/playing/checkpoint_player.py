@@ -55,4 +55,5 @@ def checkpoint_steps(
             response=record.response_text,
             action=record.action_text,
             reward=record.reward,
+            pictures=tuple(place.image.pixels for place in record.images),
         )

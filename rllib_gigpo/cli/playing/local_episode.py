@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rllib_gigpo.cli.playing.pictures import pictures_of, show_pictures
 from rllib_gigpo.cli.playing.played_step import facts, result, rule
 from rllib_gigpo.cli.playing.players import Player, Quit
 from rllib_gigpo.cli.playing.shown import in_one_line, shown
@@ -64,6 +65,7 @@ def play_here(
     total, ended = 0.0, False
     for step in range(1, max_steps + 1):
         print(f"{rule(step)}\n{prompter.render(shown(observation), info)}")
+        show_pictures(pictures_of(observation))
         print(facts(info.get("anchor", observation), info.get("admissible_actions")))
         try:
             action = player.choose(info)
@@ -77,6 +79,7 @@ def play_here(
         ended = terminated or truncated
         if ended:
             print(f"{rule('the end')}\n{shown(observation)}")
+            show_pictures(pictures_of(observation))
             break
     print(f"won {bool(info.get('won'))}, return {total:g}" + ("" if ended else ", not finished"))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from rllib_gigpo.cli.playing.pictures import show_pictures
 from rllib_gigpo.cli.playing.shown import in_one_line, shown
 
 
@@ -18,6 +21,7 @@ class PlayedStep:
     response: str  # what the player answered
     action: str  # what the environment received
     reward: float
+    pictures: tuple[np.ndarray, ...] = ()  # of the prompt, (H, W, 3) uint8 each
 
 
 def show(steps: Iterator[PlayedStep]) -> None:
@@ -26,6 +30,7 @@ def show(steps: Iterator[PlayedStep]) -> None:
     for number, step in enumerate(steps, 1):
         total += step.reward
         print(f"{rule(number)}\n{step.prompt}")
+        show_pictures(step.pictures)
         print(facts(step.anchor, step.admissible_actions))
         print(f"response   {step.response}")
         print(result(step.action, step.reward, total))

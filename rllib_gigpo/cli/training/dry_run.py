@@ -13,22 +13,10 @@ from typing import Any
 from rllib_gigpo.cli.ray_session import ray_session
 from rllib_gigpo.cli.training.progress_display import plain_line
 from rllib_gigpo.cli.training.run_settings import RunSettings
+from rllib_gigpo.cli.training.tiny_twin import save_tiny_twin
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.reports.results import summarize
 
-# Sizes of the tiny model; two heads of 64 are the smallest that vLLM's GPU kernels accept.
-_TINY_MODEL = {
-    "hidden_size": 128,
-    "intermediate_size": 256,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "head_dim": 64,
-    "max_window_layers": 2,
-    "moe_intermediate_size": 64,
-    "num_experts": 4,
-    "num_local_experts": 4,
-    "num_experts_per_tok": 2,
-}
 _TINY_RUN = {
     "num_env_runners": 0,
     "num_env_workers": 0,
@@ -153,59 +141,11 @@ def tiny_config(config: Any, model_path: Path, *, has_gpu: bool) -> Any:
     return tiny.update_from_dict(changes)
 
 
-def save_tiny_model(model_path: Path, folder: Path) -> None:
-    """Write a model of the same architecture with random weights, and the real tokenizer.
-
-    If the model folder has no tokenizer, write a byte-level one instead.
-    """
-    from transformers import AutoModelForCausalLM
-
-    from rllib_gigpo.models.causal_lm import load_config
-    from rllib_gigpo.models.tiny_model import MIN_VOCAB_SIZE, build_tokenizer
-    from rllib_gigpo.models.tokenizer import load_tokenizer, save_tokenizer
-
-    hf_config = load_config(model_path)
-    shrink(hf_config.get_text_config())
-    if has_tokenizer(model_path):
-        tokenizer = load_tokenizer(model_path)
-    else:
-        print("the model folder has no tokenizer; using a byte-level one instead")
-        tokenizer = build_tokenizer([], MIN_VOCAB_SIZE)
-        use_tokenizer(hf_config.get_text_config(), tokenizer)
-    AutoModelForCausalLM.from_config(hf_config).save_pretrained(folder)
-    save_tokenizer(tokenizer, folder)
-
-
-def has_tokenizer(model_path: Path) -> bool:
-    """Return whether a model folder has the files of a tokenizer."""
-    names = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
-    return any((Path(model_path) / name).is_file() for name in names)
-
-
-def use_tokenizer(text_config: Any, tokenizer: Any) -> None:
-    """Adapt a Hugging Face configuration to another tokenizer, in place."""
-    text_config.vocab_size = len(tokenizer)
-    text_config.bos_token_id = None
-    text_config.eos_token_id = tokenizer.eos_token_id
-    text_config.pad_token_id = tokenizer.pad_token_id
-
-
-def shrink(text_config: Any) -> None:
-    """Reduce a Hugging Face configuration to two small layers, in place."""
-    for name, value in _TINY_MODEL.items():
-        if getattr(text_config, name, None) is not None:
-            setattr(text_config, name, value)
-    if getattr(text_config, "num_key_value_heads", None):
-        text_config.num_key_value_heads = min(text_config.num_key_value_heads, 2)
-    if getattr(text_config, "layer_types", None):
-        text_config.layer_types = text_config.layer_types[: text_config.num_hidden_layers]
-
-
 def _tiny_iteration(config: Any, settings: RunSettings) -> Mapping[str, Any]:
     import ray
 
     with tempfile.TemporaryDirectory() as folder, ray_session(settings.ray):
-        save_tiny_model(config.model_path, Path(folder))
+        save_tiny_twin(config.model_path, Path(folder))
         has_gpu = ray.cluster_resources().get("GPU", 0) > 0
         algorithm = tiny_config(config, Path(folder), has_gpu=has_gpu).build_algo()
         try:

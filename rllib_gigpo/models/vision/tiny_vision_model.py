@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.models.context import defaults_unread
 
 IMAGE_TOKEN = "<image>"
 _FRAME_TOKENS = ["<fake_token_around_image>", IMAGE_TOKEN, "<global-img>", "<end_of_utterance>"]
@@ -81,7 +82,7 @@ def build_vision_model(
             "initializer_range": hidden_size**-0.5,
         },
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), defaults_unread():
         torch.manual_seed(seed)
         model = Idefics3ForConditionalGeneration(config).float()
     model.generation_config = GenerationConfig(
@@ -120,12 +121,14 @@ def _config(
 
 
 def save_processor(folder: Path, config: Idefics3Config) -> None:
-    """Write the files of the image processor that fits `build_vision_model`.
+    """Write the configuration and the files of the image processor for `build_vision_model`.
 
     Args:
         folder: The model folder.
         config: The model's configuration.
     """
+    with defaults_unread():
+        config.save_pretrained(str(folder))
     vision = config.vision_config
     side = {"longest_edge": vision.image_size}
     Idefics3ImageProcessorPil(

@@ -29,10 +29,12 @@ class VisionTrunk(Trunk):
         self._tower = list(tower_of(module).values())
         self._blank = Image.of(np.zeros((28, 28, 3), dtype=np.uint8))
 
-    def _run(self, inputs: dict[str, Any]) -> Any:
+    def run(self, inputs: dict[str, Any]) -> Any:
+        """Run the part of the module that reads embeddings."""
         return self._family.run(self.module, inputs)
 
-    def _inputs(self, micro_batch: MicroBatch) -> dict[str, Any]:
+    def inputs(self, micro_batch: MicroBatch) -> dict[str, Any]:
+        """Return the embeddings of tokens and images, and their positions."""
         ids = micro_batch.input_ids
         images = micro_batch.images or self._no_images(ids.device)
         features, counts = self._encoded(images.images, ids.device)

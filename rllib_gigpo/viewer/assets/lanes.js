@@ -21,8 +21,12 @@
     return step.penalty ? `penalty ${number(step.penalty)} ` : "";
   }
 
+  function drawn(png) {
+    return element("img", { src: `data:image/png;base64,${png}`, alt: "what the agent saw" });
+  }
+
   function picture(step) {
-    return step.image ? [element("img", { src: `data:image/png;base64,${step.image}`, alt: "what the agent saw" })] : [];
+    return step.image ? [drawn(step.image)] : [];
   }
 
   function cellOf(episode, step) {
@@ -110,7 +114,7 @@
       element("p", { class: "faint" }, "Redder tokens were less likely; hover for the log-prob."),
       heat(step),
       element("h2", {}, "State"), ...picture(step), element("pre", {}, anchor.text),
-      element("h2", {}, "Prompt"), element("pre", {}, step.prompt));
+      element("h2", {}, "Prompt"), ...(step.images || []).map(drawn), element("pre", {}, step.prompt));
     cell.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 

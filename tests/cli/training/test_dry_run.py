@@ -4,7 +4,7 @@ import pytest
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3MoeConfig
 
 from rllib_gigpo import GiGPOConfig
-from rllib_gigpo.cli.training import dry_run
+from rllib_gigpo.cli.training import dry_run, tiny_twin
 from rllib_gigpo.cli.training.run_settings import RunSettings
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
@@ -89,7 +89,7 @@ def test_a_folder_with_a_config_only_gets_a_tokenizer_in_place(
     bare.mkdir()
     (bare / "config.json").write_text((model_folder / "config.json").read_text())
 
-    dry_run.save_tiny_model(bare, tmp_path / "tiny")
+    tiny_twin.save_tiny_twin(bare, tmp_path / "tiny")
 
     tokenizer = load_tokenizer(tmp_path / "tiny")
     tiny = AutoModelForCausalLM.from_pretrained(tmp_path / "tiny")
@@ -110,7 +110,7 @@ def test_a_folder_with_a_config_only_gets_a_tokenizer_in_place(
 def test_architectures_keep_their_class_when_shrunk(hf_config):
     wanted = type(hf_config)
 
-    dry_run.shrink(hf_config)
+    tiny_twin.shrink(hf_config)
 
     model = AutoModelForCausalLM.from_config(hf_config)
     assert type(model.config) is wanted
@@ -119,7 +119,7 @@ def test_architectures_keep_their_class_when_shrunk(hf_config):
 
 
 def test_the_tiny_model_speaks_the_real_vocabulary(model_folder: Path, tmp_path: Path):
-    dry_run.save_tiny_model(str(model_folder), tmp_path)
+    tiny_twin.save_tiny_twin(str(model_folder), tmp_path)
 
     tiny = AutoModelForCausalLM.from_pretrained(tmp_path)
     real = AutoModelForCausalLM.from_pretrained(model_folder)
