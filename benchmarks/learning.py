@@ -41,6 +41,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "gigpo_by_std": {"rule": {"normalize_by_std": True}},
 }
 BASELINE = "grpo"
+PICTURES, IMAGES_ISSUE = "_vlm", 19  # jobs on pictures, and the issue that asks for their seeds
 # Of GiGPO on the main job.
 TARGETS = {
     "first_5_mean": "<= 0.45",
@@ -351,10 +352,10 @@ GAINS = {f"last {WINDOW} iterations": "last_5", "all iterations": "all", "unseen
 
 
 def job_name(experiment: str) -> str:
-    """Return the name of a job in the figures: "main_job", "sokoban", "textworld_coin10"."""
+    """Return the name of a job in the figures: "main_job", "sokoban", "sokoban_vlm"."""
     if experiment == EXPERIMENT.name:
         return "main_job"
-    return Path(experiment).stem.removesuffix("_gigpo_tiny")
+    return Path(experiment).stem.replace("_gigpo", "").removesuffix("_tiny")
 
 
 def figures_of(job: str, by_variant: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Figure]:
@@ -365,6 +366,9 @@ def figures_of(job: str, by_variant: Mapping[str, Sequence[Mapping[str, Any]]]) 
         yield from variant_figures(prefix, summarize_runs(variant, records))
         for record in records:
             yield from seed_figures(prefix, record)
+            if job.endswith(PICTURES):
+                name = f"vlm_{job.removesuffix(PICTURES)}_{variant}_seed{record['seed']}"
+                yield Figure(IMAGES_ISSUE, name, test_success(record))
         for measure, gain in gains.get(variant, {}).items():
             values = gain.values(f"gain_{GAINS[measure]}")
             yield from result_figures(prefix, values, n=gain.num_pairs)

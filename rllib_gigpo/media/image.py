@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -78,11 +77,6 @@ class PlacedImage:
 def looks_like_image(value: Any) -> bool:
     """Return whether a part of an observation is meant as an image: an array with three axes."""
     return isinstance(value, np.ndarray) and value.ndim == 3
-
-
-def shifted(places: Iterable[PlacedImage], by: int) -> tuple[PlacedImage, ...]:
-    """Move images by a number of tokens."""
-    return tuple(replace(place, start=place.start + by) for place in places)
 
 
 def _fault(pixels: np.ndarray) -> str:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.media.image import shifted
 from rllib_gigpo.prompting.chat_continuation import ChatContinuation, text_message
 from rllib_gigpo.prompting.chat_format import added_tokens, pattern_of
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
@@ -112,7 +111,7 @@ class ConversationRenderer(PromptRenderer):
             token_ids=[*before, *message.token_ids],
             text=last.prompt.text + answer + message.text,
             num_dropped_history=last.prompt.num_dropped_history,
-            images=(*last.prompt.images, *shifted(message.images, len(before))),
+            images=(*last.prompt.images, *message.images_from(0, moved_by=len(before))),
         )
 
     def _reopened(self, turns: Sequence[ChatTurn], message: Prompt, *, opening: Prompt) -> Prompt:
@@ -127,7 +126,7 @@ class ConversationRenderer(PromptRenderer):
         """Return the message that a prompt ends with."""
         start = len(prompt.token_ids) - prompt.num_message_tokens
         ids = prompt.token_ids[start:]
-        images = shifted((one for one in prompt.images if one.start >= start), -start)
+        images = prompt.images_from(start, moved_by=-start)
         return Prompt(ids, self._tokenizer.decode(ids), num_message_tokens=len(ids), images=images)
 
     # ------------------------------------------------------------------ one message
@@ -144,7 +143,7 @@ class ConversationRenderer(PromptRenderer):
             text = text[len(self._tokenizer.decode(message.token_ids[:1])) :]
         else:  # the limit cut the answer off
             ids, text = [*self._before_end_ids, *ids], self._before_end + text
-        images = shifted(message.images, len(ids) - len(message.token_ids))
+        images = message.images_from(0, moved_by=len(ids) - len(message.token_ids))
         return replace(
             message, token_ids=ids, text=text, num_message_tokens=len(ids), images=images
         )

@@ -1,7 +1,7 @@
 """The record of one prompt: the engine's input, and what was left out to make it fit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rllib_gigpo.media.image import PlacedImage
 
@@ -34,6 +34,14 @@ class Prompt:
     def is_cut(self) -> bool:
         """Whether anything was left out."""
         return self.num_dropped_history > 0 or self.observation_cut or self.is_cut_further
+
+    def images_from(self, start: int, *, moved_by: int) -> tuple[PlacedImage, ...]:
+        """Return the images whose places begin at a token or later, moved by some tokens."""
+        return tuple(
+            replace(place, start=place.start + moved_by)
+            for place in self.images
+            if place.start >= start
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ config = (
     .tasks(num_train_tasks=256, num_test_tasks=128, max_episode_steps=8)
     .training(penalties={"format": 0.5, "admissible": 0.5})  # for a win of 10
     .warm_start(
-        demonstrations={"episodes_per_seed": 4}, tiny_model={"image_size": 150, "patch_size": 30}
+        demonstrations={"episodes_per_seed": 4},
+        tiny_model={"image_size": 150, "patch_size": 50},
+        fit={"num_epochs": 10, "lr": 6e-4, "batch_tokens": 512},
     )
 )
-stop = {"training_iteration": 25}
+stop = {"training_iteration": 40}

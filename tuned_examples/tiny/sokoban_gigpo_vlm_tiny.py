@@ -21,4 +21,4 @@ config = (
         tiny_model={"image_size": 80, "patch_size": 16},
     )
 )
-stop = {"training_iteration": 40}
+stop = {"training_iteration": 80}

@@ -81,7 +81,7 @@ class AssembleTokenRows(ConnectorV2):
             value_targets=batch.get(columns.VALUE_TARGETS),
             is_fresh=_is_fresh(records, version),
             group_ids=batch[columns.GROUP_IDS] if self._keep_groups else None,
-            images=RowImages.of([record.images for record in records]),
+            images=_images(records),
         )
         return batch
 
@@ -91,6 +91,12 @@ class AssembleTokenRows(ConnectorV2):
         pays = self._keep_groups and len(np.unique(group_ids)) >= 2 * self._num_minibatches
         by_group = pays if self._minibatch_by == "auto" else self._minibatch_by == "group"
         return group_ids if by_group else batch[columns.TRAJECTORY_IDS]
+
+
+def _images(records: Sequence[StepRecord]) -> RowImages | None:
+    if not any(record.images for record in records):
+        return None
+    return RowImages.of([record.images for record in records])
 
 
 def _is_fresh(records: Sequence[StepRecord], version: int | None) -> np.ndarray | None:

@@ -105,7 +105,7 @@ class VllmEngine(InferenceEngine):
             return _token_prompt
         from rllib_gigpo.engines.vllm.vllm_images import ImagePrompts
 
-        return ImagePrompts(llm, self.settings.model_path)
+        return ImagePrompts(llm, self.settings)
 
     def _build(self) -> LLMEngine:
         arguments = engine_arguments(self.settings, self._facts, on_gpu=self._on_gpu)
@@ -159,10 +159,11 @@ class VllmEngine(InferenceEngine):
         if not self._unfinished:
             self._watchdog.progressed()
         with _engine_errors("vLLM rejected the requests"):
-            for request, params in zip(requests, all_params, strict=True):
+            prompts = [self._as_prompt(request) for request in requests]
+            for request, prompt, params in zip(requests, prompts, all_params, strict=True):
                 llm.add_request(
                     request.request_id,
-                    self._as_prompt(request),
+                    prompt,
                     params,
                     lora_request=self._weights.lora_request,
                 )

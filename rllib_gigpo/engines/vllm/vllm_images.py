@@ -10,7 +10,8 @@ from vllm.inputs.engine import mm_input
 from vllm.multimodal.inputs import MultiModalKwargsItem, MultiModalKwargsItems, PlaceholderRange
 from vllm.v1.engine.llm_engine import LLMEngine
 
-from rllib_gigpo.engines.inference_engine import GenerationRequest
+from rllib_gigpo.engines.inference_engine import EngineSettings, GenerationRequest
+from rllib_gigpo.errors import EngineError
 from rllib_gigpo.media.image import Image, PlacedImage
 from rllib_gigpo.models.vision.families import vision_family
 
@@ -24,23 +25,34 @@ class ImagePrompts:
     running requests are encoded once.
     """
 
-    def __init__(self, llm: LLMEngine, model_path: str) -> None:
+    def __init__(self, llm: LLMEngine, settings: EngineSettings) -> None:
         """Serve a running engine.
 
         Args:
             llm: The engine, whose processor tells how pixels are batched.
-            model_path: The folder of its model, which reads images.
+            settings: What it was started with; its model reads images.
         """
-        family = vision_family(model_path)
+        family = vision_family(settings.model_path)
         assert family is not None
         self._family = family
+        self._max_images = settings.max_prompt_images
         self._processor: Any = llm.renderer.mm_processor
 
     def __call__(self, request: GenerationRequest) -> Any:
-        """Return the input of a request; see vLLM's `mm_input`."""
+        """Return the input of a request; see vLLM's `mm_input`.
+
+        Raises:
+            EngineError: The prompt has more images than the engine was started for.
+        """
         ids = list(request.prompt_token_ids)
         if not request.images:
             return {"prompt_token_ids": ids}
+        if len(request.images) > self._max_images:
+            raise EngineError(
+                f"The prompt of request {request.request_id!r} has {len(request.images)} images,"
+                f" but the engine was started for {self._max_images}: raise"
+                ' llm(images={"max_in_prompt": ...}).'
+            )
         return mm_input(
             prompt_token_ids=ids,
             mm_kwargs=MultiModalKwargsItems(

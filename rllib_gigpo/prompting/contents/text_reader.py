@@ -12,6 +12,12 @@ from rllib_gigpo.envs.info_fence import shown
 from rllib_gigpo.errors import ConfigError, EnvContractError
 from rllib_gigpo.prompting.template import sandbox
 
+_IMAGE = (
+    "The observation is an image, but the model reads text only: set llm(model_path=...) to a model"
+    " of text and images (docs/images.md), or config.prompting(observation_to_text=...) to a"
+    " function that describes it."
+)
+
 
 def text_reader(observation_to_text: Callable[[Any], str] | str | None) -> Callable[[Any], str]:
     """Return the function that turns an observation into text.
@@ -25,7 +31,9 @@ def text_reader(observation_to_text: Callable[[Any], str] | str | None) -> Calla
         text = observation if observation_to_text is None else observation_to_text(observation)
         if not isinstance(text, str):
             raise EnvContractError(
-                f"The observation is not text but {type(text).__name__}: {shown(text)}. Set"
+                _IMAGE
+                if getattr(text, "ndim", 0) == 3
+                else f"The observation is not text but {type(text).__name__}: {shown(text)}. Set"
                 " config.prompting(observation_to_text=...) to a function from an observation to a"
                 " string, or to a Jinja template over the keys of a Dict observation."
             )
