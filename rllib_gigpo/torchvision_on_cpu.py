@@ -10,28 +10,25 @@ to the installed ``torchvision/extension.py``, and says so.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from pathlib import Path
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.installation import installed_version, is_cpu_build
+from rllib_gigpo.installation import (
+    DECLARED_TITLE,
+    installed_version,
+    is_cpu_build,
+    torchvision_declares_operators,
+    torchvision_extension,
+)
 
-_TITLE = "# Appended by rllib-gigpo"
 _LINES = f"""
 
-{_TITLE}: declares the operators that a build for another torch lacks.
+{DECLARED_TITLE}: declares the operators that a build for another torch lacks.
 if not _has_ops():
     _declared = torch.library.Library("torchvision", "DEF")
     for _name in ("nms", "qnms"):
         _declared.define(_name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 """
-
-
-def declares_operators() -> bool:
-    """Return whether the installed torchvision has the appended lines."""
-    file = _extension_file()
-    return file is not None and _TITLE in file.read_text(encoding="utf-8")
 
 
 def declare_operators() -> str:
@@ -43,14 +40,14 @@ def declare_operators() -> str:
     Raises:
         ConfigError: torchvision is not installed.
     """
-    file = _extension_file()
+    file = torchvision_extension()
     if file is None:
         raise ConfigError('torchvision is not installed: pip install "rllib-gigpo[vlm]"')
     version = installed_version("torchvision")
     is_foreign = is_cpu_build(installed_version("torch")) and not is_cpu_build(version)
     if not is_foreign:
         return f"torchvision {version} fits this torch; nothing was changed"
-    if declares_operators():
+    if torchvision_declares_operators():
         return f"{file} declares torchvision's operators already"
     with file.open("a", encoding="utf-8") as extension:
         extension.write(_LINES)
@@ -58,14 +55,6 @@ def declare_operators() -> str:
         f"torchvision {version} is not a CPU build: appended the declarations of two operators to"
         f" {file}, so that it can be imported; they cannot run, and no model here calls them"
     )
-
-
-def _extension_file() -> Path | None:
-    spec = importlib.util.find_spec("torchvision")  # which does not import it
-    if spec is None or spec.origin is None:
-        return None
-    file = Path(spec.origin).with_name("extension.py")
-    return file if file.is_file() else None
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from rllib_gigpo.installation import (
     installed_version,
     is_cpu_build,
     required_packages,
+    torchvision_declares_operators,
 )
 from rllib_gigpo.models.hardware.free_memory import free_bytes
 
@@ -103,7 +104,8 @@ def _torch_build() -> Iterator[Finding]:
     else:
         yield Finding("torch's build", "for CPUs" if is_cpu_build(version) else "for GPUs")
     versions = {name: installed_version(name) for name in ("torch", *TORCH_COMPANIONS)}
-    for name in broken_torch_companions(versions):
+    imports = torchvision_declares_operators()
+    for name in broken_torch_companions(versions, torchvision_imports=imports):
         yield Finding(
             name,
             f"{versions[name]}, built for another torch",

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.learner.sharding.sharding import Sharding
 from rllib_gigpo.models.causal_lm import open_causal_lm, progress_bars_if_slow
-from rllib_gigpo.models.context import defaults_unread
+from rllib_gigpo.models.context import known_warnings_dropped
 from rllib_gigpo.models.lora import adapter_weights, load_adapter, save_adapter
 from rllib_gigpo.models.lora_settings import LoraSettings
 from rllib_gigpo.models.tokenizer import copy_processor, open_tokenizer, save_tokenizer
@@ -85,7 +85,7 @@ class CheckpointModel(Checkpointable):
         adapter = None if self._lora is None else self._adapter_state()
         if state is None:
             return
-        with progress_bars_if_slow(), defaults_unread():
+        with progress_bars_if_slow(), known_warnings_dropped():
             self._model.save_pretrained(folder, state_dict=state)
             save_tokenizer(open_tokenizer(self._model_path), folder)
         copy_processor(self._model_path, folder)

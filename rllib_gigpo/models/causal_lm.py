@@ -19,7 +19,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.context import defaults_unread, existing_model_folder
+from rllib_gigpo.models.context import existing_model_folder, known_warnings_dropped
 
 _SLOW_BYTES = 1e9  # of weights; less is read and written within a second or two
 
@@ -160,7 +160,7 @@ def load_config(model_path: str | Path) -> PreTrainedConfig:
     """
     folder = existing_model_folder(model_path)
     try:
-        with defaults_unread():
+        with known_warnings_dropped():
             return AutoConfig.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False
             )

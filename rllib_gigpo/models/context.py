@@ -25,6 +25,10 @@ _LENGTHS = (
 # Models whose images this package reads, by model_type, and those that need no torchvision for it.
 VISION_TYPES = ("idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 _WITHOUT_TORCHVISION = ("idefics3",)
+_KNOWN_WARNINGS = (  # logger, and a part of the message
+    ("transformers.configuration_utils", "between 0 and 31999), got 128002"),
+    ("transformers.utils.import_utils", "Install torchvision to use the default backend"),
+)
 _ALREADY_SCALED = ("default", "llama3", "longrope", "su", "proportional")
 
 
@@ -128,22 +132,31 @@ def check_context_length(
 
 
 @contextmanager
-def defaults_unread() -> Iterator[None]:
-    """Drop a warning of transformers (5.19) about the defaults of a class, which nobody uses.
+def known_warnings_dropped() -> Iterator[None]:
+    """Drop two warnings of transformers (5.19) about models of text and images.
 
     It compares each configuration with the default one of its class, and that of Idefics3 does not
-    agree with itself.
+    agree with itself. And it says that Pillow resizes images if there is no torchvision.
     """
-    logger = logging.getLogger("transformers.configuration_utils")
-    logger.addFilter(_is_of_a_model)
+    loggers = [(logging.getLogger(name), _Without(text)) for name, text in _KNOWN_WARNINGS]
+    for logger, known in loggers:
+        logger.addFilter(known)
     try:
         yield
     finally:
-        logger.removeFilter(_is_of_a_model)
+        for logger, known in loggers:
+            logger.removeFilter(known)
 
 
-def _is_of_a_model(record: logging.LogRecord) -> bool:
-    return "between 0 and 31999), got 128002" not in record.getMessage()
+class _Without(logging.Filter):
+    """Drops the messages that contain a text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self._text not in record.getMessage()
 
 
 def reads_images(model_path: str | Path | None) -> bool:

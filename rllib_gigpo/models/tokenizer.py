@@ -7,7 +7,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.context import defaults_unread, existing_model_folder, read_config
+from rllib_gigpo.models.context import existing_model_folder, known_warnings_dropped, read_config
 from rllib_gigpo.prompting.chat_format import added_tokens, find_turn_end, template_tokens
 
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
@@ -50,7 +50,7 @@ def open_tokenizer(model_path: str | Path | None) -> Any:
     kwargs = {"mistral_format": False} if (folder / "tokenizer.json").is_file() else {}
     try:
         # trust_remote_code: by default, transformers asks on the terminal whether to run code.
-        with defaults_unread():
+        with known_warnings_dropped():
             tokenizer = AutoTokenizer.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False, **kwargs
             )

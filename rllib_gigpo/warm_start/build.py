@@ -14,7 +14,7 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.media.image_marks import without_marks
 from rllib_gigpo.media.image_store import ImageStore
 from rllib_gigpo.models.causal_lm import load_causal_lm, progress_bars_if_slow
-from rllib_gigpo.models.context import check_context_length, defaults_unread, reads_images
+from rllib_gigpo.models.context import check_context_length, known_warnings_dropped, reads_images
 from rllib_gigpo.models.hardware.precision import AUTO, prefers_bfloat16
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 from rllib_gigpo.models.tokenizer import existing_model_folder, load_tokenizer, save_tokenizer
@@ -245,7 +245,7 @@ def _make_renderer(
 
 
 def _save(model: PreTrainedModel, tokenizer: Any, report: WarmStartReport, folder: Path) -> None:
-    with progress_bars_if_slow(model.get_memory_footprint()), defaults_unread():
+    with progress_bars_if_slow(model.get_memory_footprint()), known_warnings_dropped():
         model.save_pretrained(str(folder))
     base_model = report.settings["base_model"]
     if base_model is None:

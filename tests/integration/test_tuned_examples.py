@@ -1,5 +1,6 @@
 """Every tuned example loads, is valid and trains; the main job does so on real TextWorld."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ TRAINED_ALWAYS = (
     "textworld_gigpo_tiny",
     "textworld_lora_tiny",
     "sokoban_gigpo_tiny",
+    "sokoban_gigpo_vlm_tiny",
     "webshop_gigpo_tiny",
     "search_qa_gigpo_tiny",
     "textworld_gigpo_smollm2",
@@ -25,11 +27,14 @@ TRAINED_ALWAYS = (
 TRAINED_WHEN_ASKED = (
     "alfworld_gigpo_tiny",
     "blackjack_gigpo_tiny",
+    "blackjack_gigpo_vlm_tiny",
     "ezpoints_gigpo_tiny",
+    "ezpoints_gigpo_vlm_tiny",
     "frozen_lake_gigpo_tiny",
     "minigrid_gigpo_tiny",
     "mixture_gigpo_tiny",
     "numberline_gigpo_tiny",
+    "numberline_gigpo_vlm_tiny",
     "points24_gigpo_tiny",
     "search_qa_gigpo_smollm2",
     "textworld_async_tiny",
@@ -107,6 +112,8 @@ def test_an_example_defines_a_valid_config_and_an_end(name, quick_warm_start):
     config = experiment.config.copy(copy_frozen=False)
     if name == "textworld_tune":
         config.training(step_weight=1.0)  # instead of the search
+    if name.endswith("_vlm_qwen") and importlib.util.find_spec("torchvision") is None:
+        config.inference(engine="transformers")  # vLLM's code for the model needs torchvision
     config.validate()
     assert experiment.stop["training_iteration"] > 0
 

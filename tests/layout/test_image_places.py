@@ -1,7 +1,7 @@
 """Images in micro-batches: rows with other images never share a prefix that shows them."""
 
 import numpy as np
-from support.models.vision import pictures
+from support.images.vision import pictures
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.layout.padded_rows import PaddedRows

@@ -1,7 +1,7 @@
 """The images of token rows: each distinct one once, in the rows that show it."""
 
 import numpy as np
-from support.models.vision import pictures
+from support.images.vision import pictures
 
 from rllib_gigpo.media.image import PlacedImage
 from rllib_gigpo.media.row_images import RowImages

@@ -21,6 +21,8 @@ _TINY_RUN = {
     "num_env_runners": 0,
     "num_env_workers": 0,
     "num_learners": 0,
+    "sharding": "ddp",
+    "weight_sync": "full",
     "group_size": 2,
     "num_groups": 1,
     "num_minibatches": 1,
@@ -86,6 +88,8 @@ def estimate_lines(config: Any, *, gpu_bytes: float) -> list[str]:
     of_learner: dict[str, Any] = {"num_learners": config.num_learners, "device": learner}
     tokens = memory_estimate.micro_batch_tokens(shape, config.settings, **of_learner)
     lines = [f"model {hf_config.model_type}, {num_parameters / 1e6:,.1f} M parameters"]
+    if config.settings.model.lora is not None:
+        lines.append(lora_line(config.settings.model, model))
     title = f"each of {max(1, config.num_learners)} Learners, micro-batches of {tokens:,} tokens"
     if learner.type == "cuda":
         lines += _sharding_lines(config, title, shape, sharding_memory.Groups.of(model), gpu_bytes)
@@ -97,6 +101,27 @@ def estimate_lines(config: Any, *, gpu_bytes: float) -> list[str]:
     kind = "engine GPUs" if engine.type == "cuda" else "engines"
     lines += _part_lines(f"each of {num_engines} {kind}", parts)
     return lines
+
+
+def lora_line(settings: Any, model: Any) -> str:
+    """Say how many layers get adapters, and how many of them are in the part that sees images.
+
+    Args:
+        settings: The section of the model.
+        model: The model on the meta device; it gets the adapters.
+    """
+    from rllib_gigpo.models.causal_lm import trunk_of
+    from rllib_gigpo.models.lora import add_lora, lora_paths
+    from rllib_gigpo.models.vision.tower import tower_of
+
+    tower = tower_of(trunk_of(model))
+    add_lora(model, settings.lora, without=list(tower) if settings.images.freeze_tower else ())
+    paths = lora_paths(model)
+    line = f"LoRA on {len(paths)} layers"
+    if not tower:
+        return line
+    num_seeing = sum(any(f".{name}." in path for name in tower) for path in paths)
+    return f"{line}, {num_seeing or 'none'} of them in the image tower"
 
 
 def _sharding_lines(

@@ -36,7 +36,7 @@ def save_tiny_twin(model_path: Path, folder: Path) -> None:
     If the model folder has no tokenizer, write a byte-level one instead.
     """
     from rllib_gigpo.models.causal_lm import load_config, new_causal_lm, progress_bars_if_slow
-    from rllib_gigpo.models.context import defaults_unread
+    from rllib_gigpo.models.context import known_warnings_dropped
     from rllib_gigpo.models.tiny_model import MIN_VOCAB_SIZE, build_tokenizer
     from rllib_gigpo.models.tokenizer import copy_processor, load_tokenizer, save_tokenizer
 
@@ -49,7 +49,7 @@ def save_tiny_twin(model_path: Path, folder: Path) -> None:
         print("the model folder has no tokenizer; using a byte-level one instead")
         tokenizer = build_tokenizer([], MIN_VOCAB_SIZE)
         use_tokenizer(hf_config.get_text_config(), tokenizer)
-    with defaults_unread(), progress_bars_if_slow():
+    with known_warnings_dropped(), progress_bars_if_slow():
         new_causal_lm(hf_config).save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
     copy_processor(model_path, folder)

@@ -39,6 +39,7 @@ from rllib_gigpo.engines.vllm.vllm_lora import HotAdapter
 from rllib_gigpo.engines.vllm.vllm_settings import check_engine_kwargs, engine_arguments
 from rllib_gigpo.engines.vllm.vllm_weights import AllWeights, WeightChannel, register_plugins
 from rllib_gigpo.errors import EngineError
+from rllib_gigpo.models.context import known_warnings_dropped
 from rllib_gigpo.weights.checksum import NamedTensors, weights_checksum
 
 
@@ -120,6 +121,7 @@ class VllmEngine(InferenceEngine):
         with ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", FutureWarning)  # from vLLM, about Torch's names
+            stack.enter_context(known_warnings_dropped())
             stack.enter_context(process_guard.environment(variables))
             stack.enter_context(process_guard.unchanged_random_state())
             if self._in_process:

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import AutoImageProcessor
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.context import defaults_unread, existing_model_folder, read_config
+from rllib_gigpo.models.context import existing_model_folder, known_warnings_dropped, read_config
 from rllib_gigpo.models.tokenizer import open_tokenizer
 from rllib_gigpo.models.vision.idefics3_family import Idefics3Family
 from rllib_gigpo.models.vision.qwen_vl_family import Qwen3VLFamily, QwenVLFamily
@@ -37,7 +37,7 @@ def vision_family(model_path: str | Path | None) -> VisionFamily | None:
     kind = FAMILIES.get(str(config.get("model_type")))
     if kind is None:
         return None
-    with defaults_unread():
+    with known_warnings_dropped():
         return kind(_processor(folder), open_tokenizer(folder), config)
 
 

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.models.context import defaults_unread
+from rllib_gigpo.models.context import known_warnings_dropped
 
 IMAGE_TOKEN = "<image>"
 _FRAME_TOKENS = ["<fake_token_around_image>", IMAGE_TOKEN, "<global-img>", "<end_of_utterance>"]
@@ -82,7 +82,7 @@ def build_vision_model(
             "initializer_range": hidden_size**-0.5,
         },
     )
-    with torch.random.fork_rng(devices=[]), defaults_unread():
+    with torch.random.fork_rng(devices=[]), known_warnings_dropped():
         torch.manual_seed(seed)
         model = Idefics3ForConditionalGeneration(config).float()
     model.generation_config = GenerationConfig(
@@ -127,7 +127,7 @@ def save_processor(folder: Path, config: Idefics3Config) -> None:
         folder: The model folder.
         config: The model's configuration.
     """
-    with defaults_unread():
+    with known_warnings_dropped():
         config.save_pretrained(str(folder))
     vision = config.vision_config
     side = {"longest_edge": vision.image_size}

@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
-from support.models.vision import pictures, prompt_of, save_idefics3, save_qwen_vl, save_smolvlm
+from support.images.vision import pictures, prompt_of, save_idefics3, save_qwen_vl, save_smolvlm
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.engines import EngineSettings, GenerationRequest, SamplingSettings, make_engine

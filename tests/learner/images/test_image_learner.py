@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_MODULE_ID
+from support.images.vision import pictures, prompt_of, save_idefics3
 from support.models.learner_groups import of_each
-from support.models.vision import pictures, prompt_of, save_idefics3
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.config import sections

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.models.vision import save_idefics3
+from support.images.vision import save_idefics3
 
 from rllib_gigpo.models.causal_lm import load_causal_lm
 from rllib_gigpo.models.model_adapter import ModelAdapter

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from support.models.vision import SIDE, pictures, save_idefics3, save_qwen_vl
+from support.images.vision import SIDE, pictures, save_idefics3, save_qwen_vl
 from transformers import Idefics3Processor
 
 from rllib_gigpo.errors import ConfigError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from support.models.vision import pictures, prompt_of, save_qwen_vl
+from support.images.vision import pictures, prompt_of, save_qwen_vl
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.errors import ConfigError

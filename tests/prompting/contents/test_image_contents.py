@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.models.vision import SIDE, TEXTS, pictures
+from support.images.vision import SIDE, TEXTS, pictures
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.media.image_store import ImageStore

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.models.vision import pictures
+from support.images.vision import pictures
 
 from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.media.image_marks import find_marks, without_marks

@@ -5,8 +5,8 @@ import types
 
 import numpy as np
 import pytest
-from support.models.vision import save_idefics3
-from support.picture_world import WORDS, PictureWorld
+from support.images.picture_world import WORDS, PictureWorld
+from support.images.vision import save_idefics3
 
 import rllib_gigpo.media.image
 from rllib_gigpo import GiGPOConfig, columns
@@ -23,7 +23,12 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def picture_config(folder):
+def picture_config(make_picture_config):
+    return make_picture_config
+
+
+@pytest.fixture(scope="module")
+def make_picture_config(folder):
     """Return a function that makes a config for `PictureWorld`."""
 
     def make(template="{{ observation }}", history_length=0, style="step", **env_config):
@@ -60,18 +65,23 @@ def records_of(algorithm):
     return step_records(algorithm.last_batch["episodes"])
 
 
-def test_a_run_on_pictures_is_exact_before_and_after_updates(picture_config, build):
-    algorithm = build(picture_config())
-    trained(algorithm, iterations=3)
+@pytest.fixture(scope="module")
+def algorithm(make_picture_config, ray_session):
+    """Three iterations on pictures, the last one after two updates; each was exact."""
+    algorithm = make_picture_config().evaluation(evaluation_interval=3).build_algo()
+    algorithm.result = trained(algorithm, iterations=3)
+    yield algorithm
+    algorithm.stop()
+
+
+def test_a_run_on_pictures_is_exact_before_and_after_updates(algorithm):
     records = records_of(algorithm)
     assert all(len(record.images) == 1 for record in records)
     rows = algorithm.last_batch[columns.TOKEN_ROWS]
     assert len(rows.images.images) <= 4 < rows.num_rows  # four states, each encoded once
 
 
-def test_states_are_told_apart_by_what_they_look_like(picture_config, build):
-    algorithm = build(picture_config())
-    algorithm.train()
+def test_states_are_told_apart_by_what_they_look_like(algorithm):
     records = records_of(algorithm)
     for record in records:
         ((key, _, _),) = find_marks(record.anchor)
@@ -82,9 +92,7 @@ def test_states_are_told_apart_by_what_they_look_like(picture_config, build):
     assert len(np.unique(groups)) < len(records)  # states recur within groups
 
 
-def test_a_screen_that_is_drawn_into_again_stays_as_it_was_seen(picture_config, build):
-    algorithm = build(picture_config())
-    algorithm.train()
+def test_a_screen_that_is_drawn_into_again_stays_as_it_was_seen(algorithm):
     for episode in algorithm.last_batch["episodes"]:
         for step, record in enumerate(step_records([episode])):
             seen = episode.get_observations(step)
@@ -116,12 +124,11 @@ def test_a_dict_of_image_and_text_with_a_template_for_its_keys(picture_config, b
     assert record.anchor.startswith("start: ")
 
 
-def test_evaluation_sees_too(picture_config, build):
-    algorithm = build(picture_config().evaluation(evaluation_interval=1))
-    result = algorithm.train()
-    assert result["evaluation"]["env_runners"]["num_episodes"] > 0
+def test_evaluation_sees_too(algorithm):
+    assert algorithm.result["evaluation"]["env_runners"]["num_episodes"] > 0
 
 
+@pytest.mark.slow
 def test_two_runs_with_one_seed_are_equal(picture_config, build):
     batches = []
     for _ in range(2):
@@ -146,18 +153,19 @@ def test_a_restored_run_goes_on_exactly(picture_config, build, tmp_path):
 
 
 def test_a_model_of_text_says_that_it_cannot_see(picture_config, build, tiny_folder):
-    algorithm = build(picture_config().llm(model_path=str(tiny_folder)))
+    config = picture_config().llm(model_path=str(tiny_folder)).inference(engine="transformers")
+    algorithm = build(config)
     with pytest.raises(RolloutError, match="an image, but the model reads text only"):
         algorithm.train()
 
 
 def test_a_picture_with_four_channels_is_told(picture_config, build):
-    algorithm = build(picture_config(observation="wide"))
+    algorithm = build(picture_config(observation="wide").inference(engine="transformers"))
     with pytest.raises(RolloutError, match="an image with 4 channels, shape"):
         algorithm.train()
 
 
-@pytest.mark.parametrize("style", ["step", "conversation"])
+@pytest.mark.parametrize("style", [pytest.param("step", marks=pytest.mark.slow), "conversation"])
 def test_no_code_for_images_runs_for_a_model_of_text(corridor_config, build, monkeypatch, style):
     config = corridor_config().prompting(style=style)
     algorithm = build(config)

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from rllib_gigpo.media.image import Image, PlacedImage
-from rllib_gigpo.models.context import defaults_unread
+from rllib_gigpo.models.context import known_warnings_dropped
 from rllib_gigpo.models.tiny_model import build_tokenizer
 from rllib_gigpo.models.tokenizer import save_tokenizer
 from rllib_gigpo.models.vision.tiny_vision_model import (
@@ -39,6 +39,27 @@ QWEN_TEMPLATE = (
 )
 
 
+_TOWER = {"depth": 2, "num_heads": 2, "patch_size": 14, "initializer_range": 0.1}
+_WIDTHS = {"hidden_size": 64, "intermediate_size": 128, "out_hidden_size": 128}
+_QWEN = {
+    "qwen2_vl": (
+        Qwen2VLConfig,
+        Qwen2VLForConditionalGeneration,
+        {"embed_dim": 64, "hidden_size": 128, "mlp_ratio": 2},
+    ),
+    "qwen2_5_vl": (
+        Qwen2_5_VLConfig,
+        Qwen2_5_VLForConditionalGeneration,
+        _WIDTHS | {"window_size": 56, "fullatt_block_indexes": [1]},
+    ),
+    "qwen3_vl": (
+        Qwen3VLConfig,
+        Qwen3VLForConditionalGeneration,
+        _WIDTHS | {"deepstack_visual_indexes": [0, 1], "num_position_embeddings": 64},
+    ),
+}
+
+
 def save_idefics3(folder):
     """Save the model that a warm start builds, in a smaller size; return its folder as text."""
     tokenizer = build_tokenizer(TEXTS, 300)
@@ -51,7 +72,7 @@ def save_idefics3(folder):
         num_heads=2,
         max_position_embeddings=512,
     )
-    with defaults_unread():
+    with known_warnings_dropped():
         model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
     save_processor(folder, model.config)
@@ -61,7 +82,7 @@ def save_idefics3(folder):
 def save_smolvlm(folder):
     """Save a tiny SmolVLM, which reads images as Idefics3 does."""
     save_idefics3(folder)
-    with defaults_unread():
+    with known_warnings_dropped():
         model = SmolVLMForConditionalGeneration(SmolVLMConfig.from_pretrained(folder)).float()
         model.generation_config = GenerationConfig.from_pretrained(folder)
         model.save_pretrained(folder)
@@ -98,29 +119,10 @@ def save_qwen_vl(kind, folder):
         "pad_token_id": tokenizer.pad_token_id,
         "initializer_range": 0.1,
     }
-    tower = {"depth": 2, "num_heads": 2, "patch_size": 14, "initializer_range": 0.1}
-    config_class, model_class, own = {
-        "qwen2_vl": (
-            Qwen2VLConfig,
-            Qwen2VLForConditionalGeneration,
-            {"embed_dim": 64, "hidden_size": 128, "mlp_ratio": 2},
-        ),
-        "qwen2_5_vl": (
-            Qwen2_5_VLConfig,
-            Qwen2_5_VLForConditionalGeneration,
-            {"hidden_size": 64, "intermediate_size": 128, "out_hidden_size": 128}
-            | {"window_size": 56, "fullatt_block_indexes": [1]},
-        ),
-        "qwen3_vl": (
-            Qwen3VLConfig,
-            Qwen3VLForConditionalGeneration,
-            {"hidden_size": 64, "intermediate_size": 128, "out_hidden_size": 128}
-            | {"deepstack_visual_indexes": [0, 1], "num_position_embeddings": 64},
-        ),
-    }[kind]
+    config_class, model_class, own = _QWEN[kind]
     config = config_class(
         text_config=text,
-        vision_config=tower | own,
+        vision_config=_TOWER | own,
         image_token_id=image,
         video_token_id=video,
         vision_start_token_id=start,
