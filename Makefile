@@ -23,7 +23,7 @@ EXTRAS ?= $(GAMES),similar,plot,lora,gguf,dev
 COMPARED := textworld_coin10 textworld_treasure10 frozen_lake search_qa webshop \
     $(findstring alfworld,$(EXTRAS))
 TRAINED := sokoban minigrid numberline ezpoints points24 blackjack mixture
-PICTURES := sokoban ezpoints
+PICTURES := sokoban ezpoints numberline blackjack
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -41,6 +41,12 @@ ALONE = {
     "blackjack": ("Blackjack", "40"),
     "mixture": ("mixture of two TextWorld challenges", "35"),
 }
+PICTURES = {
+    "sokoban_vlm": "Sokoban, rooms of 5x5",
+    "ezpoints_vlm": "EZPoints",
+    "numberline_vlm": "NumberLine",
+    "blackjack_vlm": "Blackjack",
+}
 GRIDWORLD = {
     "gigpo": "gigpo",
     "gigpo_no_a_s": "gigpo, no A^S",
@@ -140,6 +146,20 @@ TASKS = {
             )
             for job, labels in ALONE.items()
         ],
+    ),
+    "pictures": Table(
+        ("task", "variant"),
+        {"first 5": FIRST, "last 5": LAST, "test tasks": UNSEEN, "minutes": MINUTES},
+        [
+            Row((task if variant == "gigpo" else "", variant), f"{job}/{variant}")
+            for job, task in PICTURES.items()
+            for variant in ("gigpo", "grpo")
+        ],
+    ),
+    "pictures-gains": Table(
+        ("task",),
+        {"seeds": "{gain_last_5:n}", **GAINS},
+        [Row((task,), f"{job}/gigpo") for job, task in PICTURES.items()],
     ),
     "gridworld": Table(
         ("variant",),

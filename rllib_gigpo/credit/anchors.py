@@ -18,6 +18,7 @@ import numpy as np
 
 from rllib_gigpo.credit.anchor_checks import check_hashable, check_text
 from rllib_gigpo.credit.text_similarity import Founders, Ratio, founders_factory
+from rllib_gigpo.media.image_marks import marks_of
 from rllib_gigpo.options.records import require
 from rllib_gigpo.options.registry import Registry
 
@@ -201,7 +202,7 @@ def similar_anchor_groups(
 
     Rows are visited in the order (trajectory, step), whatever order they arrive in. An anchor joins
     the oldest cluster whose first member has a ratio of at least ``threshold`` to it; if there is
-    none, it founds a cluster.
+    none, it founds a cluster. Texts that show different images are never similar.
 
     Args:
         anchors: R texts.
@@ -226,16 +227,17 @@ def similar_anchor_groups(
     order = np.lexsort((step_ids, trajectory_ids, group_ids))
     _, first_positions = np.unique(text_ids[order], return_index=True)
     cluster_of_text = np.arange(len(first_positions))
-    founders: dict[int, Founders] = defaultdict(make_founders)
-    founding_texts: dict[int, list[int]] = defaultdict(list)
+    founders: dict[Hashable, Founders] = defaultdict(make_founders)
+    founding_texts: dict[Hashable, list[int]] = defaultdict(list)
     for row in order[np.sort(first_positions)].tolist():
-        group_id, text, text_id = int(group_ids[row]), str(anchors[row]), text_ids[row]
-        number = founders[group_id].first_similar(text)
+        text, text_id = str(anchors[row]), text_ids[row]
+        comparable = int(group_ids[row]), marks_of(text)  # the hashes of images are not words
+        number = founders[comparable].first_similar(text)
         if number is None:
-            founders[group_id].add(text)
-            founding_texts[group_id].append(text_id)
+            founders[comparable].add(text)
+            founding_texts[comparable].append(text_id)
         else:
-            cluster_of_text[text_id] = founding_texts[group_id][number]
+            cluster_of_text[text_id] = founding_texts[comparable][number]
     return cluster_of_text[text_ids]
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from rllib_gigpo import columns
@@ -443,6 +444,11 @@ def _by_kind(runs: list[_Run]) -> list[list[_Run]]:
 
 
 def _as_text(observation: Any) -> str:
+    if isinstance(observation, np.ndarray):  # as text, NumPy leaves out the middle of an array
+        digest = hashlib.blake2b(observation.tobytes(), digest_size=8).hexdigest()
+        return f"array {observation.shape} {digest}"
+    if isinstance(observation, dict):
+        return str({name: _as_text(part) for name, part in observation.items()})
     try:
         return str(observation)
     except Exception:  # its class may do anything

@@ -41,8 +41,10 @@ def share_ids(rows: TokenRows, num_shares: int) -> np.ndarray:
     if num_shares == 1:
         return result
     totals = [0] * num_shares
+    identities = rows.identities()
     for minibatch in range(rows.num_minibatches):
-        units = _units(rows, np.flatnonzero(rows.minibatch_ids == minibatch), num_shares)
+        members = np.flatnonzero(rows.minibatch_ids == minibatch)
+        units = _units(rows, identities, members, num_shares)
         # Between equal loads in this mini-batch, the share with fewer tokens in all wins.
         heap = [(0, total, share) for share, total in enumerate(totals)]
         heapq.heapify(heap)
@@ -64,22 +66,26 @@ def split_rows(rows: TokenRows, num_shares: int) -> list[TokenRows]:
     return [rows] if num_shares == 1 else [rows.select(ids == k) for k in range(num_shares)]
 
 
-def _units(rows: TokenRows, row_ids: np.ndarray, num_shares: int) -> list[tuple[int, Any]]:
+def _units(
+    rows: TokenRows, identities: np.ndarray, row_ids: np.ndarray, num_shares: int
+) -> list[tuple[int, Any]]:
     """Return (tokens, row ids) of each unit of a mini-batch."""
     if rows.group_ids is None:
         return list(zip(rows.row_lengths[row_ids].tolist(), row_ids.tolist(), strict=True))
     group_ids = rows.group_ids[row_ids]
     groups = [
-        _ordered(rows, row_ids[group_ids == group]) for group in np.unique(group_ids).tolist()
+        _ordered(rows, identities, row_ids[group_ids == group])
+        for group in np.unique(group_ids).tolist()
     ]
     total = sum(int((lengths - shared).sum()) for _, lengths, shared in groups)
     return [unit for group in groups for unit in _cut(*group, _LARGEST_UNIT * total / num_shares)]
 
 
-def _ordered(rows: TokenRows, row_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _ordered(
+    rows: TokenRows, identities: np.ndarray, row_ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sort a group's rows; return their ids, their tokens, and how many the row before has, too."""
     starts, lengths = rows.row_offsets[row_ids], rows.row_lengths[row_ids]
-    identities = rows.identities()
     tokens = [identities[i : i + n] for i, n in zip(starts, lengths, strict=True)]
     order, shared = sort_rows(tokens)
     return row_ids[order], lengths[order], shared

@@ -10,6 +10,7 @@ import re
 
 from rllib_gigpo.media.image import Image
 
+_OPENING = "⟦"
 _PATTERN = re.compile(r"⟦image ([0-9a-f]{32})⟧", re.IGNORECASE)
 
 
@@ -21,6 +22,11 @@ def mark_of(image: Image) -> str:
 def find_marks(text: str) -> list[tuple[str, int, int]]:
     """Return (hash, start, stop) of each mark in a text, in order."""
     return [(match[1].lower(), match.start(), match.end()) for match in _PATTERN.finditer(text)]
+
+
+def marks_of(text: str) -> tuple[str, ...]:
+    """Return the hashes of the images that a text shows, in order; without images, at once."""
+    return tuple(key for key, _, _ in find_marks(text)) if _OPENING in text else ()
 
 
 def without_marks(text: str) -> str:

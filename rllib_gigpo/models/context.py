@@ -22,9 +22,9 @@ _LENGTHS = (
     "max_seq_length",
     "seq_len",
 )
-# Models whose images this package reads, by model_type, and those that need no torchvision for it.
+# Models whose images this package reads, by model_type, and what vLLM's code for them imports.
 VISION_TYPES = ("idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
-_WITHOUT_TORCHVISION = ("idefics3",)
+_NEEDED_BY_VLLM = {"idefics3": (), "smolvlm": ("torchvision", "num2words")}
 _KNOWN_WARNINGS = (  # logger, and a part of the message
     ("transformers.configuration_utils", "between 0 and 31999), got 128002"),
     ("transformers.utils.import_utils", "Install torchvision to use the default backend"),
@@ -175,22 +175,38 @@ def vision_part(model_path: Any, engine: str, lora: Any, images: Any) -> Iterato
     except ConfigError:
         return  # `check_context_length` reports it
     kind, folder = config.get("model_type"), Path(model_path).expanduser()
-    if kind in VISION_TYPES and not (folder / "preprocessor_config.json").is_file():
+    if kind in VISION_TYPES and not _has_image_processor(folder):
         yield (
             f"the {kind} model in {str(model_path)!r} has no preprocessor_config.json, which says"
             " how images are resized; copy it, and processor_config.json, from the original model"
         )
     if kind not in VISION_TYPES and images.freeze_tower:
-        yield f"images: freeze_tower has no effect, because the {kind} model reads no images here"
+        yield (
+            f"images: freeze_tower has no effect, because the model in {str(model_path)!r} reads no"
+            " images here"
+        )
     if kind in VISION_TYPES and lora is not None and lora.is_hot and not images.freeze_tower:
         yield (
             "lora: sync='adapter' leaves the image tower out, because vLLM adds adapters to the"
             " language model only; set images={'freeze_tower': True}, or sync='merged'"
         )
-    needs_torchvision = "vision_config" in config and kind not in _WITHOUT_TORCHVISION
-    if engine == "vllm" and needs_torchvision and find_spec("torchvision") is None:
+    needed = _NEEDED_BY_VLLM.get(str(kind), ("torchvision",)) if "vision_config" in config else ()
+    missing = [name for name in needed if find_spec(name) is None]
+    if engine == "vllm" and missing:
         yield (
             f"the {kind} model in {str(model_path)!r} has a vision part, whose code in vLLM needs"
-            ' torchvision; install it: pip install "rllib-gigpo[vlm]", or on a CPU make setup'
-            " EXTRAS=dev,vlm (docs/images.md); or set engine='transformers'"
+            f" {' and '.join(missing)}; install it: pip install"
+            ' "rllib-gigpo[vlm]", or on a CPU make setup EXTRAS=dev,vlm (docs/images.md); or set'
+            " engine='transformers'"
         )
+
+
+def _has_image_processor(folder: Path) -> bool:
+    """Return whether a folder says how images are resized: in its own file, or in another."""
+    if (folder / "preprocessor_config.json").is_file():
+        return True
+    try:
+        settings = json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return "image_processor" in settings

@@ -198,12 +198,13 @@ def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any
 
 def _pictures(observation: Any, record: StepRecord) -> dict[str, Any]:
     """Return the observation's picture, and all of the prompt's if it shows more than one."""
-    shown = [base64_png(place.image.pixels) for place in record.images]
     image = observed_image(observation)
-    return {
-        **({} if image is None else {"image": image}),
-        **({"images": shown} if len(shown) > 1 else {}),
-    }
+    if image is None and record.images:
+        image = base64_png(record.images[-1].image.pixels)
+    pictures = {} if image is None else {"image": image}
+    if len(record.images) < 2:
+        return pictures
+    return {**pictures, "images": [base64_png(place.image.pixels) for place in record.images]}
 
 
 def _what_it_was_worth(

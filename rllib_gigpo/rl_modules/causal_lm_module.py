@@ -85,6 +85,9 @@ class CausalLMModule(TorchRLModule):
                 add_lora(model, self.lora, seed=seed, without=list(frozen))
             for part in frozen.values():
                 part.requires_grad_(False)
+            if frozen and isinstance(self.critic, ModelCritic):
+                for part in tower_of(self.critic.backbone).values():
+                    part.requires_grad_(False)
             self.adapter = ModelAdapter(model, make_trunk)
             disable_dropout(self)
         except AttributeError as error:

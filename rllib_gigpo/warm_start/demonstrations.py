@@ -362,13 +362,20 @@ def _encode_response(
 
 def _check_spaces(env: gym.Env, name: str, *, allows_images: bool) -> None:
     for kind, space in (("observation", env.observation_space), ("action", env.action_space)):
-        is_read = allows_images and kind == "observation"  # the reader tells what is wrong
+        is_read = allows_images and kind == "observation" and _shows_images(space)
         if not (isinstance(space, gym.spaces.Text) or is_read):
             raise EnvContractError(
                 f"A warm start needs a text environment, but the {kind} space of {name!r} is "
                 f"{space}. Wrap it in gymnasium.wrappers.Transform{kind.title()} to give it a "
                 f"gymnasium.spaces.Text {kind} space, and register the result."
             )
+
+
+def _shows_images(space: gym.Space) -> bool:
+    """Return whether a space has an image, an array with three axes, among its parts."""
+    if isinstance(space, gym.spaces.Dict):
+        return any(map(_shows_images, space.values()))
+    return isinstance(space, gym.spaces.Box) and len(space.shape) == 3
 
 
 def _check_has_expert(info: Mapping[str, Any], name: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.models.vision.image_settings import ImageSettings
 from rllib_gigpo.options.registry import did_you_mean
 from rllib_gigpo.warm_start.warm_start_settings import (
     DemonstrationSettings,
@@ -95,5 +96,5 @@ def prompting_of(config: Any) -> PromptSettings:
         require_think=config.require_think,
         system_prompt=config.system_prompt,
         chat_template_kwargs=config.chat_template_kwargs,
-        max_prompt_images=dict(config.images).get("max_in_prompt", 8),
+        max_prompt_images=ImageSettings(**ImageSettings.expanded(config.images)).max_in_prompt,
     )

@@ -143,6 +143,14 @@ def test_similar_states_of_different_tasks_are_kept_apart():
     assert len(found(rows, "indel", 0.5)) == 2
 
 
+def test_states_with_different_images_are_never_similar():
+    said = "You stand in a long hall with many doors. " * 8
+    one, other = (f"{said}⟦image {digit * 32}⟧" for digit in "ab")
+    assert indel(one, other) > 0.9
+    assert len(found([(0, 0, 0, one), (0, 1, 0, other)], "indel", 0.9)) == 2
+    assert len(found([(0, 0, 0, one), (0, 1, 0, f"{one}.")], "indel", 0.9)) == 1
+
+
 def test_anchors_that_are_not_text_are_refused_with_their_row():
     ids = np.zeros(2, dtype=np.int64)
     with pytest.raises(TypeError, match="Row 1: anchor 5 of type int is not text"):

@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import gymnasium as gym
+import numpy as np
 import pytest
 from env_runner.walk import SAMPLING, SETTINGS, Walk, finish
 from ray.rllib.connectors.connector_v2 import ConnectorV2
@@ -179,6 +180,21 @@ def test_an_environment_that_ignores_its_seed_is_found_out(play):
     result, _ = play(Drifting, lambda prompt: "up", seeds=[0])
     assert result.lost[0].kind == "not_deterministic"
     assert "two different starts" in result.lost[0].message
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_starts_that_differ_in_one_pixel_are_found_out(play, as_dict):
+    class Drifting(Walk):
+        resets = 0
+
+        def reset(self, *, seed=None, options=None):
+            Drifting.resets += 1
+            screen = np.zeros((96, 96, 3), np.uint8)
+            screen[48, 48] = Drifting.resets
+            return {"view": screen} if as_dict else screen, {}
+
+    result, _ = play(Drifting, lambda prompt: "up", seeds=[0])
+    assert result.lost[0].kind == "not_deterministic"
 
 
 @pytest.mark.fault("B13", promise="An observation that is not text costs its group.")

@@ -17,7 +17,6 @@ FILES = {path.stem: path for path in sorted(EXAMPLES.glob("*/*.py"))}
 TRAINED_ALWAYS = (
     "textworld_gigpo_tiny",
     "textworld_lora_tiny",
-    "sokoban_gigpo_tiny",
     "sokoban_gigpo_vlm_tiny",
     "webshop_gigpo_tiny",
     "search_qa_gigpo_tiny",
@@ -37,6 +36,7 @@ TRAINED_WHEN_ASKED = (
     "numberline_gigpo_vlm_tiny",
     "points24_gigpo_tiny",
     "search_qa_gigpo_smollm2",
+    "sokoban_gigpo_tiny",
     "textworld_async_tiny",
     "textworld_coin10_gigpo_tiny",
     "textworld_dapo_tiny",

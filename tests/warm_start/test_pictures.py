@@ -93,6 +93,20 @@ def test_a_wrong_picture_is_told_with_the_seed():
         warm_start(settings(env="WideWorld-v0"), cache_dir=None, output=None)
 
 
+class Words(PictureWorld):
+    """A world whose observations are parts of text."""
+
+    def __init__(self):
+        super().__init__("dict")
+        self.observation_space = gymnasium.spaces.Dict({"said": gymnasium.spaces.Text(10)})
+
+
+def test_a_dict_without_an_image_is_refused():
+    gymnasium.register("Words-v0", Words)
+    with pytest.raises(EnvContractError, match="needs a text environment, but the observation"):
+        warm_start(settings(env="Words-v0"))
+
+
 def test_sizes_of_images_change_the_key_only_if_they_are_set():
     text = settings(tiny_model=TinyModelSettings())
     assert cache_key(text) == cache_key(settings(tiny_model=TinyModelSettings(image_size=None)))

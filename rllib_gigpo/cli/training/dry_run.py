@@ -96,6 +96,8 @@ def estimate_lines(config: Any, *, gpu_bytes: float) -> list[str]:
     else:
         parts = memory_estimate.learner_memory(shape, config.settings, **of_learner)
         lines += _part_lines(title, parts)
+    if hasattr(hf_config, "vision_config"):
+        lines.append("the passes of the image tower are not in these numbers")
     num_engines = max(1, config.num_env_runners) * config.tensor_parallel_size
     parts = memory_estimate.engine_memory(shape, config.settings, config.num_env_runners, engine)
     kind = "engine GPUs" if engine.type == "cuda" else "engines"

@@ -81,7 +81,6 @@ class VllmEngine(InferenceEngine):
         register_plugins()
         with _engine_errors(f"vLLM did not start with the model {self.settings.model_path!r}"):
             self._llm = self._build()
-            self._as_prompt = self._prompt_maker(self._llm)
             self._open_channel(self._llm)
         self._weight_version = 0
         self._was_updated = False
@@ -96,6 +95,7 @@ class VllmEngine(InferenceEngine):
                     llm, self._facts, in_process=self._in_process, checksum_weights=with_checksum
                 )
             llm.set_weight_version("0")
+            self._as_prompt = self._prompt_maker(llm)
         except BaseException:
             self.stop()
             raise

@@ -36,6 +36,8 @@ FIXED_OPTIONS = {
     "skip_tokenizer_init": "the engine reads and writes token ids only",
     "enable_lora": 'llm(lora={"sync": "adapter"}) sets it',
     "max_lora_rank": "llm(lora=...) sets it",
+    "limit_mm_per_prompt": 'llm(images={"max_in_prompt": ...}) sets it',
+    "mm_device_do_normalize": "pixels arrive normalised",
     "speculative_config": "log-probs of speculative tokens are not those of the policy",
 }
 _FIXED_ON_CPU = {
@@ -117,6 +119,7 @@ def _image_arguments(settings: EngineSettings) -> dict[str, Any]:
         "skip_tokenizer_init": False,  # vLLM's processor, which it needs to start, has it
         "limit_mm_per_prompt": {"image": settings.max_prompt_images, "video": 0},
         "mm_device_do_normalize": False,  # it would normalise our pixels again
+        "mm_processor_cache_gb": 0,  # each request brings its pixels, so nobody would read it
     }
 
 

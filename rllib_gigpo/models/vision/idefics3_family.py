@@ -27,7 +27,10 @@ class Idefics3Family(VisionFamily):
 
     def _process(self, image: Image) -> Inputs:
         found = self._processor(
-            images=[[image.pixels]], return_row_col_info=True, return_tensors="pt"
+            images=[[image.pixels]],
+            input_data_format="channels_last",  # else a height of 3 is taken for the channels
+            return_row_col_info=True,
+            return_tensors="pt",
         )
         return {
             "pixel_values": found["pixel_values"][0],

@@ -22,7 +22,9 @@ class QwenVLFamily(VisionFamily):
         return self._config["vision_config"].get("spatial_merge_size", 2) ** 2
 
     def _process(self, image: Image) -> Inputs:
-        found = self._processor(images=[image.pixels], return_tensors="pt")
+        found = self._processor(
+            images=[image.pixels], input_data_format="channels_last", return_tensors="pt"
+        )
         return {name: found[name] for name in ("pixel_values", "image_grid_thw")}
 
     def _expanded(self, inputs: Inputs) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 
+from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.media.image import Image
 
 _CACHE_BYTES = 256 * 2**20  # of processed images, which the passes of an update repeat
@@ -57,6 +58,10 @@ class VisionFamily(ABC):
 
     token_id_name: ClassVar[str] = "image_token_id"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> VisionFamily:
+        """Return itself: copies of a model share the processed images."""
+        return self
+
     # ------------------------------------------------------------------ prompts
 
     def expansion(self, image: Image) -> list[int]:
@@ -76,14 +81,27 @@ class VisionFamily(ABC):
     # ------------------------------------------------------------------ pixels
 
     def process(self, image: Image) -> Inputs:
-        """Return the model's inputs for one image, on the CPU; an image is processed once."""
+        """Return the model's inputs for one image, on the CPU; an image is processed once.
+
+        Raises:
+            ConfigError: The image processor refuses it, for example because it is too narrow.
+        """
         found = self._processed.pop(image.key, None)
-        inputs = self._process(image) if found is None else found
+        inputs = self._processed_now(image) if found is None else found
         self._processed[image.key] = inputs  # the last one is the newest
         limit = _CACHE_BYTES // max(1, sum(part.nbytes for part in inputs.values()))
         while len(self._processed) > max(1, limit):
             self._processed.popitem(last=False)
         return inputs
+
+    def _processed_now(self, image: Image) -> Inputs:
+        try:
+            return self._process(image)
+        except Exception as error:  # it may raise anything
+            raise ConfigError(
+                f"The model's image processor fails on an image of shape {image.pixels.shape}:"
+                f" {type(error).__name__}: {error}. Show an image of another size."
+            ) from error
 
     @abstractmethod
     def _process(self, image: Image) -> Inputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jinja2.exceptions import SecurityError
@@ -30,10 +30,9 @@ def text_reader(observation_to_text: Callable[[Any], str] | str | None) -> Calla
     def read(observation: Any) -> str:
         text = observation if observation_to_text is None else observation_to_text(observation)
         if not isinstance(text, str):
+            _refuse_images(text)
             raise EnvContractError(
-                _IMAGE
-                if getattr(text, "ndim", 0) == 3
-                else f"The observation is not text but {type(text).__name__}: {shown(text)}. Set"
+                f"The observation is not text but {type(text).__name__}: {shown(text)}. Set"
                 " config.prompting(observation_to_text=...) to a function from an observation to a"
                 " string, or to a Jinja template over the keys of a Dict observation."
             )
@@ -42,10 +41,17 @@ def text_reader(observation_to_text: Callable[[Any], str] | str | None) -> Calla
     return read
 
 
+def _refuse_images(observation: Any) -> None:
+    parts = observation.values() if isinstance(observation, Mapping) else [observation]
+    if any(getattr(part, "ndim", 0) == 3 for part in parts):  # an array with three axes
+        raise EnvContractError(_IMAGE)
+
+
 def _template_reader(source: str) -> Callable[[Any], str]:
     template = sandbox().from_string(source)
 
     def read(observation: Any) -> str:
+        _refuse_images(observation)
         try:
             return valid_text(template.render(**observation))
         except SecurityError as error:

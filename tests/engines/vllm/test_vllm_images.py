@@ -1,5 +1,6 @@
 """Real vLLM on the CPU with images, against the Learner's log-probs."""
 
+import copy
 import importlib.util
 
 import numpy as np
@@ -158,3 +159,29 @@ def test_the_transformers_engine_answers_alike(engine, adapter, folder):
     learner, rollout = learner_log_probs(adapter, prompts, answers)
     np.testing.assert_allclose(learner, rollout, rtol=0, atol=TOLERANCE)
     slow.stop()
+
+
+def test_weights_may_change_while_requests_with_images_run(engine, adapter, folder):
+    prompts = prompts_of(folder)
+    engine.load_weights(adapter.weights(), engine.weight_version + 1)
+    first = engine.weight_version
+    sampling = SamplingSettings(max_tokens=12)
+    requests = [
+        GenerationRequest(f"flight{i}", ids, sampling, seed=i, images=images)
+        for i, (ids, images) in enumerate(prompts)
+    ]
+    engine.submit(requests)
+    done = [answer for _ in range(5) for answer in engine.poll()]
+    old = ModelAdapter(copy.deepcopy(adapter.model), trunk_maker(folder))
+    change_weights(adapter, seed=7)
+    engine.load_weights(adapter.weights(), first + 1)
+    while engine.num_unfinished:
+        done += engine.poll()
+    by_id = {answer.request_id: answer for answer in done}
+    answers = [by_id[request.request_id] for request in requests]
+    versions = np.concatenate([answer.token_versions for answer in answers])
+    assert set(versions) == {first, first + 1}
+    for version, weights in ((first, old), (first + 1, adapter)):
+        learner, rollout = learner_log_probs(weights, prompts, answers)
+        sampled = versions == version
+        np.testing.assert_allclose(learner[sampled], rollout[sampled], rtol=0, atol=TOLERANCE)

@@ -143,6 +143,14 @@ def test_a_frozen_tower_stays_and_the_rest_is_trained(make_learner, train, setti
     assert not any(".vision_model." in name or ".connector." in name for name in moved)
 
 
+def test_a_critic_of_its_own_keeps_its_tower_too(make_learner, settings):
+    learner = make_learner(**settings, images={"freeze_tower": True}, critic="model", rule="ppo")
+    backbone = learner.module[DEFAULT_MODULE_ID].unwrapped().critic.backbone
+    tower = tower_of(backbone)
+    assert tower
+    assert not any(one.requires_grad for part in tower.values() for one in part.parameters())
+
+
 def test_lora_reaches_the_tower_unless_it_is_frozen(make_learner, settings):
     for freeze in (False, True):
         learner = make_learner(**settings, lora=ADAPTERS, images={"freeze_tower": freeze})
@@ -218,7 +226,8 @@ def test_hot_adapters_need_a_frozen_tower(make_config, folder):
 
 def test_freezing_the_tower_of_a_model_of_text_has_no_effect(make_config):
     (mistake,) = mistakes_of(make_config, images={"freeze_tower": True})
-    assert "freeze_tower has no effect, because the qwen2 model reads no images" in mistake
+    assert "freeze_tower has no effect, because the model in" in mistake
+    assert mistake.endswith("reads no images here")
 
 
 def test_a_prompt_shows_at_least_one_image(make_config, folder):

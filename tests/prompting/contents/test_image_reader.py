@@ -8,6 +8,7 @@ from rllib_gigpo.errors import EnvContractError
 from rllib_gigpo.media.image_marks import find_marks, without_marks
 from rllib_gigpo.media.image_store import ImageStore
 from rllib_gigpo.prompting.contents.image_reader import image_reader
+from rllib_gigpo.prompting.contents.text_reader import text_reader
 
 ONE, TWO = pictures(2)
 
@@ -67,6 +68,20 @@ def test_equal_images_have_equal_texts_and_so_equal_anchors():
 def test_what_cannot_be_shown_is_told(observation, message):
     with pytest.raises(EnvContractError, match=message):
         read(observation)
+
+
+@pytest.mark.parametrize(
+    ("observation", "observation_to_text"),
+    [
+        (ONE.pixels, None),
+        ({"view": ONE.pixels}, None),
+        ({"view": ONE.pixels}, "Camera {{ view }}"),
+        ({"view": ONE.pixels}, lambda seen: seen["view"]),
+    ],
+)
+def test_for_a_model_of_text_an_image_is_an_error(observation, observation_to_text):
+    with pytest.raises(EnvContractError, match="is an image, but the model reads text only: set"):
+        text_reader(observation_to_text)(observation)
 
 
 def test_more_images_than_the_limit_are_an_error_that_names_it():
