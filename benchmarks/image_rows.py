@@ -8,7 +8,8 @@ with its images as they are, equal ones once, and with each place its own image.
 turns in one process, and a row counts once for each update.
 
 "text": whole iterations, rollout and update, of a tiny model of text on Corridor, with this
-checkout and with another one. Both sides take turns, each in its own process.
+checkout and with another one. Both sides take turns, each in its own process, and go first in every
+second pair. Rows are counted for each second of CPU time, of all threads.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ISSUE = 19
 EXPERIMENT = ROOT / "tuned_examples" / "tiny" / "sokoban_gigpo_vlm_tiny.py"
 REPEATS = 9
-TEXT_REPEATS = 5
-_WARM_UP, _TIMED = 2, 8  # iterations of text
+TEXT_REPEATS = 6
+_WARM_UP, _TIMED = 2, 7  # iterations of text
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -112,14 +113,16 @@ def take_turns(sides: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
 def text(before: Path) -> list[Figure]:
     """Compare this checkout's rows of text a second with another one's."""
     speeds: dict[Path, list[float]] = {before: [], ROOT: []}
-    for _ in range(TEXT_REPEATS):
-        for checkout, of_one in speeds.items():
-            of_one.append(_one_text(checkout))
-            print(f"{checkout}: {of_one[-1]:.1f} rows/s", flush=True)
+    for pair in range(TEXT_REPEATS):
+        for checkout in (before, ROOT) if pair % 2 else (ROOT, before):
+            speeds[checkout].append(_one_text(checkout))
+            print(f"{checkout}: {speeds[checkout][-1]:.1f} rows/s", flush=True)
     ratios = [after / earlier for earlier, after in zip(*speeds.values(), strict=True)]
     return [
-        Figure(ISSUE, "text_rows_per_s_before", statistics.median(speeds[before]), n=TEXT_REPEATS),
-        Figure(ISSUE, "text_rows_per_s_after", statistics.median(speeds[ROOT]), n=TEXT_REPEATS),
+        Figure(
+            ISSUE, "text_rows_per_cpu_s_before", statistics.median(speeds[before]), n=TEXT_REPEATS
+        ),
+        Figure(ISSUE, "text_rows_per_cpu_s_after", statistics.median(speeds[ROOT]), n=TEXT_REPEATS),
         Figure(
             ISSUE, "text_rows_after_over_before", statistics.median(ratios), ">= 0.99", TEXT_REPEATS
         ),
@@ -134,7 +137,7 @@ def _one_text(checkout: Path) -> float:
 
 
 def text_rows_per_s() -> float:
-    """Train a tiny model of text on Corridor, and return its rows a second."""
+    """Train a tiny model of text on Corridor; return its rows for each second of CPU time."""
     import ray
 
     from rllib_gigpo import GiGPOConfig, columns
@@ -158,10 +161,10 @@ def text_rows_per_s() -> float:
         num_rows = 0
         for iteration in range(_WARM_UP + _TIMED):
             if iteration == _WARM_UP:
-                num_rows, start = 0, time.perf_counter()
+                num_rows, start = 0, time.process_time()
             algorithm.train()
             num_rows += algorithm.last_batch[columns.TOKEN_ROWS].num_rows
-        speed = num_rows / (time.perf_counter() - start)
+        speed = num_rows / (time.process_time() - start)
         algorithm.stop()
     return speed
 

@@ -62,8 +62,8 @@ PARTS = {
             "Rows a second, each place its own image": "{image_rows_per_s_unmerged:,.0f}",
             "Ratio": "{image_rows_merged_over_unmerged:.2f}",
             "Rows for each distinct image of the batch": "{image_rows_per_distinct_image:.1f}",
-            "Rows of text a second, before images came in": "{text_rows_per_s_before:,.0f}",
-            "Rows of text a second, since then": "{text_rows_per_s_after:,.0f}",
+            "Rows of text a CPU second, before images came in": "{text_rows_per_cpu_s_before:,.0f}",
+            "Rows of text a CPU second, since then": "{text_rows_per_cpu_s_after:,.0f}",
             "Ratio of text": "{text_rows_after_over_before:.3f}",
         }
     ),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium import spaces
 
 from ..contract import (
@@ -61,8 +62,9 @@ def _turn_problems(turn: Turn) -> Iterator[str]:
     call = "reset()" if turn.action is None else "step()"
     if not isinstance(turn.text, str):
         yield (
-            f"the observation of {call} is {type(turn.text).__name__}, not text. Return a str, or "
-            "set config.prompting(observation_to_text=...) and pass the same to check_env."
+            f"the observation of {call} is {_described(turn.text)}, not text. Return a str, or an "
+            "image (uint8, height x width x 3) for a model that reads images, or set "
+            "config.prompting(observation_to_text=...) and pass the same to check_env."
         )
     yield from _complaints(read_reward, turn.reward)
     yield from _complaints(read_flag, "terminated", turn.terminated)
@@ -184,3 +186,11 @@ def recurring_anchors(groups: Mapping[int, Sequence[Episode]]) -> float:
         num_steps += counts.total()
         num_recurring += sum(count for count in counts.values() if count > 1)
     return num_recurring / num_steps if num_steps else math.nan
+
+
+def _described(observation: Any) -> str:
+    """Return an observation's type; of an array, which may be meant as an image, its shape too."""
+    kind = type(observation).__name__
+    if not isinstance(observation, np.ndarray):
+        return kind
+    return f"{kind} of {observation.dtype} and shape {observation.shape}"

@@ -6,9 +6,11 @@ import random
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import gymnasium
+import numpy as np
 import psutil
 from gymnasium import spaces
 
@@ -166,9 +168,15 @@ def replay_policy(actions: Sequence[Any]) -> Policy:
 
 
 def text_reader(observation_to_text: ToText | str | None) -> ToText:
-    """Return the function that turns an observation into text, as ``config.prompting`` does."""
+    """Return the function that turns an observation into text, as ``config.prompting`` does.
+
+    An image becomes a text with its hash, as for a model that reads images. What is neither text
+    nor an image stays as it is.
+    """
+    if observation_to_text is None:
+        return _with_images_named
     if not isinstance(observation_to_text, str):
-        return observation_to_text or (lambda observation: observation)
+        return lambda observation: _with_images_named(observation_to_text(observation))
     import jinja2.sandbox
 
     # The same sandbox as in training: a template may come with a stranger's config.
@@ -176,4 +184,25 @@ def text_reader(observation_to_text: ToText | str | None) -> ToText:
         undefined=jinja2.StrictUndefined, autoescape=False
     )
     template = environment.from_string(observation_to_text)
-    return lambda observation: template.render(**observation)
+    return lambda observation: template.render(
+        **{name: _with_images_named(value) for name, value in observation.items()}
+    )
+
+
+def is_image(value: Any) -> bool:
+    """Return whether a part of an observation is an image: uint8, (H, W, 3), not empty."""
+    is_array = isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3
+    return is_array and value.shape[2] == 3 and value.size > 0
+
+
+def _with_images_named(observation: Any) -> Any:
+    if is_image(observation):
+        digest = blake2b(repr(observation.shape).encode() + observation.tobytes(), digest_size=8)
+        return f"<image {digest.hexdigest()}>"
+    if not isinstance(observation, Mapping | list | tuple):
+        return observation
+    parts = observation.values() if isinstance(observation, Mapping) else observation
+    named = [_with_images_named(part) for part in parts]
+    has_images = any(is_image(part) or isinstance(part, Mapping | list) for part in parts)
+    is_text = all(isinstance(part, str) for part in named)
+    return "\n".join(named) if has_images and is_text else observation

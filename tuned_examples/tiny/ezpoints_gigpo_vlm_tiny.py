@@ -12,7 +12,7 @@ from rllib_gigpo.recipes import tiny_on_pictures
 config = (
     tiny_on_pictures("rllib_gigpo.envs:EZPoints-v0", max_steps=8)
     .tasks(num_train_tasks=256, num_test_tasks=128, max_episode_steps=8)
-    .training(penalties={"format": 0.5, "admissible": 0.5})  # for a win of 10
+    .training(lr=1.5e-4, penalties={"format": 0.5, "admissible": 0.5})  # for a win of 10
     .warm_start(
         demonstrations={"episodes_per_seed": 4},
         tiny_model={"image_size": 150, "patch_size": 50},

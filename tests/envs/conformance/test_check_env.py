@@ -286,3 +286,23 @@ def test_what_the_first_copy_loads_for_all_is_no_copys_memory():
         return CorridorEnv()
 
     assert memory_per_copy(make, 2) < 10e6
+
+
+def test_images_are_as_good_as_text():
+    report = check_env(
+        "rllib_gigpo.envs:Sokoban-v0", env_config={"observation": "image", "dim": [5, 5]}
+    )
+    assert report.is_ok
+    assert report.recurring_anchors > 0
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 4), (0, 8, 3)])
+def test_an_image_of_another_shape_is_named_with_it(shape):
+    class Screens(CorridorEnv):
+        def reset(self, *, seed=None, options=None):
+            return np.zeros(shape, np.uint8), super().reset(seed=seed)[1]
+
+    report = check_env(lambda config: Screens())
+    (problem,) = [one for one in report.problems if "of reset()" in one]
+    assert f"ndarray of uint8 and shape {shape}, not text" in problem
+    assert "an image (uint8, height x width x 3)" in problem

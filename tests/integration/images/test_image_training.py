@@ -13,6 +13,7 @@ from rllib_gigpo import GiGPOConfig, columns
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.errors import RolloutError
 from rllib_gigpo.media.image_marks import find_marks
+from rllib_gigpo.reports.transcripts import transcript_lines
 
 HISTORY = "{% for t in history %}{{ t.observation }}{{ t.action }} {% endfor %}{{ observation }}"
 
@@ -102,8 +103,10 @@ def test_a_screen_that_is_drawn_into_again_stays_as_it_was_seen(algorithm):
 def test_history_shows_several_images(picture_config, build):
     algorithm = build(picture_config(HISTORY, history_length=2))
     trained(algorithm)
-    numbers = {len(record.images) for record in records_of(algorithm)}
-    assert numbers == {1, 2, 3}
+    numbers = [len(record.images) for record in records_of(algorithm)]
+    assert set(numbers) == {1, 2, 3}
+    lines = transcript_lines(algorithm.last_batch, num_groups="all")
+    assert sorted(len(line.get("images", ["one"])) for line in lines) == sorted(numbers)
 
 
 def test_a_conversation_shows_the_image_of_each_turn(picture_config, build):
