@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.errors import UpdateError
 from rllib_gigpo.learner.learner_calls import LearnerCalls
+from rllib_gigpo.media.image import PlacedImage
+from rllib_gigpo.media.row_images import RowImages
+from rllib_gigpo.prompting.prompt_record import Prompt
 
 
 class LearnerScores(ABC):
@@ -63,12 +67,11 @@ class CriticValues(LearnerScores):
 
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
         """Compute the values of all states."""
-        prompts = [record.prompt_token_ids for record in step_records(episodes)]
         truncated = [episode for episode in episodes if episode.is_truncated]
-        all_prompts = prompts + self._next_prompts(truncated)
+        prompts = [_Row(one.prompt_token_ids, one.images) for one in step_records(episodes)]
+        following = [_Row(one.token_ids, one.images) for one in self._next_prompts(truncated)]
         groups = _group_ids(episodes) + [_group_id(episode) for episode in truncated]
-        no_logp = [np.zeros(0)] * len(all_prompts)
-        rows = _rows(all_prompts, [[]] * len(all_prompts), no_logp, groups)
+        rows = _token_rows(prompts + following, groups)
         values = self._ask(rows, "values")
         last_rows = np.cumsum([len(episode) for episode in episodes]) - 1
         is_truncated = np.array([episode.is_truncated for episode in episodes], dtype=bool)
@@ -76,13 +79,13 @@ class CriticValues(LearnerScores):
         bootstrap[last_rows[is_truncated]] = values[len(prompts) :]
         return {columns.VALUES: values[: len(prompts)], columns.BOOTSTRAP_VALUES: bootstrap}
 
-    def _next_prompts(self, episodes: list[Any]) -> list[Any]:
+    def _next_prompts(self, episodes: list[Any]) -> list[Prompt]:
         if not episodes:
             return []
         batch = self._env_to_module(
             rl_module=None, batch={}, episodes=episodes, explore=False, shared_data={}
         )
-        return [prompt.token_ids for prompt in batch[columns.PROMPTS]]
+        return batch[columns.PROMPTS]
 
 
 class RewardDivergences(LearnerScores):
@@ -90,14 +93,12 @@ class RewardDivergences(LearnerScores):
 
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
         """Compute the penalties of all responses."""
-        records = step_records(episodes)
-        rows = _rows(
-            [record.prompt_token_ids for record in records],
-            [record.response_token_ids for record in records],
-            [record.rollout_logp for record in records],
-            _group_ids(episodes),
-        )
-        return {columns.KL_PENALTIES: self._ask(rows, "kl_penalties")}
+        rows = [
+            _Row(one.prompt_token_ids, one.images, one.response_token_ids, one.rollout_logp)
+            for one in step_records(episodes)
+        ]
+        penalties = self._ask(_token_rows(rows, _group_ids(episodes)), "kl_penalties")
+        return {columns.KL_PENALTIES: penalties}
 
 
 def make_learner_scores(config: Any, learners: LearnerCalls, spaces: Any) -> list[LearnerScores]:
@@ -121,15 +122,23 @@ def _group_ids(episodes: list[Any]) -> list[int]:
     return [_group_id(episode) for episode in episodes for _ in range(len(episode))]
 
 
-def _rows(
-    prompts: list[Any], responses: list[Any], logp: list[Any], groups: list[int]
-) -> TokenRows:
+class _Row(NamedTuple):
+    """A prompt and, if it counts, its response."""
+
+    prompt_ids: Sequence[int]
+    images: tuple[PlacedImage, ...]
+    response_ids: Sequence[int] = ()
+    logp: np.ndarray = np.zeros(0)
+
+
+def _token_rows(rows: list[_Row], groups: list[int]) -> TokenRows:
     return TokenRows.from_rows(
-        prompts,
-        responses,
-        rollout_logp=logp,
-        advantages=np.zeros(sum(map(len, responses))),
-        minibatch_ids=np.zeros(len(prompts), dtype=np.int64),
+        [row.prompt_ids for row in rows],
+        [row.response_ids for row in rows],
+        rollout_logp=[row.logp for row in rows],
+        advantages=np.zeros(sum(len(row.response_ids) for row in rows)),
+        minibatch_ids=np.zeros(len(rows), dtype=np.int64),
         num_minibatches=1,
         group_ids=np.array(groups, dtype=np.int64),
+        images=RowImages.of([row.images for row in rows]) if any(r.images for r in rows) else None,
     )

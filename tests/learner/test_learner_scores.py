@@ -28,6 +28,7 @@ class Episode:
                 prompt_token_ids=[1],
                 response_token_ids=response,
                 rollout_logp=np.zeros(len(response)),
+                images=(),
             )
             for response in responses
         ]

@@ -12,6 +12,7 @@ import rllib_gigpo.media.image
 from rllib_gigpo import GiGPOConfig, columns
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.errors import RolloutError
+from rllib_gigpo.learner.learner_scores import LearnerScores
 from rllib_gigpo.media.image_marks import find_marks
 from rllib_gigpo.reports.transcripts import transcript_lines
 
@@ -98,6 +99,22 @@ def test_a_screen_that_is_drawn_into_again_stays_as_it_was_seen(algorithm):
         for step, record in enumerate(step_records([episode])):
             seen = episode.get_observations(step)
             assert seen is record.images[0].image.pixels
+
+
+def test_a_critic_and_a_reference_see_the_images(picture_config, build, monkeypatch):
+    asked, ask = {}, LearnerScores._ask
+
+    def spy(self, rows, method):
+        asked[method] = rows
+        return ask(self, rows, method)
+
+    monkeypatch.setattr(LearnerScores, "_ask", spy)
+    config = picture_config().inference(engine="transformers")
+    config.training(rule="ppo", critic="head", kl_coeff=0.1, kl={"placement": "reward"})
+    trained(build(config), iterations=1)
+    assert set(asked) == {"values", "kl_penalties"}
+    for rows in asked.values():
+        assert rows.images.row_counts.tolist() == [1] * rows.num_rows
 
 
 def test_history_shows_several_images(picture_config, build):
