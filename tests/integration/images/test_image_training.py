@@ -225,3 +225,11 @@ def test_the_words_of_the_world_are_those_that_its_expert_says():
         while "expert_action" in info:
             _, _, _, _, info = world.step(info["expert_action"])
         assert info["won"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sync", "freeze_tower"), [("adapter", True), ("merged", False)])
+def test_adapters_of_a_model_that_sees_reach_the_engine(picture_config, build, sync, freeze_tower):
+    config = picture_config()
+    config.llm(lora={"rank": 8, "alpha": 16, "sync": sync}, images={"freeze_tower": freeze_tower})
+    trained(build(config), iterations=3)
