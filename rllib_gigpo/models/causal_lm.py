@@ -69,7 +69,7 @@ def open_causal_lm(folder: str | Path, **kwargs: Any) -> PreTrainedModel:
     try:
         num_bytes = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
         with progress_bars_if_slow(num_bytes):
-            model, found = _class_for(load_config(folder)).from_pretrained(
+            model, found = _class_of_folder(folder).from_pretrained(
                 str(folder),
                 local_files_only=True,
                 trust_remote_code=False,  # otherwise transformers asks on the terminal
@@ -140,6 +140,12 @@ def new_causal_lm(config: PreTrainedConfig) -> PreTrainedModel:
         config: The model's configuration, see ``load_config``.
     """
     return _class_for(config).from_config(config)
+
+
+def _class_of_folder(folder: str | Path) -> Any:
+    """Return transformers' class that opens a folder; one without a configuration holds a GGUF."""
+    has_config = (Path(folder) / "config.json").is_file()
+    return _class_for(load_config(folder)) if has_config else AutoModelForCausalLM
 
 
 def _class_for(config: PreTrainedConfig) -> Any:
