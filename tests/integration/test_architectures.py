@@ -15,9 +15,11 @@ from architectures import CONFIGS, FILE, is_exact, save_model, trained
     "name",
     [
         "qwen3_moe",  # experts that transformers and vLLM lay out differently
-        "gemma2",  # capped logits; a tied head that vLLM's model does not have
+        # capped logits; a tied head that vLLM's model does not have
+        pytest.param("gemma2", marks=pytest.mark.slow),
         "smollm3",  # vLLM runs transformers' own class
-        "falcon_h1",  # recurrent layers; logits that the configuration scales
+        # recurrent layers; logits that the configuration scales
+        pytest.param("falcon_h1", marks=pytest.mark.slow),
     ],
 )
 def test_the_ratio_is_one_before_and_after_an_update(ray_session, tmp_path, name):

@@ -4,6 +4,8 @@ import pytest
 from ray import tune
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
+pytestmark = pytest.mark.slow
+
 
 def reporter() -> type[RLlibCallback]:
     """Make a callback that reports the settings of the parts that a trial is built of."""

@@ -29,9 +29,8 @@ def batches(build, config, num_env_runners, num_iterations):
     return held
 
 
-@pytest.mark.parametrize(
-    "dynamic", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "dynamic"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dynamic", [False, True], ids=["plain", "dynamic"])
 def test_with_a_deterministic_engine_batches_are_bit_equal(build, corridor_config, dynamic):
     def config():
         made = corridor_config(num_groups=4, dynamic_sampling=dynamic, old_logp="recompute")

@@ -1,6 +1,8 @@
 """The published runs on pictures, by dry run: with vLLM where torchvision is installed."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,12 @@ IN_CI = "sokoban_gigpo_vlm_qwen"
         for file in EXAMPLES
     ],
 )
-def test_a_dry_run_estimates_and_plays(file, ray_session, capsys):
+def test_a_dry_run_estimates_and_plays(file):
     engine = "vllm" if HAS_TORCHVISION else "transformers"
-    command = ["train", "file", str(file), "--dry-run", "--set", f"engine={engine}"]
-    assert main([*command, "--set", 'lora={"rank": 8}']) == 0
-    output = capsys.readouterr().out
+    command = [sys.executable, "-m", "rllib_gigpo.cli.main", "train", "file", str(file)]
+    command += ["--dry-run", "--set", f"engine={engine}", "--set", 'lora={"rank": 8}']
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    output = done.stdout
     assert "model qwen2_5_vl, 3,754.6 M parameters" in output
     assert "of them in the image tower" in output
     assert "the dry run succeeded" in output
