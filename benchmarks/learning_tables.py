@@ -44,6 +44,7 @@ ALONE = {
 PICTURES = {
     "sokoban_vlm": "Sokoban, rooms of 5x5",
     "ezpoints_vlm": "EZPoints",
+    "numberline_vlm": "NumberLine",
 }
 GRIDWORLD = {
     "gigpo": "gigpo",
