@@ -45,6 +45,7 @@ PICTURES = {
     "sokoban_vlm": "Sokoban, rooms of 5x5",
     "ezpoints_vlm": "EZPoints",
     "numberline_vlm": "NumberLine",
+    "blackjack_vlm": "Blackjack",
 }
 GRIDWORLD = {
     "gigpo": "gigpo",
