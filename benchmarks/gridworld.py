@@ -26,7 +26,7 @@ from figures import Figure, add_figures_option, result_figures, slug, write_figu
 from paired import PairedDifference, paired_difference
 
 from rllib_gigpo import columns as names
-from rllib_gigpo.credit.anchors import exact_anchor_groups
+from rllib_gigpo.credit.anchors import exact_anchor_groups, next_labels
 from rllib_gigpo.credit.returns import episode_returns, step_returns
 from rllib_gigpo.credit.rules import make_rule
 from rllib_gigpo.reports import plots
@@ -62,7 +62,13 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "step_reinforce": ("step_reinforce", {}),
     "hgpo": ("hgpo", {}),
     "hgpo + A^E": ("hgpo", {"episode_term": True}),
+    "bipace_q": ("bipace_q", {}),
+    "bipace_q + A^E": ("bipace_q", {"episode_term": True}),
+    "proxmo": ("proxmo", {}),
     "anchor_gae": ("anchor_gae", {"gamma": GAMMA}),
+    "graphgpo": ("graphgpo", {}),
+    "g2po": ("g2po", {"gamma": GAMMA}),
+    "bepo": ("bepo", {"gamma": GAMMA}),
     "ppo": ("ppo", {"gamma": GAMMA}),
 }
 
@@ -75,6 +81,7 @@ class GridWorld:
         cells = [(y, x) for y, row in enumerate(MAZE) for x, c in enumerate(row) if c == " "]
         number = {cell: index for index, cell in enumerate(cells)}
         self.num_cells = len(cells)
+        self.texts = [f"row{y} column{x}" for y, x in cells]
         self.next_cell = np.array(
             [
                 [number.get((y + dy, x + dx), number[y, x]) for dy, dx in MOVES.tolist()]
@@ -127,7 +134,7 @@ class Learner:
         exponentials = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
-    def play(self, tasks: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def play(self, tasks: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
         """Play GROUP_SIZE episodes of each task; return one row per step, in arbitrary order."""
         starts, goals = np.repeat(tasks, GROUP_SIZE, axis=1)
         cells, alive = starts.copy(), np.arange(len(starts))
@@ -148,6 +155,7 @@ class Learner:
         trajectories, steps, states, moves, won, cut, following = np.concatenate(rows, axis=1)
         rewards = won.astype(np.float64)
         groups = trajectories // GROUP_SIZE
+        anchor_groups = exact_anchor_groups(states.tolist(), groups)
         return {
             "states": states,
             "moves": moves,
@@ -157,10 +165,14 @@ class Learner:
             names.STEP_IDS: steps,
             names.REWARDS: rewards,
             names.ROW_PENALTIES: np.zeros_like(rewards),
+            names.ANCHORS: [self.world.texts[state % self.world.num_cells] for state in states],
+            names.ACTION_IDS: moves,
+            names.WON: np.isin(trajectories, trajectories[won == 1]),
             names.RESPONSE_LENGTHS: np.ones_like(groups),
             names.EPISODE_RETURNS: episode_returns(rewards, trajectories),
             names.STEP_RETURNS: step_returns(rewards, trajectories, steps, gamma=GAMMA),
-            names.ANCHOR_GROUP_IDS: exact_anchor_groups(states.tolist(), groups),
+            names.ANCHOR_GROUP_IDS: anchor_groups,
+            names.NEXT_ANCHOR_GROUP_IDS: next_labels(anchor_groups, trajectories, steps),
             names.VALUES: self.values[states],
             names.BOOTSTRAP_VALUES: self.values[following] * cut,
         }

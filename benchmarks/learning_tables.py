@@ -62,7 +62,13 @@ GRIDWORLD = {
     "step_reinforce": "step_reinforce",
     "hgpo": "hgpo",
     "hgpo_a_e": "hgpo + A^E",
+    "bipace_q": "bipace_q",
+    "bipace_q_a_e": "bipace_q + A^E",
+    "proxmo": "proxmo",
     "anchor_gae": "anchor_gae",
+    "graphgpo": "graphgpo",
+    "g2po": "g2po",
+    "bepo": "bepo",
     "ppo": "ppo",
 }
 

@@ -248,7 +248,12 @@ CREDIT_RULES = (
     "reinforce_pp",
     "step_reinforce",
     "hgpo",
+    "bipace_q",
+    "proxmo",
     "anchor_gae",
+    "graphgpo",
+    "g2po",
+    "bepo",
     "ppo",
 )
 

@@ -34,10 +34,13 @@ KL_PENALTIES = "kl_penalties"  # (R,) float64, subtracted from REWARDS; only wit
 PENALTIES = "penalties"  # (R,) float64 >= 0, for invalid and overlong answers
 ROW_PENALTIES = "row_penalties"  # (R,) float64, the part that the rule subtracts itself, or 0
 ANCHORS = "anchors"  # list of R hashable states
+ACTION_IDS = "action_ids"  # (R,) int64, equal for rows whose actions are the same text
+WON = "won"  # (R,) bool, whether the row's episode succeeded
 RESPONSE_LENGTHS = "response_lengths"  # (R,) int64, tokens
 EPISODE_RETURNS = "episode_returns"  # (R,) float64, R(tau) of the row's trajectory
 STEP_RETURNS = "step_returns"  # (R,) float64, R_{i,t}
 ANCHOR_GROUP_IDS = "anchor_group_ids"  # (R,) int64
+NEXT_ANCHOR_GROUP_IDS = "next_anchor_group_ids"  # (R,) int64, the next step's; -1 after the last
 EPISODE_ADVANTAGES = "episode_advantages"  # (R,) float64, A^E
 STEP_ADVANTAGES = "step_advantages"  # (R,) float64, A^S
 VALUES = "values"  # (R,) float64, the critic's value of the state before the step; critic only

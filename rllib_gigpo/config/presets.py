@@ -123,6 +123,9 @@ _NEITHER = Numbers(
     _NO_ENTROPY,
     {"policy_loss.name": "ppo", "policy_loss.dual_clip": None, "entropy_coeff": 0.0},
 )
+_GSPO_RANGES = Numbers(
+    "arXiv 2507.18071, section 5.1", {"clip_param": 3e-4, "policy_loss.clip_param_high": 4e-4}
+)
 _DAPO_SCRIPT = "its script in verl, `recipe/dapo/run_dapo_qwen2.5_32b.sh`"
 _RUN_ALFWORLD = "verl-agent, `examples/{}_trainer/run_alfworld.sh`"
 
@@ -259,6 +262,25 @@ PRESETS: Mapping[str, Preset] = {
             ),
         ),
     ),
+    "gagpo": Preset(
+        "GAE over the values of anchor groups instead of A^E, and one ratio for each answer",
+        "arXiv 2605.13217, which we know from summaries; what they leave out keeps its default",
+        (
+            Numbers(
+                "arXiv 2605.13217: values of states that were visited, without A^E",
+                {"rule.name": "anchor_gae"},
+            ),
+            Numbers(
+                "arXiv 2605.13217: one length-normalised ratio for each answer",
+                {"policy_loss.name": "gspo", "loss_aggregation": "seq_mean_token_mean"},
+            ),
+            _GSPO_RANGES,
+            Numbers(
+                "ours: λ is not given, and λ = 1 lowers their success", {"rule.gae_lambda": 0.95}
+            ),
+            Numbers("γ as in GiGPO's scripts", {"gamma": 0.95}),
+        ),
+    ),
     "grpo": Preset(
         "statistics over episodes, no discount, F = std",
         _RUN_ALFWORLD.format("grpo"),
@@ -345,14 +367,9 @@ PRESETS: Mapping[str, Preset] = {
         (
             _GRPO,
             _ROW_PENALTY,
+            _GSPO_RANGES,
             Numbers(
-                "arXiv 2507.18071, section 5.1",
-                {
-                    "clip_param": 3e-4,
-                    "policy_loss.name": "gspo",
-                    "policy_loss.clip_param_high": 4e-4,
-                    "num_minibatches": 4,
-                },
+                "arXiv 2507.18071, section 5.1", {"policy_loss.name": "gspo", "num_minibatches": 4}
             ),
             Numbers(
                 "arXiv 2507.18071, eq. 5",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 
 def check_hashable(anchors: Sequence[Hashable]) -> None:
@@ -27,8 +27,12 @@ def check_hashable(anchors: Sequence[Hashable]) -> None:
             )
 
 
-def check_text(anchors: Sequence[Hashable]) -> None:
-    """Check that every anchor is text.
+def check_text(anchors: Iterable[Hashable], cure: str) -> None:
+    """Check that every anchor is text, where states are compared by their texts.
+
+    Args:
+        anchors: One for each row.
+        cure: How the user can do without text, for the message.
 
     Raises:
         TypeError: An anchor is not a str.
@@ -36,8 +40,8 @@ def check_text(anchors: Sequence[Hashable]) -> None:
     for row, anchor in enumerate(anchors):
         if not isinstance(anchor, str):
             raise TypeError(
-                f"Row {row}: anchor {anchor!r:.80} of type {type(anchor).__name__} is not text;"
-                ' similar anchors are compared as text, so use anchor="exact" or text anchors.'
+                f"Row {row}: anchor {anchor!r:.80} of type {type(anchor).__name__} is not text,"
+                f" by which states are compared here; use text anchors, or {cure}."
             )
 
 

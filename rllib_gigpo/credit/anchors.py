@@ -221,7 +221,7 @@ def similar_anchor_groups(
         MissingExtraError: The ratio is "indel" and rapidfuzz is not installed.
     """
     make_founders = founders_factory(ratio, threshold=threshold)
-    check_text(anchors)
+    check_text(anchors, 'anchor="exact"')
     # Equal texts always join the same cluster, so each text is compared only once.
     text_ids = exact_anchor_groups(anchors, group_ids)
     order = np.lexsort((step_ids, trajectory_ids, group_ids))
@@ -266,6 +266,24 @@ def with_earlier_labels(
     _, numbers = np.unique(chains, axis=1, return_inverse=True)
     result = np.empty_like(labels)
     result[order] = numbers.reshape(-1)
+    return result
+
+
+def next_labels(labels: np.ndarray, trajectory_ids: np.ndarray, step_ids: np.ndarray) -> np.ndarray:
+    """Give each step the anchor group of the step after it.
+
+    Args:
+        labels: (R,) int64 anchor groups, non-negative.
+        trajectory_ids: (R,) Unique within the batch.
+        step_ids: (R,) Ascending along a trajectory.
+
+    Returns:
+        (R,) int64 labels; -1 for the last step of a trajectory.
+    """
+    order = np.lexsort((step_ids, trajectory_ids))
+    result = np.full(len(labels), -1, dtype=np.int64)
+    has_next = trajectory_ids[order][1:] == trajectory_ids[order][:-1]
+    result[order[:-1][has_next]] = labels[order[1:][has_next]]
     return result
 
 

@@ -1,4 +1,4 @@
-"""Finds the first cluster whose founding text is similar to a new text.
+"""How similar texts are, and which cluster's founding text a new text is similar to.
 
 ``"indel"`` is 2·LCS / (|a| + |b|), where LCS is the length of the longest common subsequence; it
 comes from rapidfuzz. ``"difflib"`` is the ratio of Python's ``SequenceMatcher`` with its junk
@@ -10,7 +10,7 @@ founding text of a cluster is its second argument. The third choice is a custom 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -187,6 +187,49 @@ class OwnFounders(Founders):
     def add(self, text: str) -> None:
         """Store the text; see the base class."""
         self._texts.append(text)
+
+
+def tfidf_cosines(texts: Sequence[str]) -> np.ndarray:
+    """Return the cosines of the TF-IDF vectors of U texts, which the vectors are fitted to.
+
+    Terms are separated by white space, so numbers and the signs of a map are terms too.
+
+    Args:
+        texts: U texts.
+
+    Returns:
+        (U, U) float64 in [0, 1], with ones on the diagonal; a text without terms is like no other.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
+    """
+    vectorizer = _tfidf_vectorizer()
+    cosines = np.zeros((len(texts), len(texts)))
+    if any(text.strip() for text in texts):
+        vectors = vectorizer(tokenizer=str.split, token_pattern=None).fit_transform(texts)
+        cosines = (vectors @ vectors.T).toarray()
+    np.fill_diagonal(cosines, 1.0)
+    return np.minimum(cosines, 1.0)
+
+
+def check_tfidf() -> None:
+    """Check that `tfidf_cosines` can be computed.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
+    """
+    _tfidf_vectorizer()
+
+
+def _tfidf_vectorizer() -> Any:
+    try:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+    except ImportError as error:
+        raise MissingExtraError(
+            "rule='proxmo' compares states by TF-IDF, for which it needs scikit-learn:"
+            ' pip install "rllib-gigpo[proxmo]"'
+        ) from error
+    return TfidfVectorizer
 
 
 def _indel_distance() -> Callable[..., Any]:

@@ -34,7 +34,7 @@ def test_a_batch_is_whole_episodes_that_end_at_the_goal_or_the_limit():
     assert (lengths[~won] == gridworld.MAX_STEPS).all()
 
 
-@pytest.mark.parametrize("variant", ["gigpo", "ppo"])
+@pytest.mark.parametrize("variant", ["gigpo", "proxmo", "graphgpo", "bepo", "ppo"])
 def test_the_policy_learns_and_the_same_seed_gives_the_same_run(variant):
     record = gridworld.run(variant, 0, 40)
     assert np.mean(record["success"][-5:]) > np.mean(record["success"][:5]) + 0.1

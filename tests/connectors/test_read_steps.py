@@ -48,3 +48,14 @@ def test_penalties_are_none_at_first_or_those_of_a_connector_before():
     given = {columns.PENALTIES: np.array([0.5, 0.0])}
     batch = ReadSteps()(batch=given, episodes=[one])
     np.testing.assert_array_equal(batch[columns.PENALTIES], [0.5, 0.0])
+
+
+def test_equal_actions_have_one_number_and_every_step_knows_whether_its_episode_won():
+    turns = [
+        [step_record(action_text="go"), step_record(action_text="stop", reward=1.0)],
+        [step_record(action_text="stop"), step_record(action_text="go")],
+    ]
+    batch = read(*(episode_of(records) for records in turns))
+    np.testing.assert_array_equal(batch[columns.ACTION_IDS], [0, 1, 1, 0])
+    np.testing.assert_array_equal(batch[columns.WON], [True, True, False, False])
+    assert batch[columns.WON].dtype == bool

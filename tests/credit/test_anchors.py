@@ -9,6 +9,7 @@ from rllib_gigpo.credit.anchors import (
     ANCHORS,
     ExactAnchors,
     exact_anchor_groups,
+    next_labels,
     split_later_visits,
 )
 
@@ -172,3 +173,16 @@ def test_equal_numbers_of_different_types_are_one_state():
 def test_an_unknown_way_to_match_anchors_is_refused():
     with pytest.raises(ValueError, match="anchor='fuzzy'"):
         ANCHORS.build("fuzzy")
+
+
+def test_the_next_label_of_a_step_is_that_of_its_episodes_next_step_in_any_order_of_rows():
+    labels, trajectories, steps = np.array([[5, 0, 0], [7, 0, 1], [5, 0, 2], [7, 1, 0]]).T
+    expected = np.array([7, 5, -1, -1])
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2]):
+        found = next_labels(labels[order], trajectories[order], steps[order])
+        np.testing.assert_array_equal(found, expected[order])
+
+
+def test_no_rows_have_no_next_labels():
+    empty = np.zeros(0, dtype=np.int64)
+    assert next_labels(empty, empty, empty).shape == (0,)

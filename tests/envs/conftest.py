@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.adapter_games import AdapterGames
+from support.games.adapter_games import AdapterGames
 
 from rllib_gigpo.envs.textworld.textworld_env import TextWorldEnv
 from rllib_gigpo.envs.textworld.textworld_games import GameSpec, game_file

@@ -74,15 +74,18 @@ def test_a_bar_in_a_cell_does_not_end_it():
 def test_a_rules_options_stand_with_the_defaults_of_the_rules_that_have_them():
     rows = [line for line in docs_tables.rule_options() if line.startswith("| `gae_lambda`")]
     assert rows == [
-        "| `gae_lambda` | float | anchor_gae: `0.95`, ppo: `0.95` | λ of GAE: 1 relies on the"
-        " returns, 0 on the values. |"
+        "| `gae_lambda` | float | anchor_gae: `0.95`, bepo: `0.95`, ppo: `0.95` | λ of GAE: 1"
+        " relies on the returns, 0 on the values. |"
     ]
 
 
 def test_the_rules_that_read_a_setting_are_found_by_their_columns():
     readers = dict(line.strip("| ").split(" | ") for line in docs_tables.rule_inputs()[2:])
     assert readers["`critic` (needed)"] == "`ppo`"
-    assert readers["`anchor`"] == "`gigpo`, `gigpo_verl_agent`, `hgpo`, `anchor_gae`"
+    assert readers["`anchor`"] == (
+        "`gigpo`, `gigpo_verl_agent`, `hgpo`, `bipace_q`, `proxmo`, `anchor_gae`, `graphgpo`,"
+        " `g2po`, `bepo`"
+    )
     assert readers["`group_size=1` (allowed)"] == "`reinforce_pp`, `ppo`"
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rllib_gigpo import columns
-from rllib_gigpo.credit.anchors import exact_anchor_groups
+from rllib_gigpo.connectors.credit.read_steps import numbers_of
+from rllib_gigpo.credit.anchors import exact_anchor_groups, next_labels
 from rllib_gigpo.credit.returns import episode_returns, step_returns
 
 GAMMA = 0.5
@@ -20,6 +21,8 @@ class Row:
     reward: float
     anchor: str
     penalty: float = 0.0
+    action: str = ""
+    won: bool = False  # of the episode; any row may say so
 
 
 def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
@@ -27,6 +30,8 @@ def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
         np.array([getattr(row, name) for row in rows])
         for name in ("group", "trajectory", "step", "reward", "penalty")
     )
+    labels = exact_anchor_groups([row.anchor for row in rows], groups)
+    winners = {row.trajectory for row in rows if row.won}
     in_rows = {"return": np.zeros_like(penalties), "row": penalties}[penalty_mode]
     penalised = rewards - (penalties - in_rows)
     return {
@@ -42,7 +47,11 @@ def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
         columns.BOOTSTRAP_VALUES: np.zeros(len(rows)),
         columns.EPISODE_RETURNS: episode_returns(rewards, trajectories),
         columns.STEP_RETURNS: step_returns(penalised, trajectories, steps, gamma=gamma),
-        columns.ANCHOR_GROUP_IDS: exact_anchor_groups([row.anchor for row in rows], groups),
+        columns.ANCHORS: [row.anchor for row in rows],
+        columns.ACTION_IDS: numbers_of(row.action for row in rows),
+        columns.WON: np.array([row.trajectory in winners for row in rows], dtype=bool),
+        columns.ANCHOR_GROUP_IDS: labels,
+        columns.NEXT_ANCHOR_GROUP_IDS: next_labels(labels, trajectories, steps),
     }
 
 

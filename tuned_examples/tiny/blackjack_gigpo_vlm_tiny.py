@@ -11,9 +11,9 @@ from rllib_gigpo.recipes import tiny_on_pictures
 config = (
     tiny_on_pictures("rllib_gigpo.envs:Blackjack-v0", max_steps=15)
     .tasks(num_train_tasks=1024, num_test_tasks=512, max_episode_steps=15)
-    .training(num_groups=64, lr=2e-4)
+    .training(num_groups=64, lr=1e-4)
     .warm_start(
-        demonstrations={"num_tasks": 512, "episodes_per_seed": 4},
+        demonstrations={"num_tasks": 1024, "episodes_per_seed": 4},
         tiny_model={"image_size": 150, "patch_size": 50},
         fit={"num_epochs": 8, "lr": 6e-4, "batch_tokens": 512},
     )

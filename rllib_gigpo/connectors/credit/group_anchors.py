@@ -9,11 +9,11 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.credit.anchor_metrics import anchor_group_size_histogram, anchor_metrics
-from rllib_gigpo.credit.anchors import AnchorMatch
+from rllib_gigpo.credit.anchors import AnchorMatch, next_labels
 
 
 class GroupAnchors(ConnectorV2):
-    """Connector that reads ANCHORS, and writes ANCHOR_GROUP_IDS (eq. 6) and metrics."""
+    """Connector that writes ANCHOR_GROUP_IDS (eq. 6), NEXT_ANCHOR_GROUP_IDS and metrics."""
 
     def __init__(self, match: AnchorMatch, **kwargs: Any) -> None:
         """Store the strategy that decides which anchors are the same state."""
@@ -23,13 +23,10 @@ class GroupAnchors(ConnectorV2):
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
         """Group the rows, and report the time and the metrics."""
         start = time.perf_counter()
-        labels = self._match(
-            batch[columns.ANCHORS],
-            batch[columns.GROUP_IDS],
-            batch[columns.TRAJECTORY_IDS],
-            batch[columns.STEP_IDS],
-        )
+        order = batch[columns.TRAJECTORY_IDS], batch[columns.STEP_IDS]
+        labels = self._match(batch[columns.ANCHORS], batch[columns.GROUP_IDS], *order)
         batch[columns.ANCHOR_GROUP_IDS] = labels
+        batch[columns.NEXT_ANCHOR_GROUP_IDS] = next_labels(labels, *order)
         metrics = batch.setdefault(columns.CREDIT_METRICS, {})
         metrics["anchor_grouping_s"] = time.perf_counter() - start
         metrics.update(anchor_metrics(labels, batch[columns.STEP_RETURNS]))

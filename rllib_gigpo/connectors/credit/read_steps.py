@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import step_records
+from rllib_gigpo.sampling.rollout_metrics import has_won
 
 
 class ReadSteps(ConnectorV2):
@@ -30,6 +32,10 @@ class ReadSteps(ConnectorV2):
         batch[columns.REWARDS] = _concatenate([episode.get_rewards() for episode in episodes])
         batch.setdefault(columns.PENALTIES, np.zeros(len(records)))
         batch.setdefault(columns.ANCHORS, [record.anchor for record in records])
+        batch[columns.ACTION_IDS] = numbers_of(record.action_text for record in records)
+        batch[columns.WON] = np.repeat(
+            np.array([has_won(episode) for episode in episodes], dtype=bool), lengths
+        )
         batch[columns.RESPONSE_LENGTHS] = np.array(
             [len(record.response_token_ids) for record in records], dtype=np.int64
         )
@@ -38,9 +44,13 @@ class ReadSteps(ConnectorV2):
 
 def _tag_ids(episodes: list[Any]) -> np.ndarray:
     """Assign a number to each distinct set of tags."""
-    numbers: dict[frozenset[str], int] = {}
-    tags = [frozenset(episode.get_infos(0).get("tags", ())) for episode in episodes]
-    return np.array([numbers.setdefault(one, len(numbers)) for one in tags], dtype=np.int64)
+    return numbers_of(frozenset(episode.get_infos(0).get("tags", ())) for episode in episodes)
+
+
+def numbers_of(values: Iterable[Hashable]) -> np.ndarray:
+    """Number values by their first appearance: equal ones get the same number, int64."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
 
 
 def _concatenate(parts: list[Any]) -> np.ndarray:

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-from rllib_gigpo.credit.rules.anchor_gae_rule import AnchorGAERule
 from rllib_gigpo.credit.rules.credit_rule import Advantages, CreditRule, FunctionRule
-from rllib_gigpo.credit.rules.gigpo_rule import GiGPORule
-from rllib_gigpo.credit.rules.gigpo_verl_agent_rule import VerlAgentGiGPORule
-from rllib_gigpo.credit.rules.grpo_rule import GRPORule
-from rllib_gigpo.credit.rules.hgpo_rule import HGPORule
-from rllib_gigpo.credit.rules.ppo_rule import PPORule
-from rllib_gigpo.credit.rules.reinforce_pp_rule import ReinforcePPRule
-from rllib_gigpo.credit.rules.rloo_rule import RLOORule
-from rllib_gigpo.credit.rules.step_reinforce_rule import StepReinforceRule
+from rllib_gigpo.credit.rules.same_states.bipace_q_rule import BiPACEQRule
+from rllib_gigpo.credit.rules.same_states.gigpo_rule import GiGPORule
+from rllib_gigpo.credit.rules.same_states.gigpo_verl_agent_rule import VerlAgentGiGPORule
+from rllib_gigpo.credit.rules.same_states.hgpo_rule import HGPORule
+from rllib_gigpo.credit.rules.same_states.proxmo_rule import ProxMORule
+from rllib_gigpo.credit.rules.state_values.anchor_gae_rule import AnchorGAERule
+from rllib_gigpo.credit.rules.state_values.bepo_rule import BEPORule
+from rllib_gigpo.credit.rules.state_values.g2po_rule import G2PORule
+from rllib_gigpo.credit.rules.state_values.graphgpo_rule import GraphGPORule
+from rllib_gigpo.credit.rules.state_values.ppo_rule import PPORule
+from rllib_gigpo.credit.rules.without_states.grpo_rule import GRPORule
+from rllib_gigpo.credit.rules.without_states.reinforce_pp_rule import ReinforcePPRule
+from rllib_gigpo.credit.rules.without_states.rloo_rule import RLOORule
+from rllib_gigpo.credit.rules.without_states.step_reinforce_rule import StepReinforceRule
 from rllib_gigpo.options.registry import Registry, option_names
 
 __all__ = [
     "RULES",
     "Advantages",
     "AnchorGAERule",
+    "BEPORule",
+    "BiPACEQRule",
     "CreditRule",
     "FunctionRule",
+    "G2PORule",
     "GRPORule",
     "GiGPORule",
+    "GraphGPORule",
     "HGPORule",
     "PPORule",
+    "ProxMORule",
     "RLOORule",
     "ReinforcePPRule",
     "StepReinforceRule",
@@ -44,7 +54,12 @@ RULES: Registry[CreditRule] = Registry(
         ReinforcePPRule,
         StepReinforceRule,
         HGPORule,
+        BiPACEQRule,
+        ProxMORule,
         AnchorGAERule,
+        GraphGPORule,
+        G2PORule,
+        BEPORule,
         PPORule,
     ),
     given=("gamma", "step_weight", "episode_weight"),

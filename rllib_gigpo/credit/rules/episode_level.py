@@ -86,8 +86,16 @@ class EpisodeLevel(CreditRule):
 
     def step_level(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return A^S (R,): each row's step return against those of its anchor group."""
-        returns = columns[names.STEP_RETURNS] - columns[names.ROW_PENALTIES]
-        labels = columns[names.ANCHOR_GROUP_IDS]
+        return self.compare_steps(
+            columns[names.STEP_RETURNS] - columns[names.ROW_PENALTIES], columns
+        )
+
+    def compare_steps(self, scores: np.ndarray, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Compare the scores (R,) of steps from the same state."""
+        return self.compare_rows(scores, columns[names.ANCHOR_GROUP_IDS])
+
+    def compare_rows(self, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Compare the scores (R,) of rows with the same label, (R,) int64."""
         if self.reward_normalization is not None:
-            return self.reward_normalization(returns, labels)
-        return step_advantages(returns, labels, divide_by_std=self.normalize_by_std)
+            return self.reward_normalization(scores, labels)
+        return step_advantages(scores, labels, divide_by_std=self.normalize_by_std)

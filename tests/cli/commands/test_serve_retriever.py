@@ -5,7 +5,7 @@ import json
 import threading
 
 import pytest
-from support import fake_retriever as fake
+from support.games import fake_retriever as fake
 
 from rllib_gigpo.cli import main
 from rllib_gigpo.cli.commands import serve_retriever

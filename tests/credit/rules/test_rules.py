@@ -208,7 +208,7 @@ def test_rules_are_found_by_name_class_and_import_path():
     assert {"gigpo", "grpo", "rloo", "hgpo"} < set(RULES.names())
     assert RULES.find("grpo") is GRPORule
     assert RULES.find(Mine) is Mine
-    assert RULES.find("rllib_gigpo.credit.rules.gigpo_rule:GiGPORule") is GiGPORule
+    assert RULES.find("rllib_gigpo.credit.rules.same_states.gigpo_rule:GiGPORule") is GiGPORule
     assert option_names(Mine) == ()
     assert "step_weight" in option_names(GiGPORule)
     assert "step_weight" not in option_names(GRPORule)
@@ -217,7 +217,7 @@ def test_rules_are_found_by_name_class_and_import_path():
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("gigpoo", r"use one of anchor_gae, gigpo, gigpo_verl_agent, grpo, .*, or the import path"),
+        ("gigpoo", r"use one of anchor_gae, bepo, bipace_q, g2po, gigpo, .*, or the import path"),
         ("no_such_module:Mine", "cannot be imported"),
         ("rllib_gigpo.credit.rules:Nothing", "cannot be imported"),
         ("rllib_gigpo.columns:REWARDS", "must be one of"),

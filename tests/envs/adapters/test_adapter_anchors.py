@@ -1,7 +1,7 @@
 """Anchors of games that provide only text: they distinguish states, and they recur."""
 
 import pytest
-from support.adapter_games import adapter_class
+from support.games.adapter_games import adapter_class
 
 from rllib_gigpo.envs.adapters.shown_state import ShownState
 from rllib_gigpo.envs.adapters.text_arena.text_arena_messages import (

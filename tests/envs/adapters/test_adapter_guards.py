@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.adapter_games import ADAPTERS, HAS_ACTION_LIST, adapter_class
+from support.games.adapter_games import ADAPTERS, HAS_ACTION_LIST, adapter_class
 
 from rllib_gigpo.envs.adapters.adapter import MAX_ACTION_LENGTH, readable
 from rllib_gigpo.envs.contract import FIRST_TEST_SEED

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.adapter_games import adapter_class
 from support.backends import needs_java
+from support.games.adapter_games import adapter_class
 
 from rllib_gigpo.envs import CATALOGUE, check_env
 from rllib_gigpo.envs.adapters.global_random import OwnRandomState

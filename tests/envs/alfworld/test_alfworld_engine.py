@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.backends import needs_alfworld
-from support.stock_alfworld import random_walk
+from support.games.stock_alfworld import random_walk
 
 from rllib_gigpo.envs.alfworld import libraries
 from rllib_gigpo.envs.alfworld.backend import entity_names
@@ -22,7 +22,7 @@ from rllib_gigpo.envs.alfworld.world import Condition, World
 
 pytestmark = needs_alfworld
 
-STOCK = Path(__file__).parents[2] / "support" / "stock_alfworld.py"
+STOCK = Path(__file__).parents[2] / "support" / "games" / "stock_alfworld.py"
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "alfworld"
 
 

@@ -8,7 +8,7 @@ import gymnasium
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import fake_retriever as fake
+from support.games import fake_retriever as fake
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.search_qa.questions import FIRST_TEST_SEED

@@ -12,7 +12,7 @@ import gymnasium
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.webshop_reference import FILES, needs_reference
+from support.games.webshop_reference import FILES, needs_reference
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.webshop.goal_split import FIRST_TEST_SEED

@@ -5,7 +5,7 @@ import random
 from dataclasses import asdict
 
 import pytest
-from support.webshop_reference import FILES, needs_reference, original_behaviour
+from support.games.webshop_reference import FILES, needs_reference, original_behaviour
 
 from rllib_gigpo.envs.webshop.goals import Goal, synthetic_goals
 from rllib_gigpo.envs.webshop.pages import SEARCH

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import fake_retriever as fake
+from support.games import fake_retriever as fake
 
 from rllib_gigpo.envs.search_qa.retrieval import (
     BM25Retriever,

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from support import fake_retriever as fake
+from support.games import fake_retriever as fake
 
 from rllib_gigpo.envs.search_qa.retrieval import BM25Retriever, Passage, RetrieverServer
 

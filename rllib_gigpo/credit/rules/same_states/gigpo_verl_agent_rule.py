@@ -19,7 +19,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from rllib_gigpo import columns as names
-from rllib_gigpo.credit.rules.gigpo_rule import GiGPORule
+from rllib_gigpo.credit.rules.same_states.gigpo_rule import GiGPORule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

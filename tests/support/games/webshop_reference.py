@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-FOLDER = Path(__file__).parents[3] / "shared" / "data" / "webshop"
+FOLDER = Path(__file__).parents[4] / "shared" / "data" / "webshop"
 FILES = {
     "items_file": str(FOLDER / "items_shuffle_160.json"),
     "attributes_file": str(FOLDER / "items_ins_v2_1000.json"),

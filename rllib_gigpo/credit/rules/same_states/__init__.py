@@ -1,0 +1,1 @@
+"""Rules that compare the steps that started from the same state, or from similar ones."""

@@ -1,0 +1,1 @@
+"""Rules that need no states: they compare episodes, or step returns as they are."""
