@@ -16,7 +16,7 @@ DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 EXPERIMENT ?= tuned_examples/tiny/textworld_gigpo_tiny.py
 RESULTS ?= results
 GAMES := textworld,alfworld,webshop,search,minigrid,textarena,gem,scienceworld,textworld-express
-EXTRAS ?= $(GAMES),similar,proxmo,plot,lora,gguf,dev
+EXTRAS ?= $(GAMES),similar,proxmo,chat,plot,lora,gguf,dev
 
 # Tasks of `make results` besides the main job: GiGPO and GRPO train on COMPARED, GiGPO alone on TRAINED.
 # ALFWorld is in COMPARED if EXTRAS names it.

@@ -34,6 +34,7 @@ EXTRAS = {
     "textworld": ["textworld==1.7.*"],
     "similar": ["rapidfuzz>=3.9"],
     "proxmo": ["scikit-learn>=1.5"],
+    "chat": ["openai>=1.60"],
     "plot": ["matplotlib>=3.9"],
     "lora": ["peft>=0.18"],
     "vlm": ["num2words>=0.5", "torchvision>=0.26"],
@@ -88,6 +89,7 @@ setup(
     package_dir={"rllib_gigpo.envs": "envs"},
     package_data={
         "rllib_gigpo": ["py.typed"],
+        "rllib_gigpo.panels": ["shipped/*.json"],
         "rllib_gigpo.prompting": ["templates/*.jinja"],
         "rllib_gigpo.viewer": ["templates/*.jinja", "assets/*"],
     },

@@ -311,9 +311,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = {variant: train_missing(variant, args) for variant in args.variants}
     table = "\n".join(table_lines(results))
     (args.output / "table.md").write_text(table + "\n")
+    best_first = sorted(results, key=lambda variant: -statistics.fmean(finals_of(results[variant])))
     curves = {
-        variant: [record["success"] for record in records]
-        for variant, records in results.items()
+        variant: [record["success"] for record in results[variant]]
+        for variant in best_first
         if "gigpo," not in variant
     }
     figure = plots.mean_curves(curves, title="tabular grid world")

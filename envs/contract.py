@@ -40,6 +40,13 @@ SCORE: Final = "score"
 TAGS: Final = "tags"
 """list[str]: labels of the task, such as its kind or difficulty, used to split metrics."""
 
+TASK_ID: Final = "task_id"
+"""str: the name of the task in its data set, such as a game's path; panels show it."""
+
+DATA_FILES: Final = "data_files"
+"""list[str]: the files of a data set that ``reset`` read this task from. A panel has their hashes,
+so it notices if one of them changes."""
+
 RUNS_IN_THREADS: Final = "runs_in_threads"
 """Key of an environment's ``metadata``, bool: instances may run in several threads at once, and a
 step spends most of its time outside Python's lock (in C code, or waiting). Training then steps them
@@ -57,6 +64,8 @@ INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
     EXPERT_ACTION: (str,),
     SCORE: (int, float, np.integer, np.floating),
     TAGS: (list, tuple),
+    TASK_ID: (str,),
+    DATA_FILES: (list, tuple),
 }
 """The permitted types of each key's value."""
 

@@ -12,11 +12,13 @@ from .common.clean_text import valid_text
 from .contract import (
     ADMISSIBLE_ACTIONS,
     ANCHOR,
+    DATA_FILES,
     EXPERT_ACTION,
     INFO_TYPES,
     SCORE,
     TAGS,
     TASK,
+    TASK_ID,
     WON,
     ContractViolationError,
 )
@@ -171,4 +173,6 @@ _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     EXPERT_ACTION: _read_text,
     SCORE: _read_number,
     TAGS: _read_texts,
+    TASK_ID: _read_text,
+    DATA_FILES: _read_texts,
 }

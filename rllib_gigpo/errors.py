@@ -37,5 +37,9 @@ class CheckpointError(GiGPOError):
     """A checkpoint cannot be read, or belongs to another model or environment."""
 
 
+class PanelError(GiGPOError, ValueError):
+    """A panel cannot be read or played here, or two results cannot be compared."""
+
+
 class MissingExtraError(GiGPOError, ImportError):
     """An optional package is missing; the message gives the pip command that installs it."""

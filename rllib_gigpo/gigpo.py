@@ -275,7 +275,7 @@ class GiGPO(WholeCheckpoints):
 
     @override(Algorithm)
     def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
-        """Play each fixed test task once, on the training engines.
+        """Play the panel, or each fixed test task once, on the training engines.
 
         With ``custom_evaluation_function`` that function is called instead, with the Algorithm and
         its EnvRunners; it returns a dict of metrics and two numbers of steps.
@@ -290,7 +290,7 @@ class GiGPO(WholeCheckpoints):
             if function:
                 metrics = metrics_of_answer(function(self, self.env_runner_group))
             else:
-                metrics = evaluation_metrics(self.play_test_tasks())
+                metrics = evaluation_metrics(self.play_test_tasks(), self.make_evaluation_tasks())
         place = (EVALUATION_RESULTS, ENV_RUNNER_RESULTS)
         self._aggregate_callback_metrics(place, metrics, is_training=False)
         logged = self.metrics.peek(EVALUATION_RESULTS, default={})
@@ -300,7 +300,7 @@ class GiGPO(WholeCheckpoints):
         return results
 
     def play_test_tasks(self) -> SampleResult:
-        """Play each fixed test task once; see `make_evaluation_tasks`."""
+        """Play each fixed test task, once for each decoding seed; see `make_evaluation_tasks`."""
         self._weight_sync.confirm()  # one version for all of them
         tasks = self.make_evaluation_tasks().group_tasks()
         return self._sampler.sample_fixed(tasks, weight_version=self.policy_version)

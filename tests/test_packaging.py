@@ -24,9 +24,11 @@ LAYERS = {
     **dict.fromkeys(["config.presets", "reports.results", "reports.plots"], 0),
     **dict.fromkeys(["viewer"], 1),
     **dict.fromkeys(["batch", "credit", "layout", "loss", "prompting", "envs", "weights"], 1),
-    **dict.fromkeys(["checkpoints", "media"], 1),
+    **dict.fromkeys(["checkpoints", "media", "panels.panel", "panels.played_task"], 1),
+    **dict.fromkeys(["panels.task_start"], 1),
     **dict.fromkeys(["models", "engines"], 2),
     **dict.fromkeys(["sampling", "env_runner", "connectors", "rl_modules", "learner"], 3),
+    **dict.fromkeys(["panels"], 3),
     **dict.fromkeys(
         [
             "warm_start",

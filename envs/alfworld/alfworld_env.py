@@ -117,7 +117,7 @@ class ALFWorldEnv(gymnasium.Env[str, str], EzPickle):
         intro = self._engine.start(game)
         self._expert = ALFWorldExpert(game)
         self._num_steps, self._is_over = 0, False
-        return first_observation(intro), self._info(self._engine)
+        return first_observation(intro), self._info(self._engine) | self._source.names(path)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Carry out one command."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..common.cache_folder import make_cache_folder
 from ..common.option_checks import check_choice
+from ..contract import DATA_FILES, TASK_ID
 from .game_files import cached_game, default_cache_dir
 from .generation.scene import SPLITS
 from .official_games import data_folder, find_games, task_type_of
@@ -47,6 +49,12 @@ class ALFWorldSource:
         games = find_games(self.root, split, self.task_types)
         file = games[(seed - self.first_test_seed if is_test else seed) % len(games)]
         return file, str(task_type_of(file))
+
+    def names(self, game: Path) -> dict[str, Any]:
+        """Return what ``info`` says of a data set's game: its name and its file."""
+        if self.root is None:
+            return {}
+        return {TASK_ID: "/".join(game.parts[-3:-1]), DATA_FILES: [str(game)]}
 
 
 def game_source(

@@ -117,12 +117,13 @@ class TextWorldEnv(gymnasium.Env[str, str], EzPickle):
         super().reset(seed=seed, options=options)
         game_seed = int(self.np_random.integers(2**20)) if seed is None else seed
         self._state = None  # if the game cannot be made, the previous one must not continue
-        self._load(self._source.file(game_seed))
+        path = self._source.file(game_seed)
+        self._load(path)
         self._state = self._game.start
         self._num_steps, self._score = 0, 0.0
         self._text, self._anchor = self._state.description, self._visible_state()
         self._expert = WalkthroughExpert(self._game.extras.get("walkthrough") or ())
-        return self._text, self._info()
+        return self._text, self._info() | self._source.names(path)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Send one command to the game."""

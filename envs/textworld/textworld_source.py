@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..common.cache_folder import make_cache_folder
+from ..contract import DATA_FILES, TASK_ID
 from .game_file_check import check_game_file
 from .textworld_games import GameSpec, Option, default_cache_dir, game_file
 
@@ -23,6 +25,10 @@ class TextWorldSource(ABC):
     @abstractmethod
     def file(self, seed: int) -> Path:
         """Return the .z8 file of the seed's game."""
+
+    def names(self, game: Path) -> dict[str, Any]:
+        """Return what ``info`` says of a given game: its name and its file."""
+        return {}
 
 
 class SeededGames(TextWorldSource):
@@ -70,6 +76,10 @@ class GivenGames(TextWorldSource):
     def file(self, seed: int) -> Path:
         """Return one of the files."""
         return self._files[seed % len(self._files)]
+
+    def names(self, game: Path) -> dict[str, Any]:
+        """Return the file's name, and the file."""
+        return {TASK_ID: game.stem, DATA_FILES: [str(game)]}
 
 
 def _is_game(file: Path) -> bool:

@@ -20,6 +20,8 @@ class GroupTask:
         group_size: The number of episodes.
         sampling: How the engine samples tokens.
         is_training: Whether the episodes are for training; RLlib's ``explore``.
+        decoding_seed: Seeds the answers in place of the run's seed; None for that seed.
+        max_steps: Longest episode in place of the run's; None for that limit.
     """
 
     group_id: int | str
@@ -27,6 +29,8 @@ class GroupTask:
     group_size: int
     sampling: SamplingSettings
     is_training: bool = True
+    decoding_seed: int | None = None
+    max_steps: int | None = None
 
     @property
     def place(self) -> tuple[str, int]:

@@ -26,6 +26,7 @@ from rllib_gigpo.cli.commands import (
     warm_start,
 )
 from rllib_gigpo.cli.module_folders import modules_from
+from rllib_gigpo.cli.panels import panel_command
 from rllib_gigpo.cli.stop_signals import (
     StoppedBySignal,
     discard_closed_outputs,
@@ -38,6 +39,7 @@ from rllib_gigpo.installation import required_packages
 _SUBCOMMANDS = (
     train,
     evaluate,
+    panel_command,
     view,
     settings,
     warm_start,

@@ -21,6 +21,7 @@ from rllib_gigpo.config.rllib_parts import RLlibParts
 from rllib_gigpo.config.rllib_settings import rllib_mistakes
 from rllib_gigpo.env_runner.callback_checks import callback_mistakes
 from rllib_gigpo.options.merge import merged
+from rllib_gigpo.panels.panel_environment import panel_environment
 from rllib_gigpo.ray_advice import hide_advice
 
 # A rule, a loss, ...: a name, a dict of name and options, a class, a function or an object.
@@ -115,9 +116,10 @@ class BaseGiGPOConfig(RLlibParts):
         task_period: int = NotProvided,
         num_test_tasks: int = NotProvided,
         first_test_task: int = NotProvided,
+        panel: str | None = NotProvided,
         max_episode_steps: int = NotProvided,
     ) -> Self:
-        """Set the environment seeds for training and for evaluation."""
+        """Set the environment seeds for training, and what evaluation plays."""
         return self
 
     @override(AlgorithmConfig)
@@ -230,9 +232,11 @@ class BaseGiGPOConfig(RLlibParts):
         return settings
 
     def evaluated(self) -> Self:
-        """Return a copy for evaluation, with the changes of ``evaluation_config``."""
+        """Return a copy for evaluation: with the changes of ``evaluation_config``, on its panel."""
         config = self.copy(copy_frozen=False).update_from_dict(dict(self.evaluation_config or {}))
         config.in_evaluation = True
+        if config.panel is not None:
+            config.env, config.env_config = panel_environment(config.panel, config.env_config)
         return config
 
     @override(AlgorithmConfig)

@@ -30,7 +30,7 @@ from rllib_gigpo.media.image_store import ImageStore
 from rllib_gigpo.models.context import reads_images
 from rllib_gigpo.models.tokenizer import load_tokenizer
 from rllib_gigpo.prompting import RENDERERS
-from rllib_gigpo.prompting.action_parser import ActionParser
+from rllib_gigpo.prompting.action_parser import ActionParser, ResponseParser
 from rllib_gigpo.prompting.contents.image_contents import ImageContents
 from rllib_gigpo.prompting.contents.image_reader import image_reader
 from rllib_gigpo.prompting.contents.text_contents import Contents
@@ -40,6 +40,7 @@ from rllib_gigpo.prompting.renderer import PromptRenderer
 
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
+    from rllib_gigpo.config.sections.prompts import PromptSection
 
 
 def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
@@ -67,11 +68,7 @@ def append_module_to_env_pieces(
 ) -> Any:
     """Append response token ids -> text -> parsed action -> action of the space."""
     prompts = settings.prompts
-    parser = prompts.action_parser or ActionParser(
-        action_tag=prompts.action_tag,
-        think_tag=prompts.think_tag,
-        require_think=prompts.require_think,
-    )
+    parser = response_parser(prompts)
     tags = getattr(parser, "tags", ())  # a custom parser may lack them
     pipeline.append(DecodeResponse(load_tokenizer(settings.model.model_path), tags))
     pipeline.append(ParseAction(parser))
@@ -102,6 +99,15 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
         )
     )
     return pipeline
+
+
+def response_parser(prompts: PromptSection) -> ResponseParser:
+    """Return the parser that the settings name, or else one that reads the tags."""
+    return prompts.action_parser or ActionParser(
+        action_tag=prompts.action_tag,
+        think_tag=prompts.think_tag,
+        require_think=prompts.require_think,
+    )
 
 
 def action_hints(env: gym.Env | None) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class EnvSource:
             cls(config.env, dict(config.env_config or {})) for config in (training, evaluation)
         )
         is_same = {"env", "env_config"}.isdisjoint(training.evaluation_config or {})
-        return source if is_same else replace(source, of_evaluation=other)
+        has_panel = evaluation.settings.tasks.panel is not None
+        return source if is_same and not has_panel else replace(source, of_evaluation=other)
 
     @property
     def name(self) -> str:

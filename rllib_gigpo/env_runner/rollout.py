@@ -267,7 +267,8 @@ class Rollout:
         )
 
     def _add_step(self, run: _Run, event: EnvEvent) -> None:
-        is_last = len(run.episode) + 1 >= self._settings.max_episode_steps
+        limit = run.task.max_steps or self._settings.max_episode_steps
+        is_last = len(run.episode) + 1 >= limit
         run.recorder.add_step(event, is_last=is_last)
         self._stats = replace(self._stats, num_steps=self._stats.num_steps + 1)
         self._call_back("on_episode_step", run)
@@ -309,7 +310,7 @@ class Rollout:
                     request_id=run.request_id,
                     prompt_token_ids=prompt.token_ids,
                     sampling=run.task.sampling,
-                    seed=self._request_seed(run.request_id),
+                    seed=self._request_seed(run),
                     images=prompt.images,
                 )
             )
@@ -337,11 +338,12 @@ class Rollout:
             shared_data={} if shared_data is None else shared_data,
         )
 
-    def _request_seed(self, request_id: str) -> int | None:
+    def _request_seed(self, run: _Run) -> int | None:
         """Return a seed per answer, so that it does not depend on the rest of the batch."""
-        if self._settings.seed is None:
+        seed = self._settings.seed if run.task.decoding_seed is None else run.task.decoding_seed
+        if seed is None:
             return None
-        key = f"{self._settings.seed}:{request_id}".encode()
+        key = f"{seed}:{run.request_id}".encode()
         return int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "little")
 
     # ------------------------------------------------------------------ engine -> environment

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LINES = ("-", "--", ":")  # the next one after every ten colours
+_MOST_INSIDE = 8  # lines whose legend fits between them
 # Bounds of the bins of anchor-group sizes: 1, 2-4, 5-7, 8-10, more.
 SIZE_BINS = ((1, 1), (2, 4), (5, 7), (8, 10), (11, None))
 
@@ -134,7 +135,10 @@ def _finish_rates(axes: "Axes", *, ylabel: str) -> None:
     axes.set_ylabel(ylabel)
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)
-    if axes.get_legend_handles_labels()[0]:
+    num_lines = len(axes.get_legend_handles_labels()[0])
+    if num_lines > _MOST_INSIDE:  # beside the curves, which it would hide
+        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    elif num_lines:
         axes.legend(fontsize="small")
 
 

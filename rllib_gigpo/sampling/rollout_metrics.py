@@ -100,11 +100,11 @@ def _of_one_tag(episodes: Sequence[Any]) -> dict[str, float]:
     }
 
 
-def wilson_interval(num_won: int, num_episodes: int) -> tuple[float, float]:
+def wilson_interval(num_won: float, num_episodes: float) -> tuple[float, float]:
     """Return the 95 % confidence interval of a success probability (Wilson's score interval).
 
     Unlike the normal approximation, it stays inside [0, 1] and is reliable near 0 and 1.
-    Without episodes it is (0, 1).
+    Without episodes it is (0, 1). Effective numbers of episodes need not be whole.
     """
     if num_episodes == 0:
         return 0.0, 1.0

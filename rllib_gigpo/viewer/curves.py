@@ -21,7 +21,7 @@ Results = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class Chart:
     """One chart: a title, and the metrics in it by the label of their lines.
 
     Attributes:
@@ -37,24 +37,24 @@ class Panel:
     if_any: bool = False
 
 
-PANELS = (
-    Panel(
+CHARTS = (
+    Chart(
         "success rate",
         {"": METRIC_PATHS["success_rate"], "evaluation": METRIC_PATHS["eval_success_rate"]},
         is_rate=True,
     ),
-    Panel("episode return", {"": METRIC_PATHS["episode_return"]}),
-    Panel("episode length", {"": METRIC_PATHS["episode_length"]}),
-    Panel("update KL", {"": METRIC_PATHS["kl"]}),
-    Panel("entropy", {"": METRIC_PATHS["entropy"]}),
-    Panel("deviation of the fresh ratio from 1", {"": METRIC_PATHS["max_ratio_deviation_fresh"]}),
-    Panel(
+    Chart("episode return", {"": METRIC_PATHS["episode_return"]}),
+    Chart("episode length", {"": METRIC_PATHS["episode_length"]}),
+    Chart("update KL", {"": METRIC_PATHS["kl"]}),
+    Chart("entropy", {"": METRIC_PATHS["entropy"]}),
+    Chart("deviation of the fresh ratio from 1", {"": METRIC_PATHS["max_ratio_deviation_fresh"]}),
+    Chart(
         "staleness in versions",
         {"mean": "env_runners/staleness_mean", "largest": "env_runners/staleness_max"},
         if_any=True,
     ),
-    Panel("skipped optimiser steps", {"": METRIC_PATHS["num_skipped_steps"]}, if_any=True),
-    Panel(
+    Chart("skipped optimiser steps", {"": METRIC_PATHS["num_skipped_steps"]}, if_any=True),
+    Chart(
         "valid answers",
         {
             "format": METRIC_PATHS["format_valid_rate"],
@@ -62,7 +62,7 @@ PANELS = (
         },
         is_rate=True,
     ),
-    Panel(
+    Chart(
         "groups lost, played again, too old",
         {
             "lost": "env_runners/num_groups_lost",
@@ -71,7 +71,7 @@ PANELS = (
         },
         if_any=True,
     ),
-    Panel("seconds by phase", {phase: phase_path(phase) for phase in PHASES}, is_stacked=True),
+    Chart("seconds by phase", {phase: phase_path(phase) for phase in PHASES}, is_stacked=True),
 )
 _BOUNDS = {
     METRIC_PATHS["eval_success_rate"]: (
@@ -93,22 +93,22 @@ def charts(runs: Mapping[str, Results]) -> list[dict[str, Any]]:
         ``high``.
     """
     drawn = []
-    for panel in PANELS:
-        lines = [line for name, results in runs.items() for line in _lines(panel, name, results)]
-        if lines and not (panel.if_any and not any(any(line["y"]) for line in lines)):
+    for chart in CHARTS:
+        lines = [line for name, results in runs.items() for line in _lines(chart, name, results)]
+        if lines and not (chart.if_any and not any(any(line["y"]) for line in lines)):
             drawn.append(
                 {
-                    "title": panel.title,
-                    "is_rate": panel.is_rate,
-                    "is_stacked": panel.is_stacked,
+                    "title": chart.title,
+                    "is_rate": chart.is_rate,
+                    "is_stacked": chart.is_stacked,
                     "lines": lines,
                 }
             )
     return drawn
 
 
-def _lines(panel: Panel, run: str, results: Results) -> Iterator[dict[str, Any]]:
-    for label, path in panel.paths.items():
+def _lines(chart: Chart, run: str, results: Results) -> Iterator[dict[str, Any]]:
+    for label, path in chart.paths.items():
         points = [(one["training_iteration"], number(one, path), one) for one in results]
         known = [(iteration, value, one) for iteration, value, one in points if value is not None]
         if known:

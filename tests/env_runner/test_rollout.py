@@ -96,7 +96,7 @@ def test_groups_of_training_and_evaluation_under_way_at_once_keep_their_own_sett
     greedy = SamplingSettings(temperature=0.0, max_tokens=9)
     rollout.start([GroupTask(0, 1, 3, SAMPLING), GroupTask(1, 0, 2, SAMPLING)])
     rollout.advance()
-    tests = EvaluationTasks(first_task=0, num_tasks=2, sampling=greedy)
+    tests = EvaluationTasks(range(0, 2), greedy)
     rollout.start(tests.group_tasks())
     result = finish(rollout)
 

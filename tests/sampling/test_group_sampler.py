@@ -110,7 +110,11 @@ def test_evaluation_plays_the_lost_tasks_themselves_again():
         give(player, tasks, **kwargs)
 
     crew.hand_out = hand_out
-    assert seeds(sample_fixed(crew, EvaluationTasks(100, 3, SamplingSettings()))) == [100, 101, 102]
+    assert seeds(sample_fixed(crew, EvaluationTasks(range(100, 103), SamplingSettings()))) == [
+        100,
+        101,
+        102,
+    ]
     assert crew.played[1] == [100, 101, 102, 101]
 
 
@@ -201,7 +205,7 @@ def test_somebody_tends_to_the_players_in_training_and_evaluation():
     sampler = GroupSampler(queue, max_lost_rate=0.99, tend=lambda: tended.append(None))
     sampler.sample(stream().draw, 2, weight_version=0)
     assert len(tended) == 2
-    tasks = EvaluationTasks(100, 3, SamplingSettings())
+    tasks = EvaluationTasks(range(100, 103), SamplingSettings())
     sampler.sample_fixed(tasks.group_tasks(), weight_version=0)
     assert len(tended) == 5
 
@@ -214,11 +218,13 @@ def test_a_rate_of_one_never_stops():
 
 def test_an_evaluation_goes_on_without_a_task_that_cannot_be_played():
     crew = FakeCrew(broken={101})
-    result = sample_fixed(crew, EvaluationTasks(100, 3, SamplingSettings()))
+    result = sample_fixed(crew, EvaluationTasks(range(100, 103), SamplingSettings()))
     assert seeds(result) == [100, 102]
     assert [lost.task.seed for lost in result.lost] == [101] * MAX_ATTEMPTS
 
 
 def test_an_evaluation_of_which_nothing_can_be_played_is_an_error():
     with pytest.raises(RolloutError, match="broke"):
-        sample_fixed(FakeCrew(broken=range(1000)), EvaluationTasks(100, 3, SamplingSettings()))
+        sample_fixed(
+            FakeCrew(broken=range(1000)), EvaluationTasks(range(100, 103), SamplingSettings())
+        )

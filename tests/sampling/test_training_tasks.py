@@ -56,13 +56,13 @@ def test_group_numbers_never_repeat():
 def test_a_task_says_how_it_is_played():
     (task,) = make_stream(first_task=0, num_tasks=None, seed=0).draw(1)
     assert (task.group_size, task.sampling, task.is_training) == (5, SAMPLING, True)
-    (test,) = EvaluationTasks(first_task=50, num_tasks=1, sampling=GREEDY).group_tasks()
+    (test,) = EvaluationTasks(range(50, 51), GREEDY).group_tasks()
     assert (test.group_size, test.sampling, test.is_training) == (1, GREEDY, False)
 
 
 def test_no_group_of_evaluation_has_the_number_of_one_of_training():
     stream = make_stream(first_task=0, num_tasks=None, seed=0)
-    tests = EvaluationTasks(first_task=50, num_tasks=3, sampling=GREEDY).group_tasks()
+    tests = EvaluationTasks(range(50, 53), GREEDY).group_tasks()
     assert [task.group_id for task in tests] == ["test-0", "test-1", "test-2"]
     assert {str(task.group_id) for task in stream.draw(100)} == {str(n) for n in range(100)}
 
@@ -72,5 +72,5 @@ def test_without_a_bound_the_seeds_count_upwards():
 
 
 def test_evaluation_has_all_tasks():
-    tasks = EvaluationTasks(first_task=50, num_tasks=3, sampling=GREEDY)
+    tasks = EvaluationTasks(range(50, 53), GREEDY)
     assert [task.seed for task in tasks.group_tasks()] == [50, 51, 52]

@@ -39,6 +39,9 @@ def add_parser(subparsers: Any) -> None:
         "--env-config", metavar="JSON", type=json_object, help="settings of the environment"
     )
     parser.add_argument(
+        "--panel", metavar="PANEL", help="play this panel (a name or a file) instead"
+    )
+    parser.add_argument(
         "--num-tasks",
         metavar="N",
         type=int,
@@ -60,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     settings = list(args.settings)
     if args.num_tasks is not None:
         settings.append(("num_test_tasks", args.num_tasks))
+    if args.panel is not None:
+        settings.append(("panel", args.panel))
     playable = find_playable(args.checkpoint, env=args.env, env_config=args.env_config)
     with ray_session(ray_settings(args)):
         result = evaluate_playable(playable, settings)
@@ -99,9 +104,18 @@ def evaluate_playable(
     Returns:
         The result of ``Algorithm.evaluate()``.
     """
+    for_evaluation(playable.config, settings)
+    algorithm = playable.build()
+    try:
+        return algorithm.evaluate()
+    finally:
+        algorithm.stop()
+
+
+def for_evaluation(config: Any, settings: Sequence[tuple[str, Any]]) -> None:
+    """Change the config of a checkpoint so that it only plays, and apply settings."""
     from rllib_gigpo.loss.kl import KLSettings
 
-    config = playable.config
     # The initial model may be gone, and evaluation does not measure the divergence from it.
     unneeded: list[tuple[str, Any]] = [
         ("kl_coeff", 0.0),
@@ -113,11 +127,6 @@ def evaluate_playable(
     config.evaluation_config = None
     apply_settings(config, unneeded)
     apply_settings(config, settings)
-    algorithm = playable.build()
-    try:
-        return algorithm.evaluate()
-    finally:
-        algorithm.stop()
 
 
 def table(result: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rllib_gigpo.cli.experiment import add_settings_option, json_object, whole_number
-from rllib_gigpo.cli.playing.local_episode import Prompter, play_here
+from rllib_gigpo.cli.playing.local_episode import play_here
 from rllib_gigpo.cli.playing.playable import PICKLE_WARNING, find_playable
 from rllib_gigpo.cli.playing.played_step import show
 from rllib_gigpo.cli.playing.players import make_player
@@ -105,10 +105,14 @@ def run(args: argparse.Namespace) -> int:
         name = "--set" if args.settings else "--engine"
         raise ConfigError(f"{name} changes how a checkpoint plays; pass --checkpoint DIR")
     from rllib_gigpo.env_runner.env_source import EnvSource
+    from rllib_gigpo.prompting.contents.text_prompter import TextPrompter
+    from rllib_gigpo.prompting.memory import LastSteps
+    from rllib_gigpo.prompting.template import PromptTemplate
 
     env = EnvSource(env_ids[0], args.env_config or {}).make()
     history_length = _HISTORY_LENGTH if args.history_length is None else args.history_length
-    prompter = Prompter(args.template or "default", history_length)
+    template = PromptTemplate.from_name_or_source(args.template or "default")
+    prompter = TextPrompter(template, LastSteps(history_length))
     player = make_player(args.player or "person", args.seed, env.action_space)
     try:
         play_here(env, player, prompter, args.seed, args.max_steps or _MAX_STEPS)

@@ -36,9 +36,7 @@ def checkpoint_steps(
     if engine == "transformers":
         chosen.append(("engine_kwargs", {}))
     apply_settings(config, [*chosen, *settings])
-    tasks = replace(
-        EvaluationTasks.from_settings(config.evaluated().settings), first_task=seed, num_tasks=1
-    )
+    tasks = replace(EvaluationTasks.from_settings(config.evaluated().settings), seeds=[seed])
     runner = GroupEnvRunner(config=config, worker_index=0)
     try:
         result = runner.sample_groups(tasks.group_tasks())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rllib_gigpo.cli.playing.pictures import pictures_of, show_pictures
 from rllib_gigpo.cli.playing.played_step import facts, result, rule
@@ -16,44 +16,11 @@ from rllib_gigpo.errors import EnvContractError
 if TYPE_CHECKING:
     import gymnasium
 
-    from rllib_gigpo.prompting.memory import PastStep
-
-
-class Prompter:
-    """A renderer of the prompts of an episode, without any model's chat template."""
-
-    def __init__(self, template: str, history_length: int) -> None:
-        from rllib_gigpo.prompting.memory import LastSteps
-        from rllib_gigpo.prompting.template import PromptTemplate
-
-        self._template = PromptTemplate.from_name_or_source(template)
-        self._memory = LastSteps(history_length)
-        self._past: list[PastStep] = []
-
-    def render(self, observation: str, info: Mapping[str, Any]) -> str:
-        """Return the prompt of this turn."""
-        from rllib_gigpo.prompting.template import PromptInputs
-
-        inputs = PromptInputs(
-            observation=observation,
-            task=str(info.get("task", "")),
-            admissible_actions=tuple(info.get("admissible_actions") or ()),
-            history=tuple(self._memory.recall(self._past)),
-            step=len(self._past) + 1,
-        )
-        return self._template.render(inputs, action_tag="action", think_tag="think")
-
-    def note(self, observation: str, action: str) -> None:
-        """Remember a finished turn."""
-        from rllib_gigpo.prompting.memory import PastStep
-
-        self._past.append(
-            PastStep(step=len(self._past) + 1, observation=observation, action=action)
-        )
+    from rllib_gigpo.prompting.contents.text_prompter import TextPrompter
 
 
 def play_here(
-    env: gymnasium.Env, player: Player, prompter: Prompter, seed: int, max_steps: int
+    env: gymnasium.Env, player: Player, prompter: TextPrompter, seed: int, max_steps: int
 ) -> None:
     """Play an episode in this process and print each turn before the player answers it.
 

@@ -68,6 +68,20 @@ def read(config: Any) -> tuple[Settings | None, list[str]]:
     return (None if mistakes else Settings(**built)), mistakes
 
 
+def read_prompts(config: Any) -> prompts.PromptSection:
+    """Build the settings of prompts alone, for a player that needs no model of ours.
+
+    Raises:
+        ConfigError: There are mistakes.
+    """
+    section = prompts.PromptSection
+    try:
+        return section(**{name: getattr(config, name) for name in section.model_fields})
+    except ValidationError as error:
+        refuse(list(sentences(error, section=section)))
+        raise
+
+
 def _right_ones(
     section: type[Section], given: dict[str, Any], error: ValidationError
 ) -> dict[str, Any]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
+from typing import Annotated
+
+from pydantic import BeforeValidator, PositiveInt
 
 from rllib_gigpo.envs.contract import FIRST_TEST_SEED
 from rllib_gigpo.options.section import Section, setting
+from rllib_gigpo.panels.panel import Panel, load_panel
 from rllib_gigpo.sampling.training_tasks import disjoint, whole_passes
+
+AnyPanel = Annotated[Panel, BeforeValidator(load_panel)]
 
 
 class TaskSection(Section):
@@ -19,6 +24,9 @@ class TaskSection(Section):
     )
     num_test_tasks: PositiveInt = setting(128, "Number of seeds to evaluate on, one episode each.")
     first_test_task: int = setting(FIRST_TEST_SEED, "Lowest test seed.")
+    panel: AnyPanel | None = setting(
+        None, "Panel to evaluate on, a name or a file; None: the test seeds. docs/panels.md."
+    )
     max_episode_steps: PositiveInt = setting(50, "Longer episodes are truncated.")
 
 

@@ -1,0 +1,85 @@
+"""`rllib panel make`: starts tasks on this machine, and writes a panel with their hashes."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rllib_gigpo.cli.experiment import json_object
+from rllib_gigpo.errors import PanelError
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the ``make`` action."""
+    parser = subparsers.add_parser(
+        "make",
+        help="make a panel, or add hashes to one",
+        description="Start tasks on this machine, and write a panel with the hashes of their "
+        "starts: of an environment (--env), or of a PANEL that has no hashes yet.",
+    )
+    parser.add_argument("panel", metavar="PANEL", nargs="?", help="a shipped name, or a file")
+    parser.add_argument("--env", metavar="ID", help="Gymnasium id of the environment")
+    parser.add_argument(
+        "--env-config",
+        metavar="JSON",
+        type=json_object,
+        default={},
+        help="settings of the environment; files are stored as hashes",
+    )
+    parser.add_argument("--name", help="name of the panel (default: that of the file)")
+    parser.add_argument("--version", type=int, default=1, help="version of the panel (1)")
+    parser.add_argument("--num-tasks", metavar="N", type=int, default=128, help="(128)")
+    parser.add_argument(
+        "--first-task", metavar="SEED", type=int, help="(default: the first test seed)"
+    )
+    parser.add_argument("--max-episode-steps", metavar="N", type=int, default=50, help="(50)")
+    parser.add_argument(
+        "--decoding-seeds", metavar="N", type=int, default=1, help="plays of each task (1)"
+    )
+    parser.add_argument("--temperature", type=float, default=0.4, help="of the answers (0.4)")
+    parser.add_argument("--output", metavar="FILE", type=Path, required=True)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``rllib panel make`` and return the exit status.
+
+    Raises:
+        PanelError: The arguments do not go together, or a task cannot be started.
+    """
+    from rllib_gigpo.panels.maker import with_starts
+    from rllib_gigpo.panels.panel import load_panel
+
+    if (args.panel is None) == (args.env is None):
+        raise PanelError("panel make needs either PANEL or --env ID")
+    if args.panel is not None:
+        panel = with_starts(load_panel(args.panel), args.env_config)
+    else:
+        panel = _new_panel(args)
+    panel.save(args.output)
+    num_starts = len({task.start for task in panel.tasks})
+    print(f"panel  {panel.label}, {len(panel.tasks)} tasks, {num_starts} different starts")
+    print(f"file   {args.output}")
+    return 0
+
+
+def _new_panel(args: argparse.Namespace) -> Any:
+    from rllib_gigpo.envs.contract import FIRST_TEST_SEED
+    from rllib_gigpo.panels.maker import with_starts
+    from rllib_gigpo.panels.panel import load_panel
+    from rllib_gigpo.panels.task_start import split_paths
+
+    first = FIRST_TEST_SEED if args.first_task is None else args.first_task
+    settings, paths = split_paths(args.env_config)
+    content = {
+        "name": args.name or args.output.stem,
+        "version": args.version,
+        "env": args.env,
+        "env_config": settings,
+        "max_episode_steps": args.max_episode_steps,
+        "decoding": {
+            "seeds": list(range(args.decoding_seeds)),
+            "temperature": args.temperature,
+        },
+        "tasks": [{"seed": seed} for seed in range(first, first + args.num_tasks)],
+    }
+    return with_starts(load_panel(content), paths)

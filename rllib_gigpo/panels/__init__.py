@@ -1,0 +1,1 @@
+"""Panels: fixed sets of tasks, with hashes of how each starts, that any agent can play."""

@@ -1,0 +1,114 @@
+"""Panels of data on this machine: hashes are added, and changed data is refused by name."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rllib_gigpo.errors import PanelError
+from rllib_gigpo.panels.maker import with_starts
+from rllib_gigpo.panels.panel import load_panel
+from rllib_gigpo.panels.panel_environment import panel_environment, started_here, version_of
+from rllib_gigpo.panels.played_task import check_starts
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+LAKE = "rllib_gigpo.envs:FrozenLake-v0"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the test data is not here")
+
+
+def lake(tasks, **changes):
+    content = {"name": "lake", "env": LAKE, "max_episode_steps": 20, "tasks": tasks}
+    return load_panel(content | changes)
+
+
+def test_the_starts_of_an_environment_are_added_and_checked():
+    made = with_starts(lake([{"seed": 7}, {"seed": 8}]), {})
+    assert made.is_complete
+    assert made.env_version.startswith("rllib-gigpo ")
+    assert len({task.start for task in made.tasks}) == 2
+    assert with_starts(made, {}) == made
+
+
+def test_another_start_is_refused_by_name():
+    made = with_starts(lake([{"seed": 7}, {"seed": 8}]), {})
+    changed = made.model_copy(
+        update={"tasks": (made.tasks[0], made.tasks[1].model_copy(update={"start": "0" * 16}))}
+    )
+    with pytest.raises(PanelError, match=r"the start of task 8 differs from the panel's"):
+        with_starts(changed, {})
+    with pytest.raises(PanelError, match=r"install these and the same data, or make a new version"):
+        check_starts(changed, made.tasks)
+
+
+def test_other_settings_of_the_environment_give_other_starts():
+    made = with_starts(lake([{"seed": 7}]), {})
+    (other,) = started_here(LAKE, {"size": 8}, [7])
+    with pytest.raises(PanelError, match="the start of task 7"):
+        check_starts(made, [other])
+
+
+def test_only_files_are_settings_of_a_machine():
+    with pytest.raises(PanelError, match="size=8 names no file or folder"):
+        with_starts(lake([{"seed": 7}]), {"size": 8})
+
+
+def test_a_file_of_a_setting_is_needed_and_must_be_the_same(tmp_path):
+    file = tmp_path / "items.json"
+    file.write_text("[1]")
+    made = with_starts(lake([{"seed": 7}]), {})
+    panel = made.model_copy(update={"data_files": {"items": "0" * 16}})
+    with pytest.raises(PanelError, match="needs the data file of the setting 'items'"):
+        panel_environment(panel, {})
+    with pytest.raises(PanelError, match=r"items.json \(items\) differs from that of the panel"):
+        panel_environment(panel, {"items": str(file)})
+    env, config = panel_environment(made, {"items": str(file), "size": 8})
+    assert (env, config) == (LAKE, {"items": str(file)})
+
+
+def test_versions_name_the_packages_of_the_games():
+    assert "textworld 1." in version_of("rllib_gigpo.envs:TextWorld-v0")
+
+
+@needs_data
+def test_alfworlds_official_games_get_names_and_hashes_here(tmp_path):
+    data = shutil.copytree(DATA / "alfworld", tmp_path / "alfworld")
+    whole = load_panel("alfworld_valid_unseen")
+    assert len(whole.tasks) == 134
+    ids = whole.model_copy(
+        update={
+            "env_config": whole.env_config | {"test_split": "train"},  # the split that is here
+            "tasks": whole.tasks[:2],
+        }
+    )
+    made = with_starts(ids, {"data_dir": str(data)})
+    assert made.is_complete
+    assert "data_dir" not in made.env_config
+    first = made.tasks[0]
+    assert first.id.startswith(("pick_", "look_"))
+    game = data / "train" / first.id / "game.tw-pddl"
+    game = game if game.is_file() else next(data.rglob(f"{first.id}/game.tw-pddl"))
+    assert list(first.files) == ["game.tw-pddl"]
+    with_starts(made, {"data_dir": str(data)})
+    game.write_text(game.read_text() + " ")  # the game starts as before
+    with pytest.raises(
+        PanelError, match=rf"data file game.tw-pddl of task {first.seed} \({first.id}"
+    ):
+        with_starts(made, {"data_dir": str(data)})
+
+
+@needs_data
+def test_webshops_goals_get_hashes_here(tmp_path):
+    whole = load_panel("webshop_test")
+    assert len(whole.tasks) == 500
+    ids = whole.model_copy(update={"tasks": whole.tasks[:3]})
+    files = {
+        "items_file": str(DATA / "webshop" / "items_shuffle_160.json"),
+        "attributes_file": str(DATA / "webshop" / "items_ins_v2_1000.json"),
+    }
+    made = with_starts(ids, files)
+    assert made.data_files.keys() == files.keys()
+    assert len({task.start for task in made.tasks}) == 3
+    changed = tmp_path / "items.json"
+    changed.write_text(Path(files["items_file"]).read_text() + " ")
+    with pytest.raises(PanelError, match=r"items.json \(items_file\) differs"):
+        panel_environment(made, files | {"items_file": str(changed)})
