@@ -97,7 +97,7 @@ typecheck: setup
 	MYPYPATH=build/typecheck $(BIN)/mypy -p rllib_gigpo
 
 docs: setup  ## update the tables in docs/ from the settings, the presets and the measured figures
-	$(BIN)/python -m rllib_gigpo.reports.docs_tables docs/rules.md docs/presets.md docs/settings.md
+	$(BIN)/python -m rllib_gigpo.reports.docs_tables docs/rules.md docs/presets.md docs/settings.md docs/panels.md
 	$(BIN)/python benchmarks/result_tables.py README.md docs/results/*.md
 
 site: setup  ## build the documentation as a site in build/site; a broken link is an error

@@ -1,6 +1,6 @@
-"""Generator of the tables in docs/: settings, options of the rules, presets.
+"""Generator of the tables in docs/: settings, options of the rules, presets, panels.
 
-    python -m rllib_gigpo.reports.docs_tables docs/rules.md docs/presets.md docs/settings.md
+    python -m rllib_gigpo.reports.docs_tables docs/{rules,presets,settings,panels}.md
 
 Replaces the text between ``<!-- table: NAME -->`` and ``<!-- end -->`` with the table of that name.
 A test checks that the files are up to date.
@@ -19,6 +19,7 @@ from rllib_gigpo import columns
 from rllib_gigpo.config.presets import PRESETS
 from rllib_gigpo.config.sections import SECTIONS
 from rllib_gigpo.credit.rules import RULES, CreditRule, make_rule
+from rllib_gigpo.panels.panel import load_panel, shipped_panels
 from rllib_gigpo.reports.settings_table import REQUIRED, SettingRow, setting_rows
 
 Tables = Mapping[str, Callable[[], list[str]]]
@@ -162,6 +163,28 @@ def preset_numbers() -> list[str]:
     )
 
 
+# ---------------------------------------------------------------- panels
+
+
+def panels() -> list[str]:
+    """Return the table of the panels that come with the package."""
+    shipped = [load_panel(name) for name in shipped_panels()]
+    return markdown(
+        ("panel", "version", "digest", "environment", "tasks", "longest episode"),
+        (
+            (
+                code(panel.name),
+                str(panel.version),
+                code(panel.digest) if panel.is_complete else "no hashes yet",
+                panel.env.rpartition(":")[2],
+                str(len(panel.tasks)),
+                str(panel.max_episode_steps),
+            )
+            for panel in shipped
+        ),
+    )
+
+
 def code(text: str) -> str:
     """Mark text as code."""
     return f"`{text}`"
@@ -173,6 +196,7 @@ TABLES: Tables = {
     "rule-inputs": rule_inputs,
     "presets": presets,
     "preset-numbers": preset_numbers,
+    "panels": panels,
 }
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from rllib_gigpo.envs import CATALOGUE
 from rllib_gigpo.errors import PanelError
 from rllib_gigpo.panels.maker import with_starts
-from rllib_gigpo.panels.panel import load_panel
+from rllib_gigpo.panels.panel import load_panel, shipped_panels
 from rllib_gigpo.panels.panel_environment import panel_environment, started_here, version_of
 from rllib_gigpo.panels.played_task import check_starts
 
@@ -112,3 +113,15 @@ def test_webshops_goals_get_hashes_here(tmp_path):
     changed.write_text(Path(files["items_file"]).read_text() + " ")
     with pytest.raises(PanelError, match=r"items.json \(items_file\) differs"):
         panel_environment(made, files | {"items_file": str(changed)})
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in shipped_panels() if load_panel(name).is_complete]
+)
+def test_the_tasks_of_every_shipped_panel_start_here_as_it_says(name):
+    panel = load_panel(name)
+    entry = next((one for one in CATALOGUE if one.id == panel.env), None)
+    if entry is not None and not entry.is_installed:
+        pytest.skip(f"{entry.name} is not installed: {', '.join(entry.missing)}")
+    first, last = panel.tasks[0], panel.tasks[-1]
+    check_starts(panel, started_here(panel.env, panel.env_config, [first.seed, last.seed]))

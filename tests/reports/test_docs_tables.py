@@ -11,7 +11,7 @@ from rllib_gigpo.reports import docs_tables
 from rllib_gigpo.reports.settings_table import setting_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
-FILES = [DOCS / "rules.md", DOCS / "presets.md", DOCS / "settings.md"]
+FILES = [DOCS / f"{name}.md" for name in ("rules", "presets", "settings", "panels")]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
