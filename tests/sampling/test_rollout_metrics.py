@@ -44,6 +44,7 @@ def episode(
                     is_response_cut=False,
                     num_dropped_turns=dropped[index] if dropped else 0,
                     num_message_tokens=message,
+                    role="",
                     rollout_logp=np.array([logp]),
                 )
             },

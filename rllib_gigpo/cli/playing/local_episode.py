@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -28,28 +29,28 @@ class Prompter:
 
         self._template = PromptTemplate.from_name_or_source(template)
         self._memory = LastSteps(history_length)
-        self._past: list[PastStep] = []
+        self._past = defaultdict[str, "list[PastStep]"](list)  # of each role
 
     def render(self, observation: str, info: Mapping[str, Any]) -> str:
         """Return the prompt of this turn."""
         from rllib_gigpo.prompting.template import PromptInputs
 
+        past = self._past[info.get("role", "")]
         inputs = PromptInputs(
             observation=observation,
             task=str(info.get("task", "")),
             admissible_actions=tuple(info.get("admissible_actions") or ()),
-            history=tuple(self._memory.recall(self._past)),
-            step=len(self._past) + 1,
+            history=tuple(self._memory.recall(past)),
+            step=len(past) + 1,
         )
         return self._template.render(inputs, action_tag="action", think_tag="think")
 
-    def note(self, observation: str, action: str) -> None:
+    def note(self, observation: str, action: str, *, role: str = "") -> None:
         """Remember a finished turn."""
         from rllib_gigpo.prompting.memory import PastStep
 
-        self._past.append(
-            PastStep(step=len(self._past) + 1, observation=observation, action=action)
-        )
+        past = self._past[role]
+        past.append(PastStep(step=len(past) + 1, observation=observation, action=action))
 
 
 def play_here(
@@ -64,14 +65,15 @@ def play_here(
         observation, info = read_reset(env.reset(seed=seed))
     total, ended = 0.0, False
     for step in range(1, max_steps + 1):
-        print(f"{rule(step)}\n{prompter.render(shown(observation), info)}")
+        role = info.get("role", "")
+        print(f"{rule(step, role)}\n{prompter.render(shown(observation), info)}")
         show_pictures(pictures_of(observation))
         print(facts(info.get("anchor", observation), info.get("admissible_actions")))
         try:
             action = player.choose(info)
         except Quit:
             break
-        prompter.note(shown(observation), in_one_line(action))
+        prompter.note(shown(observation), in_one_line(action), role=role)
         with _told(f"step({action!r})"):
             observation, reward, terminated, truncated, info = read_step(env.step(action))
         total += reward
