@@ -1,4 +1,4 @@
-"""Two agents on a CPU: a guide sees a 4x4 map, and a walker hears one word before each move.
+"""Two agents on a CPU: a guide sees a 3x3 map, and a walker hears one word before each move.
 
     rllib train file tuned_examples/tiny/guide_and_walker_gigpo_tiny.py
 
@@ -14,13 +14,19 @@ config = (
     GiGPOConfig.preset("gigpo-tiny")
     .environment(
         "rllib_gigpo.envs:GuideAndWalker-v0",
-        env_config={"size": 4, "num_walls": 3, "words": "colours", "max_steps": 24},
+        env_config={"size": 3, "num_walls": 1, "words": "colours", "max_steps": 16},
     )
-    .tasks(num_train_tasks=1024, num_test_tasks=128, max_episode_steps=24)
+    .tasks(num_train_tasks=512, num_test_tasks=128, max_episode_steps=16)
     .prompting(template="{{ observation }}", history_length=0)
     .llm(max_prompt_tokens=64)
-    .warm_start()
+    .warm_start(
+        demonstrations={
+            "random_action_probability": 0.3,  # more, and the walker seldom comes to the goal
+            "random_label_probability": 0.7,
+            "max_episode_steps": 16,
+        },
+    )
     .debugging(seed=0)
 )
 
-stop = {"training_iteration": 30}
+stop = {"training_iteration": 40}
