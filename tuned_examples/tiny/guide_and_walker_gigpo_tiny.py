@@ -19,7 +19,7 @@ config = (
     .tasks(num_train_tasks=512, num_test_tasks=128, max_episode_steps=16)
     .prompting(template="{{ observation }}", history_length=0)
     .llm(max_prompt_tokens=64)
-    # Each role has to learn what the other one means: with 8 groups and 5e-4 they may lose it again.
+    # Each role learns what the other means; with 8 groups and 5e-4 they may lose it again.
     .training(num_groups=16, lr=3e-4)
     .warm_start(
         demonstrations={

@@ -8,7 +8,7 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
-from rllib_gigpo.batch.role_turns import has_roles, turns_by_role
+from rllib_gigpo.batch.role_turns import acting_roles, has_roles, turns_by_role
 from rllib_gigpo.connectors.credit.read_steps import numbers_of
 from rllib_gigpo.errors import ConfigError
 
@@ -34,15 +34,13 @@ class SplitRoles(ConnectorV2):
         if not any(map(has_roles, episodes)):
             return batch
         roles = list[str]()
-        step_ids, rewards = batch[columns.STEP_IDS].copy(), batch[columns.REWARDS].copy()
+        step_ids = batch[columns.STEP_IDS].copy()
+        rewards = batch[columns.REWARDS].astype(np.float64)
         for episode in episodes:
-            first_row, acting = len(roles), [""] * len(episode)
             for part in turns_by_role(episode):
-                rows = first_row + part.turns
+                rows = len(roles) + part.turns
                 step_ids[rows], rewards[rows] = np.arange(len(rows)), part.rewards
-                for turn in part.turns:
-                    acting[turn] = part.role
-            roles += acting
+            roles += acting_roles(episode)
         batch[columns.ROLES], batch[columns.REWARDS] = roles, rewards
         if len(set(roles)) > 1:
             _refuse_critic(batch, roles)
