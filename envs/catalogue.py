@@ -81,6 +81,11 @@ CATALOGUE: tuple[EnvEntry, ...] = (
     EnvEntry(
         "FrozenLake-v0", ".frozen_lake.frozen_lake_env:FrozenLakeTextEnv", "crosses a frozen lake"
     ),
+    EnvEntry(
+        "GuideAndWalker-v0",
+        ".two_agents.guide_and_walker_env:GuideAndWalkerEnv",
+        "guides a walker who cannot see, one word at a time; two roles",
+    ),
     EnvEntry("NumberLine-v0", ".gym_cards.number_line:NumberLineEnv", "moves to a number"),
     EnvEntry("EZPoints-v0", ".gym_cards.points_game:EZPointsEnv", "makes 12 from two cards"),
     EnvEntry("Points24-v0", ".gym_cards.points_game:Points24Env", "makes 24 from four cards"),

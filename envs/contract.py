@@ -47,6 +47,15 @@ DATA_FILES: Final = "data_files"
 """list[str]: the files of a data set that ``reset`` read this task from. A panel has their hashes,
 so it notices if one of them changes."""
 
+ROLE: Final = "role"
+"""str, not empty: which of several agents acts next, in an environment where agents take turns. It
+must be in every info, or in none; the last step's does not matter. Each role has its own history,
+turns, returns and statistics."""
+
+ROLE_REWARDS: Final = "role_rewards"
+"""dict[str, float]: what this step pays to some roles, in place of its reward. The roles that it
+does not name get the reward of the step, as all do without this key: it pays a team."""
+
 RUNS_IN_THREADS: Final = "runs_in_threads"
 """Key of an environment's ``metadata``, bool: instances may run in several threads at once, and a
 step spends most of its time outside Python's lock (in C code, or waiting). Training then steps them
@@ -66,8 +75,16 @@ INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
     TAGS: (list, tuple),
     TASK_ID: (str,),
     DATA_FILES: (list, tuple),
+    ROLE: (str,),
+    ROLE_REWARDS: (dict,),
 }
 """The permitted types of each key's value."""
+
+KEYS_OF_ROLES: Final = (ROLE, ROLE_REWARDS)
+"""The keys that only an environment with several agents has."""
+
+MAX_REWARD: Final = 1e15
+"""Largest size of a reward: the squares of a million such rewards still add up in float32."""
 
 COMMON_ALIASES: Final[dict[str, str]] = {
     "admissible_commands": ADMISSIBLE_ACTIONS,

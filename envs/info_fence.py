@@ -15,6 +15,9 @@ from .contract import (
     DATA_FILES,
     EXPERT_ACTION,
     INFO_TYPES,
+    MAX_REWARD,
+    ROLE,
+    ROLE_REWARDS,
     SCORE,
     TAGS,
     TASK,
@@ -165,6 +168,27 @@ def _read_number(key: str, value: Any) -> float:
     return int(value) if isinstance(value, int | np.integer) else float(value)
 
 
+def _read_role(key: str, role: str) -> str:
+    if not role.strip():
+        raise ContractViolationError(
+            "info",
+            f"info[{key!r}] is {role!r}. Name the agent that acts next, or leave the key out.",
+        )
+    return valid_text(role)
+
+
+def _read_role_rewards(key: str, rewards: Mapping[Any, Any]) -> dict[str, float]:
+    for role, reward in rewards.items():
+        is_number = isinstance(reward, int | float | np.integer | np.floating)
+        if not (isinstance(role, str) and is_number and abs(reward) <= MAX_REWARD):
+            raise ContractViolationError(
+                "info",
+                f"info[{key!r}] pays {shown(reward)} to {shown(role)}. It must map names of roles"
+                f" to finite numbers of at most {MAX_REWARD:g}.",
+            )
+    return {valid_text(role): float(reward) for role, reward in rewards.items()}
+
+
 _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     TASK: _read_text,
     ADMISSIBLE_ACTIONS: _read_texts,
@@ -175,4 +199,6 @@ _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     TAGS: _read_texts,
     TASK_ID: _read_text,
     DATA_FILES: _read_texts,
+    ROLE: _read_role,
+    ROLE_REWARDS: _read_role_rewards,
 }

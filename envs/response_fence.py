@@ -10,17 +10,14 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import cloudpickle
 import numpy as np
 
 from .common.clean_text import valid_text
-from .contract import ANCHOR, INFO_TYPES, ContractViolationError
+from .contract import ANCHOR, INFO_TYPES, MAX_REWARD, ContractViolationError
 from .info_fence import read_info, shown
-
-MAX_REWARD: Final = 1e15
-"""Largest size of a reward: the squares of a million such rewards still add up in float32."""
 
 _PARTS = {
     "reset": ("observation", "info"),

@@ -25,10 +25,12 @@ GROUP_ID = "group_id"
 MEMBER = "member"
 
 # Credit: one row per step of the batch.
+# With several roles, the four labels are those of a role: see SplitRoles.
 GROUP_IDS = "group_ids"  # (R,) int64, the row's task group
 TAG_IDS = "tag_ids"  # (R,) int64, equal for rows whose tasks have the same info["tags"]
 TRAJECTORY_IDS = "trajectory_ids"  # (R,) int64, unique within the batch
 STEP_IDS = "step_ids"  # (R,) int64, from 0 in each trajectory
+ROLES = "roles"  # list of R str, who acted; only in batches with roles
 REWARDS = "rewards"  # (R,) float64, from the environment
 KL_PENALTIES = "kl_penalties"  # (R,) float64, subtracted from REWARDS; only with KL in the reward
 PENALTIES = "penalties"  # (R,) float64 >= 0, for invalid and overlong answers

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
-from ..contract import INFO_TYPES, WON, ContractViolationError
+from ..contract import INFO_TYPES, KEYS_OF_ROLES, WON, ContractViolationError
 from ..info_fence import text_of
 from .contract_checks import (
     check_picklable,
+    check_roles,
     check_spaces,
     check_turns,
     compare_episodes,
@@ -25,6 +27,7 @@ from .env_probe import (
     Episode,
     Policy,
     ToText,
+    Turn,
     expert_policy,
     has_advice,
     memory_per_copy,
@@ -114,6 +117,7 @@ class _Probe:
         if not self._play_at_random(env, num_episodes):
             return
         self.problems += check_turns(self.episodes)
+        self.problems += check_roles(self.episodes)
         self._check_determinism(env)
         self._play_expert(env)
         self._try_odd_actions(env)
@@ -238,10 +242,7 @@ class _Probe:
             notes=tuple(dict.fromkeys(self.notes)),
             num_episodes=len(self.episodes),
             num_steps=num_steps,
-            info_shares={
-                key: sum(key in turn.info for turn in turns) / max(len(turns), 1)
-                for key in INFO_TYPES
-            },
+            info_shares=_info_shares(turns),
             recurring_anchors=recurring_anchors(self.groups),
             expert_wins=self.expert_wins,
             steps_per_s=steps_per_s,
@@ -250,6 +251,13 @@ class _Probe:
             is_deterministic=self.is_deterministic,
             copy_mb=self.copy_mb,
         )
+
+
+def _info_shares(turns: Sequence[Turn]) -> dict[str, float]:
+    """Return how often each key occurs; those of roles only if they do, for games of several."""
+    counts = Counter(key for turn in turns for key in turn.info)
+    keys = [key for key in INFO_TYPES if counts[key] or key not in KEYS_OF_ROLES]
+    return {key: counts[key] / max(len(turns), 1) for key in keys}
 
 
 def _describe(space: gymnasium.Space) -> str:

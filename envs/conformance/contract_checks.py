@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -16,6 +16,9 @@ from ..contract import (
     ADMISSIBLE_ACTIONS,
     COMMON_ALIASES,
     INFO_TYPES,
+    KEYS_OF_ROLES,
+    ROLE,
+    ROLE_REWARDS,
     TAGS,
     ContractViolationError,
 )
@@ -96,6 +99,20 @@ def _list_problems(key: str, values: Any) -> Iterator[str]:
         yield f"info[{key!r}] lists {twice!r} twice. Remove duplicates, as with sorted(set(...))."
 
 
+def check_roles(episodes: Sequence[Episode]) -> list[str]:
+    """Check that every response, or none, says which agent acts next; the last one need not."""
+    turns = [turn for episode in episodes for turn in episode.turns]
+    roles = {str(turn.info[ROLE]) for turn in turns if ROLE in turn.info}
+    silent = [turn for turn in turns if ROLE not in turn.info and not turn.is_last]
+    if roles and silent:
+        call = "reset()" if silent[0].action is None else "step()"
+        return [
+            f"info['role'] is missing in a response of {call}, but not in others. Name the agent"
+            " that acts next in every info, or in none."
+        ]
+    return []
+
+
 def compare_episodes(original: Episode, replay: Episode, *, where: str, seed: int) -> list[str]:
     """Report the first difference between two episodes of the same seed and actions."""
     for number, (first, second) in enumerate(zip(original.turns, replay.turns, strict=False)):
@@ -119,7 +136,7 @@ def _comparable(first: Turn, second: Turn) -> Iterator[tuple[str, Any, Any]]:
     yield "reward", shown(first.reward), shown(second.reward)
     yield "end", (first.terminated, first.truncated), (second.terminated, second.truncated)
     yield "info[anchor]", first.anchor, second.anchor
-    for key in (ADMISSIBLE_ACTIONS, "task", "won"):
+    for key in (ADMISSIBLE_ACTIONS, "task", "won", *KEYS_OF_ROLES):
         yield f"info[{key}]", first.info.get(key), second.info.get(key)
 
 
@@ -160,6 +177,7 @@ def remarks(groups: Mapping[int, Sequence[Episode]]) -> list[str]:
         and len({_comparable_text(group[0].turns[0]) for group in groups.values()}) == 1
     ):
         notes.append("seeds 0 and 1 start with the same observation; does the seed pick the task?")
+    notes += _strangers_paid(turns)
     missing = set(INFO_TYPES) - {key for turn in turns for key in turn.info}
     used = {key for turn in turns for key in turn.info} & set(COMMON_ALIASES)
     notes += [
@@ -168,6 +186,18 @@ def remarks(groups: Mapping[int, Sequence[Episode]]) -> list[str]:
         if COMMON_ALIASES[alias] in missing
     ]
     return notes
+
+
+def _strangers_paid(turns: Sequence[Turn]) -> list[str]:
+    """Note who is paid by name, but never acted: the name may be wrong, and the reward is lost."""
+    roles = {str(turn.info[ROLE]) for turn in turns if ROLE in turn.info}
+    given = [turn.info.get(ROLE_REWARDS) for turn in turns]
+    paid = {str(role) for rewards in given if isinstance(rewards, Mapping) for role in rewards}
+    return [
+        f"info['role_rewards'] pays {role!r}, who never acted, so the reward is lost; the roles of"
+        f" info['role'] are {', '.join(map(repr, sorted(roles))) or 'none'}."
+        for role in sorted(paid - roles)
+    ]
 
 
 def _has_one_anchor_for_all(group: Sequence[Episode]) -> bool:
@@ -182,10 +212,15 @@ def recurring_anchors(groups: Mapping[int, Sequence[Episode]]) -> float:
     num_recurring = num_steps = 0
     for group in groups.values():
         # An action is taken in every turn but the last.
-        counts = Counter(turn.anchor for episode in group for turn in episode.turns[:-1])
+        counts = Counter(_state(turn) for episode in group for turn in episode.turns[:-1])
         num_steps += counts.total()
         num_recurring += sum(count for count in counts.values() if count > 1)
     return num_recurring / num_steps if num_steps else math.nan
+
+
+def _state(turn: Turn) -> tuple[str, Hashable]:
+    """Return what GiGPO compares: the anchor, seen by the role that acts."""
+    return str(turn.info.get(ROLE)), turn.anchor
 
 
 def _described(observation: Any) -> str:

@@ -35,6 +35,7 @@ class StepRecord:
     images: tuple[PlacedImage, ...] = ()  # those of the prompt
     num_dropped_turns: int = 0  # turns that the prompt leaves out although it should show them
     num_message_tokens: int = 0  # new ones at the end of the prompt; 0 outside of conversations
+    role: str = ""  # who acted: info["role"]; empty in an environment with one agent
 
     @property
     def policy_version(self) -> int:

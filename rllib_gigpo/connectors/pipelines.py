@@ -18,6 +18,7 @@ from rllib_gigpo.connectors.credit.penalize_divergence import PenalizeDivergence
 from rllib_gigpo.connectors.credit.penalize_invalid import PenalizeInvalid
 from rllib_gigpo.connectors.credit.penalize_overlong import PenalizeOverlong
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
+from rllib_gigpo.connectors.credit.split_roles import SplitRoles
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
 from rllib_gigpo.connectors.env_to_module.continue_conversation import ContinueConversation
 from rllib_gigpo.connectors.env_to_module.keep_images import KeepImages
@@ -77,9 +78,13 @@ def append_module_to_env_pieces(
 
 
 def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None) -> Any:
-    """Append episodes -> rewards -> penalties -> returns -> anchors -> advantages -> token rows."""
+    """Append episodes -> rewards -> penalties -> returns -> anchors -> advantages -> token rows.
+
+    Roles are split before anything is subtracted: divergences and penalties are a row's own.
+    """
     credit, penalties = settings.credit, settings.credit.penalties
     pipeline.append(ReadSteps())
+    pipeline.append(SplitRoles())
     pipeline.append(PenalizeDivergence())
     pipeline.append(PenalizeInvalid(format=penalties.format, admissible=penalties.admissible))
     if penalties.overlong is not None:

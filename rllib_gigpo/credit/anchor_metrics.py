@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rllib_gigpo.credit.group_statistics import has_spread
@@ -34,6 +36,17 @@ def anchor_metrics(anchor_group_ids: np.ndarray, step_returns: np.ndarray) -> di
         "anchor_group_size_mean_per_row": _mean(sizes[inverse]),
         "recurring_row_share": _mean(recurs[inverse]),
         "anchor_group_no_spread_share": _mean(~spread[recurs]),
+    }
+
+
+def anchor_metrics_of_roles(
+    anchor_group_ids: np.ndarray, step_returns: np.ndarray, roles: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Compute `anchor_metrics` of the rows of each role; ``roles`` has one name for each row."""
+    names = np.array(roles, dtype=object)
+    return {
+        role: anchor_metrics(anchor_group_ids[names == role], step_returns[names == role])
+        for role in dict.fromkeys(roles)
     }
 
 

@@ -63,6 +63,7 @@ class EpisodeRecorder:
         """Record the environment's answer; ``is_last``: no more steps are allowed."""
         episode, prompt = self.episode, self.prompt
         assert prompt is not None
+        before = episode.get_infos(-1)
         record = StepRecord(
             prompt_token_ids=prompt.token_ids,
             prompt_text=prompt.text,
@@ -71,7 +72,8 @@ class EpisodeRecorder:
             num_message_tokens=prompt.num_message_tokens,
             images=prompt.images,
             reward=float(event.reward),
-            anchor=episode.get_infos(-1).get("anchor", self._observation_text),
+            anchor=before.get("anchor", self._observation_text),
+            role=before.get("role", ""),
             **self._answer,
         )
         episode.add_env_step(
@@ -86,8 +88,6 @@ class EpisodeRecorder:
 
     def unchanged(self, slot: int) -> EnvEvent:
         """Return an environment's answer to an action that does not change the state."""
-        return EnvEvent(
-            slot=slot,
-            observation=self.episode.get_observations(-1),
-            info={**self.episode.get_infos(-1)},
-        )
+        info = {**self.episode.get_infos(-1)}
+        info.pop("role_rewards", None)  # paid already
+        return EnvEvent(slot=slot, observation=self.episode.get_observations(-1), info=info)

@@ -21,7 +21,7 @@ from rllib_gigpo.connectors.module_to_env.action_to_env import SKIP_STEP, Action
 from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
 from rllib_gigpo.connectors.pipelines import action_hints, response_parser
 from rllib_gigpo.env_runner.env_source import EnvSource
-from rllib_gigpo.envs.contract import TAGS
+from rllib_gigpo.envs.contract import ROLE, TAGS
 from rllib_gigpo.envs.response_fence import read_reset, read_step
 from rllib_gigpo.errors import MissingExtraError, PanelError
 from rllib_gigpo.panels.panel import Panel, PanelTask
@@ -171,7 +171,8 @@ class ChatAgent:
                 batch = piece(batch=batch, episodes=[episode])
             (parsed,), (action,) = batch[columns.PARSED_ACTIONS], batch[columns.ENV_ACTIONS]
             num_valid += parsed.is_format_valid
-            prompter.note(text, parsed.action)
+            role = episode.get_infos(-1).get(ROLE, "")
+            prompter.note(text, parsed.action, role=role)
             self._step(episode, env, action, panel.max_episode_steps)
         return PlayedTask(
             task=task.seed,

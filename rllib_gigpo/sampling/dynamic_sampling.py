@@ -6,10 +6,11 @@ advantages are 0. The sampler sets such a group aside and draws another one at o
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rllib_gigpo.batch.role_turns import turns_by_role
 from rllib_gigpo.batch.sample_result import FinishedGroup
 from rllib_gigpo.options.records import Options, require
 
@@ -33,5 +34,9 @@ class DynamicSampling(Options):
 
 
 def has_spread(group: FinishedGroup) -> bool:
-    """Return whether two episodes of a group have different returns, penalties excluded."""
-    return len({math.fsum(episode.get_rewards()) for episode in group.episodes}) > 1
+    """Return whether a role's returns differ between two episodes, penalties excluded."""
+    returns = defaultdict[str, set[float]](set)
+    for episode in group.episodes:
+        for part in turns_by_role(episode):
+            returns[part.role].add(part.total)
+    return any(len(values) > 1 for values in returns.values())

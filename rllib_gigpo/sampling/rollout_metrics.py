@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from rllib_gigpo.batch.role_turns import RoleTurns, has_roles, turns_by_role
 from rllib_gigpo.batch.sample_result import LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.batch.step_record import step_records
+from rllib_gigpo.envs.contract import ROLE_REWARDS
 
 _Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -53,6 +55,7 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
         "num_groups_moved": len(result.moved),
         "groups_lost": dict(_count_kinds(result.lost)),
         "tags": tag_metrics(episodes),
+        **role_metrics(episodes),
     }
 
 
@@ -90,6 +93,32 @@ def tag_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, float]]:
     return {tag: _of_one_tag(tagged) for tag, tagged in sorted(by_tag.items())}
 
 
+def role_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, dict[str, float]]]:
+    """Compute the returns, turns and success of each role, under "roles"; nothing without roles.
+
+    An episode counts for the roles that acted in it. Success is that of the episode, so it is left
+    out for all roles if ``info["role_rewards"]`` pays them differently.
+    """
+    by_role = defaultdict[str, list[tuple[Any, RoleTurns]]](list)
+    is_team = True
+    for episode in filter(has_roles, episodes):
+        is_team = is_team and not any(ROLE_REWARDS in info for info in episode.get_infos())
+        for part in turns_by_role(episode):
+            by_role[part.role].append((episode, part))
+    roles = {role: _of_one_role(played, is_team) for role, played in sorted(by_role.items())}
+    return {"roles": roles} if roles else {}
+
+
+def _of_one_role(played: Sequence[tuple[Any, RoleTurns]], is_team: bool) -> dict[str, float]:
+    success = {"success_rate": _mean(has_won(episode) for episode, _ in played)}
+    return {
+        **(success if is_team else {}),
+        "episode_return_mean": _mean(part.total for _, part in played),
+        "num_turns_mean": _mean(len(part.turns) for _, part in played),
+        "num_episodes": len(played),
+    }
+
+
 def _of_one_tag(episodes: Sequence[Any]) -> dict[str, float]:
     won = [has_won(episode) for episode in episodes]
     return {
@@ -125,11 +154,11 @@ def _interval(won: Sequence[bool]) -> dict[str, float]:
 def _context_resets(episodes: Sequence[Any]) -> Iterator[bool]:
     """Say for each step whether a conversation dropped turns and began a new prefix."""
     for episode in episodes:
-        num_dropped = 0
+        num_dropped: dict[str, int] = defaultdict(int)  # each role has its own conversation
         for record in step_records([episode]):
             is_conversation = record.num_message_tokens > 0
-            yield is_conversation and record.num_dropped_turns > num_dropped
-            num_dropped = record.num_dropped_turns
+            yield is_conversation and record.num_dropped_turns > num_dropped[record.role]
+            num_dropped[record.role] = record.num_dropped_turns
 
 
 def _mean(values: Iterable[Any]) -> float:

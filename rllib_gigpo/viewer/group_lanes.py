@@ -58,6 +58,7 @@ def _step(step: Mapping[str, Any], anchor: int) -> dict[str, Any]:
     tokens = step.get("response_tokens") or [f"<{number}>" for number in step["response_token_ids"]]
     return {
         "step": step["step"],
+        "role": step.get("role", ""),
         "anchor": anchor,
         "action": step["action"],
         "reward": step["rewards"],

@@ -37,8 +37,8 @@ class RecordedEpisode:
 
     @property
     def total_reward(self) -> float:
-        """The sum of its rewards."""
-        return sum(step["rewards"] or 0.0 for step in self.steps)
+        """The sum of its rewards; with roles, of what the environment paid, not of each share."""
+        return sum(step.get("env_reward", step["rewards"]) or 0.0 for step in self.steps)
 
     @property
     def tags(self) -> tuple[str, ...]:

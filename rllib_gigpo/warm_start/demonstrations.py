@@ -1,6 +1,7 @@
 """Demonstrations: plays an environment with its expert and turns the result into training rows."""
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -42,7 +43,7 @@ class PlayedTurn:
     Attributes:
         inputs: What its prompt may show.
         executed: The action that was executed.
-        before: The turn before it; None for the first of an episode.
+        before: The role's turn before it; None for its first of an episode.
     """
 
     inputs: PromptInputs
@@ -57,7 +58,7 @@ class Demonstration:
     Attributes:
         inputs: What the prompt may show.
         action: The action to learn: the expert's, even if another one was executed.
-        before: The turn before it; None for the first of an episode.
+        before: The role's turn before it; None for its first of an episode.
     """
 
     inputs: PromptInputs
@@ -80,6 +81,15 @@ class DemonstrationRow:
     response_ids: list[int]
     chat: int | None = None
     images: tuple[PlacedImage, ...] = ()
+
+
+@dataclass(slots=True)
+class _OwnTurns:
+    """What one role of an episode has seen and done; without roles, the only agent."""
+
+    task: str = ""
+    past: list[PastStep] = field(default_factory=list)
+    last: PlayedTurn | None = None
 
 
 def play_demonstrations(
@@ -214,14 +224,14 @@ def _prompts(
 
 
 def _chat_numbers(demonstrations: Sequence[Demonstration]) -> list[int]:
-    """Number the episodes, which are known by the facts of their first turns."""
+    """Number the conversations, which are known by the facts of their first turns."""
     firsts = [turn if turn.before is None else _chain(turn.before)[0] for turn in demonstrations]
     numbers: dict[int, int] = {}
     return [numbers.setdefault(id(first.inputs), len(numbers)) for first in firsts]
 
 
 def _chain(last: PlayedTurn) -> list[PlayedTurn]:
-    """Return the turns of an episode up to a turn, oldest first."""
+    """Return the turns of a role in an episode up to a turn, oldest first."""
     turns, turn = list[PlayedTurn](), last
     while True:
         turns.append(turn)
@@ -277,19 +287,22 @@ def _play_episode(
     observation, info = read_reset(env.reset(seed=seed))
     observation = read(observation)
     _check_has_expert(info, settings.env)
-    task, past, before = info.get("task", ""), list[PastStep](), None
-    while len(past) < settings.demonstrations.max_episode_steps:
-        inputs = _prompt_inputs(observation, {"task": task, **info}, memory, past)
+    seen_by = defaultdict[str, _OwnTurns](_OwnTurns)
+    for _ in range(settings.demonstrations.max_episode_steps):
+        own = seen_by[info.get("role", "")]
+        if not own.past:
+            own.task = info.get("task", "")
+        inputs = _prompt_inputs(observation, {"task": own.task, **info}, memory, own.past)
         expert_action = info.get("expert_action", "").strip() or None
         if expert_action:
-            yield Demonstration(inputs=inputs, action=expert_action, before=before)
+            yield Demonstration(inputs=inputs, action=expert_action, before=own.last)
         action = _choose_action(
             expert_action, inputs, settings.demonstrations.random_action_probability, rng
         )
         if action is None:
             return
-        past.append(PastStep(step=len(past) + 1, observation=observation, action=action))
-        before = PlayedTurn(inputs=inputs, executed=action, before=before)
+        own.past.append(PastStep(len(own.past) + 1, observation=observation, action=action))
+        own.last = PlayedTurn(inputs=inputs, executed=action, before=own.last)
         observation, _, terminated, truncated, info = read_step(env.step(action))
         observation = read(observation)
         if terminated or truncated:

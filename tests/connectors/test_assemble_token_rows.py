@@ -14,12 +14,10 @@ GROUPS = np.repeat(np.arange(NUM_GROUPS), GROUP_SIZE)
 def rows_of(*, num_minibatches=2, **settings):
     """Lay out 4 groups of 3 episodes with one step each."""
     batch = {
-        columns.TRAJECTORY_IDS: np.arange(len(GROUPS)),
-        columns.GROUP_IDS: GROUPS,
         columns.RESPONSE_LENGTHS: np.ones(len(GROUPS), dtype=np.int64),
         columns.ADVANTAGES: np.zeros(len(GROUPS)),
     }
-    episodes = [episode_of([step_record(num_tokens=1)]) for _ in GROUPS]
+    episodes = [episode_of([step_record(num_tokens=1)], group_id=group) for group in GROUPS]
     connector = AssembleTokenRows(num_minibatches=num_minibatches, seed=0, **settings)
     return connector(batch=batch, episodes=episodes)[columns.TOKEN_ROWS]
 

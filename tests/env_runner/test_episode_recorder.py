@@ -105,3 +105,23 @@ def test_a_prompt_is_cut_wherever_something_was_left_out(recorder, cut, is_cut):
 def test_the_last_step_truncates_what_has_not_terminated(recorder, event, is_last, ends):
     play_step(recorder, is_last=is_last, **event)
     assert (recorder.episode.is_terminated, recorder.episode.is_truncated) == ends
+
+
+def test_a_record_names_the_role_that_acted():
+    recorder = EpisodeRecorder(TASK, member=0)
+    recorder.add_reset(EnvEvent(0, observation="a map", info={"role": "guide"}))
+    play_step(recorder, info={"role": "walker"}, reward=0.0)
+    play_step(recorder, info={}, reward=1.0, terminated=True)
+    assert [record.role for record in step_records([recorder.episode])] == ["guide", "walker"]
+
+
+def test_without_roles_a_record_names_none(recorder):
+    play_step(recorder, reward=0.5)
+    assert step_records([recorder.episode])[0].role == ""
+
+
+def test_an_action_without_effect_pays_the_roles_nothing_again(recorder):
+    play_step(recorder, reward=0.0, info={"role": "a", "role_rewards": {"b": 1.0}})
+    event = recorder.unchanged(slot=0)
+    assert event.info == {"role": "a"}
+    assert recorder.episode.get_infos(-1)["role_rewards"] == {"b": 1.0}

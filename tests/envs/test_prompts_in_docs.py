@@ -13,6 +13,7 @@ from rllib_gigpo.cli.main import main
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "environments"
 ALFWORLD_TEMPLATE = "alfworld_tiny"
+COLOURS = {"size": 3, "num_walls": 1, "words": "colours"}
 FIRM_LAKE = {"rules": "roll", "is_slippery": False}
 
 
@@ -37,6 +38,8 @@ SHOWN = (
     Shown("sokoban", "Sokoban-v0", 0, 2),
     Shown("frozen_lake", "FrozenLake-v0", 0, 2, FIRM_LAKE),
     Shown("frozen_lake", "FrozenLake-v0", 0, 2, FIRM_LAKE, template="{{ observation }}"),
+    Shown("guide_and_walker", "GuideAndWalker-v0", 0, 1, COLOURS),
+    Shown("guide_and_walker", "GuideAndWalker-v0", 0, 2, COLOURS),
     Shown("gym_cards", "EZPoints-v0", 1, 3),
     Shown("gym_cards", "Points24-v0", 0, 3),
     Shown("gym_cards", "NumberLine-v0", 3, 2),
@@ -66,7 +69,7 @@ def test_a_prompt_on_a_page_is_the_one_that_is_sent(shown, game_cache, monkeypat
     task = ["--seed", str(shown.seed), "--max-steps", str(shown.turn), "--as", shown.player]
     env = f"rllib_gigpo.envs:{shown.env}"
     assert main(["play", env, "--env-config", config, *task, "--template", shown.template]) == 0
-    turns = re.split(r"^--- \d+ -+\n", capsys.readouterr().out, flags=re.MULTILINE)
+    turns = re.split(r"^--- \d+ (?:\w+ )?-+\n", capsys.readouterr().out, flags=re.MULTILINE)
     prompt = turns[shown.turn].partition("\nanchor     ")[0]
     page = (PAGES / f"{shown.page}.md").read_text()
     blocks = re.findall(r"^```\w*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)

@@ -30,6 +30,7 @@ TRAINED_WHEN_ASKED = (
     "ezpoints_gigpo_tiny",
     "ezpoints_gigpo_vlm_tiny",
     "frozen_lake_gigpo_tiny",
+    "guide_and_walker_gigpo_tiny",
     "minigrid_gigpo_tiny",
     "mixture_gigpo_tiny",
     "numberline_gigpo_tiny",

@@ -26,6 +26,9 @@ class Episode:
     def get_rewards(self):
         return [self.reward]
 
+    def get_infos(self, index):
+        return {}
+
 
 class VersionedCrew(FakeCrew):
     """Players whose groups carry the version of the weights when they end."""

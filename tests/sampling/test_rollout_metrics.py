@@ -5,12 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+from support.episodes import role_episode
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.errors import EngineError
+from rllib_gigpo.sampling.dynamic_sampling import has_spread
 from rllib_gigpo.sampling.evaluation import evaluation_metrics
 from rllib_gigpo.sampling.rollout_metrics import (
     has_won,
@@ -44,11 +46,16 @@ def episode(
                     is_response_cut=False,
                     num_dropped_turns=dropped[index] if dropped else 0,
                     num_message_tokens=message,
+                    role="",
                     rollout_logp=np.array([logp]),
                 )
             },
         )
     return result
+
+
+def of_roles(*turns, won):
+    return role_episode(list(turns), last_info={"won": won})
 
 
 def sampled(*episodes, lost=()):
@@ -142,3 +149,66 @@ def test_an_evaluation_without_a_finite_log_prob_is_an_error():
     with pytest.raises(EngineError, match="log-probs of all 2 answers are NaN"):
         evaluation_metrics(sampled(broken, broken))
     assert evaluation_metrics(sampled(broken, whole))["success_rate"] == 0.5
+
+
+def test_roles_have_returns_turns_and_success_of_their_own():
+    metrics = rollout_metrics(
+        sampled(
+            of_roles(("guide", 0.0), ("walker", 0.5), ("guide", 0.0), ("walker", 1.0), won=True),
+            of_roles(("guide", 2.0), ("walker", 0.0), won=False),
+            of_roles(("guide", 0.0), won=False),
+        )
+    )
+    assert metrics["roles"] == {
+        "guide": {
+            "success_rate": pytest.approx(1 / 3),
+            "episode_return_mean": pytest.approx((1.5 + 2.0) / 3),
+            "num_turns_mean": pytest.approx(4 / 3),
+            "num_episodes": 3,
+        },
+        # The 2 that was paid before its first turn is lost to the walker.
+        "walker": {
+            "success_rate": 0.5,
+            "episode_return_mean": 0.75,
+            "num_turns_mean": 1.5,
+            "num_episodes": 2,
+        },
+    }
+    assert metrics["episode_return_mean"] == pytest.approx(3.5 / 3)
+
+
+def test_roles_that_are_paid_apart_have_no_common_success():
+    paid = {"role_rewards": {"black": -1.0}}
+    metrics = rollout_metrics(sampled(of_roles(("black", 0.0), ("white", 1.0, paid), won=True)))
+    assert "success_rate" not in metrics["roles"]["white"]
+    assert metrics["roles"]["white"]["episode_return_mean"] == 1.0
+    assert metrics["roles"]["black"]["episode_return_mean"] == -1.0
+
+
+def test_without_roles_there_are_no_metrics_of_roles():
+    assert "roles" not in rollout_metrics(sampled(episode([1.0])))
+
+
+def test_each_role_resets_its_own_conversation():
+    chats = [("a", 2), ("b", 0), ("a", 2), ("b", 1)]  # (role, dropped turns)
+    turns = [
+        (role, 0.0, {"num_dropped_turns": dropped, "num_message_tokens": 3})
+        for role, dropped in chats
+    ]
+    metrics = rollout_metrics(sampled(role_episode(turns)))
+    assert metrics["context_reset_rate"] == 2 / 4  # the first of a, and the second of b
+
+
+def group_of(*episodes):
+    return FinishedGroup(TASK, list(episodes))
+
+
+def test_a_group_has_spread_if_the_returns_of_one_role_differ():
+    def duel(*, black):
+        paid = {"role_rewards": {"black": black, "white": -black}}
+        return of_roles(("black", 0.0), ("white", 0.0, paid), won=True)
+
+    assert has_spread(group_of(duel(black=1.0), duel(black=-1.0)))
+    assert not has_spread(group_of(duel(black=1.0), duel(black=1.0)))
+    team = [of_roles(("a", 0.0), ("b", 1.0), won=True), of_roles(("a", 1.0), won=True)]
+    assert not has_spread(group_of(*team))  # b has nobody to be compared with

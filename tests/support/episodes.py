@@ -42,3 +42,33 @@ def episode_of(records, *, group_id=0, first_info=None):
             extra_model_outputs={columns.STEP_RECORD: record},
         )
     return result
+
+
+def role_episode(turns, *, group_id=0, last_info=None):
+    """Make an episode of several roles.
+
+    Args:
+        turns: (role, reward) or (role, reward, changes) of each step; of the changes,
+            "role_rewards" is what the step pays to roles, and the others are the record's.
+        group_id: Its group.
+        last_info: More keys of the last info.
+    """
+    result = SingleAgentEpisode()
+    result.custom_data[columns.GROUP_ID] = group_id
+    result.add_env_reset("start", {"role": turns[0][0]})
+    for number, (role, reward, *more) in enumerate(turns, start=1):
+        changes = dict(more[0]) if more else {}
+        paid = {"role_rewards": changes.pop("role_rewards")} if "role_rewards" in changes else {}
+        is_last = number == len(turns)
+        following = last_info or {} if is_last else {"role": turns[number][0]}
+        result.add_env_step(
+            observation=f"{role} acted",
+            action="go",
+            reward=reward,
+            infos={**following, **paid},
+            terminated=is_last,
+            extra_model_outputs={
+                columns.STEP_RECORD: step_record(role=role, reward=reward, **changes)
+            },
+        )
+    return result

@@ -73,3 +73,14 @@ def test_tasks_count_how_their_episodes_ended(tmp_path):
     ]
     run = RunFolder(write_run(tmp_path / "run", {1: lines}), "run")
     assert outcomes_by_task(run.summaries()) == {7: {"won": 1, "truncated": 1}, 9: {"won": 1}}
+
+
+def test_a_lane_names_the_role_and_an_episode_counts_what_was_paid_once(groups_of):
+    turns = [step_line(step=step) | {"env_reward": 0.5} for step in (0, 1)]
+    turns[0] |= {"role": "guide", "rewards": 1.0}
+    turns[1] |= {"role": "walker", "rewards": 0.5}
+    (group,) = groups_of(turns)
+    (episode,) = group_lanes(group)["episodes"]
+    assert [step["role"] for step in episode["steps"]] == ["guide", "walker"]
+    assert [step["reward"] for step in episode["steps"]] == [1.0, 0.5]
+    assert episode["reward"] == 1.0

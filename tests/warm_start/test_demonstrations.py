@@ -262,3 +262,25 @@ def test_advice_of_no_words_is_no_advice(settings, signs_env, monkeypatch):
         signs_env, "look", lambda env: (look(env)[0], look(env)[1] | {"expert_action": " "})
     )
     assert play_demonstrations(settings) == []
+
+
+def test_a_role_is_shown_its_own_turns_and_task(settings):
+    settings = replace(
+        with_demonstrations(settings, random_action_probability=0.0),
+        env="support.games.two_voices:TwoVoices-v0",
+        env_config={},
+        seeds=(1,),
+        prompting=PromptSettings(history_length=2),
+    )
+    turns = play_demonstrations(settings)
+    for number, turn in enumerate(turns):
+        role = ("alice", "bob")[number % 2]
+        assert turn.inputs.observation == f"{role} sees {number}."
+        assert turn.inputs.task == f"the plan of {role}"
+        assert turn.inputs.step == number // 2 + 1
+        own = range(number % 2, number, 2)[-2:]
+        shown = [past.observation for past in turn.inputs.history]
+        assert shown == [f"{role} sees {earlier}." for earlier in own]
+        assert (turn.before is None) == (number < 2)
+        if turn.before is not None:
+            assert turn.before.inputs.observation == f"{role} sees {number - 2}."

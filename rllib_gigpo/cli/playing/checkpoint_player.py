@@ -54,4 +54,5 @@ def checkpoint_steps(
             action=record.action_text,
             reward=record.reward,
             pictures=tuple(place.image.pixels for place in record.images),
+            role=record.role,
         )

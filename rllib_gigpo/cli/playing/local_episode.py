@@ -31,14 +31,15 @@ def play_here(
         observation, info = read_reset(env.reset(seed=seed))
     total, ended = 0.0, False
     for step in range(1, max_steps + 1):
-        print(f"{rule(step)}\n{prompter.render(shown(observation), info)}")
+        role = info.get("role", "")
+        print(f"{rule(step, role)}\n{prompter.render(shown(observation), info)}")
         show_pictures(pictures_of(observation))
         print(facts(info.get("anchor", observation), info.get("admissible_actions")))
         try:
             action = player.choose(info)
         except Quit:
             break
-        prompter.note(shown(observation), in_one_line(action))
+        prompter.note(shown(observation), in_one_line(action), role=role)
         with _told(f"step({action!r})"):
             observation, reward, terminated, truncated, info = read_step(env.step(action))
         total += reward

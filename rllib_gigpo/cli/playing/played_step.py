@@ -22,6 +22,7 @@ class PlayedStep:
     action: str  # what the environment received
     reward: float
     pictures: tuple[np.ndarray, ...] = ()  # of the prompt, (H, W, 3) uint8 each
+    role: str = ""  # who acted, in an environment with several agents
 
 
 def show(steps: Iterator[PlayedStep]) -> None:
@@ -29,16 +30,16 @@ def show(steps: Iterator[PlayedStep]) -> None:
     total = 0.0
     for number, step in enumerate(steps, 1):
         total += step.reward
-        print(f"{rule(number)}\n{step.prompt}")
+        print(f"{rule(number, step.role)}\n{step.prompt}")
         show_pictures(step.pictures)
         print(facts(step.anchor, step.admissible_actions))
         print(f"response   {step.response}")
         print(result(step.action, step.reward, total))
 
 
-def rule(title: object) -> str:
-    """Return the heading line of a step."""
-    return f"--- {title} ".ljust(72, "-")
+def rule(title: object, role: str = "") -> str:
+    """Return the heading line of a step, with the role that acts if there are several."""
+    return f"--- {f'{title} {role}' if role else title} ".ljust(72, "-")
 
 
 def facts(anchor: object, actions: Sequence[str] | None) -> str:

@@ -21,8 +21,8 @@ class AssembleTokenRows(ConnectorV2):
     The rows include ROW_WEIGHTS, VALUES and VALUE_TARGETS if these columns exist. A row is fresh if
     the shared data's policy version sampled all its tokens.
 
-    Mini-batches hold whole trajectories, or whole groups. The seed and the iteration determine the
-    shuffle, so a resumed run makes the same mini-batches.
+    Mini-batches hold whole episodes, or whole groups, with all their roles. The seed and the
+    iteration determine the shuffle, so a resumed run makes the same mini-batches.
     """
 
     def __init__(
@@ -61,7 +61,9 @@ class AssembleTokenRows(ConnectorV2):
         """Lay the batch out for the Learners."""
         shared_data = shared_data or {}
         iteration, version = shared_data.get("iteration", 0), shared_data.get("policy_version")
-        units = self._units(batch)
+        lengths = [len(episode) for episode in episodes]
+        groups = [episode.custom_data[columns.GROUP_ID] for episode in episodes]
+        units = np.repeat(self._units(np.array(groups, dtype=np.int64)), lengths)
         num_minibatches = min(self._num_minibatches, len(np.unique(units)))
         records = step_records(episodes)
         batch[columns.TOKEN_ROWS] = TokenRows.from_rows(
@@ -80,17 +82,16 @@ class AssembleTokenRows(ConnectorV2):
             old_values=batch.get(columns.VALUES),
             value_targets=batch.get(columns.VALUE_TARGETS),
             is_fresh=_is_fresh(records, version),
-            group_ids=batch[columns.GROUP_IDS] if self._keep_groups else None,
+            group_ids=np.repeat(groups, lengths) if self._keep_groups else None,
             images=_images(records),
         )
         return batch
 
-    def _units(self, batch: dict[str, Any]) -> np.ndarray:
-        """Return (R,) labels; rows with the same label go to the same mini-batch."""
-        group_ids = batch[columns.GROUP_IDS]
+    def _units(self, group_ids: np.ndarray) -> np.ndarray:
+        """Return a label for each episode; those with the same label share a mini-batch."""
         pays = self._keep_groups and len(np.unique(group_ids)) >= 2 * self._num_minibatches
         by_group = pays if self._minibatch_by == "auto" else self._minibatch_by == "group"
-        return group_ids if by_group else batch[columns.TRAJECTORY_IDS]
+        return group_ids if by_group else np.arange(len(group_ids))
 
 
 def _images(records: Sequence[StepRecord]) -> RowImages | None:

@@ -8,7 +8,11 @@ from typing import Any
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
-from rllib_gigpo.credit.anchor_metrics import anchor_group_size_histogram, anchor_metrics
+from rllib_gigpo.credit.anchor_metrics import (
+    anchor_group_size_histogram,
+    anchor_metrics,
+    anchor_metrics_of_roles,
+)
 from rllib_gigpo.credit.anchors import AnchorMatch, next_labels
 
 
@@ -30,5 +34,9 @@ class GroupAnchors(ConnectorV2):
         metrics = batch.setdefault(columns.CREDIT_METRICS, {})
         metrics["anchor_grouping_s"] = time.perf_counter() - start
         metrics.update(anchor_metrics(labels, batch[columns.STEP_RETURNS]))
+        if columns.ROLES in batch:
+            metrics["roles"] = anchor_metrics_of_roles(
+                labels, batch[columns.STEP_RETURNS], batch[columns.ROLES]
+            )
         metrics["anchor_group_size_histogram"] = anchor_group_size_histogram(labels)
         return batch

@@ -8,6 +8,7 @@ from typing import Any
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.role_turns import own_turns
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.envs.info_fence import described
 from rllib_gigpo.prompting.contents.text_reader import text_reader
@@ -54,13 +55,16 @@ class AddHistory(ConnectorV2):
             return []
 
     def _past(self, episode: Any) -> list[PastStep]:
-        """List all finished steps, each with its observation and the text of its action."""
+        """List the finished turns of the role that acts next: what others saw may be secret."""
         if len(episode) == 0:
             return []
         observations = episode.get_observations(slice(0, len(episode)))
+        records = step_records([episode])
         return [
-            PastStep(step=step, observation=self._to_text(observation), action=record.action_text)
-            for step, (observation, record) in enumerate(
-                zip(observations, step_records([episode]), strict=True), start=1
+            PastStep(
+                step=number,
+                observation=self._to_text(observations[turn]),
+                action=records[turn].action_text,
             )
+            for number, turn in enumerate(own_turns(episode), start=1)
         ]

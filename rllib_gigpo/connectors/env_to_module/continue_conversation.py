@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rllib_gigpo.batch.role_turns import own_turns
 from rllib_gigpo.batch.step_record import StepRecord, step_records
 from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt, prompt_inputs
 from rllib_gigpo.prompting.contents.text_reader import text_reader
@@ -16,7 +17,8 @@ from rllib_gigpo.prompting.template import PromptInputs
 class ContinueConversation(RenderPrompt):
     """Connector that reads OBSERVATION_TEXT and the records of finished turns, and writes PROMPTS.
 
-    It keeps no state: the chat so far is the last record's prompt and answer.
+    It keeps no state: the chat so far is the last record's prompt and answer. Each role has a
+    conversation, made of its own turns.
     """
 
     def __init__(
@@ -31,13 +33,15 @@ class ContinueConversation(RenderPrompt):
         self._to_text = text_reader(observation_to_text)
 
     def _render(self, episode: Any, inputs: PromptInputs) -> Prompt:
-        turns = [_as_turn(record) for record in step_records([episode])] if len(episode) else []
-        if not turns:
+        own = own_turns(episode)
+        if not own:
             return self._chat.render(inputs)
+        records = step_records([episode])
+        turns = [_as_turn(records[step]) for step in own]
 
-        def inputs_of(step: int) -> PromptInputs:
-            text = self._to_text(episode.get_observations(step))
-            return prompt_inputs(episode, text, step=step)
+        def inputs_of(turn: int) -> PromptInputs:
+            text = self._to_text(episode.get_observations(own[turn]))
+            return prompt_inputs(episode, text, step=own[turn])
 
         return self._chat.extend(turns, inputs, inputs_of)
 

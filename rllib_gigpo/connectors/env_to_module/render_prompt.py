@@ -8,6 +8,7 @@ from jinja2.exceptions import SecurityError
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.role_turns import own_turns
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.memory import PastStep
 from rllib_gigpo.prompting.prompt_record import Prompt
@@ -65,7 +66,7 @@ class RenderPrompt(ConnectorV2):
 def prompt_inputs(
     episode: Any, observation: str, *, history: tuple[PastStep, ...] = (), step: int = -1
 ) -> PromptInputs:
-    """Return the facts of a turn.
+    """Return the facts of a turn, as the role that acts sees them.
 
     Args:
         episode: The episode.
@@ -73,12 +74,13 @@ def prompt_inputs(
         history: The past steps to show.
         step: Index of the turn; -1 for the one that waits for an answer.
     """
-    info = episode.get_infos(step)
+    info, turns = episode.get_infos(step), own_turns(episode)
+    first = episode.get_infos(turns[0]) if turns else info
     return PromptInputs(
         observation=observation,
-        # An environment may give the task only at reset.
-        task=info.get("task") or episode.get_infos(0).get("task", ""),
+        # An environment may give the task only at the first turn.
+        task=info.get("task") or first.get("task", ""),
         admissible_actions=tuple(info.get("admissible_actions", ())),
         history=history,
-        step=len(episode) + 1 if step == -1 else step + 1,
+        step=1 + (len(turns) if step == -1 else turns.index(step)),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from rllib_gigpo.envs.contract import ADMISSIBLE_ACTIONS, TASK
+from rllib_gigpo.envs.contract import ADMISSIBLE_ACTIONS, ROLE, TASK
 from rllib_gigpo.prompting.memory import PastStep, RecallsSteps
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
 
@@ -24,20 +25,21 @@ class TextPrompter:
         """Start before the first turn."""
         self._template, self._memory = template, memory
         self._tags = {"action_tag": action_tag, "think_tag": think_tag}
-        self._past: list[PastStep] = []
+        self._past = defaultdict[str, list[PastStep]](list)  # of each role
 
     def render(self, observation: str, info: Mapping[str, Any]) -> str:
         """Return the prompt of this turn."""
+        past = self._past[info.get(ROLE, "")]
         inputs = PromptInputs(
             observation=observation,
             task=str(info.get(TASK, "")),
             admissible_actions=tuple(info.get(ADMISSIBLE_ACTIONS) or ()),
-            history=tuple(self._memory.recall(self._past)),
-            step=len(self._past) + 1,
+            history=tuple(self._memory.recall(past)),
+            step=len(past) + 1,
         )
         return self._template.render(inputs, **self._tags)
 
-    def note(self, observation: str, action: str) -> None:
-        """Remember a finished turn."""
-        step = len(self._past) + 1
-        self._past.append(PastStep(step=step, observation=observation, action=action))
+    def note(self, observation: str, action: str, *, role: str = "") -> None:
+        """Remember a finished turn, of ``role`` if there are several."""
+        past = self._past[role]
+        past.append(PastStep(step=len(past) + 1, observation=observation, action=action))

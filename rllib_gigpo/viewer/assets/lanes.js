@@ -34,7 +34,7 @@
     const isWrong = !step.is_valid || !step.is_admissible;
     const cell = element("button", { class: isWrong ? "cell wrong" : "cell", type: "button", title: anchor.text },
       ...picture(step),
-      element("span", { class: "action" }, `${step.step}. ${step.action || "(no action)"}`),
+      element("span", { class: "action" }, `${step.step}. ${step.role && `${step.role}: `}${step.action || "(no action)"}`),
       element("span", { class: "credit" }, `r ${number(step.reward)} `, penalty(step), `R ${number(step.return)}`),
       element("span", { class: "credit" }, credit("A", step.advantage), credit("Aᴱ", step.episode_advantage),
         credit("Aˢ", step.step_advantage)));
@@ -96,6 +96,7 @@
     view.open(panel,
       element("h2", {}, `Episode ${episode.member}, step ${step.step}`),
       view.facts([
+        ...(step.role ? [["role", step.role]] : []),
         ["action", step.action || "(none)"],
         ["format", step.is_valid ? "valid" : "invalid"],
         ["action is", step.is_admissible ? "admissible" : "not admissible"],

@@ -66,6 +66,10 @@ class Flawed(CorridorEnv):
             "nan_anchor": {"anchor": ("room", float("nan"))},
             "lock": {"lock": threading.Lock()},
             "none": {"admissible_actions": None, "won": None, "anchor": None},
+            "some_roles": {"role": "left-goer"} if self._num_steps % 2 else {},
+            "role_number": {"role": 1},
+            "strangers": {"role": "walker", "role_rewards": {"wlaker": 1.0}},
+            "roles": {"role": f"walker {self._num_steps % 2}"},
         }
         if self.flaw == "alias":
             info["success"] = info.pop("won")
@@ -112,6 +116,8 @@ def test_random_play_is_counted_by_hand():
         ("nan_anchor", r"NaN equals nothing"),
         ("lock", r"info\['lock'\] \(lock\) cannot be sent"),
         ("huge", r"a reward is 1e\+308"),
+        ("some_roles", r"info\['role'\] is missing in a response of reset\(\).*in none"),
+        ("role_number", r"info\['role'\] is int, not str"),
         ("old API", r"step\(\) returned 4 values"),
         ("list", r"info is list, not dict"),
     ],
@@ -129,6 +135,7 @@ def test_each_flaw_is_named_with_its_fix(flaw, complaint):
         ("endless", "no episode ended within 100 random steps"),
         ("alias", "info has 'success', which is ignored; rename it to 'won'"),
         ("constant", "the anchor never changes, although observations do"),
+        ("strangers", "info['role_rewards'] pays 'wlaker', who never acted"),
     ],
 )
 def test_what_slows_learning_is_noted_and_is_no_problem(flaw, note):
@@ -162,6 +169,19 @@ def test_anchors_that_never_recur_are_noted():
     assert any("hardly any anchor recurs" in note for note in remarks(groups))
     groups[0].append(episode("1", "end"))
     assert not any("anchor" in note for note in remarks(groups))
+
+
+def test_an_anchor_recurs_only_for_the_role_that_saw_it():
+    turns = [Turn("go", "same", 0.0, False, False, {"role": role}) for role in ("a", "b", "a")]
+    assert recurring_anchors({0: [Episode(tuple(turns[:3]), 0.0, 0.0)]}) == 0.0
+    assert recurring_anchors({0: [Episode((*turns, turns[1]), 0.0, 0.0)]}) == 2 / 3
+
+
+def test_the_report_shows_keys_of_roles_only_where_there_are_roles():
+    assert "role" not in check_env(CORRIDOR).info_shares
+    report = check_env(Flawed, env_config={"flaw": "roles"})
+    assert report.is_ok
+    assert report.info_shares["role"] == 1.0
 
 
 def test_numpy_scalars_are_as_good_as_pythons():

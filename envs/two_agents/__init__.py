@@ -1,0 +1,1 @@
+"""Environments in which two agents take turns."""

@@ -1,0 +1,71 @@
+"""Several agents ("roles") in one episode: each role has its own trajectory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rllib_gigpo.envs.contract import ROLE, ROLE_REWARDS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoleTurns:
+    """The K turns of one role in an episode, as RLlib's multi-agent episodes see turn-based games.
+
+    Attributes:
+        role: Its name; empty in an episode without roles, whose steps are all turns of one agent.
+        turns: (K,) int64, ascending: its turns among the steps of the episode.
+        rewards: (K,) float64: what it was paid from each turn on, up to its next one.
+        total: The exact sum of its rewards, from its first turn to the end of the episode.
+    """
+
+    role: str
+    turns: np.ndarray
+    rewards: np.ndarray
+    total: float
+
+
+def has_roles(episode: Any) -> bool:
+    """Return whether an episode names the role that acts, as it does from the reset on or never."""
+    return ROLE in episode.get_infos(0)
+
+
+def acting_roles(episode: Any) -> list[str]:
+    """Return who acted in each of the episode's T steps; empty names without roles."""
+    if not has_roles(episode):
+        return [""] * len(episode)
+    return [info.get(ROLE, "") for info in episode.get_infos()[: len(episode)]]
+
+
+def own_turns(episode: Any) -> Sequence[int]:
+    """Return the finished steps that were turns of the role that acts next; all without roles."""
+    if not has_roles(episode):
+        return range(len(episode))
+    role = episode.get_infos(-1).get(ROLE, "")
+    return [step for step, acting in enumerate(acting_roles(episode)) if acting == role]
+
+
+def turns_by_role(episode: Any) -> list[RoleTurns]:
+    """Split an episode into the turns of its roles, in the order of their first turns.
+
+    A step pays every role its reward, or what ``info["role_rewards"]`` names for a role. What is
+    paid before a role's first turn is lost to this role: none of its actions led to it.
+    """
+    paid = np.asarray(episode.get_rewards(), dtype=np.float64)
+    if not has_roles(episode):
+        return [RoleTurns("", np.arange(len(paid)), paid, math.fsum(paid))]
+    roles = acting_roles(episode)
+    given = [info.get(ROLE_REWARDS, {}) for info in episode.get_infos()[1:]]
+    return [_turns_of(role, roles, paid, given) for role in dict.fromkeys(roles)]
+
+
+def _turns_of(
+    role: str, roles: Sequence[str], paid: np.ndarray, given: Iterable[dict[str, float]]
+) -> RoleTurns:
+    turns = np.array([step for step, acting in enumerate(roles) if acting == role])
+    own = np.array([one.get(role, reward) for one, reward in zip(given, paid, strict=True)])
+    return RoleTurns(role, turns, np.add.reduceat(own, turns), math.fsum(own[turns[0] :]))
