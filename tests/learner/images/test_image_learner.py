@@ -12,7 +12,7 @@ from support.models.learner_groups import of_each
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.config import sections
-from rllib_gigpo.learner.value_update import values_of
+from rllib_gigpo.learner.second_models.value_update import values_of
 from rllib_gigpo.media.image import Image
 from rllib_gigpo.media.row_images import RowImages
 from rllib_gigpo.models.causal_lm import open_causal_lm, trunk_of
