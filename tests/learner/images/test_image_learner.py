@@ -203,6 +203,22 @@ def test_a_critic_sees_the_images(make_learner, settings, folder, critic):
     assert one != two
 
 
+def test_a_process_reward_model_sees_the_images_and_keeps_its_tower(make_learner, settings, folder):
+    changes = {"rule": "istar", "process_reward": True, "images": {"freeze_tower": True}}
+    learner = make_learner(**settings, **changes)
+    model = learner.module[DEFAULT_MODULE_ID].unwrapped().process_reward
+    tower = tower_of(trunk_of(model.model))
+    assert tower
+    assert not any(one.requires_grad for part in tower.values() for one in part.parameters())
+    rows = rows_showing(folder, [ONE], [TWO])
+    assert not learner.implicit_rewards(rows).any()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.1)
+    one, two = learner.implicit_rewards(rows)
+    assert one != two
+
+
 # ---------------------------------------------------------------- settings
 
 

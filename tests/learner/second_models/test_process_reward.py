@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
+from support.models.learner_groups import of_each
 
 from rllib_gigpo.credit.pair_loss import pair_loss
+from rllib_gigpo.learner.learner_calls import LearnerCalls
 
 BETA = 0.5
 SETTINGS = {"rule": "istar", "process_reward": {"beta": BETA, "lr": 0.5}}
@@ -203,6 +205,27 @@ def test_beside_adapters_the_model_is_trained_whole(make_learner, make_rows, tra
     train(learner, with_gradients(learner, rows))
     assert all(not torch.equal(before[name], one) for name, one in weights_of(learner).items())
     assert not any(".lora_" in name for name in before)
+
+
+@pytest.mark.parametrize("with_pairs", [np.arange(12), np.array([3])], ids=["all", "one"])
+def test_two_learners_have_the_model_of_one(
+    make_learner, make_group, make_rows, train, train_group, with_pairs
+):
+    rows = make_rows(has_pairs=True)
+    chosen = np.zeros(12, dtype=np.float32)  # in the second case, a Learner has no pair
+    chosen[with_pairs] = rows.pair_gradients[with_pairs]
+    rows = dataclasses.replace(rows, pair_gradients=chosen)
+    local, two = make_learner(**SETTINGS), make_group(2, **SETTINGS)
+    metrics = [train(local, rows), *train_group(two, rows)]
+    norms = [one["process_reward_grad_norm"] for one in metrics]
+    assert norms[1:] == pytest.approx(norms[:1] * 2, rel=1e-5)
+    expected, (first, second) = weights_of(local), of_each(two, weights_of)
+    for name, weight in expected.items():
+        torch.testing.assert_close(first[name], weight, rtol=0, atol=1e-6)
+        assert torch.equal(first[name], second[name]), name
+    found = LearnerCalls(two, timeout_s=60.0).score(rows, "implicit_rewards")
+    assert found.any()
+    np.testing.assert_allclose(found, local.implicit_rewards(rows), rtol=1e-5, atol=1e-6)
 
 
 def test_rewards_in_bfloat16_begin_at_zero_too(make_learner, make_rows):
