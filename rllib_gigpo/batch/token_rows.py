@@ -103,7 +103,7 @@ class TokenRows:
         group_ids: np.ndarray | None = None,
         images: RowImages | None = None,
     ) -> TokenRows:
-        """Lay out the rows of a whole batch and count its mini-batches.
+        """Lay out the rows of a whole batch, with the global counts of its mini-batches.
 
         Args:
             prompts: R lists of token ids.
@@ -119,9 +119,6 @@ class TokenRows:
             is_fresh: (R,) bool, whether the newest weights sampled the row; None for all rows.
             group_ids: (R,) int, groups that should stay together; None if it does not matter.
             images: The images of the prompts; None for prompts of text.
-
-        Returns:
-            The rows, with the global counts of their mini-batches.
 
         Raises:
             ValueError: The numbers of rows, tokens or log-probabilities do not match.
