@@ -31,6 +31,8 @@ class TokenRows:
         minibatch_row_counts: (M,) float64, weighted rows over all Learners.
         old_values: (R,) float32, the critic's value of each row's state; None without a critic.
         value_targets: (R,) float32, the targets of these values; None without a critic.
+        pair_gradients: (R,) float32, the derivative of the process reward model's loss by the sum
+            of its log-probabilities of the response; None without such a model.
         is_fresh: (R,) bool, whether the weights that the update starts from sampled the row; None
             for all rows.
         group_ids: (R,) int32, the task group of each row, if the rows of a group should go to the
@@ -49,6 +51,7 @@ class TokenRows:
     minibatch_row_counts: np.ndarray
     old_values: np.ndarray | None = None
     value_targets: np.ndarray | None = None
+    pair_gradients: np.ndarray | None = None
     is_fresh: np.ndarray | None = None
     group_ids: np.ndarray | None = None
     images: RowImages | None = None
@@ -95,11 +98,12 @@ class TokenRows:
         weights: np.ndarray | None = None,
         old_values: np.ndarray | None = None,
         value_targets: np.ndarray | None = None,
+        pair_gradients: np.ndarray | None = None,
         is_fresh: np.ndarray | None = None,
         group_ids: np.ndarray | None = None,
         images: RowImages | None = None,
     ) -> TokenRows:
-        """Lay out the rows of a whole batch and count its mini-batches.
+        """Lay out the rows of a whole batch, with the global counts of its mini-batches.
 
         Args:
             prompts: R lists of token ids.
@@ -111,12 +115,10 @@ class TokenRows:
             weights: (R,) Weights in the loss; None for 1 each.
             old_values: (R,) The critic's values; None without a critic.
             value_targets: (R,) The targets of the values; None without a critic.
+            pair_gradients: (R,) See the attribute; None without a process reward model.
             is_fresh: (R,) bool, whether the newest weights sampled the row; None for all rows.
             group_ids: (R,) int, groups that should stay together; None if it does not matter.
             images: The images of the prompts; None for prompts of text.
-
-        Returns:
-            The rows, with the global counts of their mini-batches.
 
         Raises:
             ValueError: The numbers of rows, tokens or log-probabilities do not match.
@@ -139,6 +141,7 @@ class TokenRows:
             minibatch_row_counts=row_counts[:num_minibatches],
             old_values=_float32(old_values),
             value_targets=_float32(value_targets),
+            pair_gradients=_float32(pair_gradients),
             is_fresh=is_fresh,
             group_ids=None if group_ids is None else np.asarray(group_ids).astype(np.int32),
             images=images,
@@ -194,6 +197,7 @@ class TokenRows:
             minibatch_ids=self.minibatch_ids[rows],
             old_values=_taken(self.old_values, rows),
             value_targets=_taken(self.value_targets, rows),
+            pair_gradients=_taken(self.pair_gradients, rows),
             is_fresh=_taken(self.is_fresh, rows),
             group_ids=_taken(self.group_ids, rows),
             images=None if self.images is None else self.images.select(rows),

@@ -190,6 +190,7 @@ class BaseGiGPOConfig(RLlibParts):
         importance_sampling: Options = NotProvided,
         entropy_coeff: float = NotProvided,
         critic: Options = NotProvided,
+        process_reward: Options = NotProvided,
         optim: Variant = NotProvided,
         lr_schedule: Variant = NotProvided,
         num_minibatches: int = NotProvided,

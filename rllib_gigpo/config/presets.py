@@ -418,6 +418,29 @@ PRESETS: Mapping[str, Preset] = {
             _ROW_PENALTY,
         ),
     ),
+    "istar": Preset(
+        "step rewards from a second model that learns from outcomes; no KL",
+        "arXiv 2509.19199 and its WebShop script",
+        (
+            Numbers(
+                "arXiv 2509.19199: both levels are divided by their standard deviation",
+                {"rule.name": "istar", "rule.normalize_by_std": True},
+            ),
+            Numbers(
+                "its WebShop script",
+                {
+                    "process_reward.beta": 0.05,
+                    "process_reward.lr": 1e-6,
+                    "lr": 5e-7,
+                    "kl_coeff": 0.0,
+                },
+            ),
+            Numbers(
+                "ours: the weights are not in what we read",
+                {"step_weight": 1.0, "episode_weight": 1.0},
+            ),
+        ),
+    ),
     "hgpo": Preset(
         "groups that share up to three states in a row, longer prompts",
         "arXiv 2602.22817 and its published scripts",

@@ -14,6 +14,7 @@ from rllib_gigpo.connectors.credit.compute_advantages import ComputeAdvantages
 from rllib_gigpo.connectors.credit.compute_returns import ComputeReturns
 from rllib_gigpo.connectors.credit.filter_overlong import FilterOverlong
 from rllib_gigpo.connectors.credit.group_anchors import GroupAnchors
+from rllib_gigpo.connectors.credit.pair_episodes import PairEpisodes
 from rllib_gigpo.connectors.credit.penalize_divergence import PenalizeDivergence
 from rllib_gigpo.connectors.credit.penalize_invalid import PenalizeInvalid
 from rllib_gigpo.connectors.credit.penalize_overlong import PenalizeOverlong
@@ -85,6 +86,8 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
     credit, penalties = settings.credit, settings.credit.penalties
     pipeline.append(ReadSteps())
     pipeline.append(SplitRoles())
+    if settings.loss.process_reward is not None:
+        pipeline.append(PairEpisodes(settings.loss.process_reward.beta))
     pipeline.append(PenalizeDivergence())
     pipeline.append(PenalizeInvalid(format=penalties.format, admissible=penalties.admissible))
     if penalties.overlong is not None:

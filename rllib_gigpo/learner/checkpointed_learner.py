@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # Keys of the state.
 ITERATION = "iteration"  # updates done so far
 KL_COEFF = "kl_coeff"
-SHARDED_STATE = "sharded_state"  # a component: optimiser and critic
+SHARDED_STATE = "sharded_state"  # a component: optimiser and second models
 
 
 class CheckpointedLearner(TorchLearner):
@@ -99,9 +99,9 @@ class CheckpointedLearner(TorchLearner):
 
     @override(Learner)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return RLlib's state plus iteration (for the learning rate), KL weight and critic.
+        """Return RLlib's state plus iteration (for the learning rate), KL weight, second models.
 
-        Of sharded Learners it lacks the model, the critic and the optimiser.
+        Of sharded Learners it lacks all models and the optimiser.
         """
         own = {ITERATION: self._iteration, KL_COEFF: self._kl.get_state()}
         if not self.sharding.is_whole:
@@ -110,8 +110,8 @@ class CheckpointedLearner(TorchLearner):
             )
         state = super().get_state(*args, **kwargs) | own
         state[SHARDED_STATE] = {}  # RLlib asks for the state of each component
-        if self._causal_lm.critic is not None:  # the Hugging Face folder holds only the policy
-            state[lm.CRITIC] = to_cpu(self._causal_lm.critic.state_dict())
+        for key, model in self._causal_lm.second_models.items():
+            state[key] = to_cpu(model.state_dict())  # the Hugging Face folder holds only the policy
         return state
 
     @override(Learner)
@@ -122,8 +122,9 @@ class CheckpointedLearner(TorchLearner):
             self._weights_seq_no = 0
         super().set_state(state)
         self._iteration = state.get(ITERATION, self._iteration)
-        if self._causal_lm.critic is not None and lm.CRITIC in state:
-            self.sharding.load(self._causal_lm.critic, state[lm.CRITIC])
+        for key, model in self._causal_lm.second_models.items():
+            if key in state:
+                self.sharding.load(model, state[key])
         self._kl.set_state(state.get(KL_COEFF))
 
     @override(TorchLearner)

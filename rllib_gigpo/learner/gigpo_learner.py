@@ -28,11 +28,12 @@ from rllib_gigpo.learner.kl.kl_placement import make_kl_term
 from rllib_gigpo.learner.old_log_probs import recompute_old_logp, resolve_old_logp
 from rllib_gigpo.learner.optimization.optim import parameter_groups, scale_learning_rates
 from rllib_gigpo.learner.scoring import ForwardSettings, memory_told, pass_memory
+from rllib_gigpo.learner.second_models.process_reward import ProcessReward
+from rllib_gigpo.learner.second_models.value_update import ValueUpdate, values_of
 from rllib_gigpo.learner.sharding.kinds import make_sharding
 from rllib_gigpo.learner.training_rows import TrainingRows
 from rllib_gigpo.learner.update_data import UpdateData, prepare_update
 from rllib_gigpo.learner.update_sums import UpdateSums
-from rllib_gigpo.learner.value_update import ValueUpdate, values_of
 from rllib_gigpo.loss.objective import (
     METRIC_NAMES,
     ObjectiveSettings,
@@ -75,6 +76,7 @@ class GiGPOLearner(CheckpointedLearner):
             forward=self._forward_settings,
             sharding=self.sharding,
         )
+        self._process_reward = self._make_process_reward()
         self._max_tokens = self._choose_max_tokens()  # last, when the models are in memory
         self._layout = make_layout(
             self._causal_lm.adapter,
@@ -82,6 +84,20 @@ class GiGPOLearner(CheckpointedLearner):
             max_tokens=self._max_tokens,
             device=self._torch_device,
             autocast_dtype=self._precision.autocast,
+        )
+
+    def _make_process_reward(self) -> ProcessReward | None:
+        settings, module = self._settings, self._causal_lm
+        if settings.loss.process_reward is None:
+            return None
+        assert module.process_reward is not None
+        return ProcessReward(
+            module.process_reward,
+            module.adapter,
+            beta=settings.loss.process_reward.beta,
+            grad_clip=settings.optimizer.grad_clip,
+            sharding=self.sharding,
+            forward=self._forward_settings,
         )
 
     def _choose_precision(self) -> Precision:
@@ -131,12 +147,11 @@ class GiGPOLearner(CheckpointedLearner):
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Register one optimiser; each update sets its learning rate first."""
         module, settings = self._module[module_id].unwrapped(), self._settings
-        critic = settings.loss.critic
+        second, loss = module.second_models, settings.loss
+        own = ((lm.CRITIC, loss.critic), (lm.PROCESS_REWARD, loss.process_reward))
         groups = parameter_groups(
-            module.model.parameters(),
-            () if module.critic is None else module.critic.parameters(),
-            lr=settings.optimizer.lr,
-            critic_lr=0.0 if critic is None else critic.lr,
+            (module.model.parameters(), settings.optimizer.lr),
+            *((second[key].parameters(), one.lr) for key, one in own if one is not None),
         )
         self.register_optimizer(
             module_id=module_id,
@@ -185,6 +200,10 @@ class GiGPOLearner(CheckpointedLearner):
         start = time.perf_counter()
         # An environment in this thread may have switched gradients off.
         with self._peers_told_of_failure(), torch.enable_grad():
+            scale_learning_rates(
+                self._optimizer, self._settings.optimizer.lr_schedule(self._iteration)
+            )
+            self._train_process_reward(training_data.rows)
             data, mismatch = self._prepare(training_data.rows)
             sums = self._train(data)
         self._free_memory()
@@ -199,6 +218,10 @@ class GiGPOLearner(CheckpointedLearner):
         return None if _no_metrics_reduce else self.metrics.reduce()
 
     # ------------------------------------------------------------------ the loop
+
+    def _train_process_reward(self, rows: TokenRows) -> None:
+        if self._process_reward is not None:
+            self._log_means(self._process_reward.update(rows, self._optimizer, self._layout))
 
     def _prepare(self, rows: TokenRows) -> tuple[UpdateData, dict[str, float]]:
         """Lay out the rows and score them with the weights that the update starts from."""
@@ -224,7 +247,6 @@ class GiGPOLearner(CheckpointedLearner):
 
     def _train(self, data: UpdateData) -> UpdateSums:
         optimizer, loss = self._settings.optimizer, self._settings.loss
-        scale_learning_rates(self._optimizer, optimizer.lr_schedule(self._iteration))
         self._objective_settings = ObjectiveSettings(
             policy_loss=loss.policy_loss,
             kl_coeff=self._kl.loss_coeff,
@@ -373,6 +395,15 @@ class GiGPOLearner(CheckpointedLearner):
             (R,) float64, in units of the reward, in the order of the rows.
         """
         return self._kl.penalties(self._laid_out(rows)).cpu().numpy()
+
+    def implicit_rewards(self, rows: TokenRows) -> np.ndarray:
+        """Return the process reward model's rewards for this Learner's share of the rows.
+
+        Returns:
+            (R,) float64, in the order of the rows.
+        """
+        assert self._process_reward is not None
+        return self._process_reward.rewards(self._laid_out(rows))
 
     def values(self, rows: TokenRows) -> np.ndarray:
         """Return the critic's values for this Learner's share of the rows.

@@ -1,4 +1,4 @@
-"""Columns that the Learners compute before credit is assigned: state values, KL penalties."""
+"""Columns that the Learners compute before credit: state values, KL penalties, step rewards."""
 
 from __future__ import annotations
 
@@ -93,12 +93,18 @@ class RewardDivergences(LearnerScores):
 
     def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
         """Compute the penalties of all responses."""
-        rows = [
-            _Row(one.prompt_token_ids, one.images, one.response_token_ids, one.rollout_logp)
-            for one in step_records(episodes)
-        ]
-        penalties = self._ask(_token_rows(rows, _group_ids(episodes)), "kl_penalties")
-        return {columns.KL_PENALTIES: penalties}
+        return {columns.KL_PENALTIES: self._ask(_answer_rows(episodes), "kl_penalties")}
+
+
+class ImplicitRewards(LearnerScores):
+    """IMPLICIT_REWARDS: how much more likely the process reward model makes each answer.
+
+    They are those before the update in which the batch trains this model.
+    """
+
+    def __call__(self, episodes: list[Any]) -> dict[str, np.ndarray]:
+        """Compute the rewards of all responses."""
+        return {columns.IMPLICIT_REWARDS: self._ask(_answer_rows(episodes), "implicit_rewards")}
 
 
 def make_learner_scores(config: Any, learners: LearnerCalls, spaces: Any) -> list[LearnerScores]:
@@ -110,6 +116,8 @@ def make_learner_scores(config: Any, learners: LearnerCalls, spaces: Any) -> lis
         scores.append(CriticValues(learners, next_prompts))
     if loss.kl_in_reward:
         scores.append(RewardDivergences(learners))
+    if loss.process_reward is not None:
+        scores.append(ImplicitRewards(learners))
     return scores
 
 
@@ -129,6 +137,15 @@ class _Row(NamedTuple):
     images: tuple[PlacedImage, ...]
     response_ids: Sequence[int] = ()
     logp: np.ndarray = np.zeros(0)
+
+
+def _answer_rows(episodes: list[Any]) -> TokenRows:
+    """Return the prompts and answers of all steps."""
+    rows = [
+        _Row(one.prompt_token_ids, one.images, one.response_token_ids, one.rollout_logp)
+        for one in step_records(episodes)
+    ]
+    return _token_rows(rows, _group_ids(episodes))
 
 
 def _token_rows(rows: list[_Row], groups: list[int]) -> TokenRows:

@@ -130,6 +130,7 @@ _READERS: Mapping[str, Callable[[CreditRule], bool]] = {
     "`episode_weight`": lambda rule: hasattr(rule, "episode_weight"),
     "`anchor`": _needs(columns.ANCHOR_GROUP_IDS),
     "`critic` (needed)": _needs(columns.VALUES),
+    "`process_reward` (needed)": _needs(columns.IMPLICIT_REWARDS),
     "`group_size=1` (allowed)": lambda rule: not rule.compares_within_groups,
 }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 from ray.rllib.core.rl_module.torch.torch_rl_module import TorchRLModule
 from ray.rllib.utils.annotations import override
+from torch import nn
 
 from rllib_gigpo.errors import GiGPOError
 from rllib_gigpo.layout.micro_batch import MicroBatch
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
 
 # Keys of model_config.
-CRITIC = "critic"  # also a key of the Learner's state
+# These two are also keys of the Learner's state.
+CRITIC = "critic"
+PROCESS_REWARD = "process_reward"
 LORA = "lora"
 FREEZE_TOWER = "freeze_tower"  # bool, of a model that reads images
 SEED = "seed"  # for new weights
@@ -40,12 +44,14 @@ class CausalLMModule(TorchRLModule):
 
     ``model_config`` holds ``model_path``, and optionally ``dtype``, ``attn_implementation`` and
     ``gradient_checkpointing`` (see `models.causal_lm.load_causal_lm`), ``critic`` (see
-    `rl_modules.critic.make_critic`), ``lora`` (see `models.lora_settings.LoraSettings`),
-    ``freeze_tower`` (see `models.vision.image_settings.ImageSettings`) and ``seed``.
+    `rl_modules.critic.make_critic`), ``process_reward`` (bool), ``lora`` (see
+    `models.lora_settings.LoraSettings`), ``freeze_tower`` (see
+    `models.vision.image_settings.ImageSettings`) and ``seed``.
     """
 
     adapter: ModelAdapter
     critic: Critic | None
+    process_reward: ModelAdapter | None
     lora: LoraSettings | None
 
     @classmethod
@@ -58,6 +64,7 @@ class CausalLMModule(TorchRLModule):
             "attn_implementation": model.attn_implementation,
             "gradient_checkpointing": model.gradient_checkpointing,
             CRITIC: None if critic is None else critic.name,
+            PROCESS_REWARD: settings.loss.process_reward is not None,
             LORA: model.lora,
             FREEZE_TOWER: model.images.freeze_tower,
             SEED: seed,
@@ -73,11 +80,14 @@ class CausalLMModule(TorchRLModule):
                 2.60) would mistake that for an outdated constructor, build again and hide it.
         """
         try:
-            own = (CRITIC, LORA, FREEZE_TOWER, SEED)
+            own = (CRITIC, PROCESS_REWARD, LORA, FREEZE_TOWER, SEED)
             settings = {k: v for k, v in self.model_config.items() if k not in own}
             model = load_causal_lm(**settings)
             make_trunk = trunk_maker(settings["model_path"])
             self.critic = make_critic(self.model_config.get(CRITIC), model, settings, make_trunk)
+            self.process_reward = None
+            if self.model_config.get(PROCESS_REWARD):
+                self.process_reward = ModelAdapter(load_causal_lm(**settings), make_trunk)
             frozen = tower_of(trunk_of(model)) if self.model_config.get(FREEZE_TOWER) else {}
             self.lora = self.model_config.get(LORA)
             if self.lora is not None:
@@ -85,8 +95,8 @@ class CausalLMModule(TorchRLModule):
                 add_lora(model, self.lora, seed=seed, without=list(frozen))
             for part in frozen.values():
                 part.requires_grad_(False)
-            if frozen and isinstance(self.critic, ModelCritic):
-                for part in tower_of(self.critic.backbone).values():
+            for trunk in self._second_trunks() if frozen else ():
+                for part in tower_of(trunk).values():
                     part.requires_grad_(False)
             self.adapter = ModelAdapter(model, make_trunk)
             disable_dropout(self)
@@ -99,6 +109,18 @@ class CausalLMModule(TorchRLModule):
     def model(self) -> Any:
         """The Hugging Face causal LM."""
         return self.adapter.model
+
+    @property
+    def second_models(self) -> dict[str, nn.Module]:
+        """What is trained beside the policy, by its key in the Learner's state."""
+        known = {CRITIC: self.critic, PROCESS_REWARD: self.process_reward}
+        return {key: model for key, model in known.items() if model is not None}
+
+    def _second_trunks(self) -> Iterator[Any]:
+        if isinstance(self.critic, ModelCritic):
+            yield self.critic.backbone
+        if self.process_reward is not None:
+            yield trunk_of(self.process_reward.model)
 
     def train(self, mode: bool = True) -> CausalLMModule:
         """Set training mode, unless it is set: RLlib asks before each pass, over all layers."""

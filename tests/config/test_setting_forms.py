@@ -24,6 +24,8 @@ from rllib_gigpo.models.lora_settings import LoraSettings
         ({"rule": "grpo", "episode_weight": 0.0}, "episode_weight of 0 make every"),
         ({"rule": "gigpo", "critic": "head"}, "critic='head' has no effect"),
         ({"rule": "ppo"}, "needs a critic; set critic='head'"),
+        ({"rule": "istar"}, "needs a process reward model; set process_reward=True"),
+        ({"rule": "grpo", "process_reward": True}, "process_reward has no effect: rule='grpo'"),
         (
             {
                 "rule": "support.own_rules:AloneIsFine",
@@ -49,6 +51,8 @@ def test_what_nothing_would_read_is_a_mistake(config, settings, message, mistake
         {"rule": "step_reinforce"},
         {"rule": len, "anchor": "similar", "critic": "head"},  # a function may read everything
         {"rule": "ppo", "critic": {"name": "model", "lr": 1e-3}},
+        {"rule": "istar", "process_reward": {"beta": 0.1, "lr": 0.0}},
+        {"rule": len, "process_reward": True, "critic": "model"},
         {"policy_loss": "cispo", "clip_param": 1.0},
         {"kl_coeff": 0.0, "kl": {"estimator": "k1", "placement": "reward"}},  # from a search
         {"old_logp": "recompute", "importance_sampling": {"level": "token", "cap": 4.0}},

@@ -43,6 +43,7 @@ TRAINED_WHEN_ASKED = (
     "textworld_dapo_tiny",
     "textworld_grpo_smollm2",
     "textworld_grpo_tiny",
+    "textworld_istar_tiny",
     "textworld_own_rule_tiny",
     "textworld_ppo_tiny",
     "textworld_sharded_tiny",

@@ -97,6 +97,7 @@ def test_a_nan_in_a_weight_ends_the_run(build, corridor_config, broken_folder, r
     [
         ({"kl_coeff": 0.1, "kl": {"placement": "reward"}}, "kl_penalties"),
         ({"rule": "ppo", "critic": "head"}, "values"),
+        ({"rule": "istar", "process_reward": True}, "implicit_rewards"),
     ],
 )
 def test_scores_that_are_nan_name_the_weights_and_not_the_reward(

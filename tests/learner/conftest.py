@@ -136,7 +136,15 @@ def weights_of_each():
 def make_rows():
     """Return a function that draws random rows with rollout log-probs near the model's."""
 
-    def make(num_rows=12, *, seed=0, num_minibatches=2, weights=None, has_values=False):
+    def make(
+        num_rows=12,
+        *,
+        seed=0,
+        num_minibatches=2,
+        weights=None,
+        has_values=False,
+        has_pairs=False,
+    ):
         rng = np.random.default_rng(seed)
         response_lengths = rng.integers(1, 5, num_rows)
         return TokenRows.from_rows(
@@ -149,6 +157,7 @@ def make_rows():
             weights=weights,
             old_values=rng.normal(size=num_rows) if has_values else None,
             value_targets=rng.normal(size=num_rows) if has_values else None,
+            pair_gradients=rng.normal(size=num_rows) if has_pairs else None,
         )
 
     return make

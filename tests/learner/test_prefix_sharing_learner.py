@@ -100,6 +100,23 @@ def test_scores_for_credit_are_those_of_separate_rows(make_learner):
         np.testing.assert_allclose(*penalties, rtol=0, atol=1e-6)
 
 
+def test_implicit_rewards_are_those_of_separate_rows(make_learner):
+    settings, rows, found = (
+        {"rule": "istar", "process_reward": {"beta": 1.0}},
+        make_group_rows(),
+        [],
+    )
+    for sharing in (SHARED, ALONE):
+        learner = make_learner(**settings, **sharing)
+        assert not learner.implicit_rewards(rows).any()
+        torch.manual_seed(1)
+        for weight in learner._causal_lm.process_reward.parameters():
+            weight.data += 0.01 * torch.randn_like(weight)
+        found.append(learner.implicit_rewards(rows))
+    assert np.abs(found[1]).max() > 1e-2
+    np.testing.assert_allclose(*found, rtol=0, atol=1e-5)
+
+
 def test_a_shared_prefix_of_a_row_without_weight_gets_no_gradient_from_it(make_learner, train):
     rows = make_group_rows()
     is_counted = rows.weights > 0
@@ -123,7 +140,7 @@ def test_two_learners_with_trees_train_like_one_without(
     assert min(each["shared_fraction"] for each in metrics) > 0.5
     found = dict(weights_of(alone))
     for of_learner in weights_of_each(group):
-        of_model = {f"model.{name}": value for name, value in of_learner.items()}
+        of_model = {f"adapter.model.{name}": value for name, value in of_learner.items()}
         check_same_weights(
             {name: of_model[name] for name in found},
             found,

@@ -45,6 +45,7 @@ def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
         columns.RESPONSE_LENGTHS: np.ones_like(steps),
         columns.VALUES: np.zeros(len(rows)),
         columns.BOOTSTRAP_VALUES: np.zeros(len(rows)),
+        columns.IMPLICIT_REWARDS: np.zeros(len(rows)),
         columns.EPISODE_RETURNS: episode_returns(rewards, trajectories),
         columns.STEP_RETURNS: step_returns(penalised, trajectories, steps, gamma=gamma),
         columns.ANCHORS: [row.anchor for row in rows],

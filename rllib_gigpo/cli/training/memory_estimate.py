@@ -100,6 +100,9 @@ def kept_memory(
         "gradient buckets of DDP": copies.buckets * trained,
         "optimiser": copies.moments * trained,
         "critic model": copies.of_trained_model * weights if has_critic_model else 0,
+        "process reward model": copies.of_trained_model * weights
+        if loss.process_reward is not None
+        else 0,
         # With LoRA the reference is the model without its adapters.
         "reference model": weights if loss.kl_coeff > 0 and model.lora is None else 0,
     }

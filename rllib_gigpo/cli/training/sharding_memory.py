@@ -27,6 +27,7 @@ _SHORT = {
     "gradient buckets of DDP": "buckets",
     "reference model": "reference",
     "critic model": "critic",
+    "process reward model": "rewards",
     "logits of a chunk": "logits",
     "gathered layers": "gathered",
     "gradients of a layer": "reduced",

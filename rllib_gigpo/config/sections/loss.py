@@ -1,4 +1,4 @@
-"""Settings of the losses of policy and critic."""
+"""Settings of the losses of policy, critic and process reward model."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rllib_gigpo.loss.mismatch import ImportanceSettings, OldLogpSource
 from rllib_gigpo.loss.policy import POLICY_LOSSES, PolicyLoss
 from rllib_gigpo.options.section import Section, setting
 from rllib_gigpo.rl_modules.critic_settings import CriticSettings
+from rllib_gigpo.rl_modules.process_reward_settings import ProcessRewardSettings
 
 
 class LossSection(Section):
@@ -37,6 +38,9 @@ class LossSection(Section):
     entropy_coeff: NonNegativeFloat = setting(0.001, "Weight of the entropy bonus.")
     critic: CriticSettings | None = setting(
         None, "Critic for rules that read its values: 'head' or 'model'; None for no critic."
+    )
+    process_reward: ProcessRewardSettings | None = setting(
+        None, "A second model that rewards steps, for rules that read it; True for the defaults."
     )
 
     @property
@@ -73,4 +77,13 @@ def values(rule: CreditRule, critic: CriticSettings | None) -> Iterator[str]:
         yield f"critic={critic.name!r} has no effect: rule={rule.name!r} reads no state values"
 
 
-CHECKS = (whole_answers, correction, steering, values)
+def step_rewards(rule: CreditRule, process_reward: ProcessRewardSettings | None) -> Iterator[str]:
+    """Require a process reward model if the rule reads its rewards; see `values`."""
+    reads = rule.needs is None or columns.IMPLICIT_REWARDS in rule.needs
+    if reads and rule.needs is not None and process_reward is None:
+        yield f"rule={rule.name!r} needs a process reward model; set process_reward=True"
+    if not reads and process_reward is not None:
+        yield f"process_reward has no effect: rule={rule.name!r} reads no implicit step rewards"
+
+
+CHECKS = (whole_answers, correction, steering, values, step_rewards)

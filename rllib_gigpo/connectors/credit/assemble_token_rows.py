@@ -18,8 +18,8 @@ from rllib_gigpo.media.row_images import RowImages
 class AssembleTokenRows(ConnectorV2):
     """Connector that reads ADVANTAGES and the episodes' tokens, and writes TOKEN_ROWS.
 
-    The rows include ROW_WEIGHTS, VALUES and VALUE_TARGETS if these columns exist. A row is fresh if
-    the shared data's policy version sampled all its tokens.
+    The rows include ROW_WEIGHTS, VALUES, VALUE_TARGETS and PAIR_GRADIENTS if these columns exist. A
+    row is fresh if the shared data's policy version sampled all its tokens.
 
     Mini-batches hold whole episodes, or whole groups, with all their roles. The seed and the
     iteration determine the shuffle, so a resumed run makes the same mini-batches.
@@ -81,6 +81,7 @@ class AssembleTokenRows(ConnectorV2):
             weights=batch.get(columns.ROW_WEIGHTS),
             old_values=batch.get(columns.VALUES),
             value_targets=batch.get(columns.VALUE_TARGETS),
+            pair_gradients=batch.get(columns.PAIR_GRADIENTS),
             is_fresh=_is_fresh(records, version),
             group_ids=np.repeat(groups, lengths) if self._keep_groups else None,
             images=_images(records),

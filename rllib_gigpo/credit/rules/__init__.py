@@ -16,6 +16,7 @@ from rllib_gigpo.credit.rules.state_values.g2po_rule import G2PORule
 from rllib_gigpo.credit.rules.state_values.graphgpo_rule import GraphGPORule
 from rllib_gigpo.credit.rules.state_values.ppo_rule import PPORule
 from rllib_gigpo.credit.rules.without_states.grpo_rule import GRPORule
+from rllib_gigpo.credit.rules.without_states.istar_rule import IStarRule
 from rllib_gigpo.credit.rules.without_states.reinforce_pp_rule import ReinforcePPRule
 from rllib_gigpo.credit.rules.without_states.rloo_rule import RLOORule
 from rllib_gigpo.credit.rules.without_states.step_reinforce_rule import StepReinforceRule
@@ -34,6 +35,7 @@ __all__ = [
     "GiGPORule",
     "GraphGPORule",
     "HGPORule",
+    "IStarRule",
     "PPORule",
     "ProxMORule",
     "RLOORule",
@@ -60,6 +62,7 @@ RULES: Registry[CreditRule] = Registry(
         GraphGPORule,
         G2PORule,
         BEPORule,
+        IStarRule,
         PPORule,
     ),
     given=("gamma", "step_weight", "episode_weight"),

@@ -77,24 +77,16 @@ OPTIMIZERS: Registry[Optim] = Registry("optim", Optim, (AdamW, SGD))
 
 
 def parameter_groups(
-    policy: Iterable[torch.nn.Parameter],
-    critic: Iterable[torch.nn.Parameter],
-    *,
-    lr: float,
-    critic_lr: float,
+    *rates: tuple[Iterable[torch.nn.Parameter], float],
 ) -> list[dict[str, Any]]:
-    """Group the trained parameters by learning rate; frozen ones are left out.
+    """Group the trained parameters of each model; frozen ones are left out.
 
     Args:
-        policy: The policy's parameters.
-        critic: The critic's parameters.
-        lr: The policy's rate after the warm-up.
-        critic_lr: The critic's rate after the warm-up.
+        *rates: The parameters of a model and their rate after the warm-up, the policy's first.
 
     Returns:
-        One or two of torch's parameter groups.
+        One of torch's parameter groups for each model that is trained.
     """
-    rates = ((policy, lr), (critic, critic_lr))
     groups = (
         {"params": [one for one in parameters if one.requires_grad], "lr": rate, PEAK_LR: rate}
         for parameters, rate in rates
@@ -123,6 +115,25 @@ def options_kept(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     finally:
         for group, own in zip(optimizer.param_groups, options, strict=True):
             group.update(own)
+
+
+def fill_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Give each parameter that has no moments empty ones, so that a checkpoint can list them all.
+
+    The gradients must be None. A step with a rate of 0 makes the moments, and does not count.
+    """
+    groups = optimizer.param_groups
+    parameters = [one for group in groups for one in group["params"]]
+    new = [one for one in parameters if one.requires_grad and one not in optimizer.state]
+    for parameter in new:
+        parameter.grad = torch.zeros_like(parameter)
+    with options_kept(optimizer):
+        scale_learning_rates(optimizer, 0.0)
+        optimizer.step()
+    for parameter in new:
+        parameter.grad = None
+        if "step" in optimizer.state.get(parameter, {}):
+            optimizer.state[parameter]["step"].zero_()
 
 
 def to_cpu(value: Any) -> Any:

@@ -8,9 +8,12 @@ from typing import Any
 
 import torch
 from ray.rllib.core.rl_module.torch.torch_rl_module import TorchDDPRLModule
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from rllib_gigpo.learner.sharding.sharding import OfSeveral
 from rllib_gigpo.models.model_adapter import NamedTensors
+from rllib_gigpo.rl_modules.causal_lm_module import PROCESS_REWARD
 
 
 class DDP(OfSeveral):
@@ -24,11 +27,24 @@ class DDP(OfSeveral):
     def wrap(self, module: Any, device: torch.device, *, product_dtype: str | None) -> Any:
         """Move the model and wrap it in DDP."""
         self.limit_waits()
+        if module.process_reward is not None:
+            # A pass of the policy does not reach them, and DDP would wait for their gradients.
+            named = module.process_reward.state_dict(prefix=f"{PROCESS_REWARD}.", keep_vars=True)
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(module, [*named])
         return TorchDDPRLModule(module.to(device), **self._ddp_kwargs)
 
     def gradient_sync(self, module: Any, *, is_last: bool) -> AbstractContextManager[Any]:
         """Return DDP's ``no_sync``, except for the last backward pass."""
         return nullcontext() if is_last else module.no_sync()
+
+    def average_gradients(self, model: nn.Module) -> None:
+        """All-reduce the gradients, one tensor after the other."""
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                self.reduce(parameter.grad)
+                parameter.grad /= self.world_size
 
     def export(
         self, weights: NamedTensors, dtype: torch.dtype

@@ -43,7 +43,7 @@ class FSDP2(OfSeveral):
         self._precision: dict[str, Any]  # of every group except the critic's last layer
 
     def wrap(self, module: Any, device: torch.device, *, product_dtype: str | None) -> Any:
-        """Shard the policy and the critic, layer by layer; each shard moves to the device."""
+        """Shard the policy and second models, layer by layer; each shard moves to the device."""
         self.limit_waits()
         self._device = device
         self._options = {"mesh": init_device_mesh(device.type, (self.world_size,))}
@@ -59,7 +59,8 @@ class FSDP2(OfSeveral):
         self._shard(module.adapter)
         if module.critic is not None:
             fully_shard(module.critic.value, **self._options)
-            self._shard(module.critic)
+        for second in module.second_models.values():
+            self._shard(second)
         return module
 
     def _shard(self, unit: nn.Module) -> None:

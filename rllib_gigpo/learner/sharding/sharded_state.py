@@ -1,4 +1,4 @@
-"""The optimiser and the critic of sharded Learners in a checkpoint.
+"""The optimiser and the second models of sharded Learners in a checkpoint.
 
 Each Learner writes its part with torch's distributed checkpoint. Another number of Learners can
 read it, and so can Learners with the whole model.
@@ -21,7 +21,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from rllib_gigpo.checkpoints.written_aside import temporary_folder
-from rllib_gigpo.learner.optimization.optim import options_kept
+from rllib_gigpo.learner.optimization.optim import fill_moments, options_kept
 from rllib_gigpo.learner.sharding.sharding import Sharding
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ _METADATA = ".metadata"  # torch's name of the file that lists the parts
 
 
 class ShardedState(Checkpointable):
-    """The moments by the parameters' names, and the critic's weights."""
+    """The moments by the parameters' names, and the weights of critic and process reward model."""
 
     def __init__(
         self, module: CausalLMModule, optimizer: torch.optim.Optimizer, *, sharding: Sharding
     ) -> None:
-        """Save and restore the state of ``optimizer`` and of the critic of ``module``."""
+        """Save and restore the state of ``optimizer`` and of the second models of ``module``."""
         self._module = module
         self._optimizer = optimizer
         self._sharding = sharding
@@ -74,14 +74,11 @@ class ShardedState(Checkpointable):
             set_optimizer_state_dict(self._module, self._optimizer, state["optimizer"])
 
     def _state(self) -> dict[str, Any]:
-        critic, is_new = self._module.critic, not self._optimizer.state
-        self._optimizer.zero_grad(set_to_none=True)  # with gradients, torch makes no empty moments
+        self._optimizer.zero_grad(set_to_none=True)
+        fill_moments(self._optimizer)
         moments = get_optimizer_state_dict(self._module, self._optimizer)
-        if is_new:  # torch made them by a step with a learning rate of 0, which must not count
-            for values in self._optimizer.state.values():
-                if "step" in values:
-                    values["step"].zero_()
-        return {"optimizer": moments, "critic": {} if critic is None else critic.state_dict()}
+        models = self._module.second_models.items()
+        return {"optimizer": moments, **{key: model.state_dict() for key, model in models}}
 
     @override(Checkpointable)
     def get_state(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -98,6 +98,12 @@ class Sharding(ABC):
             for group in groups
         ]
 
+    def average_gradients(self, model: nn.Module) -> None:  # noqa: B027 - nothing to do
+        """Average over the Learners the gradients of a model that has passes of its own.
+
+        Those of the wrapped module are averaged in its backward pass, and so is every sharded one.
+        """
+
     def reference(self, adapter: ModelAdapter) -> ModelAdapter:
         """Return a frozen copy of a model."""
         return copy.deepcopy(adapter).eval().requires_grad_(False)

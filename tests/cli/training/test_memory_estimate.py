@@ -64,6 +64,14 @@ def test_adapters_cost_what_is_trained_and_no_reference(settings):
     assert parts["reference model"] == 0
 
 
+def test_a_process_reward_model_is_kept_but_has_passes_of_its_own(settings):
+    plain = memory_estimate.learner_memory(SHAPE, settings())
+    found = memory_estimate.learner_memory(SHAPE, settings(process_reward=True, rule="istar"))
+    assert plain["process reward model"] == 0
+    assert found["process reward model"] == 4 * plain["weights"]
+    assert found["activations"] == plain["activations"]
+
+
 def test_a_critic_of_its_own_costs_a_second_model(settings):
     plain = memory_estimate.learner_memory(SHAPE, settings())
     with_critic = memory_estimate.learner_memory(SHAPE, settings(critic="model", rule="ppo"))

@@ -102,6 +102,13 @@ def test_a_reference_and_a_critic_are_shared_too(settings):
     assert found.gpu["critic model"] == 4 * half
 
 
+def test_a_process_reward_model_is_shared_too(settings):
+    shape, groups = qwen("1.5B")
+    changed = settings(process_reward=True, rule="istar")
+    found = memory_of(Layout(2, "fsdp2"), shape, groups, changed)
+    assert found.gpu["process reward model"] == 4 * 2 * shape.num_parameters
+
+
 def test_copies_hold_everything(settings):
     shape, groups = qwen("1.5B")
     alone, copy = (memory_of(Layout(number), shape, groups, settings()).gpu for number in (1, 8))

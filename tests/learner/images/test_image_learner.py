@@ -12,7 +12,7 @@ from support.models.learner_groups import of_each
 
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.config import sections
-from rllib_gigpo.learner.value_update import values_of
+from rllib_gigpo.learner.second_models.value_update import values_of
 from rllib_gigpo.media.image import Image
 from rllib_gigpo.media.row_images import RowImages
 from rllib_gigpo.models.causal_lm import open_causal_lm, trunk_of
@@ -200,6 +200,22 @@ def test_a_critic_sees_the_images(make_learner, settings, folder, critic):
         sharding=learner.sharding,
         forward=learner._forward_settings,
     )
+    assert one != two
+
+
+def test_a_process_reward_model_sees_the_images_and_keeps_its_tower(make_learner, settings, folder):
+    changes = {"rule": "istar", "process_reward": True, "images": {"freeze_tower": True}}
+    learner = make_learner(**settings, **changes)
+    model = learner.module[DEFAULT_MODULE_ID].unwrapped().process_reward
+    tower = tower_of(trunk_of(model.model))
+    assert tower
+    assert not any(one.requires_grad for part in tower.values() for one in part.parameters())
+    rows = rows_showing(folder, [ONE], [TWO])
+    assert not learner.implicit_rewards(rows).any()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.1)
+    one, two = learner.implicit_rewards(rows)
     assert one != two
 
 

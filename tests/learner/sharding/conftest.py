@@ -61,8 +61,8 @@ def weights():
     def read(learner):
         module = learner.module[DEFAULT_MODULE_ID].unwrapped()
         tensors = [*module.weights(whole=gathered)]
-        if module.critic is not None:
-            tensors += module.critic.named_parameters(prefix="critic")
+        for key, model in module.second_models.items():
+            tensors += model.named_parameters(prefix=key)
         return {name: gathered(value) for name, value in tensors}
 
     return read

@@ -13,6 +13,7 @@ FSDP2, DDP = {"sharding": "fsdp2"}, {"sharding": "ddp"}
 KL_IN_REWARD = {"kl": {"placement": "reward", "estimator": "k2"}, "kl_coeff": 0.5}
 HEAD = {"critic": {"name": "head", "lr": 0.1}, "rule": "ppo"}
 MODEL = {"critic": {"name": "model", "lr": 0.1}, "rule": "ppo"}
+REWARDS = {"process_reward": {"lr": 0.1}, "rule": "istar"}
 CASES = {
     "plain": {},
     "gradient checkpointing": {"gradient_checkpointing": True},
@@ -20,6 +21,7 @@ CASES = {
     "recomputed log-probs": {"old_logp": "recompute"},
     "critic as head": HEAD,
     "critic as model": MODEL,
+    "process reward model": REWARDS,
     "offload": {"sharding": {"name": "fsdp2", "cpu_offload": True}},
     "lora": {"lora": {"rank": 4}},
 }
@@ -31,7 +33,11 @@ def three_updates(train_group, make_rows, gradients, weights):
     """Return a function that trains: metrics, last gradients and weights of each Learner."""
 
     def run(group, settings):
-        batches = [make_rows(seed=seed, has_values="critic" in settings) for seed in range(3)]
+        columns = {
+            "has_values": "critic" in settings,
+            "has_pairs": "process_reward" in settings,
+        }
+        batches = [make_rows(seed=seed, **columns) for seed in range(3)]
         metrics = [train_group(group, rows)[0] for rows in batches]
         return metrics, of_each(group, gradients), of_each(group, weights)
 
@@ -102,10 +108,16 @@ def test_a_nan_of_one_learner_skips_the_step_of_all(
 
 
 @pytest.mark.parametrize(
-    ("method", "settings"), [("kl_penalties", KL_IN_REWARD), ("values", HEAD), ("values", MODEL)]
+    ("method", "settings"),
+    [
+        ("kl_penalties", KL_IN_REWARD),
+        ("values", HEAD),
+        ("values", MODEL),
+        ("implicit_rewards", REWARDS),
+    ],
 )
 def test_scores_for_credit_are_those_of_ddp(group_with, train_group, make_rows, method, settings):
-    rows, found = make_rows(has_values=True), []
+    rows, found = make_rows(has_values=True, has_pairs=True), []
     for kind in (FSDP2, DDP):
         group = group_with(**kind, **settings)
         train_group(group, rows)

@@ -1,8 +1,10 @@
 """Checkpoints of sharded Learners: a plain model folder, and a state for any number of Learners."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -96,6 +98,25 @@ def test_sharded_learners_go_on_from_one(
     train(learner, make_rows(seed=3, has_values=True))
     train_group(group, make_rows(seed=3, has_values=True))
     assert_same(weights(learner), of_each(group, weights)[0], tolerance=1e-5)
+
+
+def test_a_second_model_goes_on_even_if_it_has_no_moments_yet(
+    make_group, train_group, make_rows, weights, assert_same, save, tmp_path
+):
+    settings = {**SETTINGS, "critic": None, "rule": "istar", "process_reward": {"lr": 1e-3}}
+    group, other = (make_group(2, **settings) for _ in range(2))
+    without = dataclasses.replace(make_rows(), pair_gradients=np.zeros(12, dtype=np.float32))
+    for number, rows in enumerate([without, make_rows(seed=1, has_pairs=True)]):
+        train_group(group, rows)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        other.restore_from_path(str(save(group, folder)))
+        assert take_failures(other) == []
+        assert_same(of_each(other, weights)[0], of_each(group, weights)[0], tolerance=0.0)
+    for one in (group, other):
+        train_group(one, make_rows(seed=2, has_pairs=True))
+    assert_same(of_each(other, weights)[0], of_each(group, weights)[0], tolerance=1e-6)
+    other.shutdown()
 
 
 @pytest.mark.slow
