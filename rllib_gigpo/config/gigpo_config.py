@@ -177,6 +177,7 @@ class BaseGiGPOConfig(RLlibParts):
         anchor: Variant = NotProvided,
         advantages: Options = NotProvided,
         penalties: Options = NotProvided,
+        uncertainty_reward: Options = NotProvided,
         dynamic_sampling: Options = NotProvided,
         clip_param: float = NotProvided,
         policy_loss: Variant = NotProvided,

@@ -18,6 +18,7 @@ from rllib_gigpo.connectors.credit.penalize_divergence import PenalizeDivergence
 from rllib_gigpo.connectors.credit.penalize_invalid import PenalizeInvalid
 from rllib_gigpo.connectors.credit.penalize_overlong import PenalizeOverlong
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
+from rllib_gigpo.connectors.credit.reward_uncertainty import RewardUncertainty
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
 from rllib_gigpo.connectors.env_to_module.continue_conversation import ContinueConversation
 from rllib_gigpo.connectors.env_to_module.keep_images import KeepImages
@@ -84,6 +85,8 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
     credit, penalties = settings.credit, settings.credit.penalties
     pipeline.append(ReadSteps())
     pipeline.append(PenalizeDivergence())
+    if credit.uncertainty_reward is not None:
+        pipeline.append(RewardUncertainty(credit.uncertainty_reward))
     pipeline.append(PenalizeInvalid(format=penalties.format, admissible=penalties.admissible))
     if penalties.overlong is not None:
         max_tokens = settings.model.max_response_tokens

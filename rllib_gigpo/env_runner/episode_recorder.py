@@ -52,6 +52,7 @@ class EpisodeRecorder:
             "response_token_ids": generation.token_ids,
             "rollout_logp": generation.logp,
             "token_versions": generation.token_versions,
+            "uncertainty": generation.uncertainty,
             "finish_reason": generation.finish_reason,
             "response_text": text,
             "action_text": parsed.action,

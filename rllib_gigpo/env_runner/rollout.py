@@ -43,6 +43,7 @@ class RolloutSettings:
     seed: int | None = None  # None: the engine samples without seeds
     stall_timeout_s: float = 600.0  # longest time without progress
     env_name: str = "the environment"  # for the messages of lost groups
+    with_uncertainty: bool = False  # whether answers for training tell how uncertain they are
 
 
 @dataclass(slots=True)
@@ -311,6 +312,7 @@ class Rollout:
                     sampling=run.task.sampling,
                     seed=self._request_seed(run.request_id),
                     images=prompt.images,
+                    with_uncertainty=self._settings.with_uncertainty and run.task.is_training,
                 )
             )
         self._module.submit(requests)

@@ -46,6 +46,7 @@ TRAINED_WHEN_ASKED = (
     "textworld_ppo_tiny",
     "textworld_sharded_tiny",
     "textworld_treasure10_gigpo_tiny",
+    "textworld_uncertainty_tiny",
 )
 
 

@@ -2,8 +2,19 @@
 
 import numpy as np
 
+from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.engines.inference_engine import Generation, InferenceEngine
 from rllib_gigpo.models.tokenizer import load_tokenizer
+
+
+def certain(num_tokens):
+    """Return the uncertainty of tokens with p1 = 0.75 and p2 = 0.25 of a vocabulary of 4."""
+    entropy = -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
+    return TokenUncertainty(
+        entropy=np.full(num_tokens, entropy, np.float32),
+        top_logp=np.tile(np.log([0.75, 0.25]).astype(np.float32), (num_tokens, 1)),
+        vocab_size=4,
+    )
 
 
 class QuickEngine(InferenceEngine):
@@ -34,6 +45,7 @@ class QuickEngine(InferenceEngine):
             weight_version=self.version,
             finish_reason="stop",
             token_versions=np.full(len(ids), self.version),
+            uncertainty=certain(len(ids)) if request.with_uncertainty else None,
         )
 
     @property
