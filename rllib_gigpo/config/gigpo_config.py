@@ -100,6 +100,7 @@ class BaseGiGPOConfig(RLlibParts):
         action_tag: str | None = NotProvided,
         think_tag: str | None = NotProvided,
         require_think: bool = NotProvided,
+        sub_goals: bool = NotProvided,
         action_parser: Any = NotProvided,
         observation_to_text: Callable[[Any], str] | str | None = NotProvided,
     ) -> Self:

@@ -373,6 +373,7 @@ class Rollout:
     def _take(self, runs: list[_Run], generations: list[Generation]) -> None:
         batch = self._pass_through(self._module_to_env, runs, {columns.GENERATIONS: generations})
         self._count_tokens(runs, generations)
+        sub_goals = batch.get(columns.SUB_GOALS, [None] * len(runs))
         for index, (run, generation) in enumerate(zip(runs, generations, strict=True)):
             action = batch[columns.ENV_ACTIONS][index]
             run.recorder.add_answer(
@@ -380,6 +381,7 @@ class Rollout:
                 text=batch[columns.RESPONSE_TEXT][index],
                 parsed=batch[columns.PARSED_ACTIONS][index],
                 action=None if action is SKIP_STEP else action,
+                sub_goal=sub_goals[index],
             )
             self._act(run, action)
 

@@ -176,7 +176,7 @@ def make_epochs(
         labelled = randomize_labels(
             demonstrations, probability=random_label_probability, seed=(seed, epoch)
         )
-        responses = [encode(turn.action) for turn in labelled]
+        responses = [encode(turn.action, turn.inputs.sub_goal) for turn in labelled]
         epochs.append(
             [
                 DemonstrationRow(list(prompt.token_ids), response, chat, prompt.images)
@@ -189,7 +189,7 @@ def make_epochs(
 def _prompts(
     demonstrations: Sequence[Demonstration],
     renderer: PromptRenderer,
-    encode: Callable[[str], list[int]],
+    encode: Callable[[str, str], list[int]],
 ) -> list[Prompt]:
     """Render the prompt of each turn; a conversation shows the actions that were executed."""
     if not isinstance(renderer, ConversationRenderer):
@@ -206,7 +206,8 @@ def _prompts(
         for turn in _chain(last):
             if turn not in chats:
                 earlier = [] if turn.before is None else chats[turn.before]
-                answered = ChatTurn(prompt_after(turn.before, turn.inputs), encode(turn.executed))
+                response = encode(turn.executed, turn.inputs.sub_goal)
+                answered = ChatTurn(prompt_after(turn.before, turn.inputs), response)
                 chats[turn] = [*earlier, answered]
         return chats[last]
 
@@ -280,6 +281,8 @@ def _play_episode(
     task, past, before = info.get("task", ""), list[PastStep](), None
     while len(past) < settings.demonstrations.max_episode_steps:
         inputs = _prompt_inputs(observation, {"task": task, **info}, memory, past)
+        if settings.prompting.sub_goals and past:
+            inputs = replace(inputs, sub_goal=past[-1].action)  # as `SubGoalParser.format` says
         expert_action = info.get("expert_action", "").strip() or None
         if expert_action:
             yield Demonstration(inputs=inputs, action=expert_action, before=before)
@@ -353,10 +356,13 @@ def _draw(inputs: PromptInputs, rng: np.random.Generator) -> str:
 
 
 def _encode_response(
-    action: str, *, parser: ActionParser, encoder: TextEncoder, tokenizer: Any
+    action: str, sub_goal: str, *, parser: ActionParser, encoder: TextEncoder, tokenizer: Any
 ) -> list[int]:
     """Encode an answer; an action that spells a control token stays text, as in a prompt."""
-    ids = encoder.encode(parser.format(action), lambda: parser.format(mark(action)))
+    ids = encoder.encode(
+        parser.format(action, sub_goal=sub_goal),
+        lambda: parser.format(mark(action), sub_goal=mark(sub_goal)),
+    )
     return [*ids, tokenizer.eos_token_id]
 
 

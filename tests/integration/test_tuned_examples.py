@@ -30,6 +30,7 @@ TRAINED_WHEN_ASKED = (
     "ezpoints_gigpo_tiny",
     "ezpoints_gigpo_vlm_tiny",
     "frozen_lake_gigpo_tiny",
+    "frozen_lake_hiper_tiny",
     "minigrid_gigpo_tiny",
     "mixture_gigpo_tiny",
     "numberline_gigpo_tiny",

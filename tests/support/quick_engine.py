@@ -20,10 +20,11 @@ def certain(num_tokens):
 class QuickEngine(InferenceEngine):
     """An engine that answers "go left" or "go right" by the seed, and records its calls."""
 
+    texts = ("go left", "go right")
+
     def start(self):
         tokenizer = load_tokenizer(self.settings.model_path)
-        words = ("go left", "go right")
-        self.answers = [[*tokenizer.encode(word), tokenizer.eos_token_id] for word in words]
+        self.answers = [[*tokenizer.encode(text), tokenizer.eos_token_id] for text in self.texts]
         self.waiting, self.requests, self.calls = [], [], []
         self.version = 0
 
@@ -37,7 +38,7 @@ class QuickEngine(InferenceEngine):
         return [self._generation(request) for request in done]
 
     def _generation(self, request):
-        ids = self.answers[request.seed % 2]
+        ids = self.answers[request.seed % len(self.answers)]
         return Generation(
             request_id=request.request_id,
             token_ids=ids,
@@ -76,3 +77,20 @@ class QuickEngine(InferenceEngine):
 
     def stop(self):
         pass
+
+
+def in_blocks(word, action):
+    """Return an answer that keeps or switches to the sub-goal of an action, and takes it."""
+    return f"<switch>{word}</switch><subgoal>always {action}</subgoal><action>{action}</action>"
+
+
+class QuickSubGoalEngine(QuickEngine):
+    """An engine that answers with sub-goals, keeps or switches them, or forgets the blocks."""
+
+    texts = (
+        in_blocks("SWITCH", "go left"),
+        in_blocks("KEEP", "go left"),
+        in_blocks("SWITCH", "go right"),
+        in_blocks("KEEP", "go right"),
+        "<action>go right</action>",
+    )

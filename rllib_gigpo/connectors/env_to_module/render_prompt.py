@@ -8,6 +8,7 @@ from jinja2.exceptions import SecurityError
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.sub_goal_step import sub_goal_before
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.memory import PastStep
 from rllib_gigpo.prompting.prompt_record import Prompt
@@ -81,4 +82,5 @@ def prompt_inputs(
         admissible_actions=tuple(info.get("admissible_actions", ())),
         history=history,
         step=len(episode) + 1 if step == -1 else step + 1,
+        sub_goal=sub_goal_before(episode, step),
     )
