@@ -67,7 +67,7 @@ def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
 def append_module_to_env_pieces(
     pipeline: Any, settings: Settings, action_space: gym.Space, *, env: gym.Env | None
 ) -> Any:
-    """Append response token ids -> text -> parsed action -> action of the space."""
+    """Append response token ids -> text -> parsed action, sub-goal -> action of the space."""
     prompts = settings.prompts
     tokenizer = load_tokenizer(settings.model.model_path)
     parser = prompts.action_parser or parser_of(

@@ -6,7 +6,7 @@ from rllib_gigpo.prompting.conversation import ConversationRenderer
 from rllib_gigpo.prompting.memory import LastSteps, Memory, PastStep
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.renderer import PromptRenderer
-from rllib_gigpo.prompting.sub_goal_parser import SubGoalParser
+from rllib_gigpo.prompting.sub_goals.sub_goal_parser import SubGoalParser
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate, shipped_template_names
 
 RENDERERS: dict[str, type[PromptRenderer]] = {

@@ -51,14 +51,18 @@ def per_token(logp: list[float], num_tokens: int) -> np.ndarray:
     return np.asarray(logp, np.float32).reshape(num_tokens, width)
 
 
-def uncertainty_of(logp: np.ndarray, *, vocab_size: int) -> TokenUncertainty | None:
+def uncertainty_of(logp: np.ndarray, model_config: Any) -> TokenUncertainty | None:
     """Read what the engine returned for one answer.
 
     Args:
         logp: (L, 1 + NUM_LOGPROBS) float32, the sampled token, the two likeliest, the entropy; or
             (L, 1) for a request that did not ask.
-        vocab_size: The number of tokens that the model can write.
+        model_config: vLLM's facts of the model.
     """
     if logp.shape[1] != 1 + NUM_LOGPROBS:
         return None
-    return TokenUncertainty(entropy=logp[:, 3], top_logp=logp[:, 1:3], vocab_size=vocab_size)
+    return TokenUncertainty(
+        entropy=logp[:, NUM_LOGPROBS],
+        top_logp=logp[:, 1:3],
+        vocab_size=model_config.get_vocab_size(),
+    )

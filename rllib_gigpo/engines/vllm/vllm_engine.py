@@ -252,7 +252,6 @@ class VllmEngine(InferenceEngine):
         for span in completion.weight_versions or ():
             versions[span.start : span.end] = int(span.version)
         logp = per_token(completion.logprobs.logprobs, len(completion.token_ids))
-        vocab_size = self._running().model_config.get_vocab_size()
         return Generation(
             request_id=output.request_id,
             token_ids=list(completion.token_ids),
@@ -261,7 +260,7 @@ class VllmEngine(InferenceEngine):
             finish_reason=completion.finish_reason,
             token_versions=versions,
             num_cached_tokens=output.num_cached_tokens or 0,
-            uncertainty=uncertainty_of(logp, vocab_size=vocab_size),
+            uncertainty=uncertainty_of(logp, self._running().model_config),
         )
 
     def abort(self, request_ids: Sequence[str]) -> None:

@@ -13,8 +13,8 @@ from rllib_gigpo.prompting import (
     parser_of,
 )
 from rllib_gigpo.prompting.response_decoder import ResponseDecoder
+from rllib_gigpo.prompting.sub_goals.token_spans import token_span
 from rllib_gigpo.prompting.text_encoder import mark_facts
-from rllib_gigpo.prompting.token_spans import token_span
 
 ACTIONS = ["go east", "take coin"]
 KEEP = "<switch>KEEP</switch><subgoal>reach the attic</subgoal><action>go east</action>"
