@@ -19,6 +19,7 @@ from rllib_gigpo.config.sections import SECTIONS
 from rllib_gigpo.reports.settings_table import setting_rows
 
 CONFIG = Path(__file__).parents[1] / "rllib_gigpo" / "config"
+MAX_LINES = 920
 # Not settings: the numbers of presets, and the parts that RLlib builds from a config.
 _LEFT_OUT = ("presets.py", "rllib_parts.py")
 _DOCSTRING_OR_MESSAGE = ("f", '"""')
@@ -62,7 +63,7 @@ def main() -> None:
     add_figures_option(parser)
     write = parser.parse_args().figures
     found = {
-        "settings_code_lines": (num_lines(), "<= 900"),
+        "settings_code_lines": (num_lines(), f"<= {MAX_LINES}"),
         "setting_name_occurrences": (occurrences_per_name(with_options=True), "<= 3"),
         "flat_setting_name_occurrences": (occurrences_per_name(with_options=False), "<= 3"),
     }

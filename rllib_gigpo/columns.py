@@ -14,6 +14,7 @@ PROMPTS = "prompts"  # prompting.prompt_record.Prompt: token ids, text, what was
 GENERATIONS = "generations"  # inference_engine.Generation: token ids, log-probs, weight version
 RESPONSE_TEXT = "response_text"  # str
 PARSED_ACTIONS = "parsed_actions"  # prompting.action_parser.ParsedAction
+SUB_GOALS = "sub_goals"  # batch.sub_goal_step.SubGoalStep; only in runs with sub-goals
 ENV_ACTIONS = "env_actions"  # the argument of the environment's step(), or SKIP_STEP
 
 # An episode's extra model outputs: one item per step.
@@ -39,6 +40,8 @@ ANCHORS = "anchors"  # list of R hashable states
 ACTION_IDS = "action_ids"  # (R,) int64, equal for rows whose actions are the same text
 WON = "won"  # (R,) bool, whether the row's episode succeeded
 RESPONSE_LENGTHS = "response_lengths"  # (R,) int64, tokens
+SEGMENT_STARTS = "segment_starts"  # (R,) bool, whether a sub-goal starts; sub-goals only
+TOKEN_LEVELS = "token_levels"  # (S,) int8, batch.sub_goal_step.TokenLevel; sub-goals only
 EPISODE_RETURNS = "episode_returns"  # (R,) float64, R(tau) of the row's trajectory
 STEP_RETURNS = "step_returns"  # (R,) float64, R_{i,t}
 ANCHOR_GROUP_IDS = "anchor_group_ids"  # (R,) int64

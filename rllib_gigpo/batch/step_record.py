@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.sub_goal_step import SubGoalStep
+from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.media.image import PlacedImage
 
 
@@ -36,6 +38,8 @@ class StepRecord:
     num_dropped_turns: int = 0  # turns that the prompt leaves out although it should show them
     num_message_tokens: int = 0  # new ones at the end of the prompt; 0 outside of conversations
     role: str = ""  # who acted: info["role"]; empty in an environment with one agent
+    uncertainty: TokenUncertainty | None = None  # of the L tokens; None unless it is rewarded
+    sub_goal: SubGoalStep | None = None  # only in runs with sub-goals
 
     @property
     def policy_version(self) -> int:

@@ -101,6 +101,7 @@ class BaseGiGPOConfig(RLlibParts):
         action_tag: str | None = NotProvided,
         think_tag: str | None = NotProvided,
         require_think: bool = NotProvided,
+        sub_goals: bool = NotProvided,
         action_parser: Any = NotProvided,
         observation_to_text: Callable[[Any], str] | str | None = NotProvided,
     ) -> Self:
@@ -179,6 +180,7 @@ class BaseGiGPOConfig(RLlibParts):
         anchor: Variant = NotProvided,
         advantages: Options = NotProvided,
         penalties: Options = NotProvided,
+        uncertainty_reward: Options = NotProvided,
         dynamic_sampling: Options = NotProvided,
         clip_param: float = NotProvided,
         policy_loss: Variant = NotProvided,

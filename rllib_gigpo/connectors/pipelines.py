@@ -19,6 +19,8 @@ from rllib_gigpo.connectors.credit.penalize_divergence import PenalizeDivergence
 from rllib_gigpo.connectors.credit.penalize_invalid import PenalizeInvalid
 from rllib_gigpo.connectors.credit.penalize_overlong import PenalizeOverlong
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
+from rllib_gigpo.connectors.credit.read_sub_goals import ReadSubGoals
+from rllib_gigpo.connectors.credit.reward_uncertainty import RewardUncertainty
 from rllib_gigpo.connectors.credit.split_roles import SplitRoles
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
 from rllib_gigpo.connectors.env_to_module.continue_conversation import ContinueConversation
@@ -27,12 +29,13 @@ from rllib_gigpo.connectors.env_to_module.observation_to_text import Observation
 from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt
 from rllib_gigpo.connectors.module_to_env.action_to_env import ActionToEnv
 from rllib_gigpo.connectors.module_to_env.decode_response import DecodeResponse
+from rllib_gigpo.connectors.module_to_env.follow_sub_goals import FollowSubGoals
 from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
 from rllib_gigpo.media.image_store import ImageStore
 from rllib_gigpo.models.context import reads_images
 from rllib_gigpo.models.tokenizer import load_tokenizer
-from rllib_gigpo.prompting import RENDERERS
-from rllib_gigpo.prompting.action_parser import ActionParser, ResponseParser
+from rllib_gigpo.prompting import RENDERERS, SubGoalParser, parser_of
+from rllib_gigpo.prompting.action_parser import ResponseParser
 from rllib_gigpo.prompting.contents.image_contents import ImageContents
 from rllib_gigpo.prompting.contents.image_reader import image_reader
 from rllib_gigpo.prompting.contents.text_contents import Contents
@@ -68,12 +71,15 @@ def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
 def append_module_to_env_pieces(
     pipeline: Any, settings: Settings, action_space: gym.Space, *, env: gym.Env | None
 ) -> Any:
-    """Append response token ids -> text -> parsed action -> action of the space."""
+    """Append response token ids -> text -> parsed action, sub-goal -> action of the space."""
     prompts = settings.prompts
+    tokenizer = load_tokenizer(settings.model.model_path)
     parser = response_parser(prompts)
     tags = getattr(parser, "tags", ())  # a custom parser may lack them
-    pipeline.append(DecodeResponse(load_tokenizer(settings.model.model_path), tags))
+    pipeline.append(DecodeResponse(tokenizer, tags))
     pipeline.append(ParseAction(parser))
+    if isinstance(parser, SubGoalParser):
+        pipeline.append(FollowSubGoals(parser, tokenizer))
     pipeline.append(ActionToEnv(action_space, **action_hints(env)))
     return pipeline
 
@@ -89,7 +95,11 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
     if settings.loss.process_reward is not None:
         pipeline.append(PairEpisodes(settings.loss.process_reward.beta))
     pipeline.append(PenalizeDivergence())
+    if credit.uncertainty_reward is not None:
+        pipeline.append(RewardUncertainty(credit.uncertainty_reward))
     pipeline.append(PenalizeInvalid(format=penalties.format, admissible=penalties.admissible))
+    if settings.prompts.sub_goals:
+        pipeline.append(ReadSubGoals(penalty=penalties.sub_goal))
     if penalties.overlong is not None:
         max_tokens = settings.model.max_response_tokens
         pipeline.append(PenalizeOverlong(penalties.overlong, max_tokens=max_tokens))
@@ -111,7 +121,8 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
 
 def response_parser(prompts: PromptSection) -> ResponseParser:
     """Return the parser that the settings name, or else one that reads the tags."""
-    return prompts.action_parser or ActionParser(
+    return prompts.action_parser or parser_of(
+        sub_goals=prompts.sub_goals,
         action_tag=prompts.action_tag,
         think_tag=prompts.think_tag,
         require_think=prompts.require_think,

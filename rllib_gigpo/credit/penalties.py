@@ -35,6 +35,8 @@ class Penalties(Options):
     Attributes:
         format: Penalty for an answer in an invalid format, in reward units, at least 0.
         admissible: Penalty for an action that is not admissible, at least 0.
+        sub_goal: Penalty for an answer that says KEEP although it has no sub-goal to keep, or names
+            another one, at least 0; HiPER takes 0.3.
         overlong: Penalty for an answer near the token limit; None for no penalty.
         filter_overlong: Whether the loss leaves out steps whose answer was cut off at the token
             limit.
@@ -44,18 +46,19 @@ class Penalties(Options):
 
     format: float = 0.0
     admissible: float = 0.0
+    sub_goal: float = 0.0
     overlong: OverlongPenalty | None = None
     filter_overlong: bool = False
     mode: Literal["return", "row"] = "return"
 
     def __post_init__(self) -> None:
         """Reject numbers out of range."""
-        require(self, format=">= 0", admissible=">= 0")
+        require(self, format=">= 0", admissible=">= 0", sub_goal=">= 0")
 
     @property
     def is_free(self) -> bool:
         """Whether no answer is penalised."""
-        return not (self.format or self.admissible or self.overlong)
+        return not (self.format or self.admissible or self.sub_goal or self.overlong)
 
 
 def invalid_penalties(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.errors import EngineError
 from rllib_gigpo.media.image import PlacedImage
 from rllib_gigpo.models.lora_settings import LoraSettings
@@ -74,6 +75,7 @@ class GenerationRequest:
     sampling: SamplingSettings
     seed: int | None = None  # None: drawn from the engine's own random stream
     images: tuple[PlacedImage, ...] = ()  # what the tokens at their places show
+    with_uncertainty: bool = False  # whether the answer tells how uncertain its tokens were
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Generation:
     finish_reason: str  # "stop", "length" or "abort"
     token_versions: np.ndarray  # (L,) int64, the version of the weights that sampled each token
     num_cached_tokens: int = 0  # of the prompt, taken from the engine's prefix cache
+    uncertainty: TokenUncertainty | None = None  # of the L tokens, if the request asked for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

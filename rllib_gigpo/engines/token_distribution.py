@@ -1,5 +1,7 @@
 """The distribution that a token is sampled from, built in the same order as in vLLM."""
 
+from typing import NamedTuple
+
 import torch
 
 from rllib_gigpo.engines.inference_engine import SamplingSettings
@@ -36,10 +38,18 @@ def _cut_tail(scores: torch.Tensor, top_p: float) -> torch.Tensor:
     return scores.masked_fill(torch.empty_like(is_cut).scatter_(0, order, is_cut), -torch.inf)
 
 
+class SampledToken(NamedTuple):
+    """A token, its log-prob, and the log-probs (V,) of the distribution that it comes from."""
+
+    token_id: int
+    logp: float
+    distribution: torch.Tensor
+
+
 def sample_token(
     logits: torch.Tensor, sampling: SamplingSettings, *, generator: torch.Generator
-) -> tuple[int, float]:
-    """Sample a token; return its id and its log-prob under the distribution sampled from.
+) -> SampledToken:
+    """Sample a token.
 
     Raises:
         EngineError: The logits are not numbers.
@@ -55,4 +65,16 @@ def sample_token(
         token_id = int(logp.argmax())
     else:
         token_id = int(torch.multinomial(logp.exp(), 1, generator=generator))
-    return token_id, float(logp[token_id])
+    return SampledToken(token_id, float(logp[token_id]), logp)
+
+
+def entropy_of(logp: torch.Tensor) -> torch.Tensor:
+    """Return the entropy of distributions in nats: H = -Σ p log p.
+
+    Args:
+        logp: Log-probs, (..., V) float; -inf for tokens that cannot be sampled, which add 0.
+
+    Returns:
+        (...) of the same type.
+    """
+    return torch.special.entr(logp.exp()).sum(-1)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.engines.inference_engine import (
     EngineSettings,
     Generation,
@@ -20,7 +21,7 @@ from rllib_gigpo.engines.inference_engine import (
     check_request_ids,
 )
 from rllib_gigpo.engines.model_facts import read_model_facts
-from rllib_gigpo.engines.token_distribution import sample_token
+from rllib_gigpo.engines.token_distribution import SampledToken, entropy_of, sample_token
 from rllib_gigpo.engines.vllm import process_guard
 from rllib_gigpo.errors import ConfigError, EngineError
 from rllib_gigpo.models.causal_lm import open_causal_lm
@@ -39,6 +40,9 @@ class _Sequence:
     token_ids: list[int] = field(default_factory=list)
     logp: list[float] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
+    entropy: list[float] = field(default_factory=list)
+    top_logp: list[list[float]] = field(default_factory=list)
+    vocab_size: int = 0
 
 
 class TransformersEngine(InferenceEngine):
@@ -122,12 +126,12 @@ class TransformersEngine(InferenceEngine):
         if sequence.cache is None:
             new_ids = [*sequence.request.prompt_token_ids, *sequence.token_ids]
         logits, sequence.cache = self._pass(new_ids, sequence.request.images, sequence.cache)
-        token_id, logp = sample_token(
-            logits, sequence.request.sampling, generator=sequence.generator
-        )
-        sequence.token_ids.append(token_id)
-        sequence.logp.append(logp)
+        token = sample_token(logits, sequence.request.sampling, generator=sequence.generator)
+        sequence.token_ids.append(token.token_id)
+        sequence.logp.append(token.logp)
         sequence.versions.append(self._weight_version)
+        if sequence.request.with_uncertainty:
+            _measure(sequence, token)
 
     def _finish_reason(self, sequence: _Sequence) -> str:
         if sequence.token_ids[-1] in self._stop_token_ids:
@@ -186,4 +190,19 @@ def _as_generation(sequence: _Sequence, finish_reason: str) -> Generation:
         weight_version=min(sequence.versions),
         finish_reason=finish_reason,
         token_versions=np.asarray(sequence.versions, np.int64),
+        uncertainty=_uncertainty(sequence) if sequence.request.with_uncertainty else None,
+    )
+
+
+def _measure(sequence: _Sequence, token: SampledToken) -> None:
+    sequence.entropy.append(float(entropy_of(token.distribution)))
+    sequence.top_logp.append(token.distribution.topk(2).values.tolist())
+    sequence.vocab_size = len(token.distribution)
+
+
+def _uncertainty(sequence: _Sequence) -> TokenUncertainty:
+    return TokenUncertainty(
+        entropy=np.asarray(sequence.entropy, np.float32),
+        top_logp=np.asarray(sequence.top_logp, np.float32).reshape(-1, 2),
+        vocab_size=sequence.vocab_size,
     )

@@ -9,6 +9,7 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import StepRecord
+from rllib_gigpo.batch.sub_goal_step import SubGoalStep
 from rllib_gigpo.engines.inference_engine import Generation
 from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.prompting.action_parser import ParsedAction
@@ -44,7 +45,13 @@ class EpisodeRecorder:
         self._observation_text = observation_text
 
     def add_answer(
-        self, generation: Generation, *, text: str, parsed: ParsedAction, action: Any
+        self,
+        generation: Generation,
+        *,
+        text: str,
+        parsed: ParsedAction,
+        action: Any,
+        sub_goal: SubGoalStep | None = None,
     ) -> None:
         """Record the agent's answer, and its action in the environment's space."""
         self._action = action
@@ -52,11 +59,13 @@ class EpisodeRecorder:
             "response_token_ids": generation.token_ids,
             "rollout_logp": generation.logp,
             "token_versions": generation.token_versions,
+            "uncertainty": generation.uncertainty,
             "finish_reason": generation.finish_reason,
             "response_text": text,
             "action_text": parsed.action,
             "is_format_valid": parsed.is_format_valid,
             "is_admissible": parsed.is_admissible,
+            "sub_goal": sub_goal,
         }
 
     def add_step(self, event: EnvEvent, *, is_last: bool) -> None:

@@ -358,6 +358,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
                 seed=self.config.seed,
                 stall_timeout_s=inference.engine_timeout_s,
                 env_name=self._env_source.name,
+                with_uncertainty=self._settings.credit.uncertainty_reward is not None,
             ),
             callbacks=self._callbacks,
         )

@@ -43,6 +43,7 @@ class RolloutSettings:
     seed: int | None = None  # None: the engine samples without seeds
     stall_timeout_s: float = 600.0  # longest time without progress
     env_name: str = "the environment"  # for the messages of lost groups
+    with_uncertainty: bool = False  # whether answers for training tell how uncertain they are
 
 
 @dataclass(slots=True)
@@ -312,6 +313,7 @@ class Rollout:
                     sampling=run.task.sampling,
                     seed=self._request_seed(run),
                     images=prompt.images,
+                    with_uncertainty=self._settings.with_uncertainty and run.task.is_training,
                 )
             )
         self._module.submit(requests)
@@ -373,6 +375,7 @@ class Rollout:
     def _take(self, runs: list[_Run], generations: list[Generation]) -> None:
         batch = self._pass_through(self._module_to_env, runs, {columns.GENERATIONS: generations})
         self._count_tokens(runs, generations)
+        sub_goals = batch.get(columns.SUB_GOALS, [None] * len(runs))
         for index, (run, generation) in enumerate(zip(runs, generations, strict=True)):
             action = batch[columns.ENV_ACTIONS][index]
             run.recorder.add_answer(
@@ -380,6 +383,7 @@ class Rollout:
                 text=batch[columns.RESPONSE_TEXT][index],
                 parsed=batch[columns.PARSED_ACTIONS][index],
                 action=None if action is SKIP_STEP else action,
+                sub_goal=sub_goals[index],
             )
             self._act(run, action)
 

@@ -105,8 +105,13 @@ class ActionParser:
             return ParsedAction(action, is_format_valid=True, is_admissible=False)
         return ParsedAction(match, is_format_valid=True, is_admissible=True)
 
-    def format(self, action: str) -> str:
-        """Return the shortest valid response that names ``action``, the inverse of ``parse``."""
+    def format(self, action: str, *, sub_goal: str = "") -> str:
+        """Return the shortest valid response that names ``action``, the inverse of ``parse``.
+
+        Args:
+            action: The action.
+            sub_goal: The sub-goal that is pursued so far; for parsers whose answers name one.
+        """
         thought = f"<{self.think_tag}></{self.think_tag}>" if self.require_think else ""
         if self.action_tag is None:
             return f"{thought}{action}"

@@ -21,6 +21,7 @@ TEMPLATE_VARIABLES = (
     "action_tag",
     "think_tag",
     "is_continued",
+    "sub_goal",
 )
 
 
@@ -36,6 +37,7 @@ class PromptInputs:
         step: Number of this turn, from 1.
         is_continued: Whether this is a later message of a conversation, whose first one has shown
             the instructions and the task.
+        sub_goal: The sub-goal that the agent pursues so far; empty if it has none.
     """
 
     observation: str
@@ -44,14 +46,16 @@ class PromptInputs:
     history: tuple[PastStep, ...] = ()
     step: int = 1
     is_continued: bool = False
+    sub_goal: str = ""
 
 
 class PromptTemplate:
     """A compiled Jinja template; immutable, so one object serves all episodes and threads.
 
     The template sees ``task``, ``history`` (a list of `PastStep`), ``observation``,
-    ``admissible_actions``, ``step``, ``action_tag``, ``think_tag`` (these two may be None) and
-    ``is_continued`` (True for a later message of a conversation, which repeats no instructions).
+    ``admissible_actions``, ``step``, ``action_tag``, ``think_tag`` (these two may be None),
+    ``is_continued`` (True for a later message of a conversation, which repeats no instructions) and
+    ``sub_goal`` (what the agent pursues so far, with ``prompting(sub_goals=True)``).
     Text that does not change within an episode should come first, because engines reuse the common
     prefix of prompts.
     """
@@ -136,6 +140,7 @@ class PromptTemplate:
                 action_tag=action_tag,
                 think_tag=think_tag,
                 is_continued=inputs.is_continued,
+                sub_goal=inputs.sub_goal,
             )
             return text.strip()
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
@@ -147,7 +152,9 @@ class PromptTemplate:
 
     def _check_renders(self) -> None:
         past = PastStep(step=1, observation="an observation", action="an action")
-        later = PromptInputs("an observation", "a task", ("an action",), (past,), step=2)
+        later = PromptInputs(
+            "an observation", "a task", ("an action",), (past,), step=2, sub_goal="a sub-goal"
+        )
         continued = replace(later, history=(), is_continued=True)
         for inputs in (PromptInputs("an observation"), later, continued):
             self.render(inputs)

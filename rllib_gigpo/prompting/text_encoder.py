@@ -166,6 +166,7 @@ def mark_facts(inputs: PromptInputs, marks: Callable[[str], str] | None = None) 
         inputs,
         observation=next(marked),
         task=next(marked),
+        sub_goal=next(marked),
         admissible_actions=tuple(next(marked) for _ in inputs.admissible_actions),
         history=tuple(
             replace(past, observation=next(marked), action=next(marked)) for past in inputs.history
@@ -175,7 +176,7 @@ def mark_facts(inputs: PromptInputs, marks: Callable[[str], str] | None = None) 
 
 def _facts(inputs: PromptInputs) -> list[str]:
     turns = [text for past in inputs.history for text in (past.observation, past.action)]
-    return [inputs.observation, inputs.task, *inputs.admissible_actions, *turns]
+    return [inputs.observation, inputs.task, inputs.sub_goal, *inputs.admissible_actions, *turns]
 
 
 def _mark_each(texts: list[str], marks: Callable[[str], str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from rllib_gigpo.options.records import Options, require
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriticSettings(Options):
-    """Settings of the critic for rules that read state values (ppo).
+    """Settings of the critic for rules that read state values (ppo, hiper_critic).
 
     Attributes:
         name: "head": a linear layer on the policy's trunk; "model": a second model that starts from

@@ -27,7 +27,13 @@ from rllib_gigpo.models.vision.tiny_vision_model import (
 )
 from rllib_gigpo.models.vision.vision_family import VisionFamily
 from rllib_gigpo.models.vision.vision_trunk import VisionTrunk
-from rllib_gigpo.prompting import RENDERERS, ActionParser, PromptRenderer, PromptTemplate
+from rllib_gigpo.prompting import (
+    RENDERERS,
+    ActionParser,
+    PromptRenderer,
+    PromptTemplate,
+    parser_of,
+)
 from rllib_gigpo.prompting.contents.image_contents import ImageContents
 from rllib_gigpo.prompting.contents.text_contents import Contents
 from rllib_gigpo.warm_start.batch_gradient import Accumulated, BatchGradient, WholeBatch
@@ -214,12 +220,15 @@ def _texts_to_tokenize(
     parser = _make_parser(settings)
     tags = {"action_tag": settings.prompting.action_tag, "think_tag": settings.prompting.think_tag}
     prompts = [without_marks(template.render(turn.inputs, **tags)) for turn in demonstrations]
-    return prompts + [parser.format(turn.action) for turn in demonstrations]
+    return prompts + [
+        parser.format(turn.action, sub_goal=turn.inputs.sub_goal) for turn in demonstrations
+    ]
 
 
 def _make_parser(settings: WarmStartSettings) -> ActionParser:
     prompting = settings.prompting
-    return ActionParser(
+    return parser_of(
+        sub_goals=prompting.sub_goals,
         action_tag=prompting.action_tag,
         think_tag=prompting.think_tag,
         require_think=prompting.require_think,

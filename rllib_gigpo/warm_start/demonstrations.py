@@ -186,7 +186,7 @@ def make_epochs(
         labelled = randomize_labels(
             demonstrations, probability=random_label_probability, seed=(seed, epoch)
         )
-        responses = [encode(turn.action) for turn in labelled]
+        responses = [encode(turn.action, turn.inputs.sub_goal) for turn in labelled]
         epochs.append(
             [
                 DemonstrationRow(list(prompt.token_ids), response, chat, prompt.images)
@@ -199,7 +199,7 @@ def make_epochs(
 def _prompts(
     demonstrations: Sequence[Demonstration],
     renderer: PromptRenderer,
-    encode: Callable[[str], list[int]],
+    encode: Callable[[str, str], list[int]],
 ) -> list[Prompt]:
     """Render the prompt of each turn; a conversation shows the actions that were executed."""
     if not isinstance(renderer, ConversationRenderer):
@@ -216,7 +216,8 @@ def _prompts(
         for turn in _chain(last):
             if turn not in chats:
                 earlier = [] if turn.before is None else chats[turn.before]
-                answered = ChatTurn(prompt_after(turn.before, turn.inputs), encode(turn.executed))
+                response = encode(turn.executed, turn.inputs.sub_goal)
+                answered = ChatTurn(prompt_after(turn.before, turn.inputs), response)
                 chats[turn] = [*earlier, answered]
         return chats[last]
 
@@ -293,6 +294,9 @@ def _play_episode(
         if not own.past:
             own.task = info.get("task", "")
         inputs = _prompt_inputs(observation, {"task": own.task, **info}, memory, own.past)
+        if settings.prompting.sub_goals and own.past:
+            # As `SubGoalParser.format` says.
+            inputs = replace(inputs, sub_goal=own.past[-1].action)
         expert_action = info.get("expert_action", "").strip() or None
         if expert_action:
             yield Demonstration(inputs=inputs, action=expert_action, before=own.last)
@@ -366,10 +370,13 @@ def _draw(inputs: PromptInputs, rng: np.random.Generator) -> str:
 
 
 def _encode_response(
-    action: str, *, parser: ActionParser, encoder: TextEncoder, tokenizer: Any
+    action: str, sub_goal: str, *, parser: ActionParser, encoder: TextEncoder, tokenizer: Any
 ) -> list[int]:
     """Encode an answer; an action that spells a control token stays text, as in a prompt."""
-    ids = encoder.encode(parser.format(action), lambda: parser.format(mark(action)))
+    ids = encoder.encode(
+        parser.format(action, sub_goal=sub_goal),
+        lambda: parser.format(mark(action), sub_goal=mark(sub_goal)),
+    )
     return [*ids, tokenizer.eos_token_id]
 
 

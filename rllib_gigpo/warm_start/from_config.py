@@ -97,4 +97,5 @@ def prompting_of(config: Any) -> PromptSettings:
         system_prompt=config.system_prompt,
         chat_template_kwargs=config.chat_template_kwargs,
         max_prompt_images=ImageSettings(**ImageSettings.expanded(config.images)).max_in_prompt,
+        sub_goals=config.sub_goals,
     )

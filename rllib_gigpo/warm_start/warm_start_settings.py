@@ -30,6 +30,8 @@ class PromptSettings:
         system_prompt: Text of the system message; None for no message.
         chat_template_kwargs: Keyword arguments for the chat template.
         max_prompt_images: Upper bound on the number of images in a prompt.
+        sub_goals: Whether responses keep or switch a sub-goal; that of a demonstration is its
+            action.
     """
 
     style: str = "step"
@@ -42,6 +44,7 @@ class PromptSettings:
     system_prompt: str | None = None
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     max_prompt_images: int = 8
+    sub_goals: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

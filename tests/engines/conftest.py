@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rllib_gigpo.engines import GenerationRequest, SamplingSettings
+from rllib_gigpo.engines.token_distribution import token_log_probs
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
 MAX_MODEL_LEN = 128
@@ -49,10 +50,12 @@ def prompts():
 def requests_of():
     """Return a function that builds one request per prompt, with seeds 0, 1, ..."""
 
-    def build(prompts, *, prefix="r", **sampling):
+    def build(prompts, *, prefix="r", with_uncertainty=False, **sampling):
         settings = SamplingSettings(**{"max_tokens": 12, **sampling})
         return [
-            GenerationRequest(f"{prefix}{i}", prompt, settings, seed=i)
+            GenerationRequest(
+                f"{prefix}{i}", prompt, settings, seed=i, with_uncertainty=with_uncertainty
+            )
             for i, prompt in enumerate(prompts)
         ]
 
@@ -97,6 +100,25 @@ def largest_logp_error(reference_logits):
         return max(errors)
 
     return compute
+
+
+@pytest.fixture
+def check_uncertainty(reference_logits):
+    """Return a check of an answer's uncertainty against transformers, token by token."""
+
+    def check(model, request, answer, *, tolerance):
+        found = answer.uncertainty
+        logits = reference_logits(model, request.prompt_token_ids, answer.token_ids)
+        for number, row in enumerate(logits):
+            p = np.sort(token_log_probs(row, request.sampling).exp().double().numpy())[::-1]
+            entropy = -sum(x * np.log(x) for x in p if x > 0)
+            assert found.entropy[number] == pytest.approx(entropy, abs=tolerance)
+            np.testing.assert_allclose(np.exp(found.top_logp[number]), p[:2], atol=tolerance)
+        assert found.vocab_size == logits.shape[-1]
+        assert found.entropy.shape == (len(answer.token_ids),)
+        assert (found.entropy.dtype, found.top_logp.dtype) == (np.float32, np.float32)
+
+    return check
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rllib_gigpo.engines import SamplingSettings
-from rllib_gigpo.engines.token_distribution import sample_token, token_log_probs
+from rllib_gigpo.engines.token_distribution import entropy_of, sample_token, token_log_probs
 from rllib_gigpo.errors import EngineError
 
 # Probabilities 0.4, 0.3, 0.2, 0.1, in another order.
@@ -55,7 +55,7 @@ def test_top_p_counts_what_top_k_has_left():
 
 
 def test_greedy_choice_reports_the_models_log_prob():
-    token_id, logp = sample_token(
+    token_id, logp, _ = sample_token(
         LOGITS, SamplingSettings(temperature=0, top_k=1), generator=torch.Generator()
     )
     assert (token_id, logp) == (1, pytest.approx(math.log(0.4)))
@@ -66,10 +66,10 @@ def test_tokens_are_drawn_as_often_as_their_log_prob_says():
     drawn = [
         sample_token(LOGITS, SamplingSettings(top_k=2), generator=generator) for _ in range(2000)
     ]
-    share = sum(token_id == 1 for token_id, _ in drawn) / 2000
-    assert {token_id for token_id, _ in drawn} == {1, 3}
+    share = sum(token.token_id == 1 for token in drawn) / 2000
+    assert {token.token_id for token in drawn} == {1, 3}
     assert abs(share - 4 / 7) < 4 * math.sqrt(4 / 7 * 3 / 7 / 2000)
-    assert {round(logp, 5) for _, logp in drawn} == {
+    assert {round(token.logp, 5) for token in drawn} == {
         round(math.log(4 / 7), 5),
         round(math.log(3 / 7), 5),
     }
@@ -81,3 +81,14 @@ def test_logits_that_are_nan_are_an_error(temperature):
     logits = torch.tensor([0.2, float("nan"), 0.1])
     with pytest.raises(EngineError, match="A weight of the model is probably NaN"):
         sample_token(logits, SamplingSettings(temperature=temperature), generator=torch.Generator())
+
+
+def test_the_entropy_is_in_nats_and_ignores_what_cannot_be_drawn():
+    # 0.4 and 0.3 of the four are left: 4/7 and 3/7.
+    kept = token_log_probs(LOGITS, SamplingSettings(top_k=2))
+    expected = [
+        -sum(p * math.log(p) for p in (0.4, 0.3, 0.2, 0.1)),
+        -(4 / 7 * math.log(4 / 7) + 3 / 7 * math.log(3 / 7)),
+    ]
+    both = torch.stack([token_log_probs(LOGITS, SamplingSettings()), kept])
+    assert entropy_of(both).tolist() == pytest.approx(expected)

@@ -36,6 +36,22 @@ def test_log_probs_are_those_of_a_plain_forward_pass(
     assert {answer.weight_version for answer in answers} == {1}
 
 
+SAMPLINGS = [{}, {"temperature": 0.7, "top_k": 5}, {"top_p": 0.6}, {"temperature": 0.0}]
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_an_answer_tells_how_uncertain_its_tokens_were_if_it_is_asked(
+    engine, model, prompts, requests_of, check_uncertainty, sampling
+):
+    plain = engine.generate(requests_of(prompts, **sampling))
+    requests = requests_of(prompts, with_uncertainty=True, **sampling)
+    answers = engine.generate(requests)
+    for request, answer in zip(requests, answers, strict=True):
+        check_uncertainty(model, request, answer, tolerance=1e-5)
+    assert [answer.token_ids for answer in answers] == [answer.token_ids for answer in plain]
+    assert all(answer.uncertainty is None for answer in plain)
+
+
 def test_generate_needs_an_idle_engine(engine, prompts, requests_of):
     engine.submit(requests_of(prompts[:1], prefix="early"))
     with pytest.raises(EngineError, match="1 requests are unfinished"):

@@ -31,6 +31,7 @@ TRAINED_WHEN_ASKED = (
     "ezpoints_gigpo_vlm_tiny",
     "frozen_lake_gigpo_tiny",
     "guide_and_walker_gigpo_tiny",
+    "frozen_lake_hiper_tiny",
     "minigrid_gigpo_tiny",
     "mixture_gigpo_tiny",
     "numberline_gigpo_tiny",
@@ -48,6 +49,7 @@ TRAINED_WHEN_ASKED = (
     "textworld_ppo_tiny",
     "textworld_sharded_tiny",
     "textworld_treasure10_gigpo_tiny",
+    "textworld_uncertainty_tiny",
 )
 
 

@@ -21,6 +21,7 @@ def test_four_templates_are_shipped():
         "default",
         "grid",
         "search_qa",
+        "sub_goals",
         "textworld",
         "webshop_tiny",
     ]

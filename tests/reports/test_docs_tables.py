@@ -81,12 +81,12 @@ def test_a_rules_options_stand_with_the_defaults_of_the_rules_that_have_them():
 
 def test_the_rules_that_read_a_setting_are_found_by_their_columns():
     readers = dict(line.strip("| ").split(" | ") for line in docs_tables.rule_inputs()[2:])
-    assert readers["`critic` (needed)"] == "`ppo`"
+    assert readers["`critic` (needed)"] == "`hiper_critic`, `ppo`"
     assert readers["`anchor`"] == (
         "`gigpo`, `gigpo_verl_agent`, `hgpo`, `bipace_q`, `proxmo`, `anchor_gae`, `graphgpo`,"
-        " `g2po`, `bepo`"
+        " `g2po`, `bepo`, `hiper`"
     )
-    assert readers["`group_size=1` (allowed)"] == "`reinforce_pp`, `ppo`"
+    assert readers["`group_size=1` (allowed)"] == "`reinforce_pp`, `hiper_critic`, `ppo`"
 
 
 # ---------------------------------------------------------------- presets

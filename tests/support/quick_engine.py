@@ -2,17 +2,29 @@
 
 import numpy as np
 
+from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.engines.inference_engine import Generation, InferenceEngine
 from rllib_gigpo.models.tokenizer import load_tokenizer
+
+
+def certain(num_tokens):
+    """Return the uncertainty of tokens with p1 = 0.75 and p2 = 0.25 of a vocabulary of 4."""
+    entropy = -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
+    return TokenUncertainty(
+        entropy=np.full(num_tokens, entropy, np.float32),
+        top_logp=np.tile(np.log([0.75, 0.25]).astype(np.float32), (num_tokens, 1)),
+        vocab_size=4,
+    )
 
 
 class QuickEngine(InferenceEngine):
     """An engine that answers "go left" or "go right" by the seed, and records its calls."""
 
+    texts = ("go left", "go right")
+
     def start(self):
         tokenizer = load_tokenizer(self.settings.model_path)
-        words = ("go left", "go right")
-        self.answers = [[*tokenizer.encode(word), tokenizer.eos_token_id] for word in words]
+        self.answers = [[*tokenizer.encode(text), tokenizer.eos_token_id] for text in self.texts]
         self.waiting, self.requests, self.calls = [], [], []
         self.version = 0
 
@@ -26,7 +38,7 @@ class QuickEngine(InferenceEngine):
         return [self._generation(request) for request in done]
 
     def _generation(self, request):
-        ids = self.answers[request.seed % 2]
+        ids = self.answers[request.seed % len(self.answers)]
         return Generation(
             request_id=request.request_id,
             token_ids=ids,
@@ -34,6 +46,7 @@ class QuickEngine(InferenceEngine):
             weight_version=self.version,
             finish_reason="stop",
             token_versions=np.full(len(ids), self.version),
+            uncertainty=certain(len(ids)) if request.with_uncertainty else None,
         )
 
     @property
@@ -64,3 +77,20 @@ class QuickEngine(InferenceEngine):
 
     def stop(self):
         pass
+
+
+def in_blocks(word, action):
+    """Return an answer that keeps or switches to the sub-goal of an action, and takes it."""
+    return f"<switch>{word}</switch><subgoal>always {action}</subgoal><action>{action}</action>"
+
+
+class QuickSubGoalEngine(QuickEngine):
+    """An engine that answers with sub-goals, keeps or switches them, or forgets the blocks."""
+
+    texts = (
+        in_blocks("SWITCH", "go left"),
+        in_blocks("KEEP", "go left"),
+        in_blocks("SWITCH", "go right"),
+        in_blocks("KEEP", "go right"),
+        "<action>go right</action>",
+    )

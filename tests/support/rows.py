@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.sub_goal_step import TokenLevel
 from rllib_gigpo.connectors.credit.read_steps import numbers_of
 from rllib_gigpo.credit.anchors import exact_anchor_groups, next_labels
 from rllib_gigpo.credit.returns import episode_returns, step_returns
@@ -43,6 +44,8 @@ def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
         columns.PENALTIES: penalties,
         columns.ROW_PENALTIES: in_rows,
         columns.RESPONSE_LENGTHS: np.ones_like(steps),
+        columns.SEGMENT_STARTS: steps == 0,
+        columns.TOKEN_LEVELS: np.full(len(rows), TokenLevel.ACTION, dtype=np.int8),
         columns.VALUES: np.zeros(len(rows)),
         columns.BOOTSTRAP_VALUES: np.zeros(len(rows)),
         columns.IMPLICIT_REWARDS: np.zeros(len(rows)),

@@ -13,6 +13,7 @@ from rllib_gigpo.prompting import (
     PromptInputs,
     PromptRenderer,
     PromptTemplate,
+    SubGoalParser,
 )
 from rllib_gigpo.warm_start import DemonstrationSettings, PromptSettings
 from rllib_gigpo.warm_start.demonstrations import (
@@ -188,6 +189,31 @@ def test_rows_hold_the_renderer_s_prompt_and_a_response_that_the_parser_reads(se
         parsed = parser.parse(text, turn.inputs.admissible_actions)
         assert parsed.is_admissible
         assert parsed.action == turn.action
+
+
+def test_a_demonstration_keeps_its_sub_goal_as_long_as_the_action_stays(settings):
+    settings = replace(settings, prompting=PromptSettings(sub_goals=True, action_tag="action"))
+    settings = with_demonstrations(settings, random_action_probability=0.5)
+    turns = play_demonstrations(settings)
+    assert all(
+        turn.inputs.sub_goal == (turn.before.executed if turn.before else "") for turn in turns
+    )
+    tokenizer = build_tokenizer([turn.inputs.observation for turn in turns], vocab_size=300)
+    template = PromptTemplate.from_name_or_source("{{ observation }} now: {{ sub_goal }}")
+    renderer, parser = PromptRenderer(tokenizer, template, max_prompt_tokens=200), SubGoalParser()
+    (rows,) = make_epochs(turns, renderer, parser, tokenizer, num_epochs=1)
+    words = set()
+    for turn, row in zip(turns, rows, strict=True):
+        found = parser.find_blocks(tokenizer.decode(row.response_ids, skip_special_tokens=True))
+        assert found.sub_goal == turn.action
+        assert found.is_switch == (turn.action != turn.inputs.sub_goal)
+        assert f"now: {turn.inputs.sub_goal}".strip() in tokenizer.decode(row.prompt_ids)
+        words.add(found.is_switch)
+    assert words == {True, False}
+
+
+def test_without_the_setting_no_turn_has_a_sub_goal(settings):
+    assert {turn.inputs.sub_goal for turn in play_demonstrations(settings)} == {""}
 
 
 def test_every_epoch_has_random_labels_of_its_own(settings):

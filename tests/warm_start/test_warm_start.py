@@ -88,6 +88,7 @@ def test_equal_settings_give_equal_weights(settings, tmp_path):
         {"prompting": PromptSettings(template="default")},
         {"prompting": PromptSettings(history_length=1)},
         {"prompting": PromptSettings(action_tag="action")},
+        {"prompting": PromptSettings(sub_goals=True)},
         {"demonstrations": DemonstrationSettings(random_label_probability=0.1)},
         {"tiny_model": TinyModelSettings(hidden_size=64)},
         {"fit": FitSettings(lr=1e-4)},
@@ -100,7 +101,7 @@ def test_every_setting_changes_the_key(settings, changes):
 
 def test_the_default_style_leaves_the_keys_of_older_caches_as_they_are(settings):
     chat = replace(settings.prompting, style="conversation")
-    assert "style" not in _plain(settings)["prompting"]
+    assert not {"style", "sub_goals"} & _plain(settings)["prompting"].keys()
     assert cache_key(replace(settings, prompting=chat)) != cache_key(settings)
 
 

@@ -12,11 +12,14 @@ from rllib_gigpo.credit.advantages import AdvantageScaling
 from rllib_gigpo.credit.anchors import ANCHORS, AnchorMatch, ExactAnchors
 from rllib_gigpo.credit.penalties import Penalties
 from rllib_gigpo.credit.rules import RULES, CreditRule
+from rllib_gigpo.credit.uncertainty_reward import UncertaintyReward
 from rllib_gigpo.options.registry import option_names
 from rllib_gigpo.options.section import Section, setting
 from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling
 
-Sampling = Annotated[DynamicSampling | None, BeforeValidator(lambda v: None if v is False else v)]
+_FalseIsNone = BeforeValidator(lambda v: None if v is False else v)
+Sampling = Annotated[DynamicSampling | None, _FalseIsNone]
+Uncertainty = Annotated[UncertaintyReward | None, _FalseIsNone]
 
 
 class CreditSection(Section):
@@ -33,6 +36,9 @@ class CreditSection(Section):
     anchor: Annotated[AnchorMatch, ANCHORS] = setting("exact", "Which states of a task are equal.")
     advantages: AdvantageScaling = setting({}, "Scaling of the advantages of a batch.")
     penalties: Penalties = setting({}, "Penalties for invalid and overlong answers.")
+    uncertainty_reward: Uncertainty = setting(
+        None, "SELAUR's reward for failed episodes; True for the defaults, None for off."
+    )
     dynamic_sampling: Sampling = setting(
         None, "Replace groups whose returns are all equal; True for the defaults, None for off."
     )

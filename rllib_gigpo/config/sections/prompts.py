@@ -7,9 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, NonNegativeInt
 
+from rllib_gigpo import columns
+from rllib_gigpo.credit.penalties import Penalties
+from rllib_gigpo.credit.rules import CreditRule
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.options.section import Section, setting
-from rllib_gigpo.prompting.action_parser import ActionParser, ResponseParser
+from rllib_gigpo.prompting import parser_of
+from rllib_gigpo.prompting.action_parser import ResponseParser
 from rllib_gigpo.prompting.memory import RecallsSteps
 from rllib_gigpo.prompting.template import PromptTemplate
 
@@ -28,16 +32,24 @@ class PromptSection(Section):
     )
     think_tag: str | None = setting("think", "Tag around the reasoning; None for no reasoning.")
     require_think: bool = setting(False, "Whether an answer without reasoning is invalid.")
+    sub_goals: bool = setting(False, "Whether answers keep or switch a sub-goal; rule='hiper'.")
     action_parser: ResponseParser | None = setting(None, "Custom parser; None to use the tags.")
     observation_to_text: Callable[[Any], str] | str | None = setting(
         None, "For observations that are not text: a function, or Jinja for a Dict observation."
     )
 
 
-def tags(action_tag: str | None, think_tag: str | None, require_think: bool) -> Iterator[str]:
+def tags(
+    sub_goals: bool, action_tag: str | None, think_tag: str | None, require_think: bool
+) -> Iterator[str]:
     """Check that the tags can be parsed."""
     try:
-        ActionParser(action_tag=action_tag, think_tag=think_tag, require_think=require_think)
+        parser_of(
+            sub_goals=sub_goals,
+            action_tag=action_tag,
+            think_tag=think_tag,
+            require_think=require_think,
+        )
     except ConfigError as error:
         yield str(error)
 
@@ -48,4 +60,16 @@ def past(style: str, memory: RecallsSteps | None) -> Iterator[str]:
         yield "memory has no effect with style='conversation', which shows all steps; set None"
 
 
-CHECKS = (tags, past)
+def blocks(
+    sub_goals: bool, action_parser: ResponseParser | None, rule: CreditRule, penalties: Penalties
+) -> Iterator[str]:
+    """Require sub-goals where they are read, and the parser that finds them."""
+    if sub_goals and action_parser is not None:
+        yield "sub_goals has no effect with an action_parser of your own; leave one of them out"
+    if not sub_goals and columns.SEGMENT_STARTS in (rule.needs or ()):
+        yield f"rule={rule.name!r} needs sub-goals; set prompting(sub_goals=True)"
+    if not sub_goals and penalties.sub_goal:
+        yield f"penalties.sub_goal={penalties.sub_goal} has no effect with {sub_goals=}; set 0"
+
+
+CHECKS = (tags, past, blocks)

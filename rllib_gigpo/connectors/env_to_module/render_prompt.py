@@ -9,6 +9,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.role_turns import own_turns
+from rllib_gigpo.batch.sub_goal_step import sub_goal_before
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.memory import PastStep
 from rllib_gigpo.prompting.prompt_record import Prompt
@@ -83,4 +84,5 @@ def prompt_inputs(
         admissible_actions=tuple(info.get("admissible_actions", ())),
         history=history,
         step=1 + (len(turns) if step == -1 else turns.index(step)),
+        sub_goal=sub_goal_before(episode, step),
     )

@@ -15,6 +15,8 @@ from rllib_gigpo.credit.rules.state_values.bepo_rule import BEPORule
 from rllib_gigpo.credit.rules.state_values.g2po_rule import G2PORule
 from rllib_gigpo.credit.rules.state_values.graphgpo_rule import GraphGPORule
 from rllib_gigpo.credit.rules.state_values.ppo_rule import PPORule
+from rllib_gigpo.credit.rules.sub_goals.hiper_critic_rule import HiPERCriticRule
+from rllib_gigpo.credit.rules.sub_goals.hiper_rule import HiPERRule
 from rllib_gigpo.credit.rules.without_states.grpo_rule import GRPORule
 from rllib_gigpo.credit.rules.without_states.istar_rule import IStarRule
 from rllib_gigpo.credit.rules.without_states.reinforce_pp_rule import ReinforcePPRule
@@ -35,6 +37,8 @@ __all__ = [
     "GiGPORule",
     "GraphGPORule",
     "HGPORule",
+    "HiPERCriticRule",
+    "HiPERRule",
     "IStarRule",
     "PPORule",
     "ProxMORule",
@@ -63,6 +67,8 @@ RULES: Registry[CreditRule] = Registry(
         G2PORule,
         BEPORule,
         IStarRule,
+        HiPERRule,
+        HiPERCriticRule,
         PPORule,
     ),
     given=("gamma", "step_weight", "episode_weight"),

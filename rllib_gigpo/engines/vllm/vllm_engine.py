@@ -35,6 +35,7 @@ from rllib_gigpo.engines.inference_engine import (
 )
 from rllib_gigpo.engines.model_facts import ModelFacts, read_model_facts
 from rllib_gigpo.engines.vllm import process_guard
+from rllib_gigpo.engines.vllm.reported_entropy import NUM_LOGPROBS, per_token, uncertainty_of
 from rllib_gigpo.engines.vllm.vllm_lora import HotAdapter
 from rllib_gigpo.engines.vllm.vllm_settings import check_engine_kwargs, engine_arguments
 from rllib_gigpo.engines.vllm.vllm_weights import AllWeights, WeightChannel, register_plugins
@@ -62,6 +63,7 @@ class VllmEngine(InferenceEngine):
         self._asleep: list[str] = []
         self._weight_version = 0
         self._was_updated = False
+        self._reports_entropy = False
         self._random_stream = process_guard.RandomStream(settings.seed)
         self._watchdog = Watchdog(settings.timeout_s)
 
@@ -84,6 +86,7 @@ class VllmEngine(InferenceEngine):
             self._open_channel(self._llm)
         self._weight_version = 0
         self._was_updated = False
+        self._reports_entropy = False
 
     def _open_channel(self, llm: LLMEngine) -> None:
         settings, with_checksum = self.settings, self.settings.checksum_weights
@@ -161,6 +164,8 @@ class VllmEngine(InferenceEngine):
         if not self._unfinished:
             self._watchdog.progressed()
         with _engine_errors("vLLM rejected the requests"):
+            if any(request.with_uncertainty for request in requests):
+                self._report_entropy(llm)
             prompts = [self._as_prompt(request) for request in requests]
             for request, prompt, params in zip(requests, prompts, all_params, strict=True):
                 llm.add_request(
@@ -170,6 +175,11 @@ class VllmEngine(InferenceEngine):
                     lora_request=self._weights.lora_request,
                 )
                 self._unfinished.add(request.request_id)
+
+    def _report_entropy(self, llm: LLMEngine) -> None:
+        if not self._reports_entropy:
+            llm.collective_rpc("report_entropy")
+            self._reports_entropy = True
 
     def _check_ready(self) -> None:
         if self._asleep:
@@ -189,7 +199,8 @@ class VllmEngine(InferenceEngine):
             max_tokens=allowed_tokens(request, self.settings.max_model_len),
             seed=request.seed,
             stop_token_ids=self._facts.stop_token_ids,
-            logprobs=0,  # only the sampled token's
+            # 0: only the sampled token's.
+            logprobs=NUM_LOGPROBS if request.with_uncertainty else 0,
             flat_logprobs=True,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
@@ -240,14 +251,16 @@ class VllmEngine(InferenceEngine):
         versions = np.full(len(completion.token_ids), self._weight_version, np.int64)
         for span in completion.weight_versions or ():
             versions[span.start : span.end] = int(span.version)
+        logp = per_token(completion.logprobs.logprobs, len(completion.token_ids))
         return Generation(
             request_id=output.request_id,
             token_ids=list(completion.token_ids),
-            logp=np.asarray(completion.logprobs.logprobs, np.float32),
+            logp=logp[:, 0].copy(),
             weight_version=int(versions.min(initial=self._weight_version)),
             finish_reason=completion.finish_reason,
             token_versions=versions,
             num_cached_tokens=output.num_cached_tokens or 0,
+            uncertainty=uncertainty_of(logp, self._running().model_config),
         )
 
     def abort(self, request_ids: Sequence[str]) -> None:

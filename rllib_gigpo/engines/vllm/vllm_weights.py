@@ -18,6 +18,7 @@ from vllm.model_executor.model_loader.reload.layerwise import (
 from vllm.v1.engine.llm_engine import LLMEngine
 
 from rllib_gigpo.engines.model_facts import ModelFacts
+from rllib_gigpo.engines.vllm.reported_entropy import add_entropy
 from rllib_gigpo.engines.vllm.vllm_settings import WEIGHT_TRANSFER_BACKEND
 from rllib_gigpo.weights.checksum import NamedTensors, WeightsChecksum, checked, with_tied_head
 from rllib_gigpo.weights.chunks import Chunk, SharedChunk, chunked, read_shared_chunk
@@ -131,6 +132,10 @@ class WorkerExtension:
     def received_weights_checksum(self: Any) -> str:
         """Return the checksum of the last update's tensors."""
         return self.weight_transfer_engine.received_checksum()
+
+    def report_entropy(self: Any) -> None:
+        """Make the sampler add the entropy to log-probs; see `reported_entropy`."""
+        add_entropy(self.model_runner.sampler)
 
 
 # --- in the engine's process ------------------------------------------------------------------

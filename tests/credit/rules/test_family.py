@@ -250,7 +250,7 @@ def test_equal_episodes_score_zero_under_every_group_rule(name):
     options = mean if name == "step_reinforce" else {}
     total = make_rule(name, **options)(columns_of(rows)).total
     # These compare different steps of an episode.
-    if name in ("step_reinforce", "ppo", "g2po", "proxmo"):
+    if name in ("step_reinforce", "ppo", "hiper_critic", "g2po", "proxmo"):
         assert len(set(np.round(total, 12))) == 3
     else:
         assert not total.any()

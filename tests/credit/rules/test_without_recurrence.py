@@ -20,7 +20,7 @@ EPISODE_ONLY = {
 }
 NOTHING = {"hgpo": {}, "bipace_q": {}}
 # What these give is said in docs/rules.md, and tested with each of them.
-SOMETHING_ELSE = {"gigpo_verl_agent", "proxmo", "anchor_gae", "g2po"}
+SOMETHING_ELSE = {"gigpo_verl_agent", "proxmo", "anchor_gae", "g2po", "hiper"}
 
 
 def test_every_rule_that_groups_states_is_looked_at():

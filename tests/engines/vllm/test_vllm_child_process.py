@@ -51,6 +51,16 @@ def test_weights_log_probs_and_versions_cross_the_process_boundary(
         assert engine.weights_checksum() == weights_checksum(model.named_parameters())
 
 
+def test_the_entropy_crosses_the_process_boundary(
+    engine, tied_model_and_path, prompts, requests_of, check_uncertainty
+):
+    model = tied_model_and_path[0]
+    engine.load_weights(model.named_parameters(), 9)
+    requests = requests_of(prompts, with_uncertainty=True)
+    for request, answer in zip(requests, engine.generate(requests), strict=True):
+        check_uncertainty(model, request, answer, tolerance=1e-5)
+
+
 def test_the_next_update_works_after_one_that_broke_half_way(
     engine, tied_model_and_path, prompts, requests_of, largest_logp_error, monkeypatch
 ):

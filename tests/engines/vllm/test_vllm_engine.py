@@ -9,6 +9,7 @@ import torch
 
 from rllib_gigpo.engines import EngineSettings, GenerationRequest, SamplingSettings, make_engine
 from rllib_gigpo.engines.token_distribution import token_log_probs
+from rllib_gigpo.engines.vllm.reported_entropy import add_entropy
 from rllib_gigpo.errors import ConfigError, EngineError
 from rllib_gigpo.weights.checksum import weights_checksum
 
@@ -332,6 +333,41 @@ def test_the_checksum_is_that_of_the_learners_tensors(engine, model, change_weig
     change_weights(model, seed=6)
     engine.load_weights(model.named_parameters(), 600)
     assert engine.weights_checksum() == weights_checksum(model.named_parameters()) != before
+
+
+SAMPLINGS = [{}, {"temperature": 0.7, "top_k": 5}, {"top_p": 0.6}, {"temperature": 0.0}]
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_an_answer_tells_how_uncertain_its_tokens_were_if_it_is_asked(
+    engine, model, prompts, requests_of, check_uncertainty, sampling
+):
+    plain = engine.generate(requests_of(prompts, **sampling))
+    requests = requests_of(prompts, with_uncertainty=True, **sampling)
+    answers = engine.generate(requests)
+    for request, answer in zip(requests, answers, strict=True):
+        check_uncertainty(model, request, answer, tolerance=TOLERANCE)
+    assert [answer.token_ids for answer in answers] == [answer.token_ids for answer in plain]
+    assert all(answer.uncertainty is None for answer in plain)
+
+
+def test_asked_and_not_asked_share_a_batch(engine, model, prompts, requests_of, check_uncertainty):
+    asked = requests_of(prompts[:3], prefix="asked", with_uncertainty=True)
+    answers = engine.generate([*asked, *requests_of(prompts[3:])])
+    for request, answer in zip(asked, answers, strict=False):
+        check_uncertainty(model, request, answer, tolerance=TOLERANCE)
+    assert {answer.uncertainty for answer in answers[3:]} == {None}
+
+
+def test_who_does_not_ask_sends_the_request_of_before(engine, prompts, requests_of):
+    plain, asked = requests_of(prompts[:1]), requests_of(prompts[:1], with_uncertainty=True)
+    assert engine._sampling_params(plain[0]).logprobs == 0
+    assert engine._sampling_params(asked[0]).logprobs == 3
+
+
+def test_the_second_model_runner_is_refused_with_the_cure():
+    with pytest.raises(EngineError, match="VLLM_USE_V2_MODEL_RUNNER=0"):
+        add_entropy(object())
 
 
 def test_a_request_id_in_use_is_refused(engine, prompts, requests_of):

@@ -1,0 +1,1 @@
+"""Answers that name a sub-goal, and the tokens of their blocks."""
