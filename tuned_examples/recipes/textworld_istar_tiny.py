@@ -7,7 +7,8 @@ from rllib_gigpo.recipes import experiment
 
 main_job = experiment("../tiny/textworld_gigpo_tiny.py", beside=__file__)
 
-# Published rates of 7B models are 5e-7 and 1e-6: this tiny one takes large steps.
+# As fast as the policy, which steps four times as often. At 2e-3 the second model ranked episodes
+# better, and the success rate fell (one seed each).
 config = main_job.config.training(
     rule="istar",
     process_reward={"lr": 5e-4},
