@@ -83,6 +83,9 @@ INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
 KEYS_OF_ROLES: Final = (ROLE, ROLE_REWARDS)
 """The keys that only an environment with several agents has."""
 
+RARE_KEYS: Final = (*KEYS_OF_ROLES, TASK_ID, DATA_FILES)
+"""Keys that few environments need: those of several agents, and those of data sets."""
+
 MAX_REWARD: Final = 1e15
 """Largest size of a reward: the squares of a million such rewards still add up in float32."""
 

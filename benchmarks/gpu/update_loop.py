@@ -42,7 +42,7 @@ class UpdateLoop:
         """
         self._adapter = adapter
         self._forward = ForwardSettings(device, CHUNK_TOKENS, AUTOCAST_DTYPE)
-        groups = parameter_groups(adapter.model.parameters(), (), lr=_LR, critic_lr=_LR)
+        groups = parameter_groups((adapter.model.parameters(), _LR))
         self._optimizer = AdamW().build(groups)
         data = prepare_update(rows, TokenMean(), layout=layout, sharding=Single(), device=device)
         # A model with random weights gives each token about the same probability.

@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
-from ..contract import INFO_TYPES, KEYS_OF_ROLES, WON, ContractViolationError
+from ..contract import INFO_TYPES, RARE_KEYS, WON, ContractViolationError
 from ..info_fence import text_of
 from .contract_checks import (
     check_picklable,
@@ -254,9 +254,9 @@ class _Probe:
 
 
 def _info_shares(turns: Sequence[Turn]) -> dict[str, float]:
-    """Return how often each key occurs; those of roles only if they do, for games of several."""
+    """Return how often each key occurs; those that few environments need only if they do."""
     counts = Counter(key for turn in turns for key in turn.info)
-    keys = [key for key in INFO_TYPES if counts[key] or key not in KEYS_OF_ROLES]
+    keys = [key for key in INFO_TYPES if counts[key] or key not in RARE_KEYS]
     return {key: counts[key] / max(len(turns), 1) for key in keys}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rllib_gigpo import columns
 from rllib_gigpo.envs.contract import ROLE, ROLE_REWARDS
 
 
@@ -47,6 +48,25 @@ def own_turns(episode: Any) -> Sequence[int]:
         return range(len(episode))
     role = episode.get_infos(-1).get(ROLE, "")
     return [step for step, acting in enumerate(acting_roles(episode)) if acting == role]
+
+
+def sub_goal_before(episode: Any, step: int = -1) -> str:
+    """Return the sub-goal that the role which acts pursued before one of its steps.
+
+    Args:
+        episode: The episode.
+        step: Index of the step; -1 for the one that waits for an answer.
+
+    Returns:
+        The sub-goal; empty before the first step, and in runs without sub-goals.
+    """
+    turns = own_turns(episode)
+    before = turns if step == -1 else turns[: turns.index(step)]
+    if not before:
+        return ""
+    records: Sequence[Any] = episode.get_extra_model_outputs(columns.STEP_RECORD)
+    found = records[before[-1]].sub_goal
+    return "" if found is None else found.sub_goal
 
 
 def turns_by_role(episode: Any) -> list[RoleTurns]:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
-
-from rllib_gigpo import columns
-from rllib_gigpo.batch.role_turns import own_turns
 
 
 class TokenLevel(IntEnum):
@@ -34,22 +29,3 @@ class SubGoalStep:
     def has_blocks(self) -> bool:
         """Whether the answer said KEEP or SWITCH in the requested format."""
         return bool((self.token_levels == TokenLevel.SWITCH).any())
-
-
-def sub_goal_before(episode: Any, step: int = -1) -> str:
-    """Return the sub-goal that the role which acts pursued before one of its steps.
-
-    Args:
-        episode: The episode.
-        step: Index of the step; -1 for the one that waits for an answer.
-
-    Returns:
-        The sub-goal; empty before the first step, and in runs without sub-goals.
-    """
-    turns = own_turns(episode)
-    before = turns if step == -1 else turns[: turns.index(step)]
-    if not before:
-        return ""
-    records: Sequence[Any] = episode.get_extra_model_outputs(columns.STEP_RECORD)
-    found = records[before[-1]].sub_goal
-    return "" if found is None else found.sub_goal

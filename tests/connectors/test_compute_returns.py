@@ -6,7 +6,7 @@ from support.episodes import episode_of, step_record
 
 from rllib_gigpo import columns
 from rllib_gigpo.connectors.credit.compute_returns import ComputeReturns
-from rllib_gigpo.connectors.credit.penalize_invalid import PenalizeInvalid
+from rllib_gigpo.connectors.credit.shaping.penalize_invalid import PenalizeInvalid
 
 
 @pytest.mark.parametrize(

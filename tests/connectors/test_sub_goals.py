@@ -7,7 +7,8 @@ import pytest
 from support.episodes import episode_of, step_record
 
 from rllib_gigpo import columns
-from rllib_gigpo.batch.sub_goal_step import SubGoalStep, TokenLevel, sub_goal_before
+from rllib_gigpo.batch.role_turns import sub_goal_before
+from rllib_gigpo.batch.sub_goal_step import SubGoalStep, TokenLevel
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
 from rllib_gigpo.connectors.credit.read_sub_goals import ReadSubGoals
 from rllib_gigpo.connectors.env_to_module.render_prompt import prompt_inputs

@@ -13,7 +13,7 @@ from rllib_gigpo import GiGPOConfig, columns
 from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.config.sections.credit import CreditSection
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
-from rllib_gigpo.connectors.credit.reward_uncertainty import RewardUncertainty
+from rllib_gigpo.connectors.credit.shaping.reward_uncertainty import RewardUncertainty
 from rllib_gigpo.credit.uncertainty_reward import UncertaintyReward
 from rllib_gigpo.errors import ConfigError, EngineError
 

@@ -8,8 +8,7 @@ from jinja2.exceptions import SecurityError
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
-from rllib_gigpo.batch.role_turns import own_turns
-from rllib_gigpo.batch.sub_goal_step import sub_goal_before
+from rllib_gigpo.batch.role_turns import own_turns, sub_goal_before
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.memory import PastStep
 from rllib_gigpo.prompting.prompt_record import Prompt

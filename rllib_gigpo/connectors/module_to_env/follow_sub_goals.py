@@ -9,7 +9,8 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
-from rllib_gigpo.batch.sub_goal_step import SubGoalStep, TokenLevel, sub_goal_before
+from rllib_gigpo.batch.role_turns import sub_goal_before
+from rllib_gigpo.batch.sub_goal_step import SubGoalStep, TokenLevel
 from rllib_gigpo.prompting.response_decoder import ResponseDecoder
 from rllib_gigpo.prompting.sub_goals.sub_goal_parser import SubGoalBlocks, SubGoalParser
 from rllib_gigpo.prompting.sub_goals.token_spans import token_span

@@ -1,0 +1,1 @@
+"""Connectors that change what steps are paid, or whether they count, before credit is assigned."""
