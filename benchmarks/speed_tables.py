@@ -254,8 +254,17 @@ CREDIT_RULES = (
     "graphgpo",
     "g2po",
     "bepo",
+    "hiper",
+    "hiper_critic",
+    "istar",
     "ppo",
 )
+
+LEFT_OUT = {
+    "hiper_critic": " (without its critic)",
+    "istar": " (without its second model)",
+    "ppo": " (without its critic)",
+}
 
 CREDIT_TABLES = {
     "credit": Table(
@@ -301,9 +310,7 @@ CREDIT_TABLES = {
             "with anchors": "{us_per_row_with_anchors:.2f}",
         },
         [
-            Row(
-                (f"{rule} (without its critic)" if rule == "ppo" else rule,), f"credit_rules/{rule}"
-            )
+            Row((f"{rule}{LEFT_OUT.get(rule, '')}",), f"credit_rules/{rule}")
             for rule in CREDIT_RULES
         ],
     ),

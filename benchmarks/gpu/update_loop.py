@@ -123,7 +123,7 @@ def memory_estimates(shape: ModelShape, *, micro_batch_tokens: int) -> dict[str,
         optimizer=SimpleNamespace(
             optim=AdamW(), micro_batch_tokens=micro_batch_tokens, logp_chunk_tokens=CHUNK_TOKENS
         ),
-        loss=SimpleNamespace(critic=None, kl_coeff=0.0),
+        loss=SimpleNamespace(critic=None, process_reward=None, kl_coeff=0.0),
         inference=SimpleNamespace(engine_dtype=None),
         learners=SimpleNamespace(prefix_sharing=False),
     )
