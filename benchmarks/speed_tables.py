@@ -303,6 +303,12 @@ CREDIT_TABLES = {
             ),
         ],
     ),
+    "panel-results": facts(
+        {
+            "float32: share of tasks that ended the same way": "{panel_same_results:.2f}",
+            "bfloat16: share of tasks that ended in another way": "{panel_bfloat16_differing:.2f}",
+        }
+    ),
     "credit-rules": Table(
         ("rule",),
         {

@@ -188,6 +188,7 @@ def test_credit_rules_writes_every_rule():
         "credit_rules/slowest_rule_ms": pytest.approx(1.0),
         "credit_rules/gigpo/us_per_row": 0.5,
         "credit_rules/gigpo/us_per_row_with_anchors": 2.0,
+        "credit_us_per_row/gigpo": 0.5,
     }
     assert unknown(made) == []
 
