@@ -8,8 +8,8 @@ differ.
     A_{i,t} = Σ_{l>=0} (γλ)^l δ_{i,t+l}, then centred over the rows of the task and divided by F
 
 F is the unbiased standard deviation + 1e-6, or 1. Degenerate cases: a task whose rows have no
-spread gives exactly 0; the value of a state seen once is its own return, which cancels for
-γ = λ = 1.
+spread gives exactly 0; the value of a state seen once is its own return, so if no state recurs all
+δ are 0, up to rounding.
 """
 
 from __future__ import annotations
