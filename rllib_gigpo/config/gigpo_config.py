@@ -21,7 +21,8 @@ from rllib_gigpo.config.rllib_parts import RLlibParts
 from rllib_gigpo.config.rllib_settings import rllib_mistakes
 from rllib_gigpo.env_runner.callback_checks import callback_mistakes
 from rllib_gigpo.options.merge import merged
-from rllib_gigpo.panels.panel_environment import panel_environment
+from rllib_gigpo.panels.panel import load_panel
+from rllib_gigpo.panels.panel_environment import evaluation_environment
 from rllib_gigpo.ray_advice import hide_advice
 
 # A rule, a loss, ...: a name, a dict of name and options, a class, a function or an object.
@@ -239,7 +240,8 @@ class BaseGiGPOConfig(RLlibParts):
         config = self.copy(copy_frozen=False).update_from_dict(dict(self.evaluation_config or {}))
         config.in_evaluation = True
         if config.panel is not None:
-            config.env, config.env_config = panel_environment(config.panel, config.env_config)
+            panel = load_panel(config.panel)
+            config.env, config.env_config = evaluation_environment(panel, config)
         return config
 
     @override(AlgorithmConfig)

@@ -51,6 +51,8 @@ from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.envs.contract import RUNS_IN_THREADS
 from rllib_gigpo.errors import EnvContractError, GiGPOError, RolloutError, WeightSyncError
+from rllib_gigpo.panels.panel_environment import started_in
+from rllib_gigpo.panels.played_task import check_starts
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
 
 if TYPE_CHECKING:
@@ -120,12 +122,19 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             return
         with self._probe(self._env_source.of_evaluation) as env:
             self._may_thread &= _runs_in_threads(env)
+            self._check_panel(env)
             if _actions_of(env) != actions:
                 raise EnvContractError(
                     f"evaluation_config: the environment's actions {_actions_of(env)} differ from"
                     f" those of training, {actions}. Evaluation uses the connectors of training,"
                     " so change only settings that leave the actions as they are."
                 )
+
+    def _check_panel(self, env: gym.Env) -> None:
+        """Check how the first task of evaluation's panel starts here, long before it is played."""
+        panel = self.config.evaluated().settings.tasks.panel
+        if panel is not None:
+            check_starts(panel, [started_in(env, panel.tasks[0].seed)])
 
     @contextmanager
     def _probe(self, source: EnvSource) -> Iterator[gym.Env]:

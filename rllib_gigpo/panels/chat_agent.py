@@ -24,6 +24,7 @@ from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.envs.contract import ROLE, TAGS
 from rllib_gigpo.envs.response_fence import read_reset, read_step
 from rllib_gigpo.errors import MissingExtraError, PanelError
+from rllib_gigpo.media.image import looks_like_image
 from rllib_gigpo.panels.panel import Panel, PanelTask
 from rllib_gigpo.panels.played_task import PlayedTask, UnplayedTask, check_starts
 from rllib_gigpo.panels.task_start import started_task
@@ -76,7 +77,12 @@ class ChatAgent:
 
         Raises:
             MissingExtraError: The package ``openai`` is not installed.
+            PanelError: The prompts are of a kind that such a model does not get.
         """
+        if prompts.style != "step" or prompts.sub_goals:
+            raise PanelError(
+                "A model behind a URL gets one message a step: set style='step', sub_goals=False"
+            )
         try:
             from openai import AsyncOpenAI
         except ImportError as error:
@@ -111,18 +117,11 @@ class ChatAgent:
         self, panel: Panel, source: EnvSource
     ) -> tuple[list[PlayedTask], list[UnplayedTask]]:
         jobs = [(seed, task) for seed in panel.decoding.seeds for task in panel.tasks]
-        envs: asyncio.Queue[gym.Env] = asyncio.Queue()
-        made = [source.make() for _ in range(min(self._num_parallel, len(jobs)))]
-        for env in made:
-            envs.put_nowait(env)
-        try:
-            async with self._client:
-                found = await asyncio.gather(
-                    *(self._in_turn(panel, task, seed, envs) for seed, task in jobs)
-                )
-        finally:
-            for env in made:
-                source.close(env)
+        places = asyncio.Semaphore(self._num_parallel)
+        async with self._client:
+            found = await asyncio.gather(
+                *(self._in_turn(panel, task, seed, source, places) for seed, task in jobs)
+            )
         played = [one for one in found if isinstance(one, PlayedTask)]
         unplayed = [one for one in found if isinstance(one, UnplayedTask)]
         if not played:
@@ -133,23 +132,34 @@ class ChatAgent:
         return played, unplayed
 
     async def _in_turn(
-        self, panel: Panel, task: PanelTask, decoding_seed: int, envs: asyncio.Queue[gym.Env]
+        self,
+        panel: Panel,
+        task: PanelTask,
+        decoding_seed: int,
+        source: EnvSource,
+        places: asyncio.Semaphore,
     ) -> PlayedTask | UnplayedTask:
-        env = await envs.get()
-        try:
-            return await self._play_one(panel, task, decoding_seed, env)
-        except PanelError:
-            raise
-        except Exception as error:  # of the endpoint, or of an environment, which may raise any
-            reason = f"{type(error).__name__}: {error}"
-            return UnplayedTask(task=task.seed, decoding_seed=decoding_seed, reason=reason)
-        finally:
-            envs.put_nowait(env)
+        async with places:
+            env = source.make()  # a new one: an episode that failed may have broken its own
+            try:
+                return await self._play_one(panel, task, decoding_seed, env)
+            except PanelError:
+                raise
+            except Exception as error:  # of the endpoint, or of an environment, which may raise any
+                reason = f"{type(error).__name__}: {error}"
+                return UnplayedTask(task=task.seed, decoding_seed=decoding_seed, reason=reason)
+            finally:
+                source.close(env)
 
     async def _play_one(
         self, panel: Panel, task: PanelTask, decoding_seed: int, env: gym.Env
     ) -> PlayedTask:
         observation, info = read_reset(env.reset(seed=task.seed))
+        parts = observation.values() if isinstance(observation, Mapping) else (observation,)
+        if any(map(looks_like_image, parts)):
+            raise PanelError(
+                f"{panel.env} shows images, and a model behind a URL gets text; play another panel"
+            )
         check_starts(panel, [started_task(task.seed, observation, info)])
         prompts = self._prompts
         prompter = TextPrompter(

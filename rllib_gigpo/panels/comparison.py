@@ -1,23 +1,27 @@
 """The comparison of two agents on one panel, paired by task.
 
 The difference of a task is the mean success of the second agent over its decoding seeds (and its
-runs, such as training seeds), minus that of the first. Its interval over tasks is Student's 95 %
-interval of the mean of these differences. With several runs of both agents, a second interval is
-that of Welch over the runs, because a difference between two runs need not be one between methods.
+runs, such as training seeds), minus that of the first. The interval over tasks is that of Agresti
+and Min (Stat. Med. 24, 2005) for matched proportions: Wald's, with two more tasks of which half a
+one counts +1, half a one -1, and one 0. So it is also right if all tasks differ alike. Lengths have
+Student's interval. With several runs of both agents, a second interval is Welch's over the runs,
+because a difference between two runs need not be one between methods.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from rllib_gigpo.errors import PanelError
 from rllib_gigpo.panels.played_task import PanelResult, PlayedTask
-from rllib_gigpo.panels.summary import student_interval
+from rllib_gigpo.panels.summary import mean_by_task, student_interval, task_means
+
+_Z_95, _Z_80 = 1.959963984540054, 0.8416212335729143  # quantiles of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Difference:
         low: Lower bound; None without an interval.
         high: Upper bound; None without an interval.
         num_pairs: Tasks, or runs of the smaller side, behind it.
-        num_needed: Tasks that would show a difference of this size; None if it is shown, or 0.
+        num_needed: Tasks that would show a difference of this size four times out of five; None if
+            it is shown, or 0.
     """
 
     mean: float
@@ -76,33 +81,44 @@ def compare(first: Sequence[PanelResult], second: Sequence[PanelResult]) -> Comp
         PanelError: The results are not of one panel, or no task was played by both.
     """
     _check_one_panel([*first, *second])
-    won, other_won = (_by_task(side, lambda one: float(one.won)) for side in (first, second))
+    won, other_won = (task_means(_played(side)) for side in (first, second))
     common = sorted(won.keys() & other_won.keys())
     if not common:
         raise PanelError("No task was played by both agents, so they cannot be compared.")
     steps, other_steps = (
-        _by_task(side, lambda one: float(one.num_steps) if one.won else None)
+        mean_by_task((one.task, float(one.num_steps)) for one in _played(side) if one.won)
         for side in (first, second)
     )
     both_won = sorted(steps.keys() & other_steps.keys())
-    tags = {one.task: one.tags for result in (*first, *second) for one in result.played}
-    by_tag = {
-        tag: _paired(won, other_won, [task for task in common if tag in tags[task]])
-        for tag in sorted({tag for task in common for tag in tags[task]})
-    }
-    one = first[0]
+    tags = {one.task: one.tags for one in (*_played(first), *_played(second))}
+
+    def differ(tasks: Sequence[int]) -> Difference:
+        return _of_rates([other_won[task] - won[task] for task in tasks])
+
+    lengths = [other_steps[task] - steps[task] for task in both_won]
     return Comparison(
-        panel=f"{one.panel} v{one.panel_version} ({one.panel_digest})",
-        success=_paired(won, other_won, common),
-        success_over_runs=_over_runs(first, second),
-        steps=_paired(steps, other_steps, both_won) if both_won else None,
-        by_tag=by_tag,
+        panel=_label(first[0]),
+        success=differ(common),
+        success_over_runs=_over_runs(first, second, common),
+        steps=_of_lengths(lengths) if lengths else None,
+        by_tag={
+            tag: differ([task for task in common if tag in tags[task]])
+            for tag in sorted({tag for task in common for tag in tags[task]})
+        },
         num_left_out=len(won.keys() ^ other_won.keys()),
     )
 
 
+def _played(results: Sequence[PanelResult]) -> list[PlayedTask]:
+    return [one for result in results for one in result.played]
+
+
+def _label(result: PanelResult) -> str:
+    return f"{result.panel} v{result.panel_version} ({result.panel_digest})"
+
+
 def _check_one_panel(results: Sequence[PanelResult]) -> None:
-    panels = {f"{one.panel} v{one.panel_version} ({one.panel_digest})": one for one in results}
+    panels = {_label(one): one for one in results}
     if len(panels) > 1:
         named = "; ".join(f"{one.agent} played {label}" for label, one in panels.items())
         raise PanelError(
@@ -111,40 +127,46 @@ def _check_one_panel(results: Sequence[PanelResult]) -> None:
         )
 
 
-def _by_task(
-    results: Sequence[PanelResult], value: Callable[[PlayedTask], float | None]
-) -> dict[int, float]:
-    """Average a value of the episodes of each task; episodes without one do not count."""
-    found: dict[int, list[float]] = {}
-    for result in results:
-        for one in result.played:
-            number = value(one)
-            if number is not None:
-                found.setdefault(one.task, []).append(number)
-    return {task: float(np.mean(numbers)) for task, numbers in found.items()}
+def _of_rates(differences: Sequence[float]) -> Difference:
+    """Return the mean of differences between rates, with Agresti and Min's interval."""
+    size, mean = len(differences), float(np.mean(differences))
+    middle = sum(differences) / (size + 2)
+    variance = (sum(one**2 for one in differences) + 1.0) / (size + 2) - middle**2
+    half = _Z_95 * math.sqrt(variance / (size + 2))
+    low, high = max(-1.0, middle - half), min(1.0, middle + half)
+    return _with_need(Difference(mean, low, high, size), math.sqrt(variance))
 
 
-def _paired(first: dict[int, float], second: dict[int, float], tasks: Sequence[int]) -> Difference:
-    differences = [second[task] - first[task] for task in tasks]
+def _of_lengths(differences: Sequence[float]) -> Difference:
+    """Return the mean of differences between lengths, with Student's interval if there is one."""
     mean, interval = float(np.mean(differences)), student_interval(differences)
     if interval is None:
-        return Difference(mean, None, None, len(tasks))
-    found = Difference(mean, *interval, len(tasks))
-    if found.is_shown or mean == 0:
+        return Difference(mean, None, None, len(differences))
+    found = Difference(mean, *interval, len(differences))
+    return _with_need(found, float(np.std(differences, ddof=1)))
+
+
+def _with_need(found: Difference, std: float) -> Difference:
+    """Add how many tasks show a difference of this size with a probability of 0.8."""
+    if found.is_shown or found.mean == 0:
         return found
-    needed = (stats.norm.ppf(0.975) * float(np.std(differences, ddof=1)) / mean) ** 2
-    return Difference(mean, *interval, len(tasks), math.ceil(needed))
+    needed = math.ceil(((_Z_95 + _Z_80) * std / found.mean) ** 2)
+    return replace(found, num_needed=max(needed, found.num_pairs + 1))
 
 
-def _over_runs(first: Sequence[PanelResult], second: Sequence[PanelResult]) -> Difference | None:
+def _over_runs(
+    first: Sequence[PanelResult], second: Sequence[PanelResult], tasks: Sequence[int]
+) -> Difference | None:
+    """Compare the runs' success on tasks that all of them played."""
     if min(len(first), len(second)) < 2:
         return None
-    rates = [
-        [float(np.mean([one.won for one in result.played])) for result in results]
-        for results in (second, first)
-    ]
-    mean = float(np.mean(rates[0]) - np.mean(rates[1]))
-    if not any(np.std(side) for side in rates):
-        return Difference(mean, None, None, min(map(len, rates)))
+    by_run = [[task_means(result.played) for result in side] for side in (second, first)]
+    common = [task for task in tasks if all(task in run for side in by_run for run in side)]
+    if not common:
+        return None
+    rates = [[float(np.mean([run[task] for task in common])) for run in side] for side in by_run]
+    mean, size = float(np.mean(rates[0]) - np.mean(rates[1])), min(map(len, rates))
+    if min(np.ptp(side) for side in rates) < 1e-9:  # a spread of 0 cannot be estimated
+        return Difference(mean, None, None, size)
     interval = stats.ttest_ind(*rates, equal_var=False).confidence_interval(0.95)
-    return Difference(mean, float(interval.low), float(interval.high), min(map(len, rates)))
+    return Difference(mean, max(-1.0, float(interval.low)), min(1.0, float(interval.high)), size)

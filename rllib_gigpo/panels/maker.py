@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rllib_gigpo.envs.contract import ContractViolationError
 from rllib_gigpo.errors import PanelError
 from rllib_gigpo.panels.panel import Panel
 from rllib_gigpo.panels.panel_environment import started_here, version_of
 from rllib_gigpo.panels.played_task import check_starts
-from rllib_gigpo.panels.task_start import file_digests, split_paths
+from rllib_gigpo.panels.task_start import file_digests, local_paths
 
 
 def with_starts(panel: Panel, local: Mapping[str, Any]) -> Panel:
@@ -21,22 +20,19 @@ def with_starts(panel: Panel, local: Mapping[str, Any]) -> Panel:
         local: Settings of the environment that name files or folders of this machine.
 
     Raises:
-        PanelError: A task cannot be started, or starts in another way than the panel says.
-        EnvContractError: The environment cannot be made.
+        PanelError: A setting is no path, or a task starts in another way than before.
+        EnvContractError: The environment cannot be made, or a task cannot be started.
     """
-    _, paths = split_paths(local)
-    for name in local.keys() - paths.keys():
-        raise PanelError(
-            f"{name}={local[name]!r} names no file or folder that is here. Other settings of the"
-            " environment are part of the panel: make another panel with --env and --env-config."
-        )
-    try:
-        tasks = started_here(
-            panel.env, {**panel.env_config, **paths}, [task.seed for task in panel.tasks]
-        )
-    except ContractViolationError as error:
-        raise PanelError(f"{panel.env} breaks the contract: {error}") from error
+    paths = local_paths(panel, local)
+    env_config = {**panel.env_config, **paths}
+    seeds = [task.seed for task in panel.tasks]
+    *tasks, again = started_here(panel.env, env_config, [*seeds, seeds[0]])
     check_starts(panel, tasks)
+    if again != tasks[0]:
+        raise PanelError(
+            f"{panel.env} started {tasks[0].label} in two ways, so no panel can be made of it;"
+            " reset() must depend on its seed only. rllib_gigpo.envs.check_env shows more."
+        )
     return panel.model_copy(
         update={
             "env_version": version_of(panel.env),

@@ -63,7 +63,7 @@ class PanelResult(Manifest):
     panel_digest: str
     agent: str
     settings: dict[str, Any] = Field(default_factory=dict)
-    played: tuple[PlayedTask, ...]
+    played: tuple[PlayedTask, ...] = Field(min_length=1)
     unplayed: tuple[UnplayedTask, ...] = ()
     summary: dict[str, Any] = Field(default_factory=dict)
 

@@ -8,14 +8,15 @@ With k decoding seeds, x_{i,j} is the success of task i under seed j, and x_i it
 The interval over tasks is Wilson's with the effective number of episodes p (1 - p) / (var(x_i) / n)
 of n tasks (Franco et al., J. Surv. Stat. Methodol. 7, 2019): for k = 1 that number is n, and tasks
 that are always won or always lost count once each. The interval over seeds is Student's, of the k
-means over tasks; it says how much the luck of decoding matters on these tasks.
+means over tasks; it says how much the luck of decoding matters on these tasks. The steps of
+successes are averaged by task first, and their interval is Student's over tasks.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from scipy import stats
 
 from rllib_gigpo.panels.played_task import PlayedTask
 from rllib_gigpo.sampling.rollout_metrics import wilson_interval
+
+_EQUAL = 1e-9  # rates that differ by less are the same
 
 
 def summarize(played: Sequence[PlayedTask]) -> dict[str, Any]:
@@ -45,15 +48,20 @@ def summarize(played: Sequence[PlayedTask]) -> dict[str, Any]:
 
 def task_means(played: Sequence[PlayedTask]) -> dict[int, float]:
     """Return the mean success of each task over its decoding seeds."""
-    by_task = defaultdict(list)
-    for one in played:
-        by_task[one.task].append(float(one.won))
-    return {task: float(np.mean(values)) for task, values in by_task.items()}
+    return mean_by_task((one.task, float(one.won)) for one in played)
+
+
+def mean_by_task(values: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """Average (task, value) pairs by task, in the order of their first pairs."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for task, value in values:
+        found[task].append(value)
+    return {task: float(np.mean(numbers)) for task, numbers in found.items()}
 
 
 def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the 95 % confidence interval of a mean; None for fewer than two different values."""
-    if len(values) < 2 or not np.std(values):
+    if len(values) < 2 or np.ptp(values) < _EQUAL:
         return None
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = float(stats.t.ppf(0.975, len(values) - 1)) * error
@@ -61,7 +69,8 @@ def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def _numbers(played: Sequence[PlayedTask]) -> dict[str, Any]:
-    means = np.array(list(task_means(played).values()))
+    by_task = task_means(played)
+    means = np.array(list(by_task.values()))
     num_tasks, rate = len(means), float(means.mean()) if len(means) else 0.0
     num_effective = min(_effective_episodes(means), len(played))
     low, high = wilson_interval(rate * num_effective, num_effective)
@@ -77,22 +86,30 @@ def _numbers(played: Sequence[PlayedTask]) -> dict[str, Any]:
         "format_valid_rate": _mean([one.valid_rate for one in played]),
     }
     if len(seeds) > 1:
+        name = f"pass_at_{len(seeds)}"
+        counts = Counter(one.task for one in played)
+        whole = [mean for task, mean in by_task.items() if counts[task] == len(seeds)]
         numbers |= {"num_decoding_seeds": len(seeds), f"avg_at_{len(seeds)}": rate}
-        passed = float((means > 0).mean())
-        interval = wilson_interval(passed * num_tasks, num_tasks)
-        numbers |= _with_interval(f"pass_at_{len(seeds)}", passed, interval)
+        if whole:
+            num_passed = sum(mean > 0 for mean in whole)
+            interval = wilson_interval(num_passed, len(whole))
+            numbers |= _with_interval(name, num_passed / len(whole), interval)
         by_seed = [
             _mean([float(one.won) for one in played if one.decoding_seed == seed]) for seed in seeds
         ]
-        numbers |= _with_interval("success_over_seeds", rate, student_interval(by_seed))
-    steps = [float(one.num_steps) for one in played if one.won]
+        found = student_interval(by_seed)
+        bounds = None if found is None else (max(0.0, found[0]), min(1.0, found[1]))
+        numbers |= _with_interval("success_over_seeds", rate, bounds)
+    steps = list(
+        mean_by_task((one.task, float(one.num_steps)) for one in played if one.won).values()
+    )
     if steps:
         numbers |= _with_interval("steps_of_successes", _mean(steps), student_interval(steps))
     return numbers
 
 
 def _effective_episodes(means: np.ndarray) -> float:
-    if len(means) == 0 or not np.var(means):
+    if len(means) == 0 or np.ptp(means) < _EQUAL:
         return float(len(means))
     rate, variance = float(means.mean()), float(np.var(means))
     return rate * (1 - rate) / (variance / len(means))

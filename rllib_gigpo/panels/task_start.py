@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from rllib_gigpo.envs.contract import ADMISSIBLE_ACTIONS, DATA_FILES, TASK, TASK_ID
-from rllib_gigpo.panels.panel import PanelTask, digest_of_text
+from rllib_gigpo.errors import PanelError
+from rllib_gigpo.panels.panel import Panel, PanelTask, digest_of_text
 
 
 def started_task(seed: int, observation: Any, info: Mapping[str, Any]) -> PanelTask:
@@ -36,25 +37,79 @@ def split_paths(env_config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
     """Separate the settings that name files or folders of this machine from the others.
 
     Returns:
-        The other settings, and those with a path or a list of paths.
+        The other settings; and those with a path or a list of paths, made absolute.
+
+    Raises:
+        PanelError: A path lies inside of a dict, where the next machine could not replace it.
     """
-    paths = {name: value for name, value in env_config.items() if _is_path(value)}
-    return {name: value for name, value in env_config.items() if name not in paths}, paths
+    paths = {name: _absolute(value) for name, value in env_config.items() if _is_path(value)}
+    settings = {name: value for name, value in env_config.items() if name not in paths}
+    for name, value in settings.items():
+        for inner in _parts(value):
+            if _is_path(inner):
+                raise PanelError(
+                    f"The setting {name} of the environment holds the path {str(inner)!r} inside of"
+                    " other values; a panel stores paths at the top level only, so use an"
+                    " environment that takes it there"
+                )
+    return settings, paths
+
+
+def local_paths(panel: Panel, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check that given settings only say where a panel's files lie on this machine.
+
+    Args:
+        panel: The panel.
+        given: Settings of its environment, as from ``--env-config``.
+
+    Returns:
+        Those with paths, made absolute.
+
+    Raises:
+        PanelError: A file is missing, or a setting is no path.
+    """
+    _, paths = split_paths(given)
+    for name, value in given.items():
+        if name in panel.env_config:
+            if panel.env_config[name] != value:
+                raise PanelError(
+                    f"The panel {panel.label} sets {name}={panel.env_config[name]!r}; leave {name}"
+                    " out, or make another panel with `rllib panel make --env`"
+                )
+        elif name not in paths:
+            raise PanelError(
+                f"{name}={value!r} names no file or folder that is here. Other settings of the"
+                " environment are part of a panel: make another one with `rllib panel make --env`"
+            )
+        else:
+            missing = [path for path in _listed(paths[name]) if not Path(path).exists()]
+            if missing:
+                raise PanelError(f"{name}: {missing[0]} is not here; give the path of your copy")
+    return paths
 
 
 def file_digests(paths: Mapping[str, Any]) -> dict[str, str]:
-    """Hash the single files among these settings; the files in a folder are those of tasks."""
-    return {
-        name: file_digest(path)
-        for name, path in paths.items()
-        if isinstance(path, str | Path) and Path(path).is_file()
-    }
+    """Hash the files among these settings; the files in a folder are those of tasks."""
+    found = {}
+    for name, value in paths.items():
+        files = _listed(value)
+        if all(Path(file).is_file() for file in files):
+            digests = [file_digest(file) for file in files]
+            found[name] = digests[0] if len(files) == 1 else digest_of_text(" ".join(digests))
+    return found
 
 
 def file_digest(path: str | Path) -> str:
-    """Return the hash of a file's content."""
+    """Return the hash of a file's content.
+
+    Raises:
+        PanelError: It cannot be read here.
+    """
     file = Path(path)
-    state = file.stat()
+    try:
+        state = file.stat()
+    except OSError as error:
+        raise PanelError(f"The data file {file} cannot be read: {error.strerror}") from error
     return _digest_of_file(str(file), state.st_mtime_ns, state.st_size)
 
 
@@ -67,8 +122,31 @@ def _digest_of_file(path: str, mtime_ns: int, size: int) -> str:
 def _is_path(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return bool(value) and all(map(_is_path, value))
-    is_named = isinstance(value, str) and os.sep in value
-    return isinstance(value, Path) or (is_named and Path(value).exists())
+    if not isinstance(value, str):
+        return isinstance(value, Path)
+    path = Path(value).expanduser()
+    is_named = os.sep in value or bool(path.suffix)
+    return path.is_absolute() or (is_named and path.exists())
+
+
+def _absolute(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_absolute(one) for one in value]
+    return str(Path(value).expanduser().resolve())
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield what lies inside of dicts and lists."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield one
+            yield from _parts(one)
 
 
 def _canonical(value: Any) -> str:

@@ -1,11 +1,10 @@
 """A model behind a URL plays a panel: a real server and the real client, with a small player."""
 
-import json
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 
 import pytest
+from support.model_server import serving
 
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.config.sections import read_prompts
@@ -19,58 +18,11 @@ from rllib_gigpo.panels.summary import summarize
 ENV, ENV_CONFIG = "rllib_gigpo.envs:Corridor-v0", {"length": 4, "max_steps": 9}
 
 
-class Model(ThreadingHTTPServer):
-    """Answers chat completions by a function of the request, and keeps the requests."""
-
-    def __init__(self, answer):
-        self.answer, self.requests, self.keys = answer, [], set()
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append(request)
-        self.server.keys.add(self.headers["Authorization"])
-        status, text = self.server.answer(request)
-        message = {"role": "assistant", "content": text}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        body = {
-            "id": "x",
-            "object": "chat.completion",
-            "created": 0,
-            "model": request["model"],
-            "choices": [choice],
-        }
-        content = json.dumps(body if status == 200 else {"error": {"message": text}}).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def serve():
     """Return a function that starts a server with this answer."""
-    servers = []
-
-    def start(answer):
-        servers.append(Model(answer))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as servers:
+        yield lambda answer: servers.enter_context(serving(answer))
 
 
 def corridor(*, num_tasks=6, seeds=(0, 1), max_steps=9):

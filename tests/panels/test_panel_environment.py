@@ -2,14 +2,21 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import gymnasium
 import pytest
 
 from rllib_gigpo.envs import CATALOGUE
-from rllib_gigpo.errors import PanelError
+from rllib_gigpo.errors import EnvContractError, PanelError
 from rllib_gigpo.panels.maker import with_starts
 from rllib_gigpo.panels.panel import load_panel, shipped_panels
-from rllib_gigpo.panels.panel_environment import panel_environment, started_here, version_of
+from rllib_gigpo.panels.panel_environment import (
+    evaluation_environment,
+    panel_environment,
+    started_here,
+    version_of,
+)
 from rllib_gigpo.panels.played_task import check_starts
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -48,9 +55,46 @@ def test_other_settings_of_the_environment_give_other_starts():
         check_starts(made, [other])
 
 
-def test_only_files_are_settings_of_a_machine():
+def test_only_files_that_are_here_are_settings_of_a_machine(tmp_path):
     with pytest.raises(PanelError, match="size=8 names no file or folder"):
         with_starts(lake([{"seed": 7}]), {"size": 8})
+    with pytest.raises(PanelError, match=r"data_dir: .*typo is not here; give the path"):
+        panel_environment(lake([{"seed": 7}]), {"data_dir": str(tmp_path / "typo")})
+    sized = lake([{"seed": 7}], env_config={"size": 4})
+    assert panel_environment(sized, {"size": 4}) == (LAKE, {"size": 4})
+    with pytest.raises(PanelError, match="sets size=4; leave size out, or make another panel"):
+        panel_environment(sized, {"size": 8})
+
+
+class Restless(gymnasium.Env):
+    """An environment whose starts do not depend on the seed."""
+
+    observation_space = action_space = gymnasium.spaces.Text(100)
+    count = 0
+
+    def reset(self, *, seed=None, options=None):
+        Restless.count += 1
+        if seed == 13:
+            raise RuntimeError("unlucky")
+        return f"start {self.count}", {}
+
+
+def test_an_environment_that_starts_as_it_likes_makes_no_panel():
+    gymnasium.register("Restless-v0", Restless, disable_env_checker=True)
+    panel = lake([{"seed": 7}], env="Restless-v0")
+    with pytest.raises(PanelError, match="started task 7 in two ways"):
+        with_starts(panel, {})
+    with pytest.raises(EnvContractError, match=r"in reset\(seed=13\): RuntimeError: unlucky"):
+        started_here("Restless-v0", {}, [13])
+
+
+def test_a_run_on_another_environment_lends_a_panel_no_paths(tmp_path):
+    file = tmp_path / "games.json"
+    file.write_text("[]")
+    config = SimpleNamespace(env="another", env_config={"game_files": str(file)})
+    assert evaluation_environment(lake([{"seed": 7}]), config) == (LAKE, {})
+    config.env = LAKE
+    assert evaluation_environment(lake([{"seed": 7}]), config)[1] == {"game_files": str(file)}
 
 
 def test_a_file_of_a_setting_is_needed_and_must_be_the_same(tmp_path):
@@ -62,12 +106,13 @@ def test_a_file_of_a_setting_is_needed_and_must_be_the_same(tmp_path):
         panel_environment(panel, {})
     with pytest.raises(PanelError, match=r"items.json \(items\) differs from that of the panel"):
         panel_environment(panel, {"items": str(file)})
-    env, config = panel_environment(made, {"items": str(file), "size": 8})
-    assert (env, config) == (LAKE, {"items": str(file)})
+    assert panel_environment(made, {"items": str(file)}) == (LAKE, {"items": str(file)})
 
 
 def test_versions_name_the_packages_of_the_games():
-    assert "textworld 1." in version_of("rllib_gigpo.envs:TextWorld-v0")
+    found = version_of("rllib_gigpo.envs:TextWorld-v0")
+    assert "textworld 1." in found
+    assert "gymnasium" in found
 
 
 @needs_data

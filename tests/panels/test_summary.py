@@ -66,8 +66,28 @@ def test_tasks_that_are_all_won_count_once_each():
 
 def test_the_interval_over_seeds_is_students():
     numbers = summarize(four_tasks())
-    half = stats.t.ppf(0.975, 1) * np.std([0.75, 0.25], ddof=1) / math.sqrt(2)
-    assert numbers["success_over_seeds_high"] == pytest.approx(0.5 + half)
+    # Of 0.75 and 0.25, it is wider than all possible rates.
+    assert (numbers["success_over_seeds_low"], numbers["success_over_seeds_high"]) == (0.0, 1.0)
+    even = [played(task, seed, task < 50 + seed) for task in range(100) for seed in range(3)]
+    half = stats.t.ppf(0.975, 2) * np.std([0.5, 0.51, 0.52], ddof=1) / math.sqrt(3)
+    assert summarize(even)["success_over_seeds_high"] == pytest.approx(0.51 + half)
+
+
+def test_plays_that_repeat_each_other_make_no_number_more_certain():
+    steps = [9, 3, 20, 11, 7, 34]
+    once = [played(task, 0, True, num_steps=length) for task, length in enumerate(steps)]
+    often = [
+        played(task, seed, True, num_steps=length)
+        for task, length in enumerate(steps)
+        for seed in range(8)
+    ]
+    for name in ("steps_of_successes_low", "steps_of_successes_high", "success_ci_low"):
+        assert summarize(often)[name] == pytest.approx(summarize(once)[name])
+
+
+def test_equal_rates_that_rounding_tells_apart_are_equal():
+    thirds = [played(task, seed, seed == task % 3) for task in range(20) for seed in range(3)]
+    assert summarize(thirds)["success_ci_low"] == pytest.approx(wilson_interval(20 / 3, 20)[0])
 
 
 def test_one_seed_has_neither_pass_at_k_nor_an_interval_over_seeds():
@@ -94,6 +114,7 @@ def test_a_task_that_lacks_a_seed_still_counts_as_one_task():
     episodes = [played(0, 0, True), played(0, 1, True), played(1, 0, False)]
     assert task_means(episodes) == {0: 1.0, 1: 0.0}
     assert summarize(episodes)["success_rate"] == 0.5
+    assert summarize(episodes)["pass_at_2"] == 1.0  # of the task with both seeds
 
 
 def test_one_value_has_no_interval():

@@ -11,7 +11,7 @@ from rllib_gigpo.cli.experiment import add_settings_option, apply_settings, json
 from rllib_gigpo.cli.playing.playable import PICKLE_WARNING, Playable, find_playable
 from rllib_gigpo.cli.ray_session import add_ray_options, ray_session, ray_settings
 from rllib_gigpo.cli.training.progress_display import decimal, percent, thousands
-from rllib_gigpo.errors import CheckpointError
+from rllib_gigpo.errors import CheckpointError, PanelError
 from rllib_gigpo.reports.results import EVALUATION, lookup, number
 
 
@@ -59,13 +59,25 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run ``rllib evaluate`` and return the exit status."""
+    """Run ``rllib evaluate`` and return the exit status.
+
+    Raises:
+        PanelError: There is no such panel here, or another option contradicts it.
+    """
+    from rllib_gigpo.panels.panel import load_panel
+    from rllib_gigpo.panels.panel_environment import panel_environment
+
     settings = list(args.settings)
     if args.num_tasks is not None:
         settings.append(("num_test_tasks", args.num_tasks))
+    env, env_config = args.env, args.env_config
     if args.panel is not None:
-        settings.append(("panel", args.panel))
-    playable = find_playable(args.checkpoint, env=args.env, env_config=args.env_config)
+        if env is not None or args.num_tasks is not None:
+            raise PanelError("--panel says what is played; leave out --env and --num-tasks")
+        panel = load_panel(args.panel)
+        settings.append(("panel", panel.model_dump(mode="json")))
+        env, env_config = panel_environment(panel, env_config or {})
+    playable = find_playable(args.checkpoint, env=env, env_config=env_config)
     with ray_session(ray_settings(args)):
         result = evaluate_playable(playable, settings)
     print("\n".join(table(result)))
@@ -121,6 +133,7 @@ def for_evaluation(config: Any, settings: Sequence[tuple[str, Any]]) -> None:
         ("kl_coeff", 0.0),
         ("kl.target", None),
         ("kl.horizon", KLSettings().horizon),
+        ("max_staleness", 0),
     ]
     # Merge the evaluation overrides into the config, so the command can change them.
     config.update_from_dict(dict(config.evaluation_config or {}))

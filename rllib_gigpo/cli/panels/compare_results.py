@@ -62,10 +62,12 @@ def steps(found: "Difference") -> str:
 def _sentence(found: "Difference", factor: float, name: str, unit: str) -> str:
     number = f"{factor * found.mean:+.1f} {name}"
     if found.low is None or found.high is None:
-        return f"{number}: nothing can be said, all {found.num_pairs} {unit} differ alike"
+        return f"{number}: nothing can be said, {found.num_pairs} {unit} show no spread"
     interval = f"{number} [{factor * found.low:+.1f}, {factor * found.high:+.1f}]"
     over = f"over {found.num_pairs} {unit}"
     if found.is_shown:
         return f"{interval} {over}"
-    enough = f"; about {found.num_needed} would show it" if found.num_needed else ""
+    enough = (
+        f"; a difference of this size needs about {found.num_needed}" if found.num_needed else ""
+    )
     return f"{interval} {over}: nothing can be said{enough}"

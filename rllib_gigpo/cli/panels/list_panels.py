@@ -16,9 +16,10 @@ def run(args: argparse.Namespace) -> int:
 
     for name in shipped_panels():
         panel = load_panel(name)
-        seeds, without = len(panel.decoding.seeds), "" if panel.is_complete else "  no hashes yet"
+        seeds, hashes = len(panel.decoding.seeds), "" if panel.is_complete else "  no hashes yet"
+        plays = "once" if seeds == 1 else f"{seeds} times"
         print(
-            f"{name:<24} {panel.digest}  {len(panel.tasks):>4} tasks x {seeds} decoding seeds"
-            f"  {panel.env}{without}"
+            f"{name:<24} {panel.digest}  {len(panel.tasks):>4} tasks, each {plays}"
+            f"  {panel.env}{hashes}"
         )
     return 0

@@ -2,10 +2,23 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rllib_gigpo.cli.experiment import json_object
+from rllib_gigpo.cli.experiment import json_object, whole_number
 from rllib_gigpo.errors import PanelError
+
+if TYPE_CHECKING:
+    from rllib_gigpo.panels.panel import Panel
+
+_OF_NEW_PANELS = (
+    "name",
+    "version",
+    "num_tasks",
+    "first_task",
+    "max_episode_steps",
+    "decoding_seeds",
+    "temperature",
+)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -25,17 +38,16 @@ def add_parser(subparsers: Any) -> None:
         default={},
         help="settings of the environment; files are stored as hashes",
     )
-    parser.add_argument("--name", help="name of the panel (default: that of the file)")
-    parser.add_argument("--version", type=int, default=1, help="version of the panel (1)")
-    parser.add_argument("--num-tasks", metavar="N", type=int, default=128, help="(128)")
-    parser.add_argument(
-        "--first-task", metavar="SEED", type=int, help="(default: the first test seed)"
+    new = parser.add_argument_group("a new panel")
+    new.add_argument("--name", help="name of the panel (default: that of the file)")
+    new.add_argument("--version", type=whole_number(1), help="version of the panel (1)")
+    new.add_argument("--num-tasks", metavar="N", type=whole_number(1), help="(128)")
+    new.add_argument("--first-task", metavar="SEED", type=int, help="(the first test seed)")
+    new.add_argument("--max-episode-steps", metavar="N", type=whole_number(1), help="(50)")
+    new.add_argument(
+        "--decoding-seeds", metavar="N", type=whole_number(1), help="plays of each task (1)"
     )
-    parser.add_argument("--max-episode-steps", metavar="N", type=int, default=50, help="(50)")
-    parser.add_argument(
-        "--decoding-seeds", metavar="N", type=int, default=1, help="plays of each task (1)"
-    )
-    parser.add_argument("--temperature", type=float, default=0.4, help="of the answers (0.4)")
+    new.add_argument("--temperature", type=float, help="of the answers (0.4)")
     parser.add_argument("--output", metavar="FILE", type=Path, required=True)
     parser.set_defaults(run=run)
 
@@ -48,13 +60,20 @@ def run(args: argparse.Namespace) -> int:
     """
     from rllib_gigpo.panels.maker import with_starts
     from rllib_gigpo.panels.panel import load_panel
+    from rllib_gigpo.panels.task_start import split_paths
 
     if (args.panel is None) == (args.env is None):
         raise PanelError("panel make needs either PANEL or --env ID")
     if args.panel is not None:
+        for name in _OF_NEW_PANELS:
+            if getattr(args, name) is not None:
+                raise PanelError(
+                    f"--{name.replace('_', '-')} is for a new panel; make one with --env ID"
+                )
         panel = with_starts(load_panel(args.panel), args.env_config)
     else:
-        panel = _new_panel(args)
+        settings, paths = split_paths(args.env_config)
+        panel = with_starts(_new_panel(args, settings), paths)
     panel.save(args.output)
     num_starts = len({task.start for task in panel.tasks})
     print(f"panel  {panel.label}, {len(panel.tasks)} tasks, {num_starts} different starts")
@@ -62,24 +81,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _new_panel(args: argparse.Namespace) -> Any:
+def _new_panel(args: argparse.Namespace, env_config: dict[str, Any]) -> "Panel":
     from rllib_gigpo.envs.contract import FIRST_TEST_SEED
-    from rllib_gigpo.panels.maker import with_starts
     from rllib_gigpo.panels.panel import load_panel
-    from rllib_gigpo.panels.task_start import split_paths
 
     first = FIRST_TEST_SEED if args.first_task is None else args.first_task
-    settings, paths = split_paths(args.env_config)
-    content = {
-        "name": args.name or args.output.stem,
-        "version": args.version,
-        "env": args.env,
-        "env_config": settings,
-        "max_episode_steps": args.max_episode_steps,
-        "decoding": {
-            "seeds": list(range(args.decoding_seeds)),
-            "temperature": args.temperature,
-        },
-        "tasks": [{"seed": seed} for seed in range(first, first + args.num_tasks)],
-    }
-    return with_starts(load_panel(content), paths)
+    temperature = {} if args.temperature is None else {"temperature": args.temperature}
+    return load_panel(
+        {
+            "name": args.name or args.output.stem,
+            "version": args.version or 1,
+            "env": args.env,
+            "env_config": env_config,
+            "max_episode_steps": args.max_episode_steps or 50,
+            "decoding": {"seeds": list(range(args.decoding_seeds or 1)), **temperature},
+            "tasks": [{"seed": seed} for seed in range(first, first + (args.num_tasks or 128))],
+        }
+    )

@@ -36,7 +36,8 @@ def checkpoint_steps(
     if engine == "transformers":
         chosen.append(("engine_kwargs", {}))
     apply_settings(config, [*chosen, *settings])
-    tasks = replace(EvaluationTasks.from_settings(config.evaluated().settings), seeds=[seed])
+    tasks = EvaluationTasks.from_settings(config.evaluated().settings)
+    tasks = replace(tasks, seeds=[seed], decoding_seeds=tasks.decoding_seeds[:1])
     runner = GroupEnvRunner(config=config, worker_index=0)
     try:
         result = runner.sample_groups(tasks.group_tasks())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import BeforeValidator, PositiveInt
@@ -30,4 +31,13 @@ class TaskSection(Section):
     max_episode_steps: PositiveInt = setting(50, "Longer episodes are truncated.")
 
 
-CHECKS = (whole_passes, disjoint)
+def hashed(panel: Panel | None) -> Iterator[str]:
+    """Reject a panel whose tasks have no hashes, with which nothing could be compared."""
+    if panel is not None and not panel.is_complete:
+        yield (
+            f"panel={panel.name!r} has no hashes of its tasks' starts yet; add those of your data"
+            " with `rllib panel make`"
+        )
+
+
+CHECKS = (whole_passes, disjoint, hashed)

@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from support.model_server import model_server
 
+from rllib_gigpo.cli.experiment import apply_settings
 from rllib_gigpo.cli.main import main
+from rllib_gigpo.cli.playing.playable import find_playable
 from rllib_gigpo.panels.panel import load_panel
+from rllib_gigpo.panels.panel_environment import panel_environment
 from rllib_gigpo.warm_start import (
     DemonstrationSettings,
     FitSettings,
@@ -18,6 +22,7 @@ from rllib_gigpo.warm_start import (
 
 ENV = "rllib_gigpo.envs:Corridor-v0"
 ENV_CONFIG = '{"length": 5, "max_steps": 6}'
+CHAT = ("run", "frozen_lake", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")
 SETTINGS = (
     *("max_prompt_tokens=256", "max_response_tokens=4", "template=compact"),
     *("action_tag=None", "think_tag=None", "history_length=0", "engine=transformers"),
@@ -110,7 +115,9 @@ def test_training_evaluates_on_the_panel_as_the_command_does(
 
 def test_two_results_are_compared_task_by_task(result, tmp_path, capsys):
     assert main(["panel", "compare", str(result), "--baseline", str(result)]) == 0
-    assert "+0.0 points: nothing can be said, all 10 tasks differ alike" in capsys.readouterr().out
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("success")]
+    assert line.startswith("success   +0.0 points [")
+    assert line.endswith("over 10 tasks: nothing can be said")
     better = json.loads(result.read_text())
     for one in better["played"]:
         one["won"] = True
@@ -145,6 +152,17 @@ def test_a_changed_start_is_refused_before_anything_is_built(panel, model, tmp_p
         (["run", "alfworld_valid_seen", "."], "has no hashes of its tasks' starts yet"),
         (["run", "frozen_lake"], "needs either CHECKPOINT or --base-url URL"),
         (["run", "frozen_lake", "--base-url", "http://x"], "--base-url needs --model NAME"),
+        (["run", "frozen_lake", ".", "--max-tokens", "8"], "--max-tokens is for a model behind"),
+        (["run", "frozen_lake", ".", "--env-config", '{"p": 1}'], "p=1 names no file or folder"),
+        (
+            [*CHAT, "--set", "max_prompt_tokens=8"],
+            "--set max_prompt_tokens has no effect on a model behind a URL",
+        ),
+        ([*CHAT, "--api-key-variable", "NOT_SET"], "variable NOT_SET is not set"),
+        (
+            ["make", "frozen_lake", "--num-tasks", "3", "--output", "x.json"],
+            "--num-tasks is for a new panel",
+        ),
         (["run", "nowhere", "."], "There is no panel 'nowhere'"),
         (["compare", "nowhere.json", "--baseline", "nowhere.json"], "cannot be read as JSON"),
     ],
@@ -153,11 +171,48 @@ def test_mistakes_are_one_line(arguments, message, capsys):
     assert message in one_line(["panel", *arguments], capsys)
 
 
+def test_evaluate_and_another_machine_play_the_same_panel(result, panel, model, tmp_path, capsys):
+    settings = [part for one in SETTINGS for part in ("--set", one)]
+    report = tmp_path / "evaluation.json"
+    arguments = ["evaluate", str(model), "--panel", str(panel), *settings]
+    assert main([*arguments, "--output", str(report)]) == 0
+    found = json.loads(report.read_text())["env_runners"]
+    assert found["success_rate"] == json.loads(result.read_text())["summary"]["success_rate"]
+    assert "leave out --env and --num-tasks" in one_line([*arguments, "--num-tasks", "3"], capsys)
+    # Where the hashes are made again, they are the same.
+    assert main(["panel", "make", str(panel), "--output", str(tmp_path / "again.json")]) == 0
+    assert load_panel(tmp_path / "again.json").digest == load_panel(panel).digest
+
+
+def test_a_result_is_never_overwritten(panel, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        with model_server(lambda request: (200, "<action>go right</action>")) as url:
+            assert main(["panel", "run", str(panel), "--base-url", url, "--model", "some/m"]) == 0
+    files = sorted(file.name for file in tmp_path.iterdir())
+    assert files == ["corridor_some_m.json", "corridor_some_m_2.json"]
+    found = json.loads((tmp_path / files[0]).read_text())
+    assert (found["agent"], found["settings"]["max_response_tokens"]) == ("some/m", 512)
+    assert [one["task"] for one in found["played"]][:2] == [
+        task.seed for task in load_panel(panel).tasks[:2]
+    ]
+
+
+@pytest.mark.parametrize("name", ["mixture", "textworld_coin5"])
+def test_a_panel_needs_nothing_of_the_environment_that_a_model_was_trained_on(name, model):
+    panel = load_panel(name)
+    env, env_config = panel_environment(panel, {})
+    config = find_playable(model, env=env, env_config=env_config).config
+    apply_settings(config, [("panel", panel.model_dump(mode="json"))])
+    played = config.evaluated()
+    assert (played.env, played.env_config) == (env, env_config)
+
+
 def test_shipped_panels_are_listed(capsys):
     assert main(["panel", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     (official,) = [line for line in lines if line.startswith("alfworld_valid_unseen ")]
-    assert "134 tasks x 1 decoding seeds" in official
+    assert "134 tasks, each once" in official
     assert "no hashes yet" in official
     assert "no hashes yet" not in next(line for line in lines if line.startswith("frozen_lake "))
 
