@@ -32,7 +32,7 @@ TAG_IDS = "tag_ids"  # (R,) int64, equal for rows whose tasks have the same info
 TRAJECTORY_IDS = "trajectory_ids"  # (R,) int64, unique within the batch
 STEP_IDS = "step_ids"  # (R,) int64, from 0 in each trajectory
 ROLES = "roles"  # list of R str, who acted; only in batches with roles
-REWARDS = "rewards"  # (R,) float64, from the environment
+REWARDS = "rewards"  # (R,) float64, the environment's; connectors change them before returns
 KL_PENALTIES = "kl_penalties"  # (R,) float64, subtracted from REWARDS; only with KL in the reward
 PENALTIES = "penalties"  # (R,) float64 >= 0, for invalid and overlong answers
 ROW_PENALTIES = "row_penalties"  # (R,) float64, the part that the rule subtracts itself, or 0

@@ -35,6 +35,11 @@ def has_roles(episode: Any) -> bool:
     return ROLE in episode.get_infos(0)
 
 
+def is_paid_as_a_team(episode: Any) -> bool:
+    """Return whether all roles get the environment's reward, so that they win or lose together."""
+    return not any(ROLE_REWARDS in info for info in episode.get_infos())
+
+
 def acting_roles(episode: Any) -> list[str]:
     """Return who acted in each of the episode's T steps; empty names without roles."""
     if not has_roles(episode):

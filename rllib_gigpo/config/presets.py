@@ -439,6 +439,7 @@ PRESETS: Mapping[str, Preset] = {
                 "ours: the weights are not in what we read",
                 {"step_weight": 1.0, "episode_weight": 1.0},
             ),
+            _ROW_PENALTY,
         ),
     ),
     "hgpo": Preset(

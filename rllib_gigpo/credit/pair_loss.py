@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def pair_loss(
         good = np.flatnonzero((groups == group) & is_success)
         bad = np.flatnonzero((groups == group) & ~is_success)
         margin = scores[good][:, None] - scores[bad]
-        slopes = -expit(-margin)
+        slopes = -0.5 * (1.0 - np.tanh(0.5 * margin))  # -sigmoid(-margin)
         gradients[good] += slopes.sum(axis=1)
         gradients[bad] -= slopes.sum(axis=0)
         margins.append(margin.ravel())

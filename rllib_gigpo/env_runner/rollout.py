@@ -243,6 +243,8 @@ class Rollout:
                 fault = event.error_kind or "step", event.error
             elif not run.episode.is_reset:
                 fault = self._begin_fault(run, event)
+            else:
+                fault = _role_fault(run, event)
             if fault is not None:
                 self._free_slots.append(event.slot)
                 self._lose_group_of(run, *fault)
@@ -256,7 +258,7 @@ class Rollout:
     def _begin_fault(self, run: _Run, event: EnvEvent) -> tuple[str, str] | None:
         """Check that a group's members start alike; otherwise they cannot be compared."""
         info = event.info or {}
-        start = (info.get("task"), _as_text(event.observation))
+        start = (info.get("task"), _as_text(event.observation), info.get("role"))
         first = self._first_observations.setdefault(run.task.group_id, start)
         if first == start:
             return None
@@ -441,6 +443,18 @@ class Rollout:
             self._waiting.clear()
             for task in [group[0].task for group in self._groups.values()]:
                 self._lose_group(task, "timeout", message)
+
+
+def _role_fault(run: _Run, event: EnvEvent) -> tuple[str, str] | None:
+    """Check that each step of an episode with several roles says who acts next."""
+    is_over = event.terminated or event.truncated
+    if is_over or "role" in (event.info or {}) or "role" not in run.episode.get_infos(0):
+        return None
+    return (
+        "info",
+        f"{run.place}: info has no 'role', which it had at reset; name who acts next in every info,"
+        " or in none",
+    )
 
 
 def _by_kind(runs: list[_Run]) -> list[list[_Run]]:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from rllib_gigpo.errors import PanelError
 from rllib_gigpo.panels.played_task import PanelResult, PlayedTask
@@ -168,5 +167,7 @@ def _over_runs(
     mean, size = float(np.mean(rates[0]) - np.mean(rates[1])), min(map(len, rates))
     if min(np.ptp(side) for side in rates) < 1e-9:  # a spread of 0 cannot be estimated
         return Difference(mean, None, None, size)
+    from scipy import stats
+
     interval = stats.ttest_ind(*rates, equal_var=False).confidence_interval(0.95)
     return Difference(mean, max(-1.0, float(interval.low)), min(1.0, float(interval.high)), size)

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from rllib_gigpo.panels.played_task import PlayedTask
 from rllib_gigpo.sampling.rollout_metrics import wilson_interval
@@ -63,6 +62,8 @@ def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the 95 % confidence interval of a mean; None for fewer than two different values."""
     if len(values) < 2 or np.ptp(values) < _EQUAL:
         return None
+    from scipy import stats
+
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = float(stats.t.ppf(0.975, len(values) - 1)) * error
     return float(np.mean(values)) - half, float(np.mean(values)) + half

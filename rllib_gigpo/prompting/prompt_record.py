@@ -15,8 +15,8 @@ class Prompt:
         text: The text of the ids, including special tokens.
         num_dropped_history: Number of recalled turns that did not fit.
         observation_cut: Whether the middle of the observation was left out.
-        is_cut_further: Whether parts of the task, the admissible actions or the instructions were
-            left out too.
+        is_cut_further: Whether parts of the sub-goal, the task, the admissible actions or the
+            instructions were left out too.
         num_message_tokens: In a conversation, how many of the last ids are new: the message of
             this turn and what closes the answer before it. 0 outside of conversations.
         images: The images that the prompt shows, in order; their places do not overlap.

@@ -54,6 +54,10 @@ class PromptShortener:
         """
         num_turns = len(inputs.history)
         inputs_without, prompt = self._without_history(inputs, num_turns)
+        if self.excess(prompt) > 0 and inputs.sub_goal:  # the agent's own words go first
+            inputs_without, prompt = self._cut_text(inputs_without, prompt, "sub_goal")
+            if self.excess(prompt) <= 0:
+                return replace(prompt, num_dropped_history=num_turns, is_cut_further=True)
         if self.excess(prompt) > 0:
             return replace(self._cut(inputs_without, prompt), num_dropped_history=num_turns)
         num_dropped = _first_true(

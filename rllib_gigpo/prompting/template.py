@@ -73,6 +73,7 @@ class PromptTemplate:
         self.source = source
         self.name = name
         self._template = _compile(source, name=name)
+        self.variables = frozenset(meta.find_undeclared_variables(sandbox().parse(source)))
         self._check_renders()
 
     def __eq__(self, other: object) -> bool:

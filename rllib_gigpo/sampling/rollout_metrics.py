@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from rllib_gigpo.batch.role_turns import RoleTurns, has_roles, turns_by_role
+from rllib_gigpo.batch.role_turns import (
+    RoleTurns,
+    has_roles,
+    is_paid_as_a_team,
+    turns_by_role,
+)
 from rllib_gigpo.batch.sample_result import LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.batch.step_record import step_records
-from rllib_gigpo.envs.contract import ROLE_REWARDS
 
 _Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -102,7 +106,7 @@ def role_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, dict[str, float
     by_role = defaultdict[str, list[tuple[Any, RoleTurns]]](list)
     is_team = True
     for episode in filter(has_roles, episodes):
-        is_team = is_team and not any(ROLE_REWARDS in info for info in episode.get_infos())
+        is_team = is_team and is_paid_as_a_team(episode)
         for part in turns_by_role(episode):
             by_role[part.role].append((episode, part))
     roles = {role: _of_one_role(played, is_team) for role, played in sorted(by_role.items())}

@@ -54,6 +54,15 @@ def test_each_role_is_a_group_and_its_turns_of_an_episode_a_trajectory():
     assert batch[columns.TAG_IDS].tolist() == [0, 1, 0, 1, 0, 1, 1]
 
 
+def test_of_two_players_that_are_paid_apart_only_one_wins():
+    turns = [("white", 0.0), ("black", 0.0), ("white", 1.0)]
+    apart = [*turns[:2], ("white", 1.0, {"role_rewards": {"black": -1.0}})]
+    batch = split(role_episode(apart))
+    assert batch[columns.REWARDS].tolist() == [0.0, -1.0, 1.0]
+    assert batch[columns.WON].tolist() == [True, False, True]
+    assert split(role_episode(turns))[columns.WON].tolist() == [True] * 3  # a team
+
+
 def test_without_roles_nothing_changes():
     episodes = [episode_of([step_record(reward=1.0)] * 2, group_id=7)]
     before = ReadSteps()(batch={}, episodes=episodes)

@@ -197,6 +197,23 @@ def test_starts_that_differ_in_one_pixel_are_found_out(play, as_dict):
     assert result.lost[0].kind == "not_deterministic"
 
 
+def test_a_step_that_does_not_say_who_acts_costs_its_group(play):
+    class Forgetful(Walk):
+        def reset(self, *, seed=None, options=None):
+            observation, info = super().reset(seed=seed)
+            return observation, info | {"role": "a"}
+
+        def step(self, action):
+            *rest, info = super().step(action)
+            return *rest, info | ({} if self.position == 2 else {"role": "b"})
+
+    result, _ = play(Forgetful, lambda prompt: "up", seeds=[1, 3])
+    assert [group.task.seed for group in result.groups] == [3]
+    (lost,) = result.lost
+    assert (lost.kind, lost.task.seed) == ("info", 1)
+    assert "info has no 'role', which it had at reset" in lost.message
+
+
 @pytest.mark.fault("B13", promise="An observation that is not text costs its group.")
 def test_an_observation_that_is_not_text_costs_its_group_and_names_the_fix(play):
     class Numbers(Walk):

@@ -107,3 +107,17 @@ def test_a_text_of_few_long_tokens_is_not_cut(tokenizer):
     source = "{{ observation | length }} {{ observation[:3] }}"
     prompt = renderer_of(tokenizer, TextEncoder, source).render(PromptInputs(LONG))
     assert not prompt.is_cut
+
+
+def test_a_long_sub_goal_is_cut_before_the_observation_is(tokenizer):
+    template = PromptTemplate.from_name_or_source("sub_goals")
+    renderer = PromptRenderer(tokenizer, template, max_prompt_tokens=LIMIT)
+    observation = " ".join(WORDS * 5)
+    prompt = renderer.render(PromptInputs(observation, sub_goal=LONG))
+    assert len(prompt.token_ids) <= LIMIT
+    assert observation in prompt.text
+    assert prompt.is_cut_further
+    assert not prompt.observation_cut
+    short = renderer.render(PromptInputs(observation, sub_goal="reach the exit"))
+    assert "reach the exit" in short.text
+    assert not short.is_cut

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat
 
 from rllib_gigpo import columns
 from rllib_gigpo.credit.rules import CreditRule
@@ -16,6 +16,10 @@ from rllib_gigpo.loss.policy import POLICY_LOSSES, PolicyLoss
 from rllib_gigpo.options.section import Section, setting
 from rllib_gigpo.rl_modules.critic_settings import CriticSettings
 from rllib_gigpo.rl_modules.process_reward_settings import ProcessRewardSettings
+
+ProcessReward = Annotated[
+    ProcessRewardSettings | None, BeforeValidator(lambda v: None if v is False else v)
+]
 
 
 class LossSection(Section):
@@ -39,7 +43,7 @@ class LossSection(Section):
     critic: CriticSettings | None = setting(
         None, "Critic for rules that read its values: 'head' or 'model'; None for no critic."
     )
-    process_reward: ProcessRewardSettings | None = setting(
+    process_reward: ProcessReward = setting(
         None, "A second model that rewards steps, for rules that read it; True for the defaults."
     )
 

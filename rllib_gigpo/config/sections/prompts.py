@@ -61,13 +61,24 @@ def past(style: str, memory: RecallsSteps | None) -> Iterator[str]:
 
 
 def blocks(
-    sub_goals: bool, action_parser: ResponseParser | None, rule: CreditRule, penalties: Penalties
+    sub_goals: bool,
+    template: PromptTemplate,
+    action_parser: ResponseParser | None,
+    rule: CreditRule,
+    penalties: Penalties,
 ) -> Iterator[str]:
     """Require sub-goals where they are read, and the parser that finds them."""
     if sub_goals and action_parser is not None:
         yield "sub_goals has no effect with an action_parser of your own; leave one of them out"
     if not sub_goals and columns.SEGMENT_STARTS in (rule.needs or ()):
         yield f"rule={rule.name!r} needs sub-goals; set prompting(sub_goals=True)"
+    if sub_goals and "sub_goal" not in template.variables:
+        yield (
+            f"template={template.name!r} does not show the sub_goal that the agent may keep; use"
+            " template='sub_goals', or write {{ sub_goal }} and ask for the blocks"
+        )
+    if not sub_goals and "sub_goal" in template.variables:
+        yield f"template={template.name!r} shows a sub_goal; set prompting(sub_goals=True)"
     if not sub_goals and penalties.sub_goal:
         yield f"penalties.sub_goal={penalties.sub_goal} has no effect with {sub_goals=}; set 0"
 

@@ -8,7 +8,12 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
-from rllib_gigpo.batch.role_turns import acting_roles, has_roles, turns_by_role
+from rllib_gigpo.batch.role_turns import (
+    acting_roles,
+    has_roles,
+    is_paid_as_a_team,
+    turns_by_role,
+)
 from rllib_gigpo.connectors.credit.read_steps import numbers_of
 from rllib_gigpo.errors import ConfigError
 
@@ -18,7 +23,9 @@ class SplitRoles(ConnectorV2):
 
     GROUP_IDS, TAG_IDS and TRAJECTORY_IDS become numbers of (task, role), (tags, role) and (episode,
     role), STEP_IDS count the role's own turns, and REWARDS are what the role was paid up to its
-    next turn. So each rule compares a role only with itself, and discounts along its own turns. If
+    next turn. WON is the episode's, or whether the role was paid more than 0 where
+    ``info["role_rewards"]`` pays roles differently. So rules that compare within a task compare a
+    role only with itself, and discount along its own turns. If
     all roles were normalised together, a role whose rewards differ from the others' would blow up
     the gradient (Dr. MAS, arXiv 2602.08847).
 
@@ -34,14 +41,17 @@ class SplitRoles(ConnectorV2):
         if not any(map(has_roles, episodes)):
             return batch
         roles = list[str]()
-        step_ids = batch[columns.STEP_IDS].copy()
+        step_ids, won = batch[columns.STEP_IDS].copy(), batch[columns.WON].copy()
         rewards = batch[columns.REWARDS].astype(np.float64)
         for episode in episodes:
+            is_team = is_paid_as_a_team(episode)
             for part in turns_by_role(episode):
                 rows = len(roles) + part.turns
                 step_ids[rows], rewards[rows] = np.arange(len(rows)), part.rewards
+                if not is_team:
+                    won[rows] = part.total > 0
             roles += acting_roles(episode)
-        batch[columns.ROLES], batch[columns.REWARDS] = roles, rewards
+        batch[columns.ROLES], batch[columns.REWARDS], batch[columns.WON] = roles, rewards, won
         if len(set(roles)) > 1:
             _refuse_critic(batch, roles)
             batch[columns.STEP_IDS] = step_ids

@@ -9,7 +9,7 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
-from rllib_gigpo.batch.role_turns import sub_goal_before
+from rllib_gigpo.batch.role_turns import own_turns, sub_goal_before
 from rllib_gigpo.batch.sub_goal_step import SubGoalStep, TokenLevel
 from rllib_gigpo.prompting.response_decoder import ResponseDecoder
 from rllib_gigpo.prompting.sub_goals.sub_goal_parser import SubGoalBlocks, SubGoalParser
@@ -46,7 +46,7 @@ class FollowSubGoals(ConnectorV2):
         keeps_none = blocks is not None and not blocks.is_switch and not _same(blocks, before)
         return SubGoalStep(
             sub_goal=blocks.sub_goal if blocks is not None and is_new else before,
-            starts_segment=is_new or len(episode) == 0,
+            starts_segment=is_new or not own_turns(episode),
             is_contradictory=keeps_none,
             token_levels=self._levels(text, token_ids, blocks),
         )

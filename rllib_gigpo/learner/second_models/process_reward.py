@@ -78,8 +78,8 @@ class ProcessReward:
             layout: How rows become micro-batches.
 
         Returns:
-            The metric ``process_reward_grad_norm``, before clipping; without a step none. A norm
-            that is not finite skips the step.
+            ``process_reward_grad_norm``, before clipping, and ``process_reward_skipped_share``: 1
+            if the norm is not finite, which skips the step. Without pairs there are no metrics.
 
         Raises:
             ValueError: The rows lack ``pair_gradients``.
@@ -100,7 +100,8 @@ class ProcessReward:
         (norm,) = self._sharding.clip_gradients([group], self._grad_clip)
         if math.isfinite(norm):
             optimizer.step()
-        return {"process_reward_grad_norm": norm}
+        skipped = float(not math.isfinite(norm))
+        return {"process_reward_grad_norm": norm, "process_reward_skipped_share": skipped}
 
     def _add_gradients(self, coefficients: torch.Tensor, micro_batches: list[MicroBatch]) -> None:
         """Add up the gradients of Σ c·log π_PRM; ``coefficients`` (S,) are c of each token."""

@@ -38,9 +38,13 @@ class DDP(OfSeveral):
         return nullcontext() if is_last else module.no_sync()
 
     def average_gradients(self, model: nn.Module) -> None:
-        """All-reduce the gradients, one tensor after the other."""
-        for parameter in model.parameters():
-            if parameter.requires_grad:
+        """All-reduce the gradients; a weight that no Learner reached keeps none, as with one."""
+        trained = [one for one in model.parameters() if one.requires_grad]
+        device = trained[0].device if trained else None
+        reached = torch.tensor([float(one.grad is not None) for one in trained], device=device)
+        self.reduce(reached)
+        for parameter, num_learners in zip(trained, reached.tolist(), strict=True):
+            if num_learners:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
                 self.reduce(parameter.grad)

@@ -108,4 +108,5 @@ class SubGoalParser(ActionParser):
         if any(answer.count(opening) != 1 for opening in self._openings):
             return None
         match = self._blocks.search(answer)
-        return match if match is not None and match["text"].strip() else None
+        is_whole = match is not None and match["text"].strip() and match["action"].strip()
+        return match if is_whole else None

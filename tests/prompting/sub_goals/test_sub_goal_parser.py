@@ -38,6 +38,7 @@ def blocks_of(response):
         ),
         (KEEP.replace("KEEP", "STAY"), None),
         (KEEP.replace("reach the attic", " "), None),
+        (KEEP.replace("go east", " "), None),
         (KEEP.replace("<switch>KEEP</switch>", ""), None),
         (KEEP.replace("<subgoal>reach the attic</subgoal>", ""), None),
         (KEEP.replace("<action>go east</action>", ""), None),

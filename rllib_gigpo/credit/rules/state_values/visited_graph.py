@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse import csgraph
-from scipy.sparse.linalg import spsolve
 
 from rllib_gigpo import columns as names
 
@@ -43,8 +40,10 @@ class VisitedGraph:
 
     def steps_to_success(self) -> np.ndarray:
         """Return the length of the shortest path to success: (n + 2,) float64, inf without one."""
+        from scipy.sparse import csgraph, csr_array
+
         size, goal = self.num_states + 2, self.num_states + 1
-        backwards = sparse.csr_array(
+        backwards = csr_array(
             (np.ones(len(self.sources)), (self.targets, self.sources)), shape=(size, size)
         )
         return csgraph.dijkstra(backwards, indices=goal, unweighted=True)
@@ -66,10 +65,13 @@ class VisitedGraph:
         Returns:
             (n,) float64.
         """
+        from scipy.sparse import csc_array, eye_array
+        from scipy.sparse.linalg import spsolve
+
         visits = np.bincount(self.sources, minlength=self.num_states)
         goes_on = self.targets < self.num_states
         sources, targets = self.sources[goes_on], self.targets[goes_on]
         shape = (self.num_states, self.num_states)
-        moves = sparse.csc_array((gamma / visits[sources], (sources, targets)), shape=shape)
+        moves = csc_array((gamma / visits[sources], (sources, targets)), shape=shape)
         means = np.bincount(self.sources, rewards, self.num_states) / visits
-        return spsolve(sparse.eye_array(self.num_states, format="csc") - moves, means)
+        return spsolve(eye_array(self.num_states, format="csc") - moves, means)

@@ -11,8 +11,8 @@ segment k has the steps b_k .. b_{k+1} - 1, n_k of them.
                A_k = δ_k + γ^{n_k} λ_segment A_{k+1}; 0 in steps that start no segment
     switch:    A_t = return from t to the end of the segment + γ^{b_{k+1}-t} V(s_{b_{k+1}}) - V(s_t)
 
-Each kind is standardised over the rows of the batch that have such tokens: (x - mean) / (biased
-std + 1e-6). The row's penalty is subtracted before.
+Each kind is standardised over the rows of the batch (with several agents: of the role) that have
+such tokens: (x - mean) / (biased std + 1e-6). The row's penalty is subtracted before.
 
 Two things are ours: values of anchor groups in the place of the paper's critic (`hiper_critic` has
 one), and one value for all decisions, where the paper's critic has a head for each. We know the
@@ -81,12 +81,13 @@ class HiPERRule(CreditRule):
         lengths, penalties = columns[names.RESPONSE_LENGTHS], columns[names.ROW_PENALTIES]
         rows = np.repeat(np.arange(len(lengths)), lengths)
         tokens = np.zeros(len(rows))
+        _, roles = np.unique(columns.get(names.ROLES, penalties * 0), return_inverse=True)
         for level, advantages in levels.items():
             here = columns[names.TOKEN_LEVELS] == level
             has_any = np.bincount(rows[here], minlength=len(lengths)) > 0
             if level == TokenLevel.SUB_GOAL:
                 has_any &= columns[names.SEGMENT_STARTS]
-            tokens[here] = _standardised(advantages - penalties, has_any)[rows[here]]
+            tokens[here] = _standardised(advantages - penalties, has_any, roles)[rows[here]]
         return per_token(tokens, lengths)
 
     def levels(self, columns: Mapping[str, np.ndarray]) -> dict[TokenLevel, np.ndarray]:
@@ -114,9 +115,8 @@ class HiPERRule(CreditRule):
         return values, np.zeros_like(values)
 
 
-def _standardised(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Standardise the values (R,) of the rows that count, (R,) bool; the others become 0."""
+def _standardised(values: np.ndarray, counts: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Standardise the values (R,) by label, for rows that count, (R,) bool; others become 0."""
     result = np.zeros(len(values))
-    labels = np.zeros(int(counts.sum()), dtype=np.int64)
-    result[counts] = centred(values[counts], labels, divide_by_std=True, unbiased=False)
+    result[counts] = centred(values[counts], labels[counts], divide_by_std=True, unbiased=False)
     return result

@@ -65,6 +65,17 @@ def test_each_kind_is_standardised_over_the_rows_that_have_it():
     np.testing.assert_array_equal(found[:, 2], found[:, 3])
 
 
+def test_a_role_that_is_paid_a_hundred_times_as_much_does_not_drown_the_other():
+    rows = [Row(0, 0, step, reward, f"s{step}") for step, reward in enumerate([1.0, 0.0, 2.0])]
+    rows += [Row(1, 1, r.step, 100 * r.reward, r.anchor) for r in rows]
+    batch = batch_of(rows, [True, False, False] * 2, [[ACTION]] * 6)
+    batch[columns.VALUES] = np.zeros(6)
+    together = HiPERCriticRule(**HALVES)(batch).tokens
+    apart = HiPERCriticRule(**HALVES)(batch | {columns.ROLES: ["a"] * 3 + ["b"] * 3}).tokens
+    np.testing.assert_allclose(apart[:3], apart[3:], atol=1e-5)
+    assert abs(together[:3]).max() < 0.6 * abs(together[3:]).max()
+
+
 def test_the_metrics_see_the_mean_of_a_rows_tokens():
     advantages = HiPERCriticRule(**HALVES)(two_segments())
     np.testing.assert_allclose(advantages.total, advantages.tokens.reshape(4, 4).mean(axis=1))
@@ -248,6 +259,12 @@ def test_the_slow_version_agrees_on_random_batches(rows, data):
             {"sub_goals": True},
             "rule.segment_lambda=-1.0 must be at least 0",
         ),
+        (
+            {"rule": "hiper"},
+            {"sub_goals": True, "template": "default"},
+            "template='default' does not show the sub_goal that the agent may keep",
+        ),
+        ({}, {"template": "sub_goals"}, "template='sub_goals' shows a sub_goal; set prompting"),
         (
             {"penalties": {"sub_goal": 0.3}},
             {},
