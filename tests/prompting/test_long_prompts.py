@@ -110,7 +110,7 @@ def test_a_text_of_few_long_tokens_is_not_cut(tokenizer):
 
 
 def test_a_long_sub_goal_is_cut_before_the_observation_is(tokenizer):
-    template = PromptTemplate.from_name_or_source("sub_goals")
+    template = PromptTemplate("{{ observation }}\nYou pursue: {{ sub_goal }}")
     renderer = PromptRenderer(tokenizer, template, max_prompt_tokens=LIMIT)
     observation = " ".join(WORDS * 5)
     prompt = renderer.render(PromptInputs(observation, sub_goal=LONG))
