@@ -192,14 +192,10 @@ def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any
         "is_terminated": bool(episode.is_terminated and step == len(episode) - 1),
         "is_won": has_won(episode),
         "tags": [str(tag) for tag in episode.get_infos(0).get("tags", ())],
-        **_role(record),
+        "env_reward": record.reward,
+        **({"role": record.role} if record.role else {}),
         **_pictures(episode.get_observations(step), record),
     }
-
-
-def _role(record: StepRecord) -> dict[str, Any]:
-    """Return who acted, and what the environment paid: "rewards" are those of the role."""
-    return {"role": record.role, "env_reward": record.reward} if record.role else {}
 
 
 def _pictures(observation: Any, record: StepRecord) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class RecordedEpisode:
 
     @property
     def total_reward(self) -> float:
-        """The sum of its rewards; with roles, of what the environment paid, not of each share."""
+        """What the environment paid in all; older runs recorded only the rewards for credit."""
         return sum(step.get("env_reward", step["rewards"]) or 0.0 for step in self.steps)
 
     @property

@@ -5,6 +5,7 @@ import pytest
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import step_records
+from rllib_gigpo.reports.transcripts import transcript_lines
 
 
 @pytest.fixture(scope="module", params=["vllm", "transformers"])
@@ -24,6 +25,14 @@ def test_failed_episodes_earn_their_uncertainty_and_successes_earn_what_they_did
     assert (added[~won] > 0).all()
     for trajectory in np.unique(batch[columns.TRAJECTORY_IDS][~won]):
         assert 0 < added[batch[columns.TRAJECTORY_IDS] == trajectory].sum() <= 0.5
+
+
+def test_transcripts_tell_what_the_environment_paid_apart_from_what_was_added(trained):
+    (batch,) = trained[0].batches
+    lines = list(transcript_lines(batch, num_groups="all"))
+    paid = [step.reward for step in step_records(batch["episodes"])]
+    assert sorted(line["env_reward"] for line in lines) == sorted(paid)
+    assert any(line["rewards"] > line["env_reward"] for line in lines)
 
 
 def test_the_records_hold_the_numbers_of_every_token(trained):
