@@ -452,8 +452,7 @@ def _role_fault(run: _Run, event: EnvEvent) -> tuple[str, str] | None:
         return None
     return (
         "info",
-        f"{run.place}: info has no 'role', which it had at reset; name who acts next in every info,"
-        " or in none",
+        "info has no 'role', which it had at reset; name who acts next in every info, or in none",
     )
 
 

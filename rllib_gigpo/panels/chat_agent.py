@@ -23,7 +23,7 @@ from rllib_gigpo.connectors.pipelines import action_hints, response_parser
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.envs.contract import ROLE, TAGS
 from rllib_gigpo.envs.response_fence import read_reset, read_step
-from rllib_gigpo.errors import MissingExtraError, PanelError
+from rllib_gigpo.errors import EnvContractError, MissingExtraError, PanelError
 from rllib_gigpo.media.image import looks_like_image
 from rllib_gigpo.panels.panel import Panel, PanelTask
 from rllib_gigpo.panels.played_task import PlayedTask, UnplayedTask, check_starts
@@ -205,6 +205,8 @@ class ChatAgent:
             reward, terminated, truncated = 0.0, False, False
         else:
             observation, reward, terminated, truncated, info = read_step(env.step(action))
+            if ROLE in episode.get_infos(0) and ROLE not in info and not (terminated or truncated):
+                raise EnvContractError("info has no 'role', which it had at reset")
         is_last = len(episode) + 1 >= max_steps
         episode.add_env_step(
             observation=observation,

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rllib_gigpo.errors import PanelError
+from rllib_gigpo.options.registry import did_you_mean
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -94,7 +95,7 @@ class Panel(Manifest):
     def _tasks_differ(self) -> Self:
         seeds = [task.seed for task in self.tasks]
         if len(set(seeds)) < len(seeds) or len(set(self.decoding.seeds)) < len(self.decoding.seeds):
-            raise ValueError("a task or a decoding seed appears twice")
+            raise ValueError("a task's seed or a decoding seed appears twice")
         return self
 
     @property
@@ -140,10 +141,11 @@ def load_panel(source: str | Path | Mapping[str, Any] | Panel) -> Panel:
         return _checked(source, "the panel")
     shipped, path = SHIPPED / f"{source}.json", Path(source)
     if not path.is_file() and not shipped.is_file():
-        known = ", ".join(shipped_panels())
+        known = shipped_panels()
+        near = did_you_mean(str(source), known)
         raise PanelError(
-            f"There is no panel {str(source)!r}: it is neither a file nor one of {known}. Make one"
-            " with `rllib panel make`."
+            f"There is no panel {str(source)!r}: it is neither a file nor one of the shipped ones"
+            + (near or f" ({', '.join(known)}). Make one with `rllib panel make`")
         )
     file = path if path.is_file() else shipped
     return _checked(read_json(file), str(file))
@@ -160,10 +162,22 @@ def read_json(file: Path) -> Any:
     Raises:
         PanelError: It cannot be read, or is not JSON.
     """
+    if not file.is_file():
+        raise PanelError(f"There is no file {file}")
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise PanelError(f"{file} cannot be read as JSON: {error}; copy it again") from error
+
+
+def check_is_free(path: Path | None) -> None:
+    """Check that writing a file would not replace another one.
+
+    Raises:
+        PanelError: It is there already.
+    """
+    if path is not None and path.exists():
+        raise PanelError(f"{path} exists already; choose another --output, or delete it first")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -190,6 +204,10 @@ def _checked(content: Any, source: str) -> Panel:
     try:
         return Panel.model_validate(content)
     except ValidationError as error:
+        if isinstance(content, Mapping) and "panel_digest" in content:
+            raise PanelError(
+                f"{source} is the result of a panel, not a panel; give the panel that was played"
+            ) from error
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise PanelError(

@@ -22,6 +22,7 @@ class PlayedTask(Manifest):
         episode_return: Sum of its rewards.
         num_steps: Its length.
         valid_rate: Share of its answers with a valid format.
+        cut_rate: Share of its prompts that lacked something, because they were too long.
         tags: The environment's tags of the task.
     """
 
@@ -31,6 +32,7 @@ class PlayedTask(Manifest):
     episode_return: float
     num_steps: int
     valid_rate: float
+    cut_rate: float = 0.0
     tags: tuple[str, ...] = ()
 
 
@@ -82,9 +84,14 @@ def load_result(file: Path) -> PanelResult:
     Raises:
         PanelError: The file is not a result.
     """
+    content = read_json(file)
     try:
-        return PanelResult.model_validate(read_json(file))
+        return PanelResult.model_validate(content)
     except ValidationError as error:
+        if isinstance(content, dict) and "tasks" in content:
+            raise PanelError(
+                f"{file} is a panel, not a result; play it with `rllib panel run {file} CHECKPOINT`"
+            ) from error
         first = error.errors(include_url=False)[0]
         raise PanelError(
             f"{file} is not the result of a panel: {'.'.join(map(str, first['loc']))}:"

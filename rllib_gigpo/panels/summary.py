@@ -85,6 +85,7 @@ def _numbers(played: Sequence[PlayedTask]) -> dict[str, Any]:
         "episode_return_mean": _mean([one.episode_return for one in played]),
         "episode_len_mean": _mean([float(one.num_steps) for one in played]),
         "format_valid_rate": _mean([one.valid_rate for one in played]),
+        "prompt_cut_rate": _mean([one.cut_rate for one in played]),
     }
     if len(seeds) > 1:
         name = f"pass_at_{len(seeds)}"

@@ -130,6 +130,7 @@ def played_tasks(result: SampleResult) -> list[PlayedTask]:
             episode_return=float(episode.get_return()),
             num_steps=len(episode),
             valid_rate=float(np.mean([one.is_format_valid for one in step_records([episode])])),
+            cut_rate=float(np.mean([one.is_prompt_cut for one in step_records([episode])])),
             tags=tuple(map(str, episode.get_infos(0).get("tags", ()))),
         )
         for group in result.groups

@@ -3,12 +3,14 @@
 from collections import Counter
 from contextlib import ExitStack
 
+import gymnasium
 import pytest
 from support.model_server import serving
 
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.config.sections import read_prompts
 from rllib_gigpo.env_runner.env_source import EnvSource
+from rllib_gigpo.envs.corridor import CorridorEnv
 from rllib_gigpo.errors import PanelError
 from rllib_gigpo.panels.chat_agent import ChatAgent, ChatEndpoint
 from rllib_gigpo.panels.maker import with_starts
@@ -124,6 +126,18 @@ def test_a_server_that_always_refuses_is_one_sentence(serve):
     server = serve(lambda request: (401, "wrong key"))
     with pytest.raises(PanelError, match=r"No task could be played with some-model.*wrong key"):
         play(server, corridor(num_tasks=2))
+
+
+def test_an_environment_that_forgets_who_acts_is_not_played(serve):
+    class Forgetful(CorridorEnv):
+        def reset(self, **options):
+            observation, info = super().reset(**options)
+            return observation, info | {"role": "walker"}
+
+    gymnasium.register("Forgetful-v0", Forgetful, disable_env_checker=True)
+    content = corridor(num_tasks=1).model_dump(mode="json") | {"env": "Forgetful-v0"}
+    with pytest.raises(PanelError, match="info has no 'role', which it had at reset"):
+        play(serve(lambda request: (200, "hm")), load_panel(content))
 
 
 def test_another_start_is_refused_before_the_model_is_asked(serve):

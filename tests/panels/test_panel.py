@@ -59,6 +59,7 @@ def test_an_unknown_panel_is_an_error_that_lists_the_shipped_ones():
     [
         ("{", "cannot be read as JSON"),
         ("[]", "is not a panel"),
+        ('{"panel_digest": "ab"}', "is the result of a panel, not a panel"),
         (json.dumps({**CONTENT, "tasks": []}), "is not a panel: tasks: "),
         (json.dumps({**CONTENT, "max_episode_steps": 0}), "max_episode_steps: "),
         (json.dumps({**CONTENT, "format": 2}), "format: "),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rllib_gigpo.panels.played_task import PlayedTask
+from rllib_gigpo.cli.panels.result_table import table
+from rllib_gigpo.panels.played_task import PanelResult, PlayedTask
 from rllib_gigpo.panels.summary import student_interval, summarize, task_means
 from rllib_gigpo.sampling.rollout_metrics import wilson_interval
 
@@ -101,6 +102,16 @@ def test_steps_are_those_of_successes():
     assert numbers["steps_of_successes"] == 4.0
     assert numbers["steps_of_successes_low"] < 4.0 < numbers["steps_of_successes_high"]
     assert "steps_of_successes" not in summarize([played(2, 0, False)])
+
+
+def test_prompts_that_were_cut_are_counted():
+    whole, cut = played(0, 0, True), played(1, 0, True)
+    episodes = (whole, cut.model_copy(update={"cut_rate": 0.5}))
+    numbers = summarize(episodes)
+    assert numbers["prompt_cut_rate"] == 0.25
+    facts = {"panel": "lake", "panel_version": 1, "panel_digest": "ab", "agent": "a"}
+    result = PanelResult(**facts, played=episodes, summary=numbers)
+    assert "cut      25.0% of the prompts: too long" in table(result)
 
 
 def test_each_tag_has_its_own_numbers():

@@ -59,11 +59,12 @@ def run(args: argparse.Namespace) -> int:
         PanelError: The arguments do not go together, or a task cannot be started.
     """
     from rllib_gigpo.panels.maker import with_starts
-    from rllib_gigpo.panels.panel import load_panel
+    from rllib_gigpo.panels.panel import check_is_free, load_panel
     from rllib_gigpo.panels.task_start import split_paths
 
     if (args.panel is None) == (args.env is None):
         raise PanelError("panel make needs either PANEL or --env ID")
+    check_is_free(args.output)
     if args.panel is not None:
         for name in _OF_NEW_PANELS:
             if getattr(args, name) is not None:
@@ -75,9 +76,13 @@ def run(args: argparse.Namespace) -> int:
         settings, paths = split_paths(args.env_config)
         panel = with_starts(_new_panel(args, settings), paths)
     panel.save(args.output)
-    num_starts = len({task.start for task in panel.tasks})
-    print(f"panel  {panel.label}, {len(panel.tasks)} tasks, {num_starts} different starts")
-    print(f"file   {args.output}")
+    print(f"panel  {panel.label}, tasks: {len(panel.tasks)}\nfile   {args.output}")
+    num_alike = len(panel.tasks) - len({task.start for task in panel.tasks})
+    if num_alike:
+        print(
+            f"note   {num_alike} of the tasks start like another one: the intervals of results will"
+            " count them as different tasks. Does the seed pick the task?"
+        )
     return 0
 
 

@@ -27,6 +27,9 @@ def table(result: PanelResult) -> list[str]:
             "  over decoding seeds",
             f"pass@{seeds:<3} {_share(numbers, f'pass_at_{seeds}', f'pass_at_{seeds}')}",
         ]
+    lines.append(f"valid    {percent(numbers['format_valid_rate'])} of the answers")
+    if numbers["prompt_cut_rate"]:
+        lines.append(f"cut      {percent(numbers['prompt_cut_rate'])} of the prompts: too long")
     if "steps_of_successes" in numbers:
         lines.append(f"steps    {decimal(numbers['steps_of_successes'], 1)} of successes")
     tags = numbers["tags"]

@@ -1,6 +1,7 @@
 """`rllib panel run`: plays a panel with a checkpoint, or with a model behind a URL."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
         "--num-parallel", metavar="N", type=whole_number(1), help="requests at a time (16)"
     )
     url.add_argument("--max-tokens", metavar="N", type=whole_number(1), help="longest answer (512)")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="(default: PANEL_AGENT.json)")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="(PANEL_AGENT.json here)")
     add_settings_option(parser, example="num_env_runners=1")
     add_ray_options(parser)
     parser.set_defaults(run=run)
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         PanelError: The arguments do not go together, or the panel cannot be played here.
     """
-    from rllib_gigpo.panels.panel import load_panel
+    from rllib_gigpo.panels.panel import check_is_free, load_panel
     from rllib_gigpo.panels.panel_environment import panel_environment, started_here
     from rllib_gigpo.panels.played_task import check_starts
 
@@ -77,12 +78,13 @@ def run(args: argparse.Namespace) -> int:
             f" data with `rllib panel make {args.panel} --env-config JSON --output FILE`"
         )
     _check_options(args)
+    check_is_free(args.output)
     env, env_config = panel_environment(panel, args.env_config)
     check_starts(panel, started_here(env, env_config, [task.seed for task in panel.tasks]))
     play = played_by_checkpoint if args.base_url is None else played_by_url
     result = play(panel, env_config, args)
     print("\n".join(table(result)))
-    output = args.output or _free_file(f"{panel.name}_{result.agent}".replace("/", "_"))
+    output = args.output or _free_file(re.sub(r"[^\w.-]+", "_", f"{panel.name}_{result.agent}"))
     result.save(output)
     print(f"result   {output}")
     return 0
@@ -93,6 +95,8 @@ def _check_options(args: argparse.Namespace) -> None:
     if (args.checkpoint is None) == (args.base_url is None):
         raise PanelError("panel run needs either CHECKPOINT or --base-url URL")
     if args.base_url is not None:
+        if not args.base_url.startswith(("http://", "https://")):
+            raise PanelError(f"--base-url {args.base_url} must begin with http:// or https://")
         if args.model is None or args.exact:
             raise PanelError("--base-url needs --model NAME, and cannot be --exact")
         return

@@ -118,12 +118,13 @@ def test_two_results_are_compared_task_by_task(result, tmp_path, capsys):
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("success")]
     assert line.startswith("success   +0.0 points [")
     assert line.endswith("over 10 tasks: nothing can be said")
-    better = json.loads(result.read_text())
-    for one in better["played"]:
-        one["won"] = True
-    (tmp_path / "better.json").write_text(json.dumps(better))
-    both = ["panel", "compare", str(tmp_path / "better.json"), "--baseline", str(result)]
-    assert main(both) == 0
+    for name, won in (("better", True), ("worse", False)):
+        made = json.loads(result.read_text())
+        for one in made["played"]:
+            one["won"] = won
+        (tmp_path / f"{name}.json").write_text(json.dumps(made))
+    files = [str(tmp_path / f"{name}.json") for name in ("better", "worse")]
+    assert main(["panel", "compare", files[0], "--baseline", files[1]]) == 0
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("success")]
     assert "over 10 tasks" in line
     assert "nothing can be said" not in line
@@ -164,7 +165,10 @@ def test_a_changed_start_is_refused_before_anything_is_built(panel, model, tmp_p
             "--num-tasks is for a new panel",
         ),
         (["run", "nowhere", "."], "There is no panel 'nowhere'"),
-        (["compare", "nowhere.json", "--baseline", "nowhere.json"], "cannot be read as JSON"),
+        (["compare", "nowhere.json", "--baseline", "nowhere.json"], "no file nowhere.json"),
+        (["compare", "a", "a", "--baseline", "b"], "A result is named twice"),
+        (["run", "frozen_lak", "."], "did you mean 'frozen_lake'?"),
+        (["run", "frozen_lake", "--base-url", "127.0.0.1:9/v1", "--model", "m"], "begin with http"),
     ],
 )
 def test_mistakes_are_one_line(arguments, message, capsys):
@@ -206,6 +210,31 @@ def test_a_panel_needs_nothing_of_the_environment_that_a_model_was_trained_on(na
     apply_settings(config, [("panel", panel.model_dump(mode="json"))])
     played = config.evaluated()
     assert (played.env, played.env_config) == (env, env_config)
+
+
+def test_a_comparison_says_what_else_differs(result, panel, tmp_path, capsys):
+    other = json.loads(result.read_text())
+    other["settings"]["max_prompt_tokens"], other["played"] = 64, other["played"][:-5]
+    file = tmp_path / "other.json"
+    file.write_text(json.dumps(other))
+    assert main(["panel", "compare", str(file), "--baseline", str(result)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"baseline  {other['agent']} ({result}): 30 episodes" in lines
+    assert f"agent     {other['agent']} ({file}): 25 episodes" in lines
+    assert "differs   max_prompt_tokens: 256 / 64" in lines
+    # The two kinds of files are told apart.
+    error = one_line(["panel", "compare", str(panel), "--baseline", str(result)], capsys)
+    assert "is a panel, not a result" in error
+    assert "is the result of a panel" in one_line(["panel", "run", str(result), "."], capsys)
+
+
+def test_nothing_is_overwritten_and_equal_starts_are_told(panel, result, capsys):
+    make = ["panel", "make", "--env", ENV, "--env-config", ENV_CONFIG, "--output"]
+    assert "exists already" in one_line([*make, str(result)], capsys)
+    run = ["panel", "run", str(panel), ".", "--output", str(result)]
+    assert "exists already" in one_line(run, capsys)
+    assert main([*make, str(panel.with_name("many.json"))]) == 0
+    assert "of the tasks start like another one" in capsys.readouterr().out
 
 
 def test_shipped_panels_are_listed(capsys):
