@@ -18,7 +18,6 @@ TRAINED_ALWAYS = (
     "textworld_gigpo_tiny",
     "textworld_lora_tiny",
     "sokoban_gigpo_vlm_tiny",
-    "webshop_gigpo_tiny",
     "search_qa_gigpo_tiny",
     "textworld_gigpo_smollm2",
     "custom_env_gigpo",
@@ -50,6 +49,7 @@ TRAINED_WHEN_ASKED = (
     "textworld_sharded_tiny",
     "textworld_treasure10_gigpo_tiny",
     "textworld_uncertainty_tiny",
+    "webshop_gigpo_tiny",
 )
 
 

@@ -207,7 +207,13 @@ def test_beside_adapters_the_model_is_trained_whole(make_learner, make_rows, tra
     assert not any(".lora_" in name for name in before)
 
 
-@pytest.mark.parametrize("with_pairs", [np.arange(12), np.array([3])], ids=["all", "one"])
+@pytest.mark.parametrize(
+    "with_pairs",
+    [
+        pytest.param(np.arange(12), id="all", marks=pytest.mark.slow),
+        pytest.param(np.array([3]), id="one"),
+    ],
+)
 def test_two_learners_have_the_model_of_one(
     make_learner, make_group, make_rows, train, train_group, with_pairs
 ):
