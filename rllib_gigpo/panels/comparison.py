@@ -96,7 +96,7 @@ def compare(first: Sequence[PanelResult], second: Sequence[PanelResult]) -> Comp
 
     lengths = [other_steps[task] - steps[task] for task in both_won]
     return Comparison(
-        panel=_label(first[0]),
+        panel=first[0].panel_label,
         success=differ(common),
         success_over_runs=_over_runs(first, second, common),
         steps=_of_lengths(lengths) if lengths else None,
@@ -112,12 +112,8 @@ def _played(results: Sequence[PanelResult]) -> list[PlayedTask]:
     return [one for result in results for one in result.played]
 
 
-def _label(result: PanelResult) -> str:
-    return f"{result.panel} v{result.panel_version} ({result.panel_digest})"
-
-
 def _check_one_panel(results: Sequence[PanelResult]) -> None:
-    panels = {_label(one): one for one in results}
+    panels = {one.panel_label: one for one in results}
     if len(panels) > 1:
         named = "; ".join(f"{one.agent} played {label}" for label, one in panels.items())
         raise PanelError(

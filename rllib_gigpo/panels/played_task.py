@@ -69,6 +69,11 @@ class PanelResult(Manifest):
     unplayed: tuple[UnplayedTask, ...] = ()
     summary: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def panel_label(self) -> str:
+        """Name, version and digest of the panel, for people."""
+        return f"{self.panel} v{self.panel_version} ({self.panel_digest})"
+
     def save(self, path: Path) -> None:
         """Write the result as JSON.
 

@@ -123,19 +123,22 @@ def evaluation_metrics(
 def played_tasks(result: SampleResult) -> list[PlayedTask]:
     """Describe the episodes of an evaluation; without a panel, the decoding seed is 0."""
     return [
-        PlayedTask(
-            task=group.task.seed,
-            decoding_seed=group.task.decoding_seed or 0,
-            won=has_won(episode),
-            episode_return=float(episode.get_return()),
-            num_steps=len(episode),
-            valid_rate=float(np.mean([one.is_format_valid for one in step_records([episode])])),
-            cut_rate=float(np.mean([one.is_prompt_cut for one in step_records([episode])])),
-            tags=tuple(map(str, episode.get_infos(0).get("tags", ()))),
-        )
-        for group in result.groups
-        for episode in group.episodes
+        _played_task(group.task, episode) for group in result.groups for episode in group.episodes
     ]
+
+
+def _played_task(task: GroupTask, episode: Any) -> PlayedTask:
+    records = step_records([episode])
+    return PlayedTask(
+        task=task.seed,
+        decoding_seed=task.decoding_seed or 0,
+        won=has_won(episode),
+        episode_return=float(episode.get_return()),
+        num_steps=len(episode),
+        valid_rate=float(np.mean([one.is_format_valid for one in records])),
+        cut_rate=float(np.mean([one.is_prompt_cut for one in records])),
+        tags=tuple(map(str, episode.get_infos(0).get("tags", ()))),
+    )
 
 
 def unplayed_tasks(result: SampleResult) -> list[UnplayedTask]:

@@ -15,7 +15,7 @@ def table(result: PanelResult) -> list[str]:
     """Format a result: lines for all tasks, then one per tag."""
     numbers = result.summary
     lines = [
-        f"panel    {result.panel} v{result.panel_version} ({result.panel_digest})",
+        f"panel    {result.panel_label}",
         f"agent    {result.agent}",
         f"success  {_share(numbers, 'success_rate', 'success_ci')}"
         f"  over {numbers['num_tasks']} tasks",
