@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,11 @@ class RoleTurns:
 def has_roles(episode: Any) -> bool:
     """Return whether an episode names the role that acts, as it does from the reset on or never."""
     return ROLE in episode.get_infos(0)
+
+
+def forgets_role(episode: Any, info: Mapping[str, Any]) -> bool:
+    """Return whether the info of a step that is not the last lacks the role that acts next."""
+    return has_roles(episode) and ROLE not in info
 
 
 def is_paid_as_a_team(episode: Any) -> bool:

@@ -21,6 +21,7 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.role_turns import forgets_role
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.connectors.module_to_env.action_to_env import SKIP_STEP
 from rllib_gigpo.engines.inference_engine import Generation, GenerationRequest
@@ -448,7 +449,7 @@ class Rollout:
 def _role_fault(run: _Run, event: EnvEvent) -> tuple[str, str] | None:
     """Check that each step of an episode with several roles says who acts next."""
     is_over = event.terminated or event.truncated
-    if is_over or "role" in (event.info or {}) or "role" not in run.episode.get_infos(0):
+    if is_over or not forgets_role(run.episode, event.info or {}):
         return None
     return (
         "info",

@@ -17,6 +17,7 @@ import gymnasium as gym
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.role_turns import forgets_role
 from rllib_gigpo.connectors.module_to_env.action_to_env import SKIP_STEP, ActionToEnv
 from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
 from rllib_gigpo.connectors.pipelines import action_hints, response_parser
@@ -205,7 +206,7 @@ class ChatAgent:
             reward, terminated, truncated = 0.0, False, False
         else:
             observation, reward, terminated, truncated, info = read_step(env.step(action))
-            if ROLE in episode.get_infos(0) and ROLE not in info and not (terminated or truncated):
+            if not (terminated or truncated) and forgets_role(episode, info):
                 raise EnvContractError("info has no 'role', which it had at reset")
         is_last = len(episode) + 1 >= max_steps
         episode.add_env_step(
