@@ -170,7 +170,7 @@ def test_transcripts_show_what_happened_and_what_it_was_worth(run):
         *("action", "is_format_valid", "is_admissible", "is_last", "is_terminated", "rewards"),
         *("penalties", "episode_returns", "step_returns", "episode_advantages"),
         *("step_advantages", "advantages", "anchor", "anchor_group", "anchor_group_size"),
-        *("is_won", "tags", "response_tokens"),
+        *("is_won", "tags", "response_tokens", "env_reward"),
     }
     assert line["weight_version"] == 0
     assert len(line["rollout_logp"]) == len(line["response_token_ids"])
