@@ -24,6 +24,8 @@ STEP_RECORD = "step_record"  # batch.step_record.StepRecord
 TASK = "task_seed"
 GROUP_ID = "group_id"
 MEMBER = "member"
+FORK = "fork"  # (member, step): the episode that a fork leaves, and where; forks only
+TREE = "tree"  # the member that a fork descends from; forks only
 
 # Credit: one row per step of the batch.
 # With several roles, the four labels are those of a role: see SplitRoles.
@@ -31,6 +33,8 @@ GROUP_IDS = "group_ids"  # (R,) int64, the row's task group
 TAG_IDS = "tag_ids"  # (R,) int64, equal for rows whose tasks have the same info["tags"]
 TRAJECTORY_IDS = "trajectory_ids"  # (R,) int64, unique within the batch
 STEP_IDS = "step_ids"  # (R,) int64, from 0 in each trajectory
+TREE_IDS = "tree_ids"  # (R,) int64, equal for trajectories that fork off each other
+IS_REPLAYED = "is_replayed"  # (R,) bool, whether a fork repeated the row; only with forks
 ROLES = "roles"  # list of R str, who acted; only in batches with roles
 REWARDS = "rewards"  # (R,) float64, the environment's; connectors change them before returns
 KL_PENALTIES = "kl_penalties"  # (R,) float64, subtracted from REWARDS; only with KL in the reward

@@ -48,7 +48,8 @@ class RolloutStats:
     num_prompt_tokens: int = 0
     num_cached_tokens: int = 0  # of the prompts, taken from the engine's prefix cache
     num_response_tokens: int = 0
-    num_steps: int = 0
+    num_steps: int = 0  # with an answer of the engine
+    num_replayed_steps: int = 0  # repeated by forks, without an answer
     seconds: float = 0.0  # wall clock, summed over polls
     engine_s: float = 0.0  # inside the engine's poll
     env_s: float = 0.0  # inside environments, summed over all of them
@@ -61,6 +62,7 @@ class RolloutStats:
             num_cached_tokens=self.num_cached_tokens + other.num_cached_tokens,
             num_response_tokens=self.num_response_tokens + other.num_response_tokens,
             num_steps=self.num_steps + other.num_steps,
+            num_replayed_steps=self.num_replayed_steps + other.num_replayed_steps,
             seconds=self.seconds + other.seconds,
             engine_s=self.engine_s + other.engine_s,
             env_s=self.env_s + other.env_s,

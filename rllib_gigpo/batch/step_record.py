@@ -40,6 +40,7 @@ class StepRecord:
     role: str = ""  # who acted: info["role"]; empty in an environment with one agent
     uncertainty: TokenUncertainty | None = None  # of the L tokens; None unless it is rewarded
     sub_goal: SubGoalStep | None = None  # only in runs with sub-goals
+    is_replayed: bool = False  # whether a fork repeated the step of another episode
 
     @property
     def policy_version(self) -> int:

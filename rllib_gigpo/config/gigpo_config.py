@@ -175,6 +175,7 @@ class BaseGiGPOConfig(RLlibParts):
         *,
         group_size: int = NotProvided,
         num_groups: int = NotProvided,
+        group_plan: Variant = NotProvided,
         step_weight: float = NotProvided,
         episode_weight: float = NotProvided,
         rule: Variant = NotProvided,

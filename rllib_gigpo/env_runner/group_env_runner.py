@@ -355,7 +355,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     def _new_rollout(self) -> Rollout:
         if self._envs is None:
             self._envs = self._make_envs()
-        inference = self._settings.inference
+        inference, credit = self._settings.inference, self._settings.credit
         return Rollout(
             self.module,
             self._envs,
@@ -367,7 +367,9 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
                 seed=self.config.seed,
                 stall_timeout_s=inference.engine_timeout_s,
                 env_name=self._env_source.name,
-                with_uncertainty=self._settings.credit.uncertainty_reward is not None,
+                with_uncertainty=credit.uncertainty_reward is not None
+                or credit.group_plan.needs_entropy,
+                group_plan=credit.group_plan,
             ),
             callbacks=self._callbacks,
         )

@@ -16,9 +16,6 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from ray.rllib.env.single_agent_episode import SingleAgentEpisode
-
 from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.role_turns import forgets_role
@@ -27,9 +24,13 @@ from rllib_gigpo.connectors.module_to_env.action_to_env import SKIP_STEP
 from rllib_gigpo.engines.inference_engine import Generation, GenerationRequest
 from rllib_gigpo.env_runner.env_pool import EnvPool
 from rllib_gigpo.env_runner.env_slots import EnvEvent
-from rllib_gigpo.env_runner.episode_recorder import EpisodeRecorder
+from rllib_gigpo.env_runner.episodes.episode_run import EpisodeRun
+from rllib_gigpo.env_runner.episodes.played_group import PlayedGroup
+from rllib_gigpo.env_runner.episodes.shown_value import short
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.errors import EngineError
+from rllib_gigpo.group_plans.from_reset import FromReset
+from rllib_gigpo.group_plans.group_plan import GroupPlan
 from rllib_gigpo.rl_modules.engine_module import EngineModule
 
 _IDLE_WAIT_S = 0.05
@@ -45,32 +46,7 @@ class RolloutSettings:
     stall_timeout_s: float = 600.0  # longest time without progress
     env_name: str = "the environment"  # for the messages of lost groups
     with_uncertainty: bool = False  # whether answers for training tell how uncertain they are
-
-
-@dataclass(slots=True)
-class _Run:
-    """An unfinished episode."""
-
-    task: GroupTask
-    member: int
-    recorder: EpisodeRecorder
-    slot: int = -1
-    called_at: float = 0.0  # when its environment was last called
-    is_dropped: bool = False
-
-    @property
-    def episode(self) -> SingleAgentEpisode:
-        return self.recorder.episode
-
-    @property
-    def request_id(self) -> str:
-        return f"{self.task.group_id}-{self.member}-{len(self.episode)}"
-
-    @property
-    def place(self) -> str:
-        """The environment's call under way, or else its last one."""
-        step = f"step {len(self.episode) + 1}" if self.episode.is_reset else "reset()"
-        return f"seed {self.task.seed}, {step}"
+    group_plan: GroupPlan = FromReset()  # which episodes for training fork
 
 
 class Rollout:
@@ -102,13 +78,12 @@ class Rollout:
         self._module_to_env = module_to_env
         self._settings = settings
         self._callbacks = callbacks
-        self._waiting: deque[_Run] = deque()
-        self._groups: dict[int | str, list[_Run]] = {}
-        self._first_observations: dict[int | str, Any] = {}
+        self._waiting: deque[EpisodeRun] = deque()
+        self._groups: dict[int | str, PlayedGroup] = {}
         self._free_slots: list[int] = []
-        self._in_env: dict[int, _Run] = {}
-        self._in_engine: dict[str, _Run] = {}
-        self._need_prompt: list[_Run] = []
+        self._in_env: dict[int, EpisodeRun] = {}
+        self._in_engine: dict[str, EpisodeRun] = {}
+        self._need_prompt: list[EpisodeRun] = []
         self._finished: list[FinishedGroup] = []
         self._lost: list[LostGroup] = []
         self._stats = RolloutStats()
@@ -121,12 +96,10 @@ class Rollout:
     def start(self, tasks: Sequence[GroupTask]) -> None:
         """Add groups to play."""
         for task in tasks:
-            runs = [
-                _Run(task, member, EpisodeRecorder(task, member))
-                for member in range(task.group_size)
-            ]
-            self._groups[task.group_id] = runs
-            self._waiting.extend(runs)
+            plan = self._settings.group_plan if task.is_training else FromReset()
+            group = PlayedGroup(task, plan, seed=self._settings.seed)
+            self._groups[task.group_id] = group
+            self._waiting.extend(group.next_runs())
         self._open_slots()
 
     def advance(self) -> None:
@@ -148,7 +121,7 @@ class Rollout:
         """End groups without a result; ids that are not played are ignored."""
         for group_id in group_ids:
             if group_id in self._groups:
-                self._end_group(self._groups[group_id][0].task)
+                self._end_group(self._groups[group_id].task)
 
     def take_result(self) -> SampleResult:
         """Return the groups that finished or were lost since the last call."""
@@ -159,10 +132,7 @@ class Rollout:
     @property
     def num_left(self) -> dict[int | str, int]:
         """Number of unfinished episodes of each group."""
-        return {
-            group_id: sum(not run.episode.is_done for run in runs)
-            for group_id, runs in self._groups.items()
-        }
+        return {group_id: group.num_left for group_id, group in self._groups.items()}
 
     @property
     def is_done(self) -> bool:
@@ -194,14 +164,16 @@ class Rollout:
             has_begun = True
         return has_begun
 
-    def _finish(self, run: _Run) -> None:
+    def _finish(self, run: EpisodeRun) -> None:
         self._free_slots.append(run.slot)
         group = self._groups[run.task.group_id]
-        if all(member.episode.is_done for member in group):
-            self._forget(run.task)
-            self._finished.append(FinishedGroup(run.task, [member.episode for member in group]))
+        if group.num_left:
+            self._waiting.extend(group.next_runs())
+            return
+        del self._groups[run.task.group_id]
+        self._finished.append(FinishedGroup(run.task, [one.episode for one in group.runs]))
 
-    def _lose_group_of(self, run: _Run, kind: str, message: str) -> None:
+    def _lose_group_of(self, run: EpisodeRun, kind: str, message: str) -> None:
         where = f"{self._settings.env_name}, {run.place}"
         self._lose_group(run.task, kind, f"{where}: {message}")
 
@@ -211,7 +183,7 @@ class Rollout:
 
     def _end_group(self, task: GroupTask) -> None:
         """Drop a group's episodes; those in an environment free their slot when it answers."""
-        for run in self._groups[task.group_id]:
+        for run in self._groups.pop(task.group_id).runs:
             run.is_dropped = True
             if run.request_id in self._in_engine:
                 self._module.engine.abort([run.request_id])
@@ -221,11 +193,6 @@ class Rollout:
             if run.task == task:
                 self._free_slots.append(run.slot)
         self._need_prompt = [run for run in self._need_prompt if run.task != task]
-        self._forget(task)
-
-    def _forget(self, task: GroupTask) -> None:
-        del self._groups[task.group_id]
-        self._first_observations.pop(task.group_id, None)
 
     # ------------------------------------------------------------------ environment -> prompt
 
@@ -239,38 +206,53 @@ class Rollout:
             if run.is_dropped:
                 self._free_slots.append(event.slot)
                 continue
-            fault = None
-            if event.error is not None:
-                fault = event.error_kind or "step", event.error
-            elif not run.episode.is_reset:
-                fault = self._begin_fault(run, event)
-            else:
-                fault = _role_fault(run, event)
+            fault = self._fault(run, event)
             if fault is not None:
                 self._free_slots.append(event.slot)
                 self._lose_group_of(run, *fault)
-            elif run.episode.is_reset:
-                self._add_step(run, event)
+            elif not run.episode.is_reset:
+                self._add_reset(run, event)
+            elif run.repeats is not None:
+                self._add_repeated_step(run, event)
             else:
-                run.recorder.add_reset(event)
-                self._call_back("on_episode_start", run)
-                self._need_prompt.append(run)
+                self._add_step(run, event)
 
-    def _begin_fault(self, run: _Run, event: EnvEvent) -> tuple[str, str] | None:
-        """Check that a group's members start alike; otherwise they cannot be compared."""
-        info = event.info or {}
-        start = (info.get("task"), _as_text(event.observation), info.get("role"))
-        first = self._first_observations.setdefault(run.task.group_id, start)
-        if first == start:
-            return None
-        return (
-            "not_deterministic",
-            f"reset(seed={run.task.seed}) gave two different starts: {_short(repr(first))} and"
-            f" {_short(repr(start))}. reset() must depend only on its seed: draw from a generator"
-            " that it seeds, and run rllib_gigpo.envs.check_env",
-        )
+    def _fault(self, run: EpisodeRun, event: EnvEvent) -> tuple[str, str] | None:
+        """Check what an environment returned."""
+        if event.error is not None:
+            return event.error_kind or "step", event.error
+        if not run.episode.is_reset:
+            return self._groups[run.task.group_id].begin_fault(event)
+        if run.repeats is not None:
+            return run.repeats.fault(len(run.episode), event)
+        return _role_fault(run, event)
 
-    def _add_step(self, run: _Run, event: EnvEvent) -> None:
+    def _add_reset(self, run: EpisodeRun, event: EnvEvent) -> None:
+        run.recorder.add_reset(event)
+        self._call_back("on_episode_start", run)
+        self._go_on(run)
+
+    def _add_repeated_step(self, run: EpisodeRun, event: EnvEvent) -> None:
+        self._repeat(run, event)
+        self._go_on(run)
+
+    def _repeat(self, run: EpisodeRun, event: EnvEvent) -> None:
+        assert run.repeats is not None
+        run.recorder.add_repeated_step(event, run.repeats)
+        self._stats = replace(self._stats, num_replayed_steps=self._stats.num_replayed_steps + 1)
+        self._call_back("on_episode_step", run)
+
+    def _go_on(self, run: EpisodeRun) -> None:
+        """Take the next step: one that a fork repeats, or a new answer."""
+        while (replay := run.repeats) is not None:
+            action = replay.action(len(run.episode))
+            if action is not None:
+                self._step_env(run, action)
+                return
+            self._repeat(run, run.recorder.unchanged(run.slot))  # the environment was not called
+        self._need_prompt.append(run)
+
+    def _add_step(self, run: EpisodeRun, event: EnvEvent) -> None:
         limit = run.task.max_steps or self._settings.max_episode_steps
         is_last = len(run.episode) + 1 >= limit
         run.recorder.add_step(event, is_last=is_last)
@@ -280,9 +262,9 @@ class Rollout:
             self._call_back("on_episode_end", run)
             self._finish(run)
         else:
-            self._need_prompt.append(run)
+            self._go_on(run)
 
-    def _call_back(self, hook: str, run: _Run) -> None:
+    def _call_back(self, hook: str, run: EpisodeRun) -> None:
         callbacks = self._callbacks.get(run.task.is_training)
         if callbacks is not None:
             callbacks.on_episode(hook, run.episode, slot=run.slot, envs=self._envs)
@@ -294,7 +276,7 @@ class Rollout:
         for part in _by_kind(runs):
             self._submit(part)
 
-    def _submit(self, runs: list[_Run]) -> None:
+    def _submit(self, runs: list[EpisodeRun]) -> None:
         faults: dict[str, str] = {}
         batch = self._pass_through(
             self._env_to_module, runs, {}, shared_data={columns.OBSERVATION_FAULTS: faults}
@@ -321,7 +303,7 @@ class Rollout:
             )
         self._module.submit(requests)
 
-    def _lose_unreadable(self, runs: list[_Run], faults: dict[str, str]) -> None:
+    def _lose_unreadable(self, runs: list[EpisodeRun], faults: dict[str, str]) -> None:
         """Lose the groups of episodes whose observation did not become text."""
         for run in runs:
             if run.episode.id_ in faults and not run.is_dropped:
@@ -330,7 +312,7 @@ class Rollout:
     def _pass_through(
         self,
         pipeline: Any,
-        runs: list[_Run],
+        runs: list[EpisodeRun],
         batch: dict[str, Any],
         shared_data: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
@@ -343,7 +325,7 @@ class Rollout:
             shared_data={} if shared_data is None else shared_data,
         )
 
-    def _request_seed(self, run: _Run) -> int | None:
+    def _request_seed(self, run: EpisodeRun) -> int | None:
         """Return a seed per answer, so that it does not depend on the rest of the batch."""
         seed = self._settings.seed if run.task.decoding_seed is None else run.task.decoding_seed
         if seed is None:
@@ -375,7 +357,7 @@ class Rollout:
                 " longer and did not answer them. This is a fault of the engine."
             )
 
-    def _take(self, runs: list[_Run], generations: list[Generation]) -> None:
+    def _take(self, runs: list[EpisodeRun], generations: list[Generation]) -> None:
         batch = self._pass_through(self._module_to_env, runs, {columns.GENERATIONS: generations})
         self._count_tokens(runs, generations)
         sub_goals = batch.get(columns.SUB_GOALS, [None] * len(runs))
@@ -390,19 +372,22 @@ class Rollout:
             )
             self._act(run, action)
 
-    def _act(self, run: _Run, action: Any) -> None:
+    def _act(self, run: EpisodeRun, action: Any) -> None:
         """Send the action; an answer without one does not change the state."""
         if action is SKIP_STEP:
             self._add_step(run, run.recorder.unchanged(run.slot))
             return
+        self._step_env(run, action)
+
+    def _step_env(self, run: EpisodeRun, action: Any) -> None:
         self._enter_env(run)
         self._envs.step(run.slot, action)
 
-    def _enter_env(self, run: _Run) -> None:
+    def _enter_env(self, run: EpisodeRun) -> None:
         run.called_at = time.monotonic()
         self._in_env[run.slot] = run
 
-    def _count_tokens(self, runs: list[_Run], generations: list[Generation]) -> None:
+    def _count_tokens(self, runs: list[EpisodeRun], generations: list[Generation]) -> None:
         self._stats = replace(
             self._stats,
             num_prompt_tokens=self._stats.num_prompt_tokens
@@ -433,7 +418,7 @@ class Rollout:
         message = (
             f"{self._settings.env_name} has not answered for {idle_s:.0f} s (limit"
             f" {limit_s:g} s, config.inference(engine_timeout_s=...)):"
-            f" {_short('; '.join(run.place for run in late))}"
+            f" {short('; '.join(run.place for run in late))}"
         )
         lost = {run.task.group_id: run.task for run in late if not run.is_dropped}
         for task in lost.values():
@@ -442,11 +427,11 @@ class Rollout:
             self.is_stalled = True
             self._in_env.clear()
             self._waiting.clear()
-            for task in [group[0].task for group in self._groups.values()]:
+            for task in [group.task for group in self._groups.values()]:
                 self._lose_group(task, "timeout", message)
 
 
-def _role_fault(run: _Run, event: EnvEvent) -> tuple[str, str] | None:
+def _role_fault(run: EpisodeRun, event: EnvEvent) -> tuple[str, str] | None:
     """Check that each step of an episode with several roles says who acts next."""
     is_over = event.terminated or event.truncated
     if is_over or not forgets_role(run.episode, event.info or {}):
@@ -457,23 +442,7 @@ def _role_fault(run: _Run, event: EnvEvent) -> tuple[str, str] | None:
     )
 
 
-def _by_kind(runs: list[_Run]) -> list[list[_Run]]:
+def _by_kind(runs: list[EpisodeRun]) -> list[list[EpisodeRun]]:
     """Split the episodes into those for training and those for evaluation (``explore``)."""
     kinds = ([run for run in runs if run.task.is_training == kind] for kind in (True, False))
     return [part for part in kinds if part]
-
-
-def _as_text(observation: Any) -> str:
-    if isinstance(observation, np.ndarray):  # as text, NumPy leaves out the middle of an array
-        digest = hashlib.blake2b(observation.tobytes(), digest_size=8).hexdigest()
-        return f"array {observation.shape} {digest}"
-    if isinstance(observation, dict):
-        return str({name: _as_text(part) for name, part in observation.items()})
-    try:
-        return str(observation)
-    except Exception:  # its class may do anything
-        return type(observation).__name__
-
-
-def _short(text: str, length: int = 160) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."

@@ -194,8 +194,17 @@ def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any
         "tags": [str(tag) for tag in episode.get_infos(0).get("tags", ())],
         "env_reward": record.reward,
         **({"role": record.role} if record.role else {}),
+        **_forked(episode, record),
         **_pictures(episode.get_observations(step), record),
     }
+
+
+def _forked(episode: Any, record: StepRecord) -> dict[str, Any]:
+    """Return where a fork leaves another episode, and whether it repeated the step."""
+    if columns.FORK not in episode.custom_data:
+        return {}
+    member, step = episode.custom_data[columns.FORK]
+    return {"forked_from": member, "forked_at": step, "is_replayed": record.is_replayed}
 
 
 def _pictures(observation: Any, record: StepRecord) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rllib_gigpo import columns
 from rllib_gigpo.batch.role_turns import (
     RoleTurns,
     has_roles,
@@ -25,7 +26,8 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
     """Compute the metrics of a sampling phase; rates weight all episodes, or all steps, equally.
 
     Metrics cover all episodes played, before dynamic sampling filters some. Those that begin with
-    ``batch_`` cover only the episodes in the batch.
+    ``batch_`` cover only the episodes in the batch. Success, returns and lengths leave out forks,
+    and rates of steps leave out the steps that forks repeated.
 
     Args:
         result: The sampled groups.
@@ -35,31 +37,57 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
     """
     batch = result.episodes
     episodes = batch + [episode for group in result.filtered for episode in group.episodes]
-    records = step_records(episodes)
-    lengths = [len(episode) for episode in episodes]
+    records = [record for record in step_records(episodes) if not record.is_replayed]
+    # The others begin where a plan chose, so their success is that of the places it chose.
+    from_reset, in_batch = _from_reset(episodes), _from_reset(batch)
+    lengths = [len(episode) for episode in from_reset]
     return {
         "num_episodes": len(episodes),
-        "num_env_steps": sum(lengths),
-        "success_rate": _mean([has_won(episode) for episode in episodes]),
-        **_spread("episode_return", [episode.get_return() for episode in episodes]),
+        "num_env_steps": sum(map(len, episodes)),
+        "success_rate": _mean([has_won(episode) for episode in from_reset]),
+        **_spread("episode_return", [episode.get_return() for episode in from_reset]),
         **_spread("episode_len", lengths),
         "format_valid_rate": _mean(record.is_format_valid for record in records),
         "admissible_rate": _mean(record.is_admissible for record in records),
         "prompt_cut_rate": _mean(record.is_prompt_cut for record in records),
         "context_reset_rate": _mean(_context_resets(episodes)),
         "response_cut_rate": _mean(record.is_response_cut for record in records),
-        "truncated_rate": _mean([episode.is_truncated for episode in episodes]),
+        "truncated_rate": _mean([episode.is_truncated for episode in from_reset]),
         **(_costs(result.stats) if result.stats.num_steps else {}),
-        "batch_success_rate": _mean([has_won(episode) for episode in batch]),
-        **_spread("batch_episode_return", [episode.get_return() for episode in batch]),
+        "batch_success_rate": _mean([has_won(episode) for episode in in_batch]),
+        **_spread("batch_episode_return", [episode.get_return() for episode in in_batch]),
         "num_groups_filtered": len(result.filtered),
         "filtered_share": len(result.filtered) / max(1, len(result.filtered) + len(result.groups)),
         "num_groups_lost": len(result.lost),
         "num_episodes_lost": sum(group.task.group_size for group in result.lost),
         "num_groups_moved": len(result.moved),
         "groups_lost": dict(_count_kinds(result.lost)),
-        "tags": tag_metrics(episodes),
-        **role_metrics(episodes),
+        "tags": tag_metrics(from_reset),
+        **role_metrics(from_reset),
+        **fork_metrics(episodes),
+    }
+
+
+def _from_reset(episodes: Sequence[Any]) -> list[Any]:
+    return [episode for episode in episodes if columns.FORK not in episode.custom_data]
+
+
+def fork_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, float]]:
+    """Count what forks repeated and saved, under "forks"; nothing without forks."""
+    forks = [episode for episode in episodes if columns.FORK in episode.custom_data]
+    if not forks:
+        return {}
+    repeated = [record for record in step_records(forks) if record.is_replayed]
+    num_steps = sum(map(len, episodes))
+    return {
+        "forks": {
+            "num_forks": len(forks),
+            "success_rate": _mean(has_won(episode) for episode in forks),
+            "num_replayed_steps": len(repeated),
+            "replayed_step_share": len(repeated) / num_steps,
+            "num_saved_prompt_tokens": sum(len(one.prompt_token_ids) for one in repeated),
+            "num_saved_response_tokens": sum(len(one.response_token_ids) for one in repeated),
+        }
     }
 
 
@@ -161,7 +189,8 @@ def _context_resets(episodes: Sequence[Any]) -> Iterator[bool]:
         num_dropped: dict[str, int] = defaultdict(int)  # each role has its own conversation
         for record in step_records([episode]):
             is_conversation = record.num_message_tokens > 0
-            yield is_conversation and record.num_dropped_turns > num_dropped[record.role]
+            if not record.is_replayed:
+                yield is_conversation and record.num_dropped_turns > num_dropped[record.role]
             num_dropped[record.role] = record.num_dropped_turns
 
 

@@ -30,7 +30,8 @@ def staleness_metrics(result: SampleResult, *, weight_version: int) -> dict[str,
         ``staleness_mean`` and ``staleness_max`` in versions, ``stale_token_share``, the number of
         tokens by staleness (``staleness``), and ``num_groups_stale``, dropped for their age.
     """
-    versions = [record.token_versions for record in step_records(result.episodes)]
+    records = step_records(result.episodes)
+    versions = [record.token_versions for record in records if not record.is_replayed]
     ages = weight_version - np.concatenate([np.zeros(0, np.int64), *versions])
     counts = Counter(ages.tolist())
     return {

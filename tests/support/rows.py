@@ -24,6 +24,7 @@ class Row:
     penalty: float = 0.0
     action: str = ""
     won: bool = False  # of the episode; any row may say so
+    tree: int | None = None  # None: the trajectory
 
 
 def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
@@ -39,6 +40,9 @@ def columns_of(rows, *, gamma=GAMMA, penalty_mode="return"):
         columns.GROUP_IDS: groups,
         columns.TAG_IDS: np.zeros_like(groups),
         columns.TRAJECTORY_IDS: trajectories,
+        columns.TREE_IDS: np.array(
+            [row.trajectory if row.tree is None else row.tree for row in rows]
+        ),
         columns.STEP_IDS: steps,
         columns.REWARDS: rewards,
         columns.PENALTIES: penalties,

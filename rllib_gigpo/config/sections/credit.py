@@ -13,6 +13,9 @@ from rllib_gigpo.credit.anchors import ANCHORS, AnchorMatch, ExactAnchors
 from rllib_gigpo.credit.penalties import Penalties
 from rllib_gigpo.credit.rules import RULES, CreditRule
 from rllib_gigpo.credit.uncertainty_reward import UncertaintyReward
+from rllib_gigpo.group_plans import GROUP_PLANS
+from rllib_gigpo.group_plans.group_plan import GroupPlan
+from rllib_gigpo.group_plans.plan_checks import forks
 from rllib_gigpo.options.registry import option_names
 from rllib_gigpo.options.section import Section, setting
 from rllib_gigpo.sampling.dynamic_sampling import DynamicSampling
@@ -29,6 +32,9 @@ class CreditSection(Section):
         8, "Episodes of one task (N in the paper); 1 only with rules that do not compare episodes."
     )
     num_groups: PositiveInt = setting(16, "Groups per iteration, each with its own task.")
+    group_plan: Annotated[GroupPlan, GROUP_PLANS] = setting(
+        "from_reset", "Which episodes of a group fork off others; docs/how_to/forks.md."
+    )
     gamma: float = setting(0.95, "Discount per step in the step returns.", gt=0, le=1)
     step_weight: float = setting(1.0, "Weight of the step advantage A^S (omega in the paper).")
     episode_weight: float = setting(1.0, "Weight of the episode advantage A^E.")
@@ -87,4 +93,4 @@ def weights(rule: CreditRule, step_weight: float, episode_weight: float) -> Iter
         yield f"{' and '.join(own)} of 0 make every advantage 0 with rule={rule.name!r}; set 1"
 
 
-CHECKS = (group_of_one, unread, buffer, weights)
+CHECKS = (group_of_one, forks, unread, buffer, weights)

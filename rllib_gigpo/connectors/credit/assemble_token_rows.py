@@ -10,6 +10,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.minibatches import assign_minibatches
+from rllib_gigpo.batch.own_rows import OwnRows
 from rllib_gigpo.batch.step_record import StepRecord, step_records
 from rllib_gigpo.batch.token_rows import TokenRows
 from rllib_gigpo.media.row_images import RowImages
@@ -18,7 +19,7 @@ from rllib_gigpo.media.row_images import RowImages
 class AssembleTokenRows(ConnectorV2):
     """Connector that reads ADVANTAGES and the episodes' tokens, and writes TOKEN_ROWS.
 
-    The rows include ROW_WEIGHTS, VALUES, VALUE_TARGETS and PAIR_GRADIENTS if these columns exist. A
+    Rows that a fork repeated are left out. The rows include ROW_WEIGHTS, VALUES, VALUE_TARGETS and PAIR_GRADIENTS if these columns exist. A
     row is fresh if the shared data's policy version sampled all its tokens.
 
     Mini-batches hold whole episodes, or whole groups, with all their roles. The seed and the
@@ -61,29 +62,35 @@ class AssembleTokenRows(ConnectorV2):
         """Lay the batch out for the Learners."""
         shared_data = shared_data or {}
         iteration, version = shared_data.get("iteration", 0), shared_data.get("policy_version")
+        own = OwnRows.of(batch)
         lengths = [len(episode) for episode in episodes]
-        groups = [episode.custom_data[columns.GROUP_ID] for episode in episodes]
-        units = np.repeat(self._units(np.array(groups, dtype=np.int64)), lengths)
+        groups = np.array([episode.custom_data[columns.GROUP_ID] for episode in episodes], np.int64)
+        units = own.rows(np.repeat(self._units(groups), lengths))
         num_minibatches = min(self._num_minibatches, len(np.unique(units)))
-        records = step_records(episodes)
+        records = own.rows(step_records(episodes))
+        optional = (columns.ROW_WEIGHTS, columns.VALUES, columns.VALUE_TARGETS)
+        weights, old_values, value_targets, pair_gradients = (
+            own.rows(batch[name]) if name in batch else None
+            for name in (*optional, columns.PAIR_GRADIENTS)
+        )
         batch[columns.TOKEN_ROWS] = TokenRows.from_rows(
             [record.prompt_token_ids for record in records],
             [record.response_token_ids for record in records],
             rollout_logp=[record.rollout_logp for record in records],
-            advantages=batch[columns.ADVANTAGES],
+            advantages=own.tokens(batch[columns.ADVANTAGES]),
             minibatch_ids=assign_minibatches(
                 units,
                 num_minibatches=num_minibatches,
                 rng=np.random.default_rng([self._seed, iteration]),
-                weights=batch[columns.RESPONSE_LENGTHS],
+                weights=own.rows(batch[columns.RESPONSE_LENGTHS]),
             ),
             num_minibatches=num_minibatches,
-            weights=batch.get(columns.ROW_WEIGHTS),
-            old_values=batch.get(columns.VALUES),
-            value_targets=batch.get(columns.VALUE_TARGETS),
-            pair_gradients=batch.get(columns.PAIR_GRADIENTS),
+            weights=weights,
+            old_values=old_values,
+            value_targets=value_targets,
+            pair_gradients=pair_gradients,
             is_fresh=_is_fresh(records, version),
-            group_ids=np.repeat(groups, lengths) if self._keep_groups else None,
+            group_ids=own.rows(np.repeat(groups, lengths)) if self._keep_groups else None,
             images=_images(records),
         )
         return batch

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.own_rows import OwnRows
 from rllib_gigpo.credit.anchor_metrics import (
     anchor_group_size_histogram,
     anchor_metrics,
@@ -33,10 +35,13 @@ class GroupAnchors(ConnectorV2):
         batch[columns.NEXT_ANCHOR_GROUP_IDS] = next_labels(labels, *order)
         metrics = batch.setdefault(columns.CREDIT_METRICS, {})
         metrics["anchor_grouping_s"] = time.perf_counter() - start
-        metrics.update(anchor_metrics(labels, batch[columns.STEP_RETURNS]))
-        if columns.ROLES in batch:
-            metrics["roles"] = anchor_metrics_of_roles(
-                labels, batch[columns.STEP_RETURNS], batch[columns.ROLES]
-            )
-        metrics["anchor_group_size_histogram"] = anchor_group_size_histogram(labels)
+        self._measure(OwnRows.of(batch).columns(batch), metrics)
         return batch
+
+    def _measure(self, rows: Mapping[str, Any], metrics: dict[str, Any]) -> None:
+        """Measure the groups of the rows that episodes chose themselves."""
+        labels, step_returns = rows[columns.ANCHOR_GROUP_IDS], rows[columns.STEP_RETURNS]
+        metrics.update(anchor_metrics(labels, step_returns))
+        if columns.ROLES in rows:
+            metrics["roles"] = anchor_metrics_of_roles(labels, step_returns, rows[columns.ROLES])
+        metrics["anchor_group_size_histogram"] = anchor_group_size_histogram(labels)

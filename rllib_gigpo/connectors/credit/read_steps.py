@@ -28,6 +28,7 @@ class ReadSteps(ConnectorV2):
         batch[columns.GROUP_IDS] = np.repeat(np.array(group_ids, dtype=np.int64), lengths)
         batch[columns.TAG_IDS] = np.repeat(_tag_ids(episodes), lengths)
         batch[columns.TRAJECTORY_IDS] = np.repeat(np.arange(len(episodes)), lengths)
+        batch[columns.TREE_IDS] = np.repeat(_tree_ids(episodes), lengths)
         batch[columns.STEP_IDS] = _concatenate([np.arange(length) for length in lengths])
         batch[columns.REWARDS] = _concatenate([episode.get_rewards() for episode in episodes])
         batch.setdefault(columns.PENALTIES, np.zeros(len(records)))
@@ -39,7 +40,20 @@ class ReadSteps(ConnectorV2):
         batch[columns.RESPONSE_LENGTHS] = np.array(
             [len(record.response_token_ids) for record in records], dtype=np.int64
         )
+        if any(columns.FORK in episode.custom_data for episode in episodes):
+            replayed = [record.is_replayed for record in records]
+            batch[columns.IS_REPLAYED] = np.array(replayed, dtype=bool)
         return batch
+
+
+def _tree_ids(episodes: list[Any]) -> np.ndarray:
+    """Number the trees of the batch; an episode that no fork leaves is its own tree."""
+    return numbers_of(
+        (episode.custom_data[columns.GROUP_ID], tree)
+        for number, episode in enumerate(episodes)
+        for data in [episode.custom_data]
+        for tree in [data.get(columns.TREE, data.get(columns.MEMBER, -1 - number))]
+    )
 
 
 def _tag_ids(episodes: list[Any]) -> np.ndarray:

@@ -17,13 +17,15 @@ from rllib_gigpo.batch.role_turns import (
 from rllib_gigpo.connectors.credit.read_steps import numbers_of
 from rllib_gigpo.errors import ConfigError
 
+_LABELS = (columns.GROUP_IDS, columns.TAG_IDS, columns.TRAJECTORY_IDS, columns.TREE_IDS)
+
 
 class SplitRoles(ConnectorV2):
     """Connector that makes each role's turns of an episode its own trajectory.
 
-    GROUP_IDS, TAG_IDS and TRAJECTORY_IDS become numbers of (task, role), (tags, role) and (episode,
-    role), STEP_IDS count the role's own turns, and REWARDS are what the role was paid up to its
-    next turn. WON is the episode's, or whether the role was paid more than 0 where
+    GROUP_IDS, TAG_IDS, TREE_IDS and TRAJECTORY_IDS become numbers of (task, role), (tags, role),
+    (tree, role) and (episode, role), STEP_IDS count the role's own turns, and REWARDS are what the
+    role was paid up to its next turn. WON is the episode's, or whether the role was paid more than 0 where
     ``info["role_rewards"]`` pays roles differently. So rules that compare within a task compare a
     role only with itself, and discount along its own turns. If
     all roles were normalised together, a role whose rewards differ from the others' would blow up
@@ -55,7 +57,7 @@ class SplitRoles(ConnectorV2):
         if len(set(roles)) > 1:
             _refuse_critic(batch, roles)
             batch[columns.STEP_IDS] = step_ids
-            for name in (columns.GROUP_IDS, columns.TAG_IDS, columns.TRAJECTORY_IDS):
+            for name in _LABELS:
                 batch[name] = numbers_of(zip(batch[name].tolist(), roles, strict=True))
         return batch
 

@@ -22,6 +22,7 @@ from rllib_gigpo.credit.rules.without_states.istar_rule import IStarRule
 from rllib_gigpo.credit.rules.without_states.reinforce_pp_rule import ReinforcePPRule
 from rllib_gigpo.credit.rules.without_states.rloo_rule import RLOORule
 from rllib_gigpo.credit.rules.without_states.step_reinforce_rule import StepReinforceRule
+from rllib_gigpo.credit.rules.without_states.tree_grpo_rule import TreeGRPORule
 from rllib_gigpo.options.registry import Registry, option_names
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "RLOORule",
     "ReinforcePPRule",
     "StepReinforceRule",
+    "TreeGRPORule",
     "VerlAgentGiGPORule",
     "make_rule",
 ]
@@ -56,6 +58,7 @@ RULES: Registry[CreditRule] = Registry(
         GiGPORule,
         VerlAgentGiGPORule,
         GRPORule,
+        TreeGRPORule,
         RLOORule,
         ReinforcePPRule,
         StepReinforceRule,

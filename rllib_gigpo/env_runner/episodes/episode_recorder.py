@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
@@ -12,6 +13,8 @@ from rllib_gigpo.batch.step_record import StepRecord
 from rllib_gigpo.batch.sub_goal_step import SubGoalStep
 from rllib_gigpo.engines.inference_engine import Generation
 from rllib_gigpo.env_runner.env_slots import EnvEvent
+from rllib_gigpo.env_runner.episodes.replay import Replay
+from rllib_gigpo.group_plans.group_plan import Fork
 from rllib_gigpo.prompting.action_parser import ParsedAction
 from rllib_gigpo.prompting.prompt_record import Prompt
 
@@ -34,6 +37,12 @@ class EpisodeRecorder:
         self._observation_text = ""
         self._answer: dict[str, Any] = {}
         self._action: Any = None
+
+    def fork_off(self, source: SingleAgentEpisode, fork: Fork) -> None:
+        """Note where the episode leaves another one, which fork after fork leads to its tree."""
+        data = self.episode.custom_data
+        data[columns.FORK] = (fork.member, fork.step)
+        data[columns.TREE] = source.custom_data.get(columns.TREE, fork.member)
 
     def add_reset(self, event: EnvEvent) -> None:
         """Record the first observation."""
@@ -93,6 +102,19 @@ class EpisodeRecorder:
             terminated=event.terminated,
             truncated=event.truncated or (is_last and not event.terminated),
             extra_model_outputs={columns.STEP_RECORD: record},
+        )
+
+    def add_repeated_step(self, event: EnvEvent, replay: Replay) -> None:
+        """Record a step of another episode that the environment has repeated."""
+        step = len(self.episode)
+        self.episode.add_env_step(
+            observation=event.observation,
+            action=replay.action(step),
+            reward=event.reward,
+            infos=event.info,
+            extra_model_outputs={
+                columns.STEP_RECORD: dataclasses.replace(replay.record(step), is_replayed=True)
+            },
         )
 
     def unchanged(self, slot: int) -> EnvEvent:
