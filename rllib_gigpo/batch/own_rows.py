@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,11 +72,11 @@ class OwnRows:
 
     def _selected(self, column: Any) -> Any:
         """Select from a column with an entry for each row or token; return others unchanged."""
-        if not isinstance(column, Sequence | np.ndarray) or isinstance(column, str):
-            return column
-        if len(column) == len(self.is_own):
+        if isinstance(column, list | np.ndarray) and len(column) == len(self.is_own):
             return self.rows(column)
-        return self.tokens(column) if len(column) == self.lengths.sum() else column
+        if isinstance(column, np.ndarray) and len(column) == self.lengths.sum():
+            return self.tokens(column)
+        return column
 
 
 def _spread(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:

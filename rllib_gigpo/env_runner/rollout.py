@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -46,7 +46,7 @@ class RolloutSettings:
     stall_timeout_s: float = 600.0  # longest time without progress
     env_name: str = "the environment"  # for the messages of lost groups
     with_uncertainty: bool = False  # whether answers for training tell how uncertain they are
-    group_plan: GroupPlan = FromReset()  # which episodes for training fork
+    group_plan: GroupPlan = field(default_factory=FromReset)  # which episodes for training fork
 
 
 class Rollout:

@@ -83,7 +83,7 @@ def test_the_first_step_is_nowhere_to_fork(name):
 def test_rounds_split_the_forks():
     steps = steps_of("abcdefghi", "ajklmnopq", "arstuvwx", "ayz")
     assert len(chosen("random", steps, 8, rounds=2)) == 2
-    later = steps + [ChosenStep(4, 3, 0, "new"), ChosenStep(5, 3, 1, "newer")]
+    later = [*steps, ChosenStep(4, 3, 0, "new"), ChosenStep(5, 3, 1, "newer")]
     assert len(chosen("random", later, 8, rounds=2)) == 2
     assert len(chosen("random", steps, 8, rounds=3)) == 2  # 2, 2, then none is left
 

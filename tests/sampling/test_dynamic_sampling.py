@@ -18,6 +18,7 @@ class Episode:
 
     def __init__(self, reward):
         self._reward = reward
+        self.custom_data = {}
 
     def __len__(self):
         return 1

@@ -19,8 +19,9 @@ from rllib_gigpo.media.row_images import RowImages
 class AssembleTokenRows(ConnectorV2):
     """Connector that reads ADVANTAGES and the episodes' tokens, and writes TOKEN_ROWS.
 
-    Rows that a fork repeated are left out. The rows include ROW_WEIGHTS, VALUES, VALUE_TARGETS and PAIR_GRADIENTS if these columns exist. A
-    row is fresh if the shared data's policy version sampled all its tokens.
+    Rows that a fork repeated are left out. The rest includes ROW_WEIGHTS, VALUES, VALUE_TARGETS and
+    PAIR_GRADIENTS if these columns exist. A row is fresh if the shared data's policy version
+    sampled all its tokens.
 
     Mini-batches hold whole episodes, or whole groups, with all their roles. The seed and the
     iteration determine the shuffle, so a resumed run makes the same mini-batches.

@@ -25,11 +25,11 @@ class SplitRoles(ConnectorV2):
 
     GROUP_IDS, TAG_IDS, TREE_IDS and TRAJECTORY_IDS become numbers of (task, role), (tags, role),
     (tree, role) and (episode, role), STEP_IDS count the role's own turns, and REWARDS are what the
-    role was paid up to its next turn. WON is the episode's, or whether the role was paid more than 0 where
-    ``info["role_rewards"]`` pays roles differently. So rules that compare within a task compare a
-    role only with itself, and discount along its own turns. If
-    all roles were normalised together, a role whose rewards differ from the others' would blow up
-    the gradient (Dr. MAS, arXiv 2602.08847).
+    role was paid up to its next turn. WON is the episode's, or whether the role was paid more than
+    0 where ``info["role_rewards"]`` pays roles differently. So rules that compare within a task
+    compare a role only with itself, and discount along its own turns. If all roles were normalised
+    together, a role whose rewards differ from the others' would blow up the gradient (Dr. MAS,
+    arXiv 2602.08847).
 
     The rows keep their order. A batch in which nobody, or one role, acts keeps its labels.
     """
