@@ -91,14 +91,14 @@ class Axis:
         setting: What the points differ in, with its unit.
         points: Label of a point -> label of a rule -> its cell, which always include `SAME_F` and
             `DEFAULT`. A rule that does not read the setting has the same cell at all points.
-        kind: Whether the points or the rules are the rows that a picture compares.
+        kind: What a picture compares: points in order, points without an order, or the rules.
     """
 
     name: str
     title: str
     setting: str
     points: Mapping[str, Mapping[str, Cell]]
-    kind: Literal["points", "rules"] = "points"
+    kind: Literal["ordered", "unordered", "rules"] = "ordered"
 
     @cached_property
     def rules(self) -> list[str]:
@@ -184,6 +184,7 @@ def _axes() -> Iterator[Axis]:
         "Definition of a state",
         "what counts as the same state of a task",
         varied("state", {one: one for one in (*states, "one state")}, BASE, read_by_grpo=False),
+        kind="unordered",
     )
     yield Axis(
         "omega",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from grid_axes import DEFAULT, GIGPO, SAME_F, Axis, Cell
-from grid_results import PRIMARY, MapResults
+from grid_panel import NUM_TASKS
+from grid_results import AREA, PANEL, PRIMARY, MapResults
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -20,6 +23,11 @@ from paired import student_interval  # in benchmarks/
 _STYLES = {GIGPO: ("#0072B2", "o"), SAME_F: ("#D55E00", "s"), DEFAULT: ("#E69F00", "D")}
 _OTHER_STYLES = (("#009E73", "^"), ("#CC79A7", "v"), ("#000000", "X"), ("#56B4E9", "P"))
 _POINT_STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"))
+_LINES = {"s": "--", "D": ":"}  # of the rules that are the same at all points, by marker
+_LABELS = {
+    AREA: "area under the success curve\n(mean share of successes)",
+    PANEL: f"success on the panel\n(mean over {NUM_TASKS} tasks)",
+}
 _DODGE = 0.11  # distance of series at one point, in points
 _GAIN = f"minus {SAME_F}"
 
@@ -43,63 +51,69 @@ def _draw_points(axis: Axis, results: MapResults) -> Figure:
     """Draw the points from left to right: values above, gains below, a column per measure."""
     figure = Figure(figsize=(10.5, 6.6), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
-    figure.suptitle(axis.title)
-    labels = list(axis.points)
-    for index, rule in enumerate(axis.rules):
-        colour, marker = _style(rule, axis)
-        places = [at + _DODGE * (index - (len(axis.rules) - 1) / 2) for at in range(len(labels))]
-        style = {"color": colour, "marker": marker, "label": rule}
-        for column, measure in enumerate(PRIMARY):
-            cells = [rules[rule] for rules in axis.points.values()]
-            intervals = [student_interval(results.by_seed(cell, measure)) for cell in cells]
-            _with_bars(panels[0, column], places, intervals, linewidth=1.2, **style)
-            gains = [
-                _gain(results, rules[rule], rules[SAME_F], measure)
-                for rules in axis.points.values()
-            ]
+    figure.suptitle(f"{axis.title}\n{_seeds(results)}")
+    varying = [rule for rule in axis.rules if not axis.has_one_cell(rule)]
+    for column, (measure, ylabel) in enumerate(_LABELS.items()):
+        values, gains = panels[:, column]
+        for rule in axis.rules:
+            found, over = zip(*_intervals(axis, results, rule, measure), strict=True)
+            style = _style(rule, axis)
+            if rule in varying:
+                shift = _DODGE * (varying.index(rule) - (len(varying) - 1) / 2)
+                places = [place + shift for place in range(len(axis.points))]
+                width = 1.2 if axis.kind == "ordered" else 0.0
+                draw_one = partial(_with_bars, places=places, linewidth=width, **style)
+            else:
+                draw_one = partial(_with_band, **style)
+            draw_one(values, intervals=found)
             if rule != SAME_F:
-                _with_bars(panels[1, column], places, gains, linewidth=1.2, **style)
-    for column, name in enumerate(PRIMARY.values()):
-        _finish(panels[0, column], ylabel=name)
-        _finish(panels[1, column], ylabel=f"{name},\n{_GAIN}")
-        panels[1, column].axhline(0, color="0.3", linewidth=1, zorder=0)
-        panels[1, column].set_xticks(range(len(labels)), [_wrapped(label) for label in labels])
-        panels[1, column].set_xlabel(axis.setting)
-    handles, names = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+                draw_one(gains, intervals=over)
+        values.set_ylabel(ylabel)
+        gains.set_ylabel(f"{PRIMARY[measure]},\n{_GAIN}")
+        gains.axhline(0, color="0.3", linewidth=1, zorder=0)
+        labels = [textwrap.fill(label, 10, break_long_words=False) for label in axis.points]
+        gains.set_xticks(
+            range(len(labels)), labels, fontsize="small" if axis.kind != "ordered" else None
+        )
+        gains.set_xlim(-0.5, len(labels) - 0.5)
+        gains.set_xlabel(axis.setting)
+    for panel in panels.flat:
+        panel.grid(alpha=0.3)
+    _add_legend(figure, panels[0, 0])
     return figure
 
 
 def _draw_rules(axis: Axis, results: MapResults) -> Figure:
     """Draw the rules from top to bottom, best first: values and gains, a colour per point."""
     points = list(axis.points)
-    middle = axis.points[points[len(points) // 2]]
+    at = points[len(points) // 2]
+    middle = axis.points[at]
     first = next(iter(PRIMARY))
     ranked = sorted(axis.rules, key=lambda rule: _mean(results, middle[rule], first))
     figure = Figure(figsize=(14, 0.3 * len(ranked) + 1.8), layout="constrained")
     panels = figure.subplots(1, 2 * len(PRIMARY), sharey=True)
-    figure.suptitle(f"{axis.title}, ordered by {PRIMARY[first]}")
+    order = f"ordered by {PRIMARY[first]} at {_short(axis)} {at}"
+    figure.suptitle(f"{axis.title}, {order}\n{_seeds(results)}")
     for index, point in enumerate(points):
         colour, marker = _POINT_STYLES[index]
         places = [at - 2 * _DODGE * (index - (len(points) - 1) / 2) for at in range(len(ranked))]
-        style = {"color": colour, "marker": marker, "label": f"{axis.setting}: {point}"}
+        style = {"color": colour, "marker": marker, "label": f"{_short(axis)} {point}"}
         rules = axis.points[point]
         for column, measure in enumerate(PRIMARY):
             values = [student_interval(results.by_seed(rules[rule], measure)) for rule in ranked]
             gains = [_gain(results, rules[rule], rules[SAME_F], measure) for rule in ranked]
             _with_bars(panels[2 * column], places, values, is_upright=False, **style)
             _with_bars(panels[2 * column + 1], places, gains, is_upright=False, **style)
-    for column, name in enumerate(PRIMARY.values()):
-        panels[2 * column].set_xlabel(name)
-        panels[2 * column + 1].set_xlabel(f"{name},\n{_GAIN}")
+    for column, (measure, xlabel) in enumerate(_LABELS.items()):
+        panels[2 * column].set_xlabel(xlabel)
+        panels[2 * column + 1].set_xlabel(f"{PRIMARY[measure]},\n{_GAIN}")
         panels[2 * column + 1].axvline(0, color="0.3", linewidth=1, zorder=0)
     for panel in panels:
         panel.grid(alpha=0.3)
         panel.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(ranked)), ranked)
     panels[0].set_ylim(-0.6, len(ranked) - 0.4)
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+    _add_legend(figure, panels[0])
     return figure
 
 
@@ -124,9 +138,32 @@ def _with_bars(
     axes.errorbar(**where, linewidth=linewidth, elinewidth=1.2, markersize=5, capsize=2, **style)
 
 
-def _style(rule: str, axis: Axis) -> tuple[str, str]:
+def _with_band(
+    axes: Axes, intervals: Sequence[Interval], *, color: str, marker: str, label: str
+) -> None:
+    """Draw the mean of a rule that is the same at all points as a line, its interval as a band."""
+    mean, low, high = intervals[0]
+    axes.axhline(mean, color=color, linewidth=1.5, linestyle=_LINES[marker], label=label, zorder=1)
+    axes.axhspan(low, high, color=color, alpha=0.12, linewidth=0, zorder=0)
+
+
+def _intervals(
+    axis: Axis, results: MapResults, rule: str, measure: str
+) -> list[tuple[Interval, Interval]]:
+    """Return a rule's value and its gain at each point."""
+    return [
+        (
+            student_interval(results.by_seed(rules[rule], measure)),
+            _gain(results, rules[rule], rules[SAME_F], measure),
+        )
+        for rules in axis.points.values()
+    ]
+
+
+def _style(rule: str, axis: Axis) -> dict[str, str]:
     others = [one for one in axis.rules if one not in _STYLES]
-    return _STYLES[rule] if rule in _STYLES else _OTHER_STYLES[others.index(rule)]
+    found = _STYLES[rule] if rule in _STYLES else _OTHER_STYLES[others.index(rule)]
+    return {"color": found[0], "marker": found[1], "label": rule}
 
 
 def _gain(results: MapResults, cell: Cell, baseline: Cell, measure: str) -> Interval:
@@ -138,11 +175,14 @@ def _mean(results: MapResults, cell: Cell, measure: str) -> float:
     return student_interval(results.by_seed(cell, measure))[0]
 
 
-def _wrapped(label: str) -> str:
-    """Break a long label before "and"."""
-    return label.replace(" and ", "\nand ") if len(label) > 9 else label
+def _seeds(results: MapResults) -> str:
+    return f"mean of {results.num_seeds} seeds with 95 % intervals; differences paired by seed"
 
 
-def _finish(axes: Axes, *, ylabel: str) -> None:
-    axes.set_ylabel(ylabel)
-    axes.grid(alpha=0.3)
+def _short(axis: Axis) -> str:
+    return axis.setting.partition(",")[0]
+
+
+def _add_legend(figure: Figure, axes: Axes) -> None:
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)

@@ -52,6 +52,12 @@ class MapResults:
             }
         return cls(values)
 
+    @property
+    def num_seeds(self) -> int:
+        """Runs of each cell."""
+        measures = next(iter(self.values.values()))
+        return len(measures[AREA])
+
     def by_seed(self, cell: Cell, measure: str) -> list[float]:
         """Return the values of one cell, by seed."""
         return list(self.values[cell][measure].values())
@@ -120,12 +126,13 @@ def figures_of(axis: Axis, results: MapResults) -> list[Figure]:
             by_seed = results.by_seed(row.cell, measure)
             values[f"{measure}_mean"] = statistics.fmean(by_seed)
             values[f"{measure}_std"] = statistics.stdev(by_seed)
-            for label, name in BASELINES.items():
+            names = BASELINES if measure in PRIMARY else {SAME_F: BASELINES[SAME_F]}
+            for label, name in names.items():
                 found = results.gain(row.cell, row.baselines[label], measure)
                 values |= found.values(f"{measure}_{name}") if found else {}
         values["recurring_mean"] = statistics.fmean(results.by_seed(row.cell, RECURRING))
         prefix = f"grid/{axis.name}/{slug(f'{row.point} {row.rule}')}"
-        made += result_figures(prefix, values, n=len(by_seed), issue=ISSUE)
+        made += result_figures(prefix, values, n=results.num_seeds, issue=ISSUE)
     return made
 
 
