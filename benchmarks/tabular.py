@@ -209,12 +209,20 @@ class IndependentEpisodes(GroupPlayer):
             steps = np.full(len(alive), step)
             rows.append(np.stack([alive, steps, goal, before, moves, after, won, cut]))
             alive = alive[~won & ~cut]
-        trajectory_ids, *others = np.concatenate(rows, axis=1)
+        trajectory_ids, step_ids, goals, cells, moves, next_cells, won, cut = np.concatenate(
+            rows, axis=1
+        )
         return PlayedSteps(
-            trajectory_ids // self.group_size,
-            trajectory_ids,
-            *others,
-            num_episodes=len(cells),
+            group_ids=trajectory_ids // self.group_size,
+            trajectory_ids=trajectory_ids,
+            step_ids=step_ids,
+            goals=goals,
+            cells=cells,
+            moves=moves,
+            next_cells=next_cells,
+            won=won,
+            cut=cut,
+            num_episodes=self.group_size * len(tasks.starts),
             num_env_steps=len(trajectory_ids),
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ _DODGE = 0.11  # distance of series at one point, in points
 _GAIN = f"minus {SAME_F}"
 
 Interval = tuple[float, float, float]
+Style = dict[str, Any]  # colour, marker, label and line width, by the names of matplotlib
 
 
 def draw(axis: Axis, results: MapResults) -> Figure:
@@ -56,25 +56,21 @@ def _draw_points(axis: Axis, results: MapResults) -> Figure:
     for column, (measure, ylabel) in enumerate(_LABELS.items()):
         values, gains = panels[:, column]
         for rule in axis.rules:
-            found, over = zip(*_intervals(axis, results, rule, measure), strict=True)
-            style = _style(rule, axis)
             if rule in varying:
                 shift = _DODGE * (varying.index(rule) - (len(varying) - 1) / 2)
                 places = [place + shift for place in range(len(axis.points))]
-                width = 1.2 if axis.kind == "ordered" else 0.0
-                draw_one = partial(_with_bars, places=places, linewidth=width, **style)
             else:
-                draw_one = partial(_with_band, **style)
-            draw_one(values, intervals=found)
+                places = []
+            pairs = _intervals(axis, results, rule, measure)
+            _draw_rule(values, places, [value for value, _ in pairs], _style(rule, axis))
             if rule != SAME_F:
-                draw_one(gains, intervals=over)
+                _draw_rule(gains, places, [gain for _, gain in pairs], _style(rule, axis))
         values.set_ylabel(ylabel)
         gains.set_ylabel(f"{PRIMARY[measure]},\n{_GAIN}")
         gains.axhline(0, color="0.3", linewidth=1, zorder=0)
         labels = [textwrap.fill(label, 10, break_long_words=False) for label in axis.points]
-        gains.set_xticks(
-            range(len(labels)), labels, fontsize="small" if axis.kind != "ordered" else None
-        )
+        size = "medium" if axis.kind == "ordered" else "small"  # words need more room
+        gains.set_xticks(range(len(labels)), labels, fontsize=size)
         gains.set_xlim(-0.5, len(labels) - 0.5)
         gains.set_xlabel(axis.setting)
     for panel in panels.flat:
@@ -97,13 +93,14 @@ def _draw_rules(axis: Axis, results: MapResults) -> Figure:
     for index, point in enumerate(points):
         colour, marker = _POINT_STYLES[index]
         places = [at - 2 * _DODGE * (index - (len(points) - 1) / 2) for at in range(len(ranked))]
-        style = {"color": colour, "marker": marker, "label": f"{_short(axis)} {point}"}
+        label = f"{_short(axis)} {point}"
+        style = {"color": colour, "marker": marker, "label": label, "linewidth": 0.0}
         rules = axis.points[point]
         for column, measure in enumerate(PRIMARY):
             values = [student_interval(results.by_seed(rules[rule], measure)) for rule in ranked]
             gains = [_gain(results, rules[rule], rules[SAME_F], measure) for rule in ranked]
-            _with_bars(panels[2 * column], places, values, is_upright=False, **style)
-            _with_bars(panels[2 * column + 1], places, gains, is_upright=False, **style)
+            _with_bars(panels[2 * column], places, values, style, is_upright=False)
+            _with_bars(panels[2 * column + 1], places, gains, style, is_upright=False)
     for column, (measure, xlabel) in enumerate(_LABELS.items()):
         panels[2 * column].set_xlabel(xlabel)
         panels[2 * column + 1].set_xlabel(f"{PRIMARY[measure]},\n{_GAIN}")
@@ -117,34 +114,43 @@ def _draw_rules(axis: Axis, results: MapResults) -> Figure:
     return figure
 
 
+def _draw_rule(
+    axes: Axes, places: Sequence[float], intervals: Sequence[Interval], style: Style
+) -> None:
+    """Draw a rule at its places, or as a band across all points if it has none."""
+    if places:
+        _with_bars(axes, places, intervals, style)
+        return
+    mean, low, high = intervals[0]
+    axes.axhline(mean, linewidth=1.5, zorder=1, **_without_marker(style))
+    axes.axhspan(low, high, color=style["color"], alpha=0.12, linewidth=0, zorder=0)
+
+
 def _with_bars(
     axes: Axes,
     places: Sequence[float],
     intervals: Sequence[Interval],
+    style: Style,
     *,
     is_upright: bool = True,
-    linewidth: float = 0.0,
-    **style: Any,
 ) -> None:
     """Draw means with the bars of their intervals, upright or lying."""
     means = [mean for mean, _, _ in intervals]
-    bars = [
-        [mean - low for mean, low, _ in intervals],
-        [high - mean for mean, _, high in intervals],
-    ]
-    where = {"x": places, "y": means, "yerr": bars}
-    if not is_upright:
-        where = {"x": means, "y": places, "xerr": bars}
-    axes.errorbar(**where, linewidth=linewidth, elinewidth=1.2, markersize=5, capsize=2, **style)
+    below = [mean - low for mean, low, _ in intervals]
+    bars = [below, [high - mean for mean, _, high in intervals]]
+    looks = {"elinewidth": 1.2, "markersize": 5, "capsize": 2, **style}
+    if is_upright:
+        axes.errorbar(places, means, yerr=bars, **looks)
+    else:
+        axes.errorbar(means, places, xerr=bars, **looks)
 
 
-def _with_band(
-    axes: Axes, intervals: Sequence[Interval], *, color: str, marker: str, label: str
-) -> None:
-    """Draw the mean of a rule that is the same at all points as a line, its interval as a band."""
-    mean, low, high = intervals[0]
-    axes.axhline(mean, color=color, linewidth=1.5, linestyle=_LINES[marker], label=label, zorder=1)
-    axes.axhspan(low, high, color=color, alpha=0.12, linewidth=0, zorder=0)
+def _without_marker(style: Style) -> dict[str, Any]:
+    return {
+        "color": style["color"],
+        "label": style["label"],
+        "linestyle": _LINES[style["marker"]],
+    }
 
 
 def _intervals(
@@ -160,10 +166,11 @@ def _intervals(
     ]
 
 
-def _style(rule: str, axis: Axis) -> dict[str, str]:
+def _style(rule: str, axis: Axis) -> Style:
     others = [one for one in axis.rules if one not in _STYLES]
-    found = _STYLES[rule] if rule in _STYLES else _OTHER_STYLES[others.index(rule)]
-    return {"color": found[0], "marker": found[1], "label": rule}
+    color, marker = _STYLES[rule] if rule in _STYLES else _OTHER_STYLES[others.index(rule)]
+    width = 1.2 if axis.kind == "ordered" else 0.0  # of the line between points
+    return {"color": color, "marker": marker, "label": rule, "linewidth": width}
 
 
 def _gain(results: MapResults, cell: Cell, baseline: Cell, measure: str) -> Interval:
