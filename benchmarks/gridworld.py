@@ -17,34 +17,18 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from figures import Figure, add_figures_option, result_figures, slug, write_figures
 from paired import PairedDifference, paired_difference
+from tabular import GridWorld, IndependentEpisodes, MazeTasks, TableLearner, TableTrainer
 
-from rllib_gigpo import columns as names
-from rllib_gigpo.credit.anchors import exact_anchor_groups, next_labels
-from rllib_gigpo.credit.returns import episode_returns, step_returns
 from rllib_gigpo.credit.rules import make_rule
 from rllib_gigpo.reports import plots
 
-MAZE = (
-    "#########",
-    "#   #   #",
-    "# # # # #",
-    "# #   # #",
-    "# ##### #",
-    "#   #   #",
-    "### # ###",
-    "#       #",
-    "#########",
-)
-MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
 MAX_STEPS, GROUP_SIZE, NUM_GROUPS, GAMMA = 40, 8, 16, 0.95
-LEARNING_RATE, CRITIC_RATE = 0.03, 0.3
 LAST = 10  # the final success averages this many iterations
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -73,152 +57,25 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
-class GridWorld:
-    """The maze with numbered free cells; a move into a wall has no effect."""
-
-    def __init__(self) -> None:
-        """Build the table of moves."""
-        cells = [(y, x) for y, row in enumerate(MAZE) for x, c in enumerate(row) if c == " "]
-        number = {cell: index for index, cell in enumerate(cells)}
-        self.num_cells = len(cells)
-        self.texts = [f"row{y} column{x}" for y, x in cells]
-        self.next_cell = np.array(
-            [
-                [number.get((y + dy, x + dx), number[y, x]) for dy, dx in MOVES.tolist()]
-                for y, x in cells
-            ]
-        )
-
-    def draw_tasks(self, rng: np.random.Generator) -> np.ndarray:
-        """Draw starts and goals, (2, NUM_GROUPS), never the same cell."""
-        starts = rng.integers(0, self.num_cells, NUM_GROUPS)
-        goals = (starts + rng.integers(1, self.num_cells, NUM_GROUPS)) % self.num_cells
-        return np.stack([starts, goals])
-
-
-class Adam:
-    """The optimiser of one table, arXiv 1412.6980."""
-
-    def __init__(self, shape: tuple[int, ...], rate: float) -> None:
-        """Start with moments of 0."""
-        self._rate, self._step = rate, 0
-        self._mean, self._square = np.zeros(shape), np.zeros(shape)
-
-    def step(self, gradient: np.ndarray) -> np.ndarray:
-        """Turn an ascent gradient into a change of the table."""
-        self._step += 1
-        self._mean += 0.1 * (gradient - self._mean)
-        self._square += 0.001 * (gradient**2 - self._square)
-        mean = self._mean / (1 - 0.9**self._step)
-        square = self._square / (1 - 0.999**self._step)
-        return self._rate * mean / (np.sqrt(square) + 1e-8)
-
-
-@dataclass(slots=True)
-class Learner:
-    """A table of logits, and a table of values for rules with a critic."""
-
-    world: GridWorld
-    logits: np.ndarray
-    values: np.ndarray
-    optimizer: Adam
-
-    @classmethod
-    def new(cls, world: GridWorld) -> Learner:
-        """Start with the uniform policy."""
-        shape = (world.num_cells**2, len(MOVES))
-        return cls(world, np.zeros(shape), np.zeros(shape[0]), Adam(shape, LEARNING_RATE))
-
-    def probabilities(self) -> np.ndarray:
-        """Return the policy, (states, moves)."""
-        exponentials = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        return exponentials / exponentials.sum(axis=1, keepdims=True)
-
-    def play(self, tasks: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-        """Play GROUP_SIZE episodes of each task; return one row per step, in arbitrary order."""
-        starts, goals = np.repeat(tasks, GROUP_SIZE, axis=1)
-        cells, alive = starts.copy(), np.arange(len(starts))
-        cumulative = self.probabilities().cumsum(axis=1)
-        rows: list[np.ndarray] = []
-        for step in range(MAX_STEPS):
-            states = goals[alive] * self.world.num_cells + cells[alive]
-            draws = rng.random((len(alive), 1))
-            moves = (draws > cumulative[states]).sum(axis=1).clip(max=len(MOVES) - 1)
-            cells[alive] = self.world.next_cell[cells[alive], moves]
-            won = cells[alive] == goals[alive]
-            following = goals[alive] * self.world.num_cells + cells[alive]
-            cut = ~won & (step == MAX_STEPS - 1)
-            rows.append(
-                np.stack([alive, np.full(len(alive), step), states, moves, won, cut, following])
-            )
-            alive = alive[~won]
-        trajectories, steps, states, moves, won, cut, following = np.concatenate(rows, axis=1)
-        rewards = won.astype(np.float64)
-        groups = trajectories // GROUP_SIZE
-        anchor_groups = exact_anchor_groups(states.tolist(), groups)
-        return {
-            "states": states,
-            "moves": moves,
-            names.GROUP_IDS: groups,
-            names.TAG_IDS: np.zeros_like(groups),
-            names.TRAJECTORY_IDS: trajectories,
-            names.STEP_IDS: steps,
-            names.REWARDS: rewards,
-            names.ROW_PENALTIES: np.zeros_like(rewards),
-            names.ANCHORS: [self.world.texts[state % self.world.num_cells] for state in states],
-            names.ACTION_IDS: moves,
-            names.WON: np.isin(trajectories, trajectories[won == 1]),
-            names.RESPONSE_LENGTHS: np.ones_like(groups),
-            names.EPISODE_RETURNS: episode_returns(rewards, trajectories),
-            names.STEP_RETURNS: step_returns(rewards, trajectories, steps, gamma=GAMMA),
-            names.ANCHOR_GROUP_IDS: anchor_groups,
-            names.NEXT_ANCHOR_GROUP_IDS: next_labels(anchor_groups, trajectories, steps),
-            names.VALUES: self.values[states],
-            names.BOOTSTRAP_VALUES: self.values[following] * cut,
-        }
-
-    def learn(self, batch: Mapping[str, np.ndarray], advantages: np.ndarray) -> None:
-        """Take one step along the policy gradient, averaged over the rows."""
-        states, moves = batch["states"], batch["moves"]
-        probabilities = self.probabilities()[states]
-        scores = -probabilities * advantages[:, None]
-        scores[np.arange(len(moves)), moves] += advantages
-        gradient = np.zeros_like(self.logits)
-        np.add.at(gradient, states, scores / len(moves))
-        self.logits += self.optimizer.step(gradient)
-
-    def learn_values(self, batch: Mapping[str, np.ndarray], targets: np.ndarray) -> None:
-        """Move the value of each visited state towards its mean target."""
-        states = batch["states"]
-        counts = np.bincount(states, minlength=len(self.values))
-        errors = np.bincount(states, targets - self.values[states], len(self.values))
-        self.values += CRITIC_RATE * errors / np.maximum(counts, 1)
-
-
 def run(variant: str, seed: int, num_iterations: int) -> dict[str, Any]:
     """Train one policy; return its success per iteration, its seconds and its cost of credit."""
     name, options = VARIANTS[variant]
-    rule = make_rule(name, **options)
-    world = GridWorld()
-    learner = Learner.new(world)
+    learner = TableLearner.new(GridWorld())
+    player = IndependentEpisodes(GROUP_SIZE)
+    trainer = TableTrainer(learner, make_rule(name, **options), player, GAMMA)
     task_rng, rng = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
-    success, credit_s, num_rows = [], 0.0, 0
+    success = []
     start = time.perf_counter()
     for _ in range(num_iterations):
-        batch = learner.play(world.draw_tasks(task_rng), rng)
-        credit_start = time.perf_counter()
-        advantages = rule(batch)
-        credit_s += time.perf_counter() - credit_start
-        num_rows += len(batch[names.REWARDS])
-        success.append(float(batch[names.REWARDS].sum()) / (NUM_GROUPS * GROUP_SIZE))
-        learner.learn(batch, advantages.total)
-        if advantages.value_targets is not None:
-            learner.learn_values(batch, advantages.value_targets)
+        cells = learner.world.draw_tasks(task_rng, NUM_GROUPS)
+        played = trainer.play(MazeTasks.with_limit(cells, MAX_STEPS), rng)
+        success.append(played.success)
+        trainer.learn(played)
     return {
         "seed": seed,
         "success": success,
         "seconds": time.perf_counter() - start,
-        "credit_us_per_row": 1e6 * credit_s / num_rows,
+        "credit_us_per_row": 1e6 * trainer.credit_s / trainer.num_rows,
     }
 
 

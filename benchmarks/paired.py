@@ -39,7 +39,12 @@ def paired_difference(values: Sequence[float], others: Sequence[float]) -> Paire
         raise ValueError(
             f"an interval needs two pairs of runs or more, got {len(differences)}; add seeds"
         )
-    mean = statistics.fmean(differences)
-    error = statistics.stdev(differences) / len(differences) ** 0.5
-    half = float(stats.t.ppf(0.975, len(differences) - 1)) * error
-    return PairedDifference(mean, mean - half, mean + half, len(differences))
+    return PairedDifference(*student_interval(differences), len(differences))
+
+
+def student_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean of two values or more, and the bounds of Student's 95 % interval."""
+    mean = statistics.fmean(values)
+    error = statistics.stdev(values) / len(values) ** 0.5
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    return mean, mean - half, mean + half

@@ -7,12 +7,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import gridworld
-
-from rllib_gigpo import columns
+import tabular
 
 
 def test_the_maze_is_one_piece_and_walls_hold():
-    world = gridworld.GridWorld()
+    world = tabular.GridWorld()
     reached = {0}
     for _ in range(world.num_cells):
         reached |= {int(cell) for start in reached for cell in world.next_cell[start]}
@@ -22,16 +21,17 @@ def test_the_maze_is_one_piece_and_walls_hold():
 
 
 def test_a_batch_is_whole_episodes_that_end_at_the_goal_or_the_limit():
-    world = gridworld.GridWorld()
-    learner = gridworld.Learner.new(world)
-    tasks = world.draw_tasks(np.random.default_rng(0))
-    assert (tasks[0] != tasks[1]).all()
-    batch = learner.play(tasks, np.random.default_rng(1))
-    lengths = np.bincount(batch[columns.TRAJECTORY_IDS])
-    assert len(lengths) == gridworld.NUM_GROUPS * gridworld.GROUP_SIZE
-    won = np.bincount(batch[columns.TRAJECTORY_IDS], batch[columns.REWARDS]) == 1.0
+    world = tabular.GridWorld()
+    cells = world.draw_tasks(np.random.default_rng(0), 16)
+    assert (cells[0] != cells[1]).all()
+    tasks = tabular.MazeTasks.with_limit(cells, 40)
+    policy = tabular.TableLearner.new(world).policy()
+    played = tabular.IndependentEpisodes(8).play(world, policy, tasks, np.random.default_rng(1))
+    lengths = np.bincount(played.trajectory_ids)
+    assert len(lengths) == played.num_episodes == 16 * 8
+    won = np.bincount(played.trajectory_ids, played.won) == 1.0
     assert 0 < won.sum() < len(won)
-    assert (lengths[~won] == gridworld.MAX_STEPS).all()
+    assert (lengths[~won] == 40).all()
 
 
 @pytest.mark.parametrize("variant", ["gigpo", "proxmo", "graphgpo", "bepo", "ppo"])
