@@ -99,6 +99,11 @@ class MazeTasks:
     goals: np.ndarray
     limits: np.ndarray
 
+    def repeated(self, times: int) -> MazeTasks:
+        """Return each task ``times`` times, one after the other."""
+        columns = (self.starts, self.goals, self.limits)
+        return MazeTasks(*(np.repeat(column, times) for column in columns))
+
     @classmethod
     def with_limit(cls, cells: np.ndarray, max_steps: int) -> MazeTasks:
         """Give all tasks one limit; ``cells`` (2, G) are those of `GridWorld.draw_tasks`."""
@@ -131,6 +136,7 @@ class PlayedSteps:
     Attributes:
         group_ids: (R,) int64, the task of each row.
         trajectory_ids: (R,) int64, unique within the batch.
+        tree_ids: (R,) int64, equal for episodes that fork off each other.
         step_ids: (R,) int64, from 0 along an episode.
         goals: (R,) int64, cells.
         cells: (R,) int64, the cell before the move.
@@ -138,12 +144,14 @@ class PlayedSteps:
         next_cells: (R,) int64, the cell after it.
         won: (R,) int64, 1 for a move to the goal.
         cut: (R,) int64, 1 for the last move of an episode that ran out of steps.
-        num_episodes: Number of episodes.
-        num_env_steps: Steps that the environment took for them, at least the R rows.
+        is_fork: (R,) bool, whether the row's episode forked off another one.
+        num_from_reset: Number of episodes that did not.
+        num_env_steps: Steps that the environment took for all of them, at least the R rows.
     """
 
     group_ids: np.ndarray
     trajectory_ids: np.ndarray
+    tree_ids: np.ndarray
     step_ids: np.ndarray
     goals: np.ndarray
     cells: np.ndarray
@@ -151,13 +159,47 @@ class PlayedSteps:
     next_cells: np.ndarray
     won: np.ndarray
     cut: np.ndarray
-    num_episodes: int
+    is_fork: np.ndarray
+    num_from_reset: int
     num_env_steps: int
 
     @property
     def success(self) -> float:
-        """The share of episodes that reached their goal."""
-        return float(self.won.sum()) / self.num_episodes
+        """The share of episodes that reached their goal, among those from the reset."""
+        return float(self.won[~self.is_fork].sum()) / self.num_from_reset
+
+
+def walk(
+    world: GridWorld, policy: np.ndarray, tasks: MazeTasks, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Play one episode of each task: move all in step until each has won or reached its limit.
+
+    Args:
+        world: The maze.
+        policy: (C * C, 4) The probability of each move, by goal and cell.
+        tasks: G tasks.
+        rng: Draws the moves.
+
+    Returns:
+        The columns of `PlayedSteps` that one episode determines; TRAJECTORY_IDS number the tasks.
+    """
+    cells, alive = tasks.starts.copy(), np.arange(len(tasks.starts))
+    cumulative = policy.cumsum(axis=1)
+    rows: list[np.ndarray] = []
+    for step in range(int(tasks.limits.max())):
+        before, goal = cells[alive], tasks.goals[alive]
+        draws = rng.random((len(alive), 1))
+        moves = (draws > cumulative[goal * world.num_cells + before]).sum(axis=1)
+        moves = moves.clip(max=len(MOVES) - 1)
+        after = cells[alive] = world.next_cell[before, moves]
+        won = after == goal
+        cut = ~won & (step + 1 == tasks.limits[alive])
+        steps = np.full(len(alive), step)
+        rows.append(np.stack([alive, steps, goal, before, moves, after, won, cut]))
+        alive = alive[~won & ~cut]
+    names_of_rows = ("trajectory_ids", "step_ids", "goals", "cells", "moves", "next_cells")
+    columns = np.concatenate(rows, axis=1)
+    return dict(zip((*names_of_rows, "won", "cut"), columns, strict=True))
 
 
 class GroupPlayer(ABC):
@@ -190,40 +232,15 @@ class IndependentEpisodes(GroupPlayer):
     def play(
         self, world: GridWorld, policy: np.ndarray, tasks: MazeTasks, rng: np.random.Generator
     ) -> PlayedSteps:
-        """Move all episodes in step until each has won or reached its limit."""
-        cells, goals, limits = (
-            np.repeat(column, self.group_size)
-            for column in (tasks.starts, tasks.goals, tasks.limits)
-        )
-        alive = np.arange(len(cells))
-        cumulative = policy.cumsum(axis=1)
-        rows: list[np.ndarray] = []
-        for step in range(int(limits.max())):
-            before, goal = cells[alive], goals[alive]
-            draws = rng.random((len(alive), 1))
-            moves = (draws > cumulative[goal * world.num_cells + before]).sum(axis=1)
-            moves = moves.clip(max=len(MOVES) - 1)
-            after = cells[alive] = world.next_cell[before, moves]
-            won = after == goal
-            cut = ~won & (step + 1 == limits[alive])
-            steps = np.full(len(alive), step)
-            rows.append(np.stack([alive, steps, goal, before, moves, after, won, cut]))
-            alive = alive[~won & ~cut]
-        trajectory_ids, step_ids, goals, cells, moves, next_cells, won, cut = np.concatenate(
-            rows, axis=1
-        )
+        """Play them; see the base class."""
+        walked = walk(world, policy, tasks.repeated(self.group_size), rng)
         return PlayedSteps(
-            group_ids=trajectory_ids // self.group_size,
-            trajectory_ids=trajectory_ids,
-            step_ids=step_ids,
-            goals=goals,
-            cells=cells,
-            moves=moves,
-            next_cells=next_cells,
-            won=won,
-            cut=cut,
-            num_episodes=self.group_size * len(tasks.starts),
-            num_env_steps=len(trajectory_ids),
+            **walked,
+            group_ids=walked["trajectory_ids"] // self.group_size,
+            tree_ids=walked["trajectory_ids"],
+            is_fork=np.zeros(len(walked["moves"]), dtype=bool),
+            num_from_reset=self.group_size * len(tasks.starts),
+            num_env_steps=len(walked["moves"]),
         )
 
 
@@ -343,6 +360,7 @@ class TableTrainer:
             names.GROUP_IDS: groups,
             names.TAG_IDS: np.zeros_like(groups),
             names.TRAJECTORY_IDS: trajectories,
+            names.TREE_IDS: played.tree_ids,
             names.STEP_IDS: steps,
             names.REWARDS: rewards,
             names.ROW_PENALTIES: np.zeros_like(rewards),

@@ -15,10 +15,12 @@ from typing import Any, Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from figures import slug
+from grid_forks import ForkedEpisodes
 from gridworld import VARIANTS
 from tabular import GroupPlayer, IndependentEpisodes
 
 from rllib_gigpo.credit.rules import RULES, CreditRule, make_rule
+from rllib_gigpo.group_plans import GROUP_PLANS
 from rllib_gigpo.options.registry import option_names
 
 EPISODES = 128  # of an iteration, whatever the size of its groups
@@ -38,6 +40,7 @@ class Cell:
         step_weight: omega, for rules that have it.
         group_size: Episodes of a task; a divisor of `EPISODES`.
         gamma: Discount of the step returns, and of the rule if it has one of its own.
+        plan: Name of the plan by which episodes of a group fork.
         budget: Environment steps of training.
     """
 
@@ -49,6 +52,7 @@ class Cell:
     step_weight: float = 1.0
     group_size: int = 8
     gamma: float = 0.95
+    plan: str = "from_reset"
     budget: int = 300_000
 
     @property
@@ -73,8 +77,10 @@ class Cell:
         return make_rule(self.rule, **settings, **dict(self.options))
 
     def player(self) -> GroupPlayer:
-        """Say how the episodes of a group are played; another way of playing starts here."""
-        return IndependentEpisodes(self.group_size)
+        """Say how the episodes of a group are played."""
+        if self.plan == "from_reset":
+            return IndependentEpisodes(self.group_size)
+        return ForkedEpisodes(self.group_size, GROUP_PLANS.build(self.plan))
 
     def settings(self) -> dict[str, Any]:
         """Return all settings in the types of JSON."""
@@ -215,6 +221,25 @@ def _axes() -> Iterator[Axis]:
     )
 
 
+def _forks() -> Axis:
+    """Return the axis of the plans; GRPO without forks is the baseline at every point."""
+    forked = {
+        "grpo, F = 1, forked": BASE[SAME_F],
+        "tree_grpo, F = 1": Cell(rule="tree_grpo", options=(("normalize_by_std", False),)),
+        "anchor_gae": Cell(rule="anchor_gae"),
+        "graphgpo": Cell(rule="graphgpo"),
+    }
+    plans = {name: name for name in ("from_reset", "lone_states", "entropy", "random")}
+    points = varied("plan", plans, {**BASE, **forked}, read_by_grpo=False)
+    return Axis(
+        "forks",
+        "Forks: where half of the episodes of a group begin",
+        "plan of a group",
+        points,
+        kind="unordered",
+    )
+
+
 def with_budget(axis: Axis, budget: int) -> Axis:
     """Return an axis whose cells have another budget, in environment steps."""
     points = {
@@ -224,4 +249,4 @@ def with_budget(axis: Axis, budget: int) -> Axis:
     return replace(axis, points=points)
 
 
-AXES: dict[str, Axis] = {axis.name: axis for axis in _axes()}
+AXES: dict[str, Axis] = {axis.name: axis for axis in (*_axes(), _forks())}

@@ -18,7 +18,7 @@ from figures import Figure, result_figures, slug  # in benchmarks/
 from paired import PairedDifference
 
 ISSUE = 21
-AREA, PANEL, STEPS, RECURRING = MEASURES
+AREA, PANEL, STEPS, RECURRING, CHOICES = MEASURES
 PRIMARY = {AREA: "area under the success curve", PANEL: "success on the panel"}
 ANY = "any"  # the label of the points of a rule that does not read the setting
 # The baselines, and the names of the gains over them.

@@ -26,7 +26,8 @@ from tabular import GridWorld, MazeTasks, TableLearner, TableTrainer
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.group_statistics import group_sizes
 
-MEASURES = ("area", "panel_success", "panel_steps", "recurring")
+MEASURES = ("area", "panel_success", "panel_steps", "recurring", "area_of_choices")
+CHOICES_SHARE = 0.6  # of the budget; forks spend the rest on steps that they repeat
 _TASKS, _MOVES, _ANCHORS = range(3)  # the streams of random numbers of a seed
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -45,10 +46,12 @@ def train(cell: Cell, seed: int) -> dict[str, Any]:
             equally many tasks an iteration get the same ones.
 
     Returns:
-        The settings; ``steps`` and ``success``, one entry per iteration as in `area_under`; the
-        ``MEASURES``: ``area``, ``panel_success``, ``panel_steps`` (of successes), and
-        ``recurring``, the share of the learned steps that share their anchor with another one; and
-        the costs ``seconds`` and ``credit_us_per_row``.
+        The settings; ``steps``, ``choices`` (steps without those that forks repeat) and
+        ``success``, one entry per iteration as in `area_under`; the ``MEASURES``: ``area``,
+        ``panel_success``, ``panel_steps`` (of successes), ``recurring``, the share of the learned
+        steps that share their anchor with another one, and ``area_of_choices``, the area over the
+        first choices, which stand for generated tokens; and the costs ``seconds`` and
+        ``credit_us_per_row``.
     """
     start = time.perf_counter()
     world = GridWorld()
@@ -58,12 +61,13 @@ def train(cell: Cell, seed: int) -> dict[str, Any]:
     anchors = UniqueAnchors(STATES[cell.state], cell.p_unique, anchor_rng)
     learner = TableLearner.new(world)
     trainer = TableTrainer(learner, cell.credit_rule(), cell.player(), cell.gamma, anchors)
-    steps, success, total, num_recurring = [], [], 0, 0
+    steps, choices, success, total, num_recurring = [], [], [], 0, 0
     while total < cell.budget:
         cells = world.draw_tasks(task_rng, cell.num_groups)
         played = trainer.play(MazeTasks.with_slack(world, cells, cell.slack), rng)
         total += played.num_env_steps
         steps.append(total)
+        choices.append(len(played.moves))
         success.append(played.success)
         if total <= cell.budget:
             columns = trainer.learn(played)
@@ -75,7 +79,11 @@ def train(cell: Cell, seed: int) -> dict[str, Any]:
         "seed": seed,
         "steps": steps,
         "success": success,
+        "choices": np.cumsum(choices).tolist(),
         "area": area_under(steps, success, cell.budget),
+        "area_of_choices": area_under(
+            np.cumsum(choices), success, int(CHOICES_SHARE * cell.budget)
+        ),
         "panel_success": outcome.success,
         "panel_steps": outcome.steps_of_successes,
         "recurring": num_recurring / num_rows,

@@ -159,7 +159,19 @@ def hand_made_steps(world):
     groups, trajectories, steps, cells = np.array(rows).T
     rest = np.zeros_like(cells)
     return tabular.PlayedSteps(
-        groups, trajectories, steps, rest + 9, cells, rest, cells, rest, rest, 3, len(rows)
+        group_ids=groups,
+        trajectory_ids=trajectories,
+        tree_ids=trajectories,
+        step_ids=steps,
+        goals=rest + 9,
+        cells=cells,
+        moves=rest,
+        next_cells=cells,
+        won=rest,
+        cut=rest,
+        is_fork=rest == 1,
+        num_from_reset=3,
+        num_env_steps=len(rows),
     )
 
 

@@ -28,7 +28,7 @@ def test_a_batch_is_whole_episodes_that_end_at_the_goal_or_the_limit():
     policy = tabular.TableLearner.new(world).policy()
     played = tabular.IndependentEpisodes(8).play(world, policy, tasks, np.random.default_rng(1))
     lengths = np.bincount(played.trajectory_ids)
-    assert len(lengths) == played.num_episodes == 16 * 8
+    assert len(lengths) == played.num_from_reset == 16 * 8
     won = np.bincount(played.trajectory_ids, played.won) == 1.0
     assert 0 < won.sum() < len(won)
     assert (lengths[~won] == 40).all()
