@@ -9,14 +9,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from figures import slug
 from grid_forks import ForkedEpisodes
 from gridworld import VARIANTS
+from map_axis import DEFAULT, GIGPO, SAME_F, Axis
 from tabular import GroupPlayer, IndependentEpisodes
 
 from rllib_gigpo.credit.rules import RULES, CreditRule, make_rule
@@ -24,7 +24,6 @@ from rllib_gigpo.group_plans import GROUP_PLANS
 from rllib_gigpo.options.registry import option_names
 
 EPISODES = 128  # of an iteration, whatever the size of its groups
-GIGPO, SAME_F, DEFAULT = "gigpo", "grpo, F = 1", "grpo, F = std"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,40 +84,6 @@ class Cell:
     def settings(self) -> dict[str, Any]:
         """Return all settings in the types of JSON."""
         return asdict(self) | {"options": dict(self.options)}
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Cells that differ in one setting and in the rule.
-
-    Attributes:
-        name: Short name.
-        title: Heading of its picture.
-        setting: What the points differ in, with its unit.
-        points: Label of a point -> label of a rule -> its cell, which always include `SAME_F` and
-            `DEFAULT`. A rule that does not read the setting has the same cell at all points.
-        kind: What a picture compares: points in order, points without an order, or the rules.
-    """
-
-    name: str
-    title: str
-    setting: str
-    points: Mapping[str, Mapping[str, Cell]]
-    kind: Literal["ordered", "unordered", "rules"] = "ordered"
-
-    @cached_property
-    def rules(self) -> list[str]:
-        """The labels of the rules."""
-        return list(next(iter(self.points.values())))
-
-    def cells(self) -> Iterator[Cell]:
-        """Yield the cells, point by point; a cell may come more than once."""
-        for rules in self.points.values():
-            yield from rules.values()
-
-    def has_one_cell(self, rule: str) -> bool:
-        """Whether the rule does not depend on the setting."""
-        return len({rules[rule] for rules in self.points.values()}) == 1
 
 
 BASE = {

@@ -6,18 +6,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from measures import PanelOutcome
+from measures import NUM_PANEL_TASKS, PanelOutcome
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tabular import GridWorld, MazeTasks
 
-NUM_TASKS = 256
 _SEED = 20_250_721  # the panel's own; no run draws from it
 
 
 def panel_tasks(world: GridWorld, slack: float) -> MazeTasks:
     """Return the panel: the same starts and goals for every run, with limits by the slack."""
-    cells = world.draw_tasks(np.random.default_rng(_SEED), NUM_TASKS)
+    cells = world.draw_tasks(np.random.default_rng(_SEED), NUM_PANEL_TASKS)
     return MazeTasks.with_slack(world, cells, slack)
 
 

@@ -1,16 +1,10 @@
-"""Runs of the cells of the map: training one, and one file for each that is finished."""
+"""Runs of the cells of the grid world's map."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +13,7 @@ from grid_axes import Cell
 from grid_panel import panel_tasks, solve_panel
 from grid_states import STATES, UniqueAnchors
 from measures import area_under
+from run_files import PlannedRun
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tabular import GridWorld, MazeTasks, TableLearner, TableTrainer
@@ -26,12 +21,8 @@ from tabular import GridWorld, MazeTasks, TableLearner, TableTrainer
 from rllib_gigpo import columns as names
 from rllib_gigpo.credit.group_statistics import group_sizes
 
-MEASURES = ("area", "panel_success", "panel_steps", "recurring", "area_of_choices")
 CHOICES_SHARE = 0.6  # of the budget; forks spend the rest on steps that they repeat
 _TASKS, _MOVES, _ANCHORS = range(3)  # the streams of random numbers of a seed
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-Record = Mapping[str, Any]
 
 
 def train(cell: Cell, seed: int) -> dict[str, Any]:
@@ -92,114 +83,10 @@ def train(cell: Cell, seed: int) -> dict[str, Any]:
     }
 
 
-# ---------------------------------------------------------------- files
-
-
 @dataclass(frozen=True, slots=True)
-class PlannedRun:
-    """A run and its file.
+class GridRun(PlannedRun):
+    """A run of a cell of the grid world."""
 
-    Attributes:
-        folder: The folder of all runs.
-        cell: The settings.
-        seed: The seed.
-    """
-
-    folder: Path
-    cell: Cell
-    seed: int
-
-    @property
-    def file(self) -> Path:
-        """The file of the finished run."""
-        return self.folder / self.cell.name / f"seed_{self.seed}.json"
-
-    def execute(self) -> float:
-        """Train, write the file whole or not at all, and return the seconds of the run."""
-        record = train(self.cell, self.seed)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_suffix(".part")
-        part.write_text(json.dumps(record))
-        part.replace(self.file)
-        return record["seconds"]
-
-    def read(self) -> Record:
-        """Read the finished run.
-
-        Raises:
-            ValueError: The file is damaged, or it is of a run with other settings.
-        """
-        cure = "delete it to repeat the run"
-        try:
-            record = json.loads(self.file.read_text())
-        except ValueError as error:
-            raise ValueError(f"{self.file} is damaged ({error}); {cure}") from error
-        expected = {"cell": self.cell.settings(), "seed": self.seed}
-        missing = [
-            name
-            for name in (*expected, *MEASURES)
-            if not isinstance(record, dict) or name not in record
-        ]
-        if missing:
-            raise ValueError(f"{self.file} is damaged (it lacks {', '.join(missing)}); {cure}")
-        for name, value in expected.items():
-            if record[name] != value:
-                raise ValueError(
-                    f"{self.file} is of another run: its {name} is {record[name]}, not {value};"
-                    f" {cure}, or use another --output"
-                )
-        return record
-
-
-def unfinished(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
-    """Return the runs without a file, after checking the files of the others.
-
-    Raises:
-        ValueError: Files are damaged or of other runs; the message lists all of them.
-    """
-    missing, damaged = [], []
-    for run in runs:
-        if not run.file.exists():
-            missing.append(run)
-            continue
-        try:
-            run.read()
-        except ValueError as error:
-            damaged.append(str(error))
-    if damaged:
-        raise ValueError("\n".join(damaged))
-    return missing
-
-
-# ---------------------------------------------------------------- processes
-
-
-def execute_all(runs: Sequence[PlannedRun], *, num_processes: int) -> Iterator[float]:
-    """Execute runs in worker processes of one BLAS thread each; yield the seconds of each.
-
-    An error or an interrupt cancels the runs that have not started; finished files stay.
-    """
-    # "spawn": NumPy reads the number of threads when a worker imports it.
-    pool = ProcessPoolExecutor(num_processes, mp_context=get_context("spawn"))
-    try:
-        with _one_thread():
-            futures = [pool.submit(run.execute) for run in runs]
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let processes that start meanwhile use one BLAS thread."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    def train(self) -> dict[str, Any]:
+        """Train; see the base class."""
+        return train(self.cell, self.seed)

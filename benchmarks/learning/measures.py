@@ -15,6 +15,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from paired import PairedDifference, paired_difference
 
+NUM_PANEL_TASKS = 256
 Outcomes = Sequence[float] | np.ndarray
 
 

@@ -18,6 +18,7 @@ import grid_panel
 import grid_runs
 import grid_states
 import measures
+import run_files
 import tabular
 
 from rllib_gigpo import columns
@@ -334,9 +335,9 @@ def test_a_file_that_cannot_be_used_is_told_before_anything_runs(
     tmp_path, capsys, content, message
 ):
     cell = replace(GIGPO, budget=3000)
-    file = grid_runs.PlannedRun(tmp_path / "runs", cell, 0).file
+    file = grid_runs.GridRun(tmp_path / "runs", cell, 0).file
     file.parent.mkdir(parents=True)
-    other = dict.fromkeys(grid_runs.MEASURES, 0.0) | {"cell": {"rule": "ppo"}, "seed": 0}
+    other = dict.fromkeys(run_files.MEASURES, 0.0) | {"cell": {"rule": "ppo"}, "seed": 0}
     file.write_text(json.dumps(other) if content is None else content)
     assert run_command(tmp_path) == 1
     error = capsys.readouterr().err

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from grid_axes import DEFAULT, GIGPO, SAME_F, Axis, Cell
-from grid_panel import NUM_TASKS
-from grid_results import AREA, PANEL, PRIMARY, MapResults
+from map_axis import DEFAULT, GIGPO, SAME_F, Axis
+from map_results import AREA, PANEL, PRIMARY, MapResults
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from measures import NUM_PANEL_TASKS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from paired import student_interval  # in benchmarks/
@@ -25,7 +25,7 @@ _POINT_STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"))
 _LINES = {"s": "--", "D": ":"}  # of the rules that are the same at all points, by marker
 _LABELS = {
     AREA: "area under the success curve\n(mean share of successes)",
-    PANEL: f"success on the panel\n(mean over {NUM_TASKS} tasks)",
+    PANEL: f"success on the panel\n(mean over {NUM_PANEL_TASKS} tasks)",
 }
 _DODGE = 0.11  # distance of series at one point, in points
 _GAIN = f"minus {SAME_F}"
@@ -51,7 +51,7 @@ def _draw_points(axis: Axis, results: MapResults) -> Figure:
     """Draw the points from left to right: values above, gains below, a column per measure."""
     figure = Figure(figsize=(10.5, 6.6), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
-    figure.suptitle(f"{axis.title}\n{_seeds(results)}")
+    figure.suptitle(f"{axis.title}\n{_seeds(axis, results)}")
     varying = [rule for rule in axis.rules if not axis.has_one_cell(rule)]
     for column, (measure, ylabel) in enumerate(_LABELS.items()):
         values, gains = panels[:, column]
@@ -89,7 +89,7 @@ def _draw_rules(axis: Axis, results: MapResults) -> Figure:
     figure = Figure(figsize=(14, 0.3 * len(ranked) + 1.8), layout="constrained")
     panels = figure.subplots(1, 2 * len(PRIMARY), sharey=True)
     order = f"ordered by {PRIMARY[first]} at {_short(axis)} {at}"
-    figure.suptitle(f"{axis.title}, {order}\n{_seeds(results)}")
+    figure.suptitle(f"{axis.title}, {order}\n{_seeds(axis, results)}")
     for index, point in enumerate(points):
         colour, marker = _POINT_STYLES[index]
         places = [at - 2 * _DODGE * (index - (len(points) - 1) / 2) for at in range(len(ranked))]
@@ -173,17 +173,19 @@ def _style(rule: str, axis: Axis) -> Style:
     return {"color": color, "marker": marker, "label": rule, "linewidth": width}
 
 
-def _gain(results: MapResults, cell: Cell, baseline: Cell, measure: str) -> Interval:
+def _gain(results: MapResults, cell: Any, baseline: Any, measure: str) -> Interval:
     found = results.gain(cell, baseline, measure)
     return (found.mean, found.low, found.high) if found else (0.0, 0.0, 0.0)
 
 
-def _mean(results: MapResults, cell: Cell, measure: str) -> float:
+def _mean(results: MapResults, cell: Any, measure: str) -> float:
     return student_interval(results.by_seed(cell, measure))[0]
 
 
-def _seeds(results: MapResults) -> str:
-    return f"mean of {results.num_seeds} seeds with 95 % intervals; differences paired by seed"
+def _seeds(axis: Axis, results: MapResults) -> str:
+    numbers = sorted({results.num_seeds(cell) for cell in axis.cells()})
+    span = " to ".join(dict.fromkeys(map(str, (numbers[0], numbers[-1]))))
+    return f"mean of {span} seeds with 95 % intervals; differences paired by seed"
 
 
 def _short(axis: Axis) -> str:

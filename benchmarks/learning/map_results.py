@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import statistics
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grid_axes import DEFAULT, SAME_F, Axis, Cell
-from grid_runs import MEASURES, PlannedRun
+from map_axis import DEFAULT, SAME_F, Axis
 from measures import Comparison
+from run_files import MEASURES, PlannedRun
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from figures import Figure, result_figures, slug  # in benchmarks/
@@ -20,9 +21,11 @@ from paired import PairedDifference
 ISSUE = 21
 AREA, PANEL, STEPS, RECURRING, CHOICES = MEASURES
 PRIMARY = {AREA: "area under the success curve", PANEL: "success on the panel"}
+SECONDARY = (STEPS, CHOICES)
 ANY = "any"  # the label of the points of a rule that does not read the setting
 # The baselines, and the names of the gains over them.
 BASELINES = {SAME_F: "over_grpo", DEFAULT: "over_grpo_f_std"}
+OVER_FIRST = "over_first"  # the gain over the same rule at the first point
 
 
 @dataclass(frozen=True)
@@ -30,43 +33,42 @@ class MapResults:
     """The finished runs.
 
     Attributes:
-        values: Cell -> measure -> value by seed.
+        values: Cell -> measure -> value by seed; steps of successes lack the runs without any.
     """
 
-    values: Mapping[Cell, Mapping[str, Mapping[int, float]]]
+    values: Mapping[Any, Mapping[str, Mapping[int, float]]]
 
     @classmethod
-    def read(cls, folder: Path, cells: Sequence[Cell], seeds: Sequence[int]) -> MapResults:
-        """Read the runs of some cells.
+    def read(cls, runs: Sequence[PlannedRun]) -> MapResults:
+        """Read finished runs.
 
         Raises:
             FileNotFoundError: A run is missing.
             ValueError: The file of a run is damaged.
         """
-        values = {}
-        for cell in dict.fromkeys(cells):
-            records = {seed: PlannedRun(folder, cell, seed).read() for seed in seeds}
-            values[cell] = {
-                measure: {seed: record[measure] for seed, record in records.items()}
-                for measure in MEASURES
-            }
+        values = defaultdict[Any, dict[str, dict[int, float]]](lambda: defaultdict(dict))
+        for run in runs:
+            record = run.read()
+            for measure in MEASURES:
+                if record[measure] is not None:
+                    values[run.cell][measure][run.seed] = record[measure]
         return cls(values)
 
-    @property
-    def num_seeds(self) -> int:
-        """Runs of each cell."""
-        measures = next(iter(self.values.values()))
-        return len(measures[AREA])
+    def num_seeds(self, cell: Any) -> int:
+        """Runs of a cell."""
+        return len(self.values[cell][AREA])
 
-    def by_seed(self, cell: Cell, measure: str) -> list[float]:
+    def by_seed(self, cell: Any, measure: str) -> list[float]:
         """Return the values of one cell, by seed."""
         return list(self.values[cell][measure].values())
 
-    def gain(self, cell: Cell, baseline: Cell, measure: str) -> PairedDifference | None:
-        """Compare two cells by seed; None for a cell with itself."""
-        if cell == baseline:
+    def gain(self, cell: Any, baseline: Any, measure: str) -> PairedDifference | None:
+        """Compare two cells by the seeds of both; None for a cell with itself, or without pairs."""
+        mine, others = self.values[cell][measure], self.values[baseline][measure]
+        both = sorted(mine.keys() & others.keys())
+        if cell == baseline or len(both) < 2:
             return None
-        found = Comparison(self.values[cell][measure], self.values[baseline][measure])
+        found = Comparison({s: mine[s] for s in both}, {s: others[s] for s in both})
         return found.difference()
 
 
@@ -78,65 +80,72 @@ class MapRow:
         point: Label of the point, or `ANY`.
         rule: Label of the rule.
         cell: Its cell.
-        baselines: Label of a baseline -> its cell at this point.
+        others: Name of a gain -> the cell that it is over: the baselines at this point, and the
+            same rule at the first point.
     """
 
     point: str
     rule: str
-    cell: Cell
-    baselines: Mapping[str, Cell]
+    cell: Any
+    others: Mapping[str, Any]
 
 
 def rows_of(axis: Axis) -> Iterator[MapRow]:
     """Yield the rows of the rules that do not read the setting, then one per point and rule."""
+    first = next(iter(axis.points.values()))
     for place, (point, rules) in enumerate(axis.points.items()):
-        baselines = {label: rules[label] for label in BASELINES}
+        others = {name: rules[rule] for rule, name in BASELINES.items() if rule in rules}
         if place == 0:
             for rule in filter(axis.has_one_cell, rules):
-                yield MapRow(ANY, rule, rules[rule], baselines)
+                yield MapRow(ANY, rule, rules[rule], others)
         for rule, cell in rules.items():
             if not axis.has_one_cell(rule):
-                yield MapRow(point, rule, cell, baselines)
+                yield MapRow(point, rule, cell, {**others, OVER_FIRST: first[rule]})
 
 
 def table_of(axis: Axis, results: MapResults) -> str:
     """Lay an axis out as a Markdown table; gains are paired by seed, with 95 % intervals."""
     gains = [f"minus {label}" for label in BASELINES]
-    header = [axis.setting, "rule", PRIMARY[AREA], *gains, PRIMARY[PANEL], *gains]
+    header = [axis.setting, "rule", "seeds", PRIMARY[AREA], *gains, PRIMARY[PANEL], *gains]
     header += ["steps of successes", "steps whose state recurs"]
     lines = [header, ["---", "---", *["---:"] * (len(header) - 2)]]
     for row in rows_of(axis):
-        cells = [row.point, row.rule]
+        cells = [row.point, row.rule, str(results.num_seeds(row.cell))]
         for measure in PRIMARY:
             cells.append(_spread(results.by_seed(row.cell, measure), "{:.3f} ± {:.3f}"))
-            found = [results.gain(row.cell, other, measure) for other in row.baselines.values()]
-            cells += [_interval(one) for one in found]
+            for name in BASELINES.values():
+                found = name in row.others and results.gain(row.cell, row.others[name], measure)
+                cells.append(_interval(found or None))
         cells.append(_spread(results.by_seed(row.cell, STEPS), "{:.2f} ± {:.2f}"))
         cells.append(f"{statistics.fmean(results.by_seed(row.cell, RECURRING)):.3f}")
         lines.append(cells)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def figures_of(axis: Axis, results: MapResults) -> list[Figure]:
-    """Make the figures of an axis: ``grid/<axis>/<point>_<rule>/<measure>``."""
+def figures_of(family: str, axis: Axis, results: MapResults) -> list[Figure]:
+    """Make the figures of an axis: ``<family>/<axis>/<point>_<rule>/<measure>``."""
     made = []
     for row in rows_of(axis):
         values: dict[str, Any] = {}
-        for measure in (*PRIMARY, STEPS):
+        for measure in (*PRIMARY, *SECONDARY):
             by_seed = results.by_seed(row.cell, measure)
+            if not by_seed:
+                continue
             values[f"{measure}_mean"] = statistics.fmean(by_seed)
-            values[f"{measure}_std"] = statistics.stdev(by_seed)
-            names = BASELINES if measure in PRIMARY else {SAME_F: BASELINES[SAME_F]}
-            for label, name in names.items():
-                found = results.gain(row.cell, row.baselines[label], measure)
+            if len(by_seed) > 1:
+                values[f"{measure}_std"] = statistics.stdev(by_seed)
+            for name, other in row.others.items():
+                found = results.gain(row.cell, other, measure)
                 values |= found.values(f"{measure}_{name}") if found else {}
         values["recurring_mean"] = statistics.fmean(results.by_seed(row.cell, RECURRING))
-        prefix = f"grid/{axis.name}/{slug(f'{row.point} {row.rule}')}"
-        made += result_figures(prefix, values, n=results.num_seeds, issue=ISSUE)
+        prefix = f"{family}/{axis.name}/{slug(f'{row.point} {row.rule}')}"
+        made += result_figures(prefix, values, n=results.num_seeds(row.cell), issue=ISSUE)
     return made
 
 
 def _spread(values: Sequence[float], layout: str) -> str:
+    if len(values) < 2:
+        return layout.partition(" ")[0].format(*values) if values else ""
     return layout.format(statistics.fmean(values), statistics.stdev(values))
 
 

@@ -1,0 +1,44 @@
+"""An axis of a map: cells that differ in one setting and in the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+GIGPO, SAME_F, DEFAULT = "gigpo", "grpo, F = 1", "grpo, F = std"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Cells that differ in one setting and in the rule.
+
+    Attributes:
+        name: Short name.
+        title: Heading of its picture.
+        setting: What the points differ in, with its unit.
+        points: Label of a point -> label of a rule -> its cell, which always include `SAME_F`.
+            A rule that does not read the setting has the same cell at all points.
+        kind: What a picture compares: points in order, points without an order, or the rules.
+    """
+
+    name: str
+    title: str
+    setting: str
+    points: Mapping[str, Mapping[str, Any]]
+    kind: Literal["ordered", "unordered", "rules"] = "ordered"
+
+    @cached_property
+    def rules(self) -> list[str]:
+        """The labels of the rules."""
+        return list(next(iter(self.points.values())))
+
+    def cells(self) -> Iterator[Any]:
+        """Yield the cells, point by point; a cell may come more than once."""
+        for rules in self.points.values():
+            yield from rules.values()
+
+    def has_one_cell(self, rule: str) -> bool:
+        """Whether the rule does not depend on the setting."""
+        return len({rules[rule] for rules in self.points.values()}) == 1

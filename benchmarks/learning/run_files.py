@@ -1,0 +1,95 @@
+"""Runs of a map: one file for each that is finished."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MEASURES = ("area", "panel_success", "panel_steps", "recurring", "area_of_choices")
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun(ABC):
+    """A run and its file.
+
+    Attributes:
+        folder: The folder of all runs.
+        cell: The settings, with a ``name`` for the file and ``settings()`` in types of JSON.
+        seed: The seed.
+    """
+
+    folder: Path
+    cell: Any
+    seed: int
+
+    @property
+    def file(self) -> Path:
+        """The file of the finished run."""
+        return self.folder / self.cell.name / f"seed_{self.seed}.json"
+
+    @abstractmethod
+    def train(self) -> dict[str, Any]:
+        """Train in this process, and return the record: settings, seed and all `MEASURES`."""
+
+    def execute(self) -> float:
+        """Train, write the file whole or not at all, and return the seconds of the run."""
+        record = self.train()
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        part = self.file.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(record))
+        part.replace(self.file)
+        return record["seconds"]
+
+    def read(self) -> Record:
+        """Read the finished run.
+
+        Raises:
+            ValueError: The file is damaged, or it is of a run with other settings.
+        """
+        cure = "delete it to repeat the run"
+        try:
+            record = json.loads(self.file.read_text())
+        except ValueError as error:
+            raise ValueError(f"{self.file} is damaged ({error}); {cure}") from error
+        expected = {"cell": self.cell.settings(), "seed": self.seed}
+        missing = [
+            name
+            for name in (*expected, *MEASURES)
+            if not isinstance(record, dict) or name not in record
+        ]
+        if missing:
+            raise ValueError(f"{self.file} is damaged (it lacks {', '.join(missing)}); {cure}")
+        for name, value in expected.items():
+            if record[name] != value:
+                raise ValueError(
+                    f"{self.file} is of another run: its {name} is {record[name]}, not {value};"
+                    f" {cure}, or use another --output"
+                )
+        return record
+
+
+def unfinished(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+    """Return the runs without a file, after checking the files of the others.
+
+    Raises:
+        ValueError: Files are damaged or of other runs; the message lists all of them.
+    """
+    missing, damaged = [], []
+    for run in runs:
+        if not run.file.exists():
+            missing.append(run)
+            continue
+        try:
+            run.read()
+        except ValueError as error:
+            damaged.append(str(error))
+    if damaged:
+        raise ValueError("\n".join(damaged))
+    return missing
