@@ -1,0 +1,179 @@
+"""The cells of the map with language models: tasks, variants, and the axes that they lie on.
+
+All variants have the same penalties, and the rules that we compare with GRPO the same F, so that
+only the credit differs. The others keep the defaults of their papers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from map_axis import DEFAULT, GIGPO, SAME_F, Axis
+
+TINY = Path(__file__).resolve().parents[2] / "tuned_examples" / "tiny"
+SLACKS = (1.5, 3.0, 6.0)
+SLACK = 3.0  # of all axes but the first
+_F_IS_1 = {"normalize_by_std": False}
+_UNIQUE = {"name": "agent_anchors:SometimesUnique"}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTask:
+    """A task of the map.
+
+    Attributes:
+        experiment: The example that trains on it; all cells start from the model that it fits.
+        budget: Environment steps of a run.
+        token_budget: Generated tokens over which runs are compared at equal tokens.
+        limits: Slack -> the settings that set the limit of steps.
+        num_seeds: Seeds of each cell.
+    """
+
+    experiment: str
+    budget: int
+    token_budget: int
+    limits: Mapping[float, Mapping[str, Any]]
+    num_seeds: int
+
+
+def step_limits(needed: int) -> dict[float, dict[str, Any]]:
+    """Return the limits of a task that needs this many steps, rounded up."""
+    limits = {slack: int(-(-slack * needed // 1)) for slack in SLACKS}
+    return {
+        slack: {"env_config": {"max_steps": limit}, "max_episode_steps": limit}
+        for slack, limit in limits.items()
+    }
+
+
+TASKS: Mapping[str, AgentTask] = {
+    "delivery": AgentTask(
+        "delivery_gigpo_tiny.py",
+        budget=20_000,
+        token_budget=24_000,
+        limits={slack: {"env_config": {"slack": slack}} for slack in SLACKS},
+        num_seeds=16,
+    ),
+    "coin5": AgentTask(
+        "textworld_gigpo_tiny.py",
+        budget=16_000,
+        token_budget=30_000,
+        limits=step_limits(5),
+        num_seeds=8,
+    ),
+}
+
+# Label -> settings on top of the experiment's.
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    GIGPO: {"rule": {"name": "gigpo", **_F_IS_1}},
+    SAME_F: {"rule": {"name": "grpo", **_F_IS_1}},
+    DEFAULT: {"rule": {"name": "grpo"}},
+    "anchor_gae": {"rule": {"name": "anchor_gae"}},
+    "graphgpo": {"rule": {"name": "graphgpo"}},
+    "bipace_q": {"rule": {"name": "bipace_q"}},
+    "hgpo": {"rule": {"name": "hgpo"}},
+    "grpo, F = 1, forked": {"rule": {"name": "grpo", **_F_IS_1}},
+    "tree_grpo, F = 1": {"rule": {"name": "tree_grpo", **_F_IS_1}},
+}
+LEADING = ("anchor_gae", "graphgpo", "bipace_q", "hgpo")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCell:
+    """One cell.
+
+    Attributes:
+        task: Name of the task.
+        variant: Label of the variant.
+        slack: Steps allowed over steps needed.
+        p_unique: Probability that a step's anchor is made unique.
+        plan: Name of the plan by which episodes of a group fork.
+    """
+
+    task: str
+    variant: str
+    slack: float = SLACK
+    p_unique: float = 0.0
+    plan: str = "from_reset"
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        rule = self.changes["rule"]
+        of_f = "" if rule.get("normalize_by_std", True) else "_f_1"
+        more = f"-unique_{self.p_unique:g}" if self.p_unique else ""
+        more += f"-{self.plan}" if self.plan != "from_reset" else ""
+        return f"{self.task}-slack_{self.slack:g}-{rule['name']}{of_f}{more}"
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """All changes of the experiment's settings."""
+        changes: dict[str, Any] = {"penalties": {"mode": "row"}, **VARIANTS[self.variant]}
+        changes |= TASKS[self.task].limits[self.slack]
+        if self.p_unique:
+            changes["anchor"] = {**_UNIQUE, "unique_probability": self.p_unique}
+        if self.plan != "from_reset":
+            changes["group_plan"] = self.plan
+        return changes
+
+    def settings(self) -> dict[str, Any]:
+        """Return what identifies the runs of the cell, in the types of JSON."""
+        task = TASKS[self.task]
+        return {"task": self.task, "budget": task.budget, "changes": self.changes}
+
+
+def num_seeds(cell: AgentCell) -> int:
+    """Return the seeds of a cell."""
+    return TASKS[cell.task].num_seeds
+
+
+def _slack(task: str) -> Axis:
+    rules = (GIGPO, SAME_F, DEFAULT)
+    return Axis(
+        f"{task}_slack",
+        f"{task}: slack",
+        "slack, allowed / needed steps",
+        {f"{s:g}": {rule: AgentCell(task, rule, slack=s) for rule in rules} for s in SLACKS},
+    )
+
+
+def _recurrence(task: str) -> Axis:
+    baselines = {rule: AgentCell(task, rule) for rule in (SAME_F, DEFAULT)}
+    points = {
+        f"{p:g}": {GIGPO: AgentCell(task, GIGPO, p_unique=p), **baselines} for p in (0.0, 0.5, 1.0)
+    }
+    setting = "probability that an anchor is made unique"
+    return Axis(f"{task}_recurrence", f"{task}: recurrence", setting, points)
+
+
+def _rules(task: str) -> Axis:
+    labels = (GIGPO, SAME_F, DEFAULT, *LEADING)
+    points = {f"{SLACK:g}": {label: AgentCell(task, label) for label in labels}}
+    setting = "slack, allowed / needed steps"
+    return Axis(
+        f"{task}_rules", f"{task}: the rules that led on the grid", setting, points, "rules"
+    )
+
+
+def _forks(task: str) -> Axis:
+    baselines = {rule: AgentCell(task, rule) for rule in (SAME_F, DEFAULT)}
+    rules = (GIGPO, LEADING[0], "grpo, F = 1, forked", "tree_grpo, F = 1")
+    points = {
+        plan: {**baselines, **{rule: AgentCell(task, rule, plan=plan) for rule in rules}}
+        for plan in ("from_reset", "lone_states", "entropy", "random")
+    }
+    title = f"{task}: where half of the episodes of a group begin"
+    return Axis(f"{task}_forks", title, "plan of a group", points, "unordered")
+
+
+AXES: dict[str, Axis] = {
+    axis.name: axis
+    for axis in (
+        *map(_slack, TASKS),
+        _recurrence("delivery"),
+        _rules("delivery"),
+        _forks("delivery"),
+    )
+}
