@@ -17,7 +17,7 @@ WORDS: Final = (*MOVES, TAKE, DROP)
 _MAX_SIZE = 8
 _DEFAULT_SLACK = 3.0
 _MAX_SLACK = 100
-_ROUNDING = 1e-9  # 1.1 * 10 is a little more than 11
+_ROUNDING = 1e-9  # 2.2 * 25 is a little more than 55
 _TASK = (
     "Take the parcel and drop it at the door. A is you, P the parcel, D the door, # a wall, . a "
     "free cell. T is you on the parcel, E you at the door, C you with the parcel, F you with the "
