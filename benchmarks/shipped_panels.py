@@ -32,6 +32,7 @@ FROM_EXAMPLES = {
     "textworld_coin10": "tiny/textworld_coin10_gigpo_tiny.py",
     "textworld_treasure10": "tiny/textworld_treasure10_gigpo_tiny.py",
     "frozen_lake": "tiny/frozen_lake_gigpo_tiny.py",
+    "delivery": "tiny/delivery_gigpo_tiny.py",
     "sokoban": "tiny/sokoban_gigpo_tiny.py",
     "sokoban_images": "tiny/sokoban_gigpo_vlm_tiny.py",
     "search_qa": "tiny/search_qa_gigpo_tiny.py",

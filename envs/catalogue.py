@@ -82,6 +82,11 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         "FrozenLake-v0", ".frozen_lake.frozen_lake_env:FrozenLakeTextEnv", "crosses a frozen lake"
     ),
     EnvEntry(
+        "Delivery-v0",
+        ".delivery.delivery_env:DeliveryEnv",
+        "carries a parcel to a door, with steps to spare",
+    ),
+    EnvEntry(
         "GuideAndWalker-v0",
         ".two_agents.guide_and_walker_env:GuideAndWalkerEnv",
         "guides a walker who cannot see, one word at a time; two roles",

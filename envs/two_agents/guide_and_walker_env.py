@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from ..common.grid_text import LAYOUTS, grid_text
 from ..common.option_checks import check_choice, check_whole
+from ..common.walled_map import MOVES, Cell, WalledMap
 from ..common.word_game import WordGameEnv
 from ..contract import ANCHOR, ROLE, SCORE, TAGS, TASK
-from .walled_map import MOVES, Cell, WalledMap
 
 GUIDE, WALKER = "guide", "walker"
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "environments"
 ALFWORLD_TEMPLATE = "alfworld_tiny"
 COLOURS = {"size": 3, "num_walls": 1, "words": "colours"}
+SMALL_DELIVERY = {"size": 3, "num_walls": 1}
 FIRM_LAKE = {"rules": "roll", "is_slippery": False}
 
 
@@ -38,6 +39,8 @@ SHOWN = (
     Shown("sokoban", "Sokoban-v0", 0, 2),
     Shown("frozen_lake", "FrozenLake-v0", 0, 2, FIRM_LAKE),
     Shown("frozen_lake", "FrozenLake-v0", 0, 2, FIRM_LAKE, template="{{ observation }}"),
+    Shown("delivery", "Delivery-v0", 0, 2, SMALL_DELIVERY),
+    Shown("delivery", "Delivery-v0", 0, 2, SMALL_DELIVERY, template="{{ observation }}"),
     Shown("guide_and_walker", "GuideAndWalker-v0", 0, 1, COLOURS),
     Shown("guide_and_walker", "GuideAndWalker-v0", 0, 2, COLOURS),
     Shown("gym_cards", "EZPoints-v0", 1, 3),

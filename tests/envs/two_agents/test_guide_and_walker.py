@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rllib_gigpo.envs import check_env
+from rllib_gigpo.envs.common.walled_map import MOVES, WalledMap
 from rllib_gigpo.envs.two_agents.guide_and_walker_env import WORDS, GuideAndWalkerEnv
-from rllib_gigpo.envs.two_agents.walled_map import MOVES, WalledMap
 
 ID = "rllib_gigpo.envs:GuideAndWalker-v0"
 

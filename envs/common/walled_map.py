@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -41,13 +41,26 @@ class WalledMap:
         """
         order = [divmod(int(cell), size) for cell in rng.permutation(size * size)]
         drawn = cls(size, start=order[0], goal=order[1])
-        for cell in order[2:]:
-            if len(drawn.walls) == num_walls:
+        return drawn.with_walls(order[2:], num_walls=num_walls)
+
+    def with_walls(
+        self, cells: Iterable[Cell], *, num_walls: int, linked: Collection[Cell] = ()
+    ) -> WalledMap:
+        """Return the map with walls on the first cells that can have one.
+
+        Args:
+            cells: Where walls may stand, in this order.
+            num_walls: Number of walls, or as many as leave a way.
+            linked: Cells that keep a way to the goal, as the start does.
+        """
+        kept, walled = {self.start, *linked}, self
+        for cell in cells:
+            if len(walled.walls) == num_walls:
                 break
-            walled = cls(size, drawn.start, drawn.goal, drawn.walls | {cell})
-            if walled.start in walled.distances:
-                drawn = walled
-        return drawn
+            tried = replace(walled, walls=walled.walls | {cell})
+            if kept <= tried.distances.keys():
+                walled = tried
+        return walled
 
     def is_free(self, cell: Cell) -> bool:
         """Return whether a cell can be entered."""
