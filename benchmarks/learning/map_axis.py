@@ -18,8 +18,8 @@ class Axis:
         name: Short name.
         title: Heading of its picture.
         setting: What the points differ in, with its unit.
-        points: Label of a point -> label of a rule -> its cell, which always include `SAME_F`.
-            A rule that does not read the setting has the same cell at all points.
+        points: Label of a point -> label of a rule -> its cell; `SAME_F` is at all points. A rule
+            that does not read the setting has the same cell at all points.
         kind: What a picture compares: points in order, points without an order, or the rules.
     """
 
@@ -32,7 +32,7 @@ class Axis:
     @cached_property
     def rules(self) -> list[str]:
         """The labels of the rules."""
-        return list(next(iter(self.points.values())))
+        return list(dict.fromkeys(rule for rules in self.points.values() for rule in rules))
 
     def cells(self) -> Iterator[Any]:
         """Yield the cells, point by point; a cell may come more than once."""
@@ -41,4 +41,5 @@ class Axis:
 
     def has_one_cell(self, rule: str) -> bool:
         """Whether the rule does not depend on the setting."""
-        return len({rules[rule] for rules in self.points.values()}) == 1
+        cells = [rules[rule] for rules in self.points.values() if rule in rules]
+        return len(cells) == len(self.points) and len(set(cells)) == 1

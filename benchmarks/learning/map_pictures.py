@@ -56,11 +56,11 @@ def _draw_points(axis: Axis, results: MapResults) -> Figure:
     for column, (measure, ylabel) in enumerate(_LABELS.items()):
         values, gains = panels[:, column]
         for rule in axis.rules:
+            places = []
             if rule in varying:
                 shift = _DODGE * (varying.index(rule) - (len(varying) - 1) / 2)
-                places = [place + shift for place in range(len(axis.points))]
-            else:
-                places = []
+                at_points = enumerate(axis.points.values())
+                places = [place + shift for place, rules in at_points if rule in rules]
             pairs = _intervals(axis, results, rule, measure)
             _draw_rule(values, places, [value for value, _ in pairs], _style(rule, axis))
             if rule != SAME_F:
@@ -163,6 +163,7 @@ def _intervals(
             _gain(results, rules[rule], rules[SAME_F], measure),
         )
         for rules in axis.points.values()
+        if rule in rules
     ]
 
 

@@ -100,7 +100,8 @@ def rows_of(axis: Axis) -> Iterator[MapRow]:
                 yield MapRow(ANY, rule, rules[rule], others)
         for rule, cell in rules.items():
             if not axis.has_one_cell(rule):
-                yield MapRow(point, rule, cell, {**others, OVER_FIRST: first[rule]})
+                over_first = {OVER_FIRST: first[rule]} if rule in first else {}
+                yield MapRow(point, rule, cell, {**others, **over_first})
 
 
 def table_of(axis: Axis, results: MapResults) -> str:

@@ -22,11 +22,13 @@ def group_lanes(group: RecordedGroup) -> dict[str, Any]:
 
     Returns:
         ``anchors``, each with ``text``, ``count`` and ``hue`` (None if no other step has it); and
-        ``episodes``, each with ``member``, ``outcome``, ``reward``, ``tags`` and ``steps``.
+        ``episodes``, each with ``member``, ``fork``, ``outcome``, ``reward``, ``tags`` and
+        ``steps``.
     """
     counts = Counter(anchor_of(step) for _, step in group.steps())
+    texts = {anchor_of(step): step["anchor"] for one in group.episodes for step in one.steps}
+    counts.update(dict.fromkeys(texts, 0))  # a repeated step has an anchor, and counts for nothing
     numbers = {anchor: index for index, anchor in enumerate(counts)}
-    texts = {anchor_of(step): step["anchor"] for _, step in group.steps()}
     shared = [anchor for anchor, count in counts.items() if count > 1]
     hues = {
         anchor: round((_FIRST_HUE + index * _GOLDEN_ANGLE) % 360)
@@ -47,6 +49,7 @@ def group_lanes(group: RecordedGroup) -> dict[str, Any]:
 def _episode(episode: RecordedEpisode, numbers: Mapping[Any, int]) -> dict[str, Any]:
     return {
         "member": episode.member,
+        "fork": episode.fork,
         "outcome": episode.outcome,
         "reward": episode.total_reward,
         "tags": episode.tags,
@@ -59,6 +62,7 @@ def _step(step: Mapping[str, Any], anchor: int) -> dict[str, Any]:
     return {
         "step": step["step"],
         "role": step.get("role", ""),
+        "is_replayed": step.get("is_replayed", False),
         "anchor": anchor,
         "action": step["action"],
         "reward": step["rewards"],

@@ -41,6 +41,12 @@ class RecordedEpisode:
         return sum(step.get("env_reward", step["rewards"]) or 0.0 for step in self.steps)
 
     @property
+    def fork(self) -> tuple[int, int] | None:
+        """The member and the step at which a fork left it; None for an episode from the reset."""
+        first = self.steps[0]
+        return (first["forked_from"], first["forked_at"]) if "forked_from" in first else None
+
+    @property
     def tags(self) -> tuple[str, ...]:
         """The tags of its task."""
         return tuple(self.steps[0].get("tags", ()))
@@ -56,10 +62,11 @@ class RecordedGroup:
     episodes: tuple[RecordedEpisode, ...]
 
     def steps(self) -> Iterator[tuple[RecordedEpisode, Mapping[str, Any]]]:
-        """Yield (episode, step) of all steps, episode after episode."""
+        """Yield (episode, step) of the steps that episodes chose, not of those a fork repeated."""
         for episode in self.episodes:
             for step in episode.steps:
-                yield episode, step
+                if not step.get("is_replayed"):
+                    yield episode, step
 
 
 def version_of(file: Path) -> tuple[int, int]:

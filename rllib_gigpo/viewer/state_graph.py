@@ -141,13 +141,14 @@ def _collect(groups: Iterable[RecordedGroup]) -> tuple[list[StateNode], list[Act
     for group in groups:
         names = _names(group)
         for episode in group.episodes:
+            chosen = [step for step in episode.steps if not step.get("is_replayed")]
             path = [
-                visit("state" if index else "start", names[anchor_of(step)], index)
-                for index, step in enumerate(episode.steps)
+                visit("state" if step["step"] else "start", names[anchor_of(step)], step["step"])
+                for step in chosen
             ]
             path.append(visit(episode.outcome, episode.outcome, 0))
-            for index, step in enumerate(episode.steps):
-                key = (path[index], path[index + 1], step["action"])
+            for step, source, target in zip(chosen, path, path[1:], strict=False):
+                key = (source, target, step["action"])
                 if key not in edges:
                     edges[key] = ActionEdge(*key, lane=num_lanes[key[:2]])
                     num_lanes[key[:2]] += 1
@@ -157,7 +158,8 @@ def _collect(groups: Iterable[RecordedGroup]) -> tuple[list[StateNode], list[Act
                 step_totals[key] += step["step_advantages"] or 0.0
                 edge.advantage = totals[key] / edge.count
                 edge.step_advantage = step_totals[key] / edge.count
-                edge.sources.append((group.iteration, group.group_id, episode.member, index))
+                source_step = (group.iteration, group.group_id, episode.member, step["step"])
+                edge.sources.append(source_step)
     behind = 1 + max((node.layer for node in nodes.values()), default=0)
     for node in nodes.values():
         node.layer = behind if node.kind in _ENDS else node.layer

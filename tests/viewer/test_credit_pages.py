@@ -84,3 +84,19 @@ def test_a_lane_names_the_role_and_an_episode_counts_what_was_paid_once(groups_o
     assert [step["role"] for step in episode["steps"]] == ["guide", "walker"]
     assert [step["reward"] for step in episode["steps"]] == [1.0, 0.5]
     assert episode["reward"] == 1.0
+
+
+def test_a_fork_names_the_episode_it_left_and_its_repeated_steps_count_for_nothing(groups_of):
+    forked = {"forked_from": 0, "forked_at": 1}
+    fork = [line | forked for line in episode_lines([0, 1, 2], won=False, member=1)]
+    fork[0]["is_replayed"], fork[1]["is_replayed"] = True, False
+    (group,) = groups_of([*episode_lines([0, 1], won=True), *fork])
+    lanes = group_lanes(group)
+    assert [one["fork"] for one in lanes["episodes"]] == [None, (0, 1)]
+    assert [step["is_replayed"] for step in lanes["episodes"][1]["steps"]] == [True, False, False]
+    assert {one["text"]: one["count"] for one in lanes["anchors"]} == {
+        "room 0": 1,
+        "room 1": 2,
+        "room 2": 1,
+    }
+    assert {row.text: row.size for row in anchor_rows([group])} == {"room 1": 2}

@@ -133,3 +133,18 @@ def test_edges_show_the_step_advantage_where_a_rule_has_one(tmp_path):
         line["step_advantages"] = 0.0
     run = RunFolder(write_run(tmp_path / "grpo", {1: lines}), "run")
     assert state_graph(run.all_groups()).shades == [1.0, 0.5, 0.5, 0.5]
+
+
+def test_steps_that_a_fork_repeated_are_no_visits(tmp_path):
+    fork = episode_lines([0, 1, 3], won=True, member=1)
+    fork = [
+        line | {"forked_from": 0, "forked_at": 1, "is_replayed": not n}
+        for n, line in enumerate(fork)
+    ]
+    lines = [*episode_lines([0, 1, 2], won=True), *fork]
+    nodes = by_text(
+        state_graph(RunFolder(write_run(tmp_path / "run", {1: lines}), "run").all_groups())
+    )
+    visits = {text: node.num_visits for text, node in nodes.items()}
+    assert visits == {"room 0": 1, "room 1": 2, "room 2": 1, "room 3": 1, "won": 2}
+    assert nodes["room 3"].layer == 2

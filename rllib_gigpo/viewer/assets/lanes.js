@@ -32,7 +32,8 @@
   function cellOf(episode, step) {
     const anchor = view.data.anchors[step.anchor];
     const isWrong = !step.is_valid || !step.is_admissible;
-    const cell = element("button", { class: isWrong ? "cell wrong" : "cell", type: "button", title: anchor.text },
+    const kind = `cell${isWrong ? " wrong" : ""}${step.is_replayed ? " repeated" : ""}`;
+    const cell = element("button", { class: kind, type: "button", title: anchor.text },
       ...picture(step),
       element("span", { class: "action" }, `${step.step}. ${step.role && `${step.role}: `}${step.action || "(no action)"}`),
       element("span", { class: "credit" }, `r ${number(step.reward)} `, penalty(step), `R ${number(step.return)}`),
@@ -42,7 +43,7 @@
     cell.addEventListener("click", () => open(episode, step, cell));
     cell.addEventListener("mouseenter", () => near(step.anchor, true));
     cell.addEventListener("mouseleave", () => near(step.anchor, false));
-    cells.push({ cell, anchor: step.anchor });
+    if (!step.is_replayed) cells.push({ cell, anchor: step.anchor });
     return cell;
   }
 
@@ -75,7 +76,8 @@
     lanes.replaceChildren(...view.data.episodes.map((episode) => element("div", { class: "lane" },
       element("b", {}, `episode ${episode.member} `,
         element("span", { class: `outcome ${episode.outcome}` }, episode.outcome),
-        element("div", { class: "faint" }, `return ${number(episode.reward)}`)),
+        element("div", { class: "faint" }, `return ${number(episode.reward)}`),
+        ...(episode.fork ? [element("div", { class: "faint" }, `fork of ${episode.fork[0]} at ${episode.fork[1]}`)] : [])),
       ...episode.steps.slice(first, first + wide).map((step) => cellOf(episode, step)))));
     join();
   }
@@ -97,6 +99,7 @@
       element("h2", {}, `Episode ${episode.member}, step ${step.step}`),
       view.facts([
         ...(step.role ? [["role", step.role]] : []),
+        ...(step.is_replayed ? [["fork", `repeats a step of episode ${episode.fork[0]}`]] : []),
         ["action", step.action || "(none)"],
         ["format", step.is_valid ? "valid" : "invalid"],
         ["action is", step.is_admissible ? "admissible" : "not admissible"],
