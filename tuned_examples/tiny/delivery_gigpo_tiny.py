@@ -21,6 +21,7 @@ config = (
     .tasks(num_train_tasks=1024, num_test_tasks=256, max_episode_steps=100)
     .prompting(template="{{ observation }}", history_length=0)
     .llm(max_prompt_tokens=64)
+    .training(lr=3e-4)
     # More noise than the default: the answers of the first model are seldom the expert's.
     .warm_start(demonstrations={"random_label_probability": 0.65})
     .debugging(seed=0)
