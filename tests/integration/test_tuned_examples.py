@@ -26,6 +26,7 @@ TRAINED_WHEN_ASKED = (
     "alfworld_gigpo_tiny",
     "blackjack_gigpo_tiny",
     "blackjack_gigpo_vlm_tiny",
+    "delivery_forks_tiny",
     "delivery_gigpo_tiny",
     "ezpoints_gigpo_tiny",
     "ezpoints_gigpo_vlm_tiny",
