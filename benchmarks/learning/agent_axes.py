@@ -63,6 +63,13 @@ TASKS: Mapping[str, AgentTask] = {
         limits=step_limits(5),
         num_seeds=8,
     ),
+    "treasure10": AgentTask(
+        "textworld_treasure10_gigpo_tiny.py",
+        budget=16_000,
+        token_budget=30_000,
+        limits=step_limits(5),
+        num_seeds=8,
+    ),
 }
 
 FORKED_GRPO, TREE_GRPO = "grpo, F = 1, forked", "tree_grpo, F = 1"

@@ -12,7 +12,7 @@ from typing import Any
 from map_axis import Axis
 from map_pictures import draw, save_picture
 from map_results import MapResults, figures_of, table_of
-from run_files import PlannedRun, unfinished
+from run_files import PlannedRun, publish, restore, unfinished
 from run_pool import execute_missing
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -28,12 +28,14 @@ class Map:
         axes: The axes by name.
         make_run: Makes a run of (folder, cell, seed).
         seeds: Returns the number of seeds of a cell.
+        published: Where the repository keeps the runs; None if they are quickly repeated.
     """
 
     family: str
     axes: Mapping[str, Axis]
     make_run: Callable[[Path, Any, int], PlannedRun]
     seeds: Callable[[Any], int]
+    published: Path | None = None
 
 
 def run_map(one: Map, args: argparse.Namespace) -> int:
@@ -47,6 +49,8 @@ def run_map(one: Map, args: argparse.Namespace) -> int:
         for seed in range(args.seeds or one.seeds(cell))
     ]
     runs.sort(key=lambda run: run.seed)  # an interrupted map has some seeds of all cells
+    if one.published is not None:
+        restore(runs, one.published)
     try:
         missing = unfinished(runs)
     except ValueError as error:
@@ -55,6 +59,8 @@ def run_map(one: Map, args: argparse.Namespace) -> int:
     if not args.report:
         execute_missing(missing, len(runs), num_processes=args.processes)
         missing = []
+    if one.published is not None and args.first_seed == 0:  # others are trials
+        publish(runs, one.published)
     results = MapResults.read([run for run in runs if run not in missing])
     reported = [axis for axis in axes if all(cell in results.values for cell in axis.cells())]
     for axis in reported:

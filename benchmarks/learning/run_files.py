@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ class PlannedRun(ABC):
         """The file of the finished run."""
         return self.folder / self.cell.name / f"seed_{self.seed}.json"
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has a file."""
+        return self.file.exists()
+
     @abstractmethod
     def train(self) -> dict[str, Any]:
         """Train in this process, and return the record: settings, seed and all `MEASURES`."""
@@ -41,11 +47,15 @@ class PlannedRun(ABC):
     def execute(self) -> float:
         """Train, write the file whole or not at all, and return the seconds of the run."""
         record = self.train()
+        self.write(record)
+        return record["seconds"]
+
+    def write(self, record: Record) -> None:
+        """Write the file of the finished run, whole or not at all."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         part = self.file.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps(record))
         part.replace(self.file)
-        return record["seconds"]
 
     def read(self) -> Record:
         """Read the finished run.
@@ -83,7 +93,7 @@ def unfinished(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
     """
     missing, damaged = [], []
     for run in runs:
-        if not run.file.exists():
+        if not run.is_finished:
             missing.append(run)
             continue
         try:
@@ -93,3 +103,35 @@ def unfinished(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
     if damaged:
         raise ValueError("\n".join(damaged))
     return missing
+
+
+# ---------------------------------------------------------------- runs that are in the repository
+
+
+def publish(runs: Iterable[PlannedRun], folder: Path) -> None:
+    """Write finished runs where the repository keeps them: a file a cell, a line a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    by_cell = defaultdict[Path, dict[int, Record]](dict)
+    for run in runs:
+        if run.is_finished:
+            by_cell[folder / f"{run.cell.name}.jsonl"][run.seed] = run.read()
+    for file, records in by_cell.items():
+        both = sorted({**published(file), **records}.items())
+        file.write_text("".join(json.dumps(record) + "\n" for _, record in both))
+
+
+def restore(runs: Iterable[PlannedRun], folder: Path) -> None:
+    """Write the files of runs that are published and not here, so a map goes on in a new clone."""
+    for run in runs:
+        if not run.is_finished:
+            records = published(folder / f"{run.cell.name}.jsonl")
+            if run.seed in records:
+                run.write(records[run.seed])
+
+
+def published(file: Path) -> dict[int, Record]:
+    """Return the published runs of a cell, by seed."""
+    if not file.exists():
+        return {}
+    records = map(json.loads, file.read_text().splitlines())
+    return {record["seed"]: record for record in records}

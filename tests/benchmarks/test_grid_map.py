@@ -351,3 +351,22 @@ def test_an_interval_needs_two_seeds(capsys):
     with pytest.raises(SystemExit):
         grid_map.main(["--seeds", "1"])
     assert "two seeds" in capsys.readouterr().err
+
+
+def test_published_runs_go_on_in_a_new_clone(finished, tmp_path):
+    cell = replace(GIGPO, budget=3000)
+    runs = [grid_runs.GridRun(finished / "runs", cell, seed) for seed in range(2)]
+    run_files.publish(runs[:1], tmp_path / "kept")
+    run_files.publish(runs[1:], tmp_path / "kept")
+    (kept,) = (tmp_path / "kept").iterdir()
+    assert len(kept.read_text().splitlines()) == 2
+    others = [grid_runs.GridRun(tmp_path / "runs", cell, seed) for seed in range(3)]
+    run_files.restore(others, tmp_path / "kept")
+    assert run_files.unfinished(others) == others[2:]
+    assert others[1].read() == runs[1].read()
+
+
+def test_a_report_of_finished_runs_starts_none(finished, capsys):
+    assert run_command(finished, "--report", "--seeds", "3") == 0
+    assert "Recurrence" in capsys.readouterr().out
+    assert not list((finished / "runs").rglob("seed_2.json"))
