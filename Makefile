@@ -7,8 +7,8 @@
 #   EXPERIMENT       the file that `make train` runs
 #   EXTRAS           extras to install; the planner of `alfworld` is compiled, in about a minute; `vlm`
 #                    keeps torchvision, which vision models other than Idefics3 need
-#   FIGURES          --figures, if `make bench`, `peers`, `results` and `soak` should write docs/results/figures.json
-#   ARGS             extra options for `make train`, `test`, `gpu-check`, `peers` or `results`
+#   FIGURES          --figures, if `make bench`, `peers`, `results`, `map` and `soak` should write docs/results/figures.json
+#   ARGS             extra options for `make train`, `test`, `gpu-check`, `peers`, `results` or `map`
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
     $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
@@ -34,7 +34,7 @@ PACKAGE := $(STAMPS)/package$(addprefix -,$(SEES))
 LOCKED := $(if $(shell command -v flock),flock .setup.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train train-llm test faults models soak integrations vlm gpu-check gpu-check-ray lint typecheck docs site notebook screenshots bench peers results clean
+.PHONY: help setup train train-llm test faults models soak integrations vlm gpu-check gpu-check-ray lint typecheck docs site notebook screenshots bench peers results map clean
 .NOTPARALLEL:
 
 help:
@@ -161,6 +161,10 @@ results: setup  ## compare credit rules on a grid world and with agents; resumes
 	    $(addprefix $(RESULTS)/,learning $(filter-out textworld_%,$(COMPARED)) $(TRAINED))
 	$(BIN)/python benchmarks/exactness.py $(FIGURES) \
 	    $(addprefix $(RESULTS)/,learning $(COMPARED:textworld_%=%) $(TRAINED))
+
+map: setup  ## map when credit per step helps, see benchmarks/learning/plan.md (hours); resumes if interrupted
+	$(BIN)/python benchmarks/learning/grid_map.py --output $(RESULTS)/map/grid $(FIGURES)
+	$(BIN)/python benchmarks/learning/agent_map.py --output $(RESULTS)/map/agents $(FIGURES) $(ARGS)
 
 clean:  ## remove caches and build folders, but keep results, models and .venv
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
