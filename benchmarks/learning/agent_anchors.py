@@ -1,4 +1,4 @@
-"""Anchors that recur as rarely as wanted, for the axis "recurrence" of the map."""
+"""Definitions of a state for the map: as rare as wanted, or blind to the parcel."""
 
 from __future__ import annotations
 
@@ -48,3 +48,24 @@ class SometimesUnique(AnchorMatch):
         result = labels.copy()
         result[is_unique] = labels.max(initial=-1) + 1 + np.arange(is_unique.sum())
         return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithoutParcel(AnchorMatch):
+    """States of Delivery-v0 without the parcel: where the agent is, on which map.
+
+    Whether the agent carries the parcel, and where it lies, is what other games call the inventory.
+    """
+
+    name: ClassVar[str] = "without_parcel"
+
+    def groups(
+        self,
+        anchors: Sequence[Hashable],
+        group_ids: np.ndarray,
+        trajectory_ids: np.ndarray,
+        step_ids: np.ndarray,
+    ) -> np.ndarray:
+        """Group equal maps; see the base class."""
+        hidden = str.maketrans("PTCF", ".AAE")
+        return exact_anchor_groups([str(anchor).translate(hidden) for anchor in anchors], group_ids)

@@ -17,7 +17,18 @@ TINY = Path(__file__).resolve().parents[2] / "tuned_examples" / "tiny"
 SLACKS = (1.5, 3.0, 6.0)
 SLACK = 3.0  # of all axes but the first
 _F_IS_1 = {"normalize_by_std": False}
-_UNIQUE = {"name": "agent_anchors:SometimesUnique"}
+# What counts as the same state -> the setting.
+STATES: Mapping[str, Mapping[str, Any]] = {
+    "exact": {"name": "exact"},
+    "unique_0.5": {"name": "agent_anchors:SometimesUnique", "unique_probability": 0.5},
+    "unique_1": {"name": "agent_anchors:SometimesUnique", "unique_probability": 1.0},
+    "similar_0.7": {"name": "similar", "threshold": 0.7},
+    "similar_0.8": {"name": "similar", "threshold": 0.8},
+    "similar_0.9": {"name": "similar", "threshold": 0.9},
+    "similar_0.95": {"name": "similar", "threshold": 0.95},
+    "without_parcel": {"name": "agent_anchors:WithoutParcel"},
+    "context_2": {"name": "exact", "context": 2},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +106,14 @@ class AgentCell:
         task: Name of the task.
         variant: Label of the variant.
         slack: Steps allowed over steps needed.
-        p_unique: Probability that a step's anchor is made unique.
+        state: What counts as the same state, a key of `STATES`.
         plan: Name of the plan by which episodes of a group fork.
     """
 
     task: str
     variant: str
     slack: float = SLACK
-    p_unique: float = 0.0
+    state: str = "exact"
     plan: str = "from_reset"
 
     @property
@@ -110,7 +121,7 @@ class AgentCell:
         """A name for files."""
         rule = self.changes["rule"]
         of_f = "" if rule.get("normalize_by_std", True) else "_f_1"
-        more = f"-unique_{self.p_unique:g}" if self.p_unique else ""
+        more = f"-{self.state}" if self.state != "exact" else ""
         more += f"-{self.plan}" if self.plan != "from_reset" else ""
         return f"{self.task}-slack_{self.slack:g}-{rule['name']}{of_f}{more}"
 
@@ -119,8 +130,8 @@ class AgentCell:
         """All changes of the experiment's settings."""
         changes: dict[str, Any] = {"penalties": {"mode": "row"}, **VARIANTS[self.variant]}
         changes |= TASKS[self.task].limits[self.slack]
-        if self.p_unique:
-            changes["anchor"] = {**_UNIQUE, "unique_probability": self.p_unique}
+        if self.state != "exact":
+            changes["anchor"] = STATES[self.state]
         if self.plan != "from_reset":
             changes["group_plan"] = self.plan
         return changes
@@ -143,13 +154,13 @@ def _slack(task: str) -> Axis:
     return Axis(f"{task}_slack", f"{task}: slack", "slack, allowed / needed steps", points)
 
 
-def _recurrence(task: str) -> Axis:
-    points = {
-        f"{p:g}": {GIGPO: AgentCell(task, GIGPO, p_unique=p), SAME_F: AgentCell(task, SAME_F)}
-        for p in (0.0, 0.5, 1.0)
+def _states(task: str, name: str, title: str, points: Mapping[str, str]) -> Axis:
+    """Return an axis that varies what counts as the same state: label of a point -> its state."""
+    cells = {
+        label: {GIGPO: AgentCell(task, GIGPO, state=state), SAME_F: AgentCell(task, SAME_F)}
+        for label, state in points.items()
     }
-    setting = "probability that an anchor is made unique"
-    return Axis(f"{task}_recurrence", f"{task}: recurrence", setting, points)
+    return Axis(f"{task}_{name}", f"{task}: {name}", title, cells, "unordered")
 
 
 def _rules(task: str, labels: tuple[str, ...]) -> Axis:
@@ -186,8 +197,19 @@ AXES: dict[str, Axis] = {
     for axis in (
         _slack("delivery"),
         _rules("delivery", (GIGPO, DEFAULT, *LEADING)),
-        _recurrence("delivery"),
+        _states(
+            "delivery",
+            "recurrence",
+            "probability that an anchor is made unique",
+            {"0": "exact", "0.5": "unique_0.5", "1": "unique_1"},
+        ),
         _forks("delivery"),
+        _states(
+            "delivery",
+            "state",
+            "what counts as the same state",
+            {name: name for name in STATES if not name.startswith("unique")},
+        ),
         *(_slack(task) for task in TASKS if task != "delivery"),
     )
 }

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "learning"))
 import agent_axes
 import agent_runs
 import dynamics
-from agent_anchors import SometimesUnique
+from agent_anchors import SometimesUnique, WithoutParcel
 from map_axis import GIGPO, SAME_F
 from support.episodes import episode_of, step_record
 
@@ -26,9 +26,17 @@ from rllib_gigpo.connectors.credit.compute_returns import ComputeReturns
 from rllib_gigpo.connectors.credit.group_anchors import GroupAnchors
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
 from rllib_gigpo.connectors.credit.shaping.penalize_invalid import PenalizeInvalid
-from rllib_gigpo.credit.anchors import ExactAnchors
+from rllib_gigpo.credit.anchors import ExactAnchors, SimilarAnchors
 from rllib_gigpo.models.tiny_model import build_model, build_tokenizer
 
+MATCHES = {
+    "exact": ExactAnchors(),
+    "unique_0.5": SometimesUnique(unique_probability=0.5),
+    "unique_1": SometimesUnique(unique_probability=1.0),
+    **{f"similar_{one:g}": SimilarAnchors(threshold=one) for one in (0.7, 0.8, 0.9, 0.95)},
+    "without_parcel": WithoutParcel(),
+    "context_2": ExactAnchors(context=2),
+}
 CELLS = list(dict.fromkeys(c for axis in agent_axes.AXES.values() for c in axis.cells()))
 
 
@@ -66,8 +74,7 @@ def test_the_settings_of_every_cell_are_valid_and_reach_rule_anchor_and_plan(tin
             assert not credit.rule.normalize_by_std
         assert credit.penalties.mode == "row"
         assert credit.group_plan.name == cell.plan
-        wanted = SometimesUnique(unique_probability=cell.p_unique) if cell.p_unique else None
-        assert credit.anchor == (wanted or ExactAnchors())
+        assert credit.anchor == MATCHES[cell.state]
         limit = config.env_config.get("slack") or config.env_config["max_steps"] / 5
         assert cell.slack <= limit <= cell.slack + 0.1  # whole steps
 
@@ -93,6 +100,16 @@ def test_a_share_of_the_rows_leaves_its_groups():
     exact = labels_of(0.0, anchors)
     pairs = set(zip(halves.tolist(), exact.tolist(), strict=True))
     assert len(pairs) == len(set(halves.tolist()))
+
+
+def test_states_without_the_parcel_are_told_apart_by_the_agent_and_the_map():
+    same = ["AP.\n.#D", "T..\n.#D", "C..\n.#D"]  # to the left of the parcel, on it, with it
+    others = [".A.\n.#D", "A..\n.DD", "..P\n.#E", "...\n.#F"]
+    rows = np.arange(7)
+    labels = WithoutParcel()([*same, *others], rows * 0, rows, rows).tolist()
+    assert len({*labels[:3]}) == 1
+    assert labels[5] == labels[6]
+    assert len(set(labels)) == 4
 
 
 def advantages_of(rule, anchor):
