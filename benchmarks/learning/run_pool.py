@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 
@@ -34,19 +33,19 @@ def execute_missing(missing: Sequence[PlannedRun], num_runs: int, *, num_process
 def execute_all(runs: Sequence[PlannedRun], *, num_processes: int) -> Iterator[float]:
     """Execute runs in worker processes of one thread each; yield the seconds of each.
 
-    An error or an interrupt cancels the runs that have not started; finished files stay.
+    An error or an interrupt ends the workers; the files of finished runs stay.
     """
     # "spawn": libraries read the number of threads when a worker imports them.
-    pool = ProcessPoolExecutor(
-        num_processes, mp_context=get_context("spawn"), max_tasks_per_child=RUNS_PER_PROCESS
-    )
-    try:
-        with _one_thread():
-            futures = [pool.submit(run.execute) for run in runs]
-            for future in as_completed(futures):
-                yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with (
+        _one_thread(),
+        get_context("spawn").Pool(num_processes, maxtasksperchild=RUNS_PER_PROCESS) as pool,
+    ):
+        yield from pool.imap_unordered(execute, runs)
+
+
+def execute(run: PlannedRun) -> float:
+    """Execute one run in a worker."""
+    return run.execute()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import grid_runs
 import grid_states
 import measures
 import run_files
+import run_pool
 import tabular
 
 from rllib_gigpo import columns
@@ -370,3 +371,10 @@ def test_a_report_of_finished_runs_starts_none(finished, capsys):
     assert run_command(finished, "--report", "--seeds", "3") == 0
     assert "Recurrence" in capsys.readouterr().out
     assert not list((finished / "runs").rglob("seed_2.json"))
+
+
+def test_workers_are_replaced_and_every_run_is_executed(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_pool, "RUNS_PER_PROCESS", 1)
+    runs = [grid_runs.GridRun(tmp_path, replace(GIGPO, budget=500), seed) for seed in range(5)]
+    assert len(list(run_pool.execute_all(runs, num_processes=2))) == 5
+    assert run_files.unfinished(runs) == []

@@ -1,0 +1,89 @@
+"""Tables of docs/results/when-it-helps.md, from the figures of both maps."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from figures import slug
+from result_layout import Figures, cell, difference
+
+from rllib_gigpo.reports.docs_tables import markdown
+
+sys.path.insert(0, str(Path(__file__).parent / "learning"))
+import agent_axes
+import grid_axes
+from map_axis import Axis
+from map_results import MapRow, rows_of
+
+_VALUE = "{{{0}_mean:.3f}} ± {{{0}_std:.3f}}"
+# Head of a column -> its template; a cell whose figures do not exist is empty.
+COLUMNS: Mapping[str, str] = {
+    "area": _VALUE.format("area"),
+    "minus grpo": difference("area_over_grpo"),
+    "panel": _VALUE.format("panel_success"),
+    "minus grpo ": difference("panel_success_over_grpo"),
+    "steps of successes": "{panel_steps_mean:.1f}",
+    "steps whose state recurs": "{recurring_mean:.2f}",
+}
+FORK_COLUMNS: Mapping[str, str] = {
+    "area, environment steps": _VALUE.format("area"),
+    "minus without forks": difference("area_over_first"),
+    "area, generated tokens": _VALUE.format("area_of_choices"),
+    "minus without forks ": difference("area_of_choices_over_first"),
+    "panel": _VALUE.format("panel_success"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MapTable:
+    """The table of an axis; rows that have not been measured are left out."""
+
+    family: str
+    axis: Axis
+    columns: Mapping[str, str]
+
+    def lines(self, figures: Figures) -> list[str]:
+        """Lay out the table in Markdown."""
+        body = list(self._rows(figures))
+        heads = [self.axis.setting, "rule", "seeds", *(head.strip() for head in self.columns)]
+        lines = markdown(heads, body)
+        lines[1] = "| " + " | ".join(["---", "---", *["---:"] * (len(heads) - 2)]) + " |"
+        return lines
+
+    def is_measured(self, figures: Figures) -> bool:
+        """Return whether the table has a row."""
+        return any(True for _ in self._rows(figures))
+
+    def _rows(self, figures: Figures) -> Iterator[list[str]]:
+        for row in rows_of(self.axis):
+            prefix = self._prefix(row)
+            if f"{prefix}/area_mean" not in figures:
+                continue
+            filled = [_filled(template, prefix, figures) for template in self.columns.values()]
+            seeds = cell("{area_mean:n}", prefix, figures)
+            yield [row.point, row.rule, seeds, *filled]
+
+    def _prefix(self, row: MapRow) -> str:
+        return f"{self.family}/{self.axis.name}/{slug(f'{row.point} {row.rule}')}"
+
+
+def _filled(template: str, prefix: str, figures: Figures) -> str:
+    try:
+        return cell(template, prefix, figures)
+    except ValueError:  # a baseline has no gain over itself, and a policy may never win
+        return ""
+
+
+def _tables(family: str, axes: Mapping[str, Axis]) -> Iterator[tuple[str, MapTable]]:
+    for name, axis in axes.items():
+        columns = FORK_COLUMNS if name.endswith("forks") else COLUMNS
+        yield f"{family}-{name}", MapTable(family, axis, columns)
+
+
+MAP: Mapping[str, MapTable] = {
+    **dict(_tables("grid", grid_axes.AXES)),
+    **dict(_tables("agents", agent_axes.AXES)),
+}
