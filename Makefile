@@ -144,17 +144,17 @@ peers: setup  ## compare with TRL's GRPO on the main job; resumes if interrupted
 # $(call learn,VARIANTS,TASKS)
 define learn
 for task in $(2); do \
-    $(BIN)/python benchmarks/learning.py --variants $(1) --output $(RESULTS)/$${task#textworld_} \
+    $(BIN)/python benchmarks/compare_rules.py --variants $(1) --output $(RESULTS)/$${task#textworld_} \
         --experiment tuned_examples/tiny/$${task}_gigpo_tiny.py $(FIGURES) $(ARGS) || exit; done
 endef
 
 results: setup  ## compare credit rules on a grid world and with agents; resumes if interrupted
 	$(BIN)/python benchmarks/gridworld.py --output $(RESULTS)/gridworld $(FIGURES)
-	$(BIN)/python benchmarks/learning.py --output $(RESULTS)/learning $(FIGURES) $(ARGS)
+	$(BIN)/python benchmarks/compare_rules.py --output $(RESULTS)/learning $(FIGURES) $(ARGS)
 	$(call learn,gigpo grpo,$(COMPARED))
 	$(call learn,gigpo,$(TRAINED))
 	for task in $(PICTURES); do \
-	    $(BIN)/python benchmarks/learning.py --variants gigpo grpo --seeds 0 1 2 \
+	    $(BIN)/python benchmarks/compare_rules.py --variants gigpo grpo --seeds 0 1 2 \
 	        --output $(RESULTS)/$${task}_vlm $(FIGURES) $(ARGS) \
 	        --experiment tuned_examples/tiny/$${task}_gigpo_vlm_tiny.py || exit; done
 	$(BIN)/python benchmarks/environments.py --json $(RESULTS)/environments.json $(FIGURES) --trained \

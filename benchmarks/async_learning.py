@@ -21,8 +21,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from compare_rules import EXPERIMENT, final_success, machine, spread, test_success, write_json
 from figures import Figure, add_figures_option, write_figures
-from learning import EXPERIMENT, final_success, machine, spread, test_success, write_json
 from paired import paired_difference
 from scipy import stats
 

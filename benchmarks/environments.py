@@ -6,9 +6,9 @@
 
 Groups of episodes of one task are played at random and by the expert; GiGPO can compare the states
 that recur within a group. If an environment lists no actions, random play is random letters, and
-its recurrence is left out. ``--trained`` names output folders of `learning.py`: the recurrence of
-trained play comes from the last iterations of their GiGPO runs, and the environment is played with
-the settings of those runs. Environments whose backend is missing are left out.
+its recurrence is left out. ``--trained`` names output folders of `compare_rules.py`: the recurrence
+of trained play comes from the last iterations of their GiGPO runs, and the environment is played
+with the settings of those runs. Environments whose backend is missing are left out.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+from compare_rules import WINDOW
 from figures import Figure, add_figures_option, result_figures, write_figures
-from learning import WINDOW
 
 from rllib_gigpo.envs import CATALOGUE
 from rllib_gigpo.envs.catalogue import EnvEntry
@@ -74,7 +74,7 @@ def trained_settings(folders: Iterable[Path]) -> dict[str, Setting]:
     """Read the settings and the recurrence of trained play, by environment id.
 
     Args:
-        folders: Output folders of ``learning.py``.
+        folders: Output folders of ``compare_rules.py``.
 
     Raises:
         SystemExit: A folder has no record of a GiGPO run.
@@ -83,7 +83,9 @@ def trained_settings(folders: Iterable[Path]) -> dict[str, Setting]:
     for folder in folders:
         records = [json.loads(file.read_text()) for file in sorted(folder.glob("gigpo_seed*.json"))]
         if not records:
-            raise SystemExit(f"{folder} has no gigpo_seed*.json; run benchmarks/learning.py first.")
+            raise SystemExit(
+                f"{folder} has no gigpo_seed*.json; run benchmarks/compare_rules.py first."
+            )
         settings[records[0]["environment"]] = Setting(
             env_config=records[0]["env_config"],
             max_steps=records[0]["max_episode_steps"],

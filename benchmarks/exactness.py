@@ -2,7 +2,7 @@
 
     python benchmarks/exactness.py results/learning results/sokoban
 
-The folders are those that `learning.py` writes; every iteration of every run is read.
+The folders are those that `compare_rules.py` writes; every iteration of every run is read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
     args = parser.parse_args()
     deviations = read_deviations(args.folders)
     if not deviations:
-        parser.error("the folders have no *_seed*.json; run benchmarks/learning.py first")
+        parser.error("the folders have no *_seed*.json; run benchmarks/compare_rules.py first")
     figures = figures_of(deviations)
     for figure in figures:
         print(f"{figure.name:40} {figure.value:g} of {figure.n}")

@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from compare_rules import EXPERIMENT
 from figures import Figure, add_figures_option, result_figures, write_figures
-from learning import EXPERIMENT
 from paired import paired_difference
 
 ISSUE = 14

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import process_memory
+from compare_rules import machine, write_json
 from figures import ROOT, Figure, add_figures_option, write_figures
-from learning import machine, write_json
 from paired import paired_difference
 
 from rllib_gigpo.reports import plots

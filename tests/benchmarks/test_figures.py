@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import compare_rules
 import credit
 import credit_rules
 import critic
@@ -17,7 +18,6 @@ import exactness
 import figures
 import gridworld
 import learner
-import learning
 import lora
 import result_tables
 import rollout
@@ -85,7 +85,7 @@ def test_learning_writes_variants_seeds_and_gains():
         "gigpo": [record(0, [0.4] * 5 + [0.9] * 5, 0.8), record(1, [0.4] * 5 + [0.8] * 5, 0.9)],
         "grpo": [record(0, [0.4] * 5 + [0.8] * 5, 0.8), record(1, [0.4] * 5 + [0.7] * 5, 0.8)],
     }
-    made = list(learning.figures_of("main_job", by_variant))
+    made = list(compare_rules.figures_of("main_job", by_variant))
 
     found = values(made)
     assert found["main_job/gigpo/first_5_mean"] == pytest.approx(0.4)
@@ -99,7 +99,7 @@ def test_learning_writes_variants_seeds_and_gains():
 
 
 def test_a_single_run_has_no_spread_and_no_gain():
-    made = list(learning.figures_of("mixture", {"gigpo": [record(0, [0.2] * 5)]}))
+    made = list(compare_rules.figures_of("mixture", {"gigpo": [record(0, [0.2] * 5)]}))
     assert [one.name.rpartition("/")[2] for one in made if "seed_" not in one.name] == [
         "first_5_mean",
         "last_5_mean",
@@ -118,12 +118,12 @@ def test_a_single_run_has_no_spread_and_no_gain():
     ],
 )
 def test_a_job_is_named_after_its_experiment(experiment, name):
-    assert learning.job_name(experiment) == name
+    assert compare_rules.job_name(experiment) == name
 
 
 def test_figures_of_a_changed_experiment_are_refused(capsys):
     with pytest.raises(SystemExit):
-        learning.parse_arguments(["--figures", "--iterations", "3"])
+        compare_rules.parse_arguments(["--figures", "--iterations", "3"])
     assert "drop --set and --iterations" in capsys.readouterr().err
 
 

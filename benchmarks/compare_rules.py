@@ -1,7 +1,7 @@
 """Compare credit rules: the same experiment and seeds with GiGPO, its ablations and GRPO.
 
-    python benchmarks/learning.py --output results/learning
-    python benchmarks/learning.py --variants gigpo grpo --output results/coin10 --experiment FILE
+    python benchmarks/compare_rules.py --output results/learning
+    python benchmarks/compare_rules.py --variants gigpo grpo --output FOLDER --experiment FILE
 
 Each run has its own process and writes one JSON file. A run whose file exists is skipped, so an
 interrupted command resumes. At the end the command writes a table, the gains over GRPO paired by
