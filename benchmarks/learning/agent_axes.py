@@ -189,7 +189,9 @@ def _forks(task: str) -> Axis:
         for plan, labels in FORKED.items()
     }
     title = f"{task}: where half of the episodes of a group begin"
-    return Axis(f"{task}_forks", title, "plan of a group", points, "unordered")
+    return Axis(
+        f"{task}_forks", title, "plan of a group", points, kind="unordered", over_first=True
+    )
 
 
 AXES: dict[str, Axis] = {

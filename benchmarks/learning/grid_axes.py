@@ -202,6 +202,7 @@ def _forks() -> Axis:
         "plan of a group",
         points,
         kind="unordered",
+        over_first=True,
     )
 
 

@@ -21,6 +21,8 @@ class Axis:
         points: Label of a point -> label of a rule -> its cell; `SAME_F` is at all points. A rule
             that does not read the setting has the same cell at all points.
         kind: What a picture compares: points in order, points without an order, or the rules.
+        over_first: Whether each rule is also compared with itself at the first point, at equal
+            environment steps and at equal choices: for an axis that says how groups are played.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Axis:
     setting: str
     points: Mapping[str, Mapping[str, Any]]
     kind: Literal["ordered", "unordered", "rules"] = "ordered"
+    over_first: bool = False
 
     @cached_property
     def rules(self) -> list[str]:

@@ -21,11 +21,11 @@ from paired import PairedDifference
 ISSUE = 21
 AREA, PANEL, STEPS, RECURRING, CHOICES = MEASURES
 PRIMARY = {AREA: "area under the success curve", PANEL: "success on the panel"}
-SECONDARY = (STEPS, CHOICES)
 ANY = "any"  # the label of the points of a rule that does not read the setting
 # The baselines, and the names of the gains over them.
 BASELINES = {SAME_F: "over_grpo", DEFAULT: "over_grpo_f_std"}
 OVER_FIRST = "over_first"  # the gain over the same rule at the first point
+COMPARED = {STEPS: BASELINES[SAME_F], CHOICES: OVER_FIRST}  # the one gain of secondary measures
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def rows_of(axis: Axis) -> Iterator[MapRow]:
                 yield MapRow(ANY, rule, rules[rule], others)
         for rule, cell in rules.items():
             if not axis.has_one_cell(rule):
-                over_first = {OVER_FIRST: first[rule]} if rule in first else {}
+                is_compared = axis.over_first and rule in first
+                over_first = {OVER_FIRST: first[rule]} if is_compared else {}
                 yield MapRow(point, rule, cell, {**others, **over_first})
 
 
@@ -128,7 +129,7 @@ def figures_of(family: str, axis: Axis, results: MapResults) -> list[Figure]:
     made = []
     for row in rows_of(axis):
         values: dict[str, Any] = {}
-        for measure in (*PRIMARY, *SECONDARY):
+        for measure in (*PRIMARY, STEPS, *([CHOICES] if axis.over_first else [])):
             by_seed = results.by_seed(row.cell, measure)
             if not by_seed:
                 continue
@@ -136,8 +137,9 @@ def figures_of(family: str, axis: Axis, results: MapResults) -> list[Figure]:
             if len(by_seed) > 1:
                 values[f"{measure}_std"] = statistics.stdev(by_seed)
             for name, other in row.others.items():
-                found = results.gain(row.cell, other, measure)
-                values |= found.values(f"{measure}_{name}") if found else {}
+                if measure in PRIMARY or name == COMPARED[measure]:
+                    found = results.gain(row.cell, other, measure)
+                    values |= found.values(f"{measure}_{name}") if found else {}
         values["recurring_mean"] = statistics.fmean(results.by_seed(row.cell, RECURRING))
         prefix = f"{family}/{axis.name}/{slug(f'{row.point} {row.rule}')}"
         made += result_figures(prefix, values, n=results.num_seeds(row.cell), issue=ISSUE)
