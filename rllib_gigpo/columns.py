@@ -25,7 +25,7 @@ TASK = "task_seed"
 GROUP_ID = "group_id"
 MEMBER = "member"
 FORK = "fork"  # (member, step): the episode that a fork leaves, and where; forks only
-TREE = "tree"  # the member that a fork descends from; forks only
+TREE = "tree"  # the member that the episode descends from, fork after fork; or itself
 
 # Credit: one row per step of the batch.
 # With several roles, the four labels are those of a role: see SplitRoles.

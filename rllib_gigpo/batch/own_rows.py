@@ -11,13 +11,17 @@ import numpy as np
 from rllib_gigpo import columns as names
 
 
+def is_fork(episode: Any) -> bool:
+    """Return whether an episode repeats the start of another one."""
+    return names.FORK in episode.custom_data
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnRows:
     """A selection of rows and of their response tokens.
 
-    A fork repeats the first steps of another episode. These rows count in its episode return, and
-    in the history of its states, but not in statistics or in the loss: they are the other
-    episode's.
+    A fork repeats the first steps of another episode. These rows count in its episode return, but
+    neither in the comparisons of a rule nor in the loss: they are the other episode's.
 
     Attributes:
         is_own: (R,) bool, whether the row's episode chose the answer.
@@ -71,11 +75,9 @@ class OwnRows:
         return np.repeat(self.is_own, self.lengths)
 
     def _selected(self, column: Any) -> Any:
-        """Select from a column with an entry for each row or token; return others unchanged."""
+        """Select from a column with an entry for each row; return others unchanged."""
         if isinstance(column, list | np.ndarray) and len(column) == len(self.is_own):
             return self.rows(column)
-        if isinstance(column, np.ndarray) and len(column) == self.lengths.sum():
-            return self.tokens(column)
         return column
 
 

@@ -29,7 +29,8 @@ class LostGroup:
     - reset, step: The call raised, or did not return the parts of Gymnasium's API.
     - observation, reward, flags, info, anchor, pickle: This part breaks the contract (pickle: it
       cannot travel to another process).
-    - not_deterministic: Members of the group started differently.
+    - not_deterministic: Members of the group started differently, or a step that a fork repeated
+      was answered differently.
     - timeout: A call did not return in time.
     - worker: The environment's process died.
 
@@ -49,7 +50,6 @@ class RolloutStats:
     num_cached_tokens: int = 0  # of the prompts, taken from the engine's prefix cache
     num_response_tokens: int = 0
     num_steps: int = 0  # with an answer of the engine
-    num_replayed_steps: int = 0  # repeated by forks, without an answer
     seconds: float = 0.0  # wall clock, summed over polls
     engine_s: float = 0.0  # inside the engine's poll
     env_s: float = 0.0  # inside environments, summed over all of them
@@ -62,7 +62,6 @@ class RolloutStats:
             num_cached_tokens=self.num_cached_tokens + other.num_cached_tokens,
             num_response_tokens=self.num_response_tokens + other.num_response_tokens,
             num_steps=self.num_steps + other.num_steps,
-            num_replayed_steps=self.num_replayed_steps + other.num_replayed_steps,
             seconds=self.seconds + other.seconds,
             engine_s=self.engine_s + other.engine_s,
             env_s=self.env_s + other.env_s,

@@ -367,8 +367,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
                 seed=self.config.seed,
                 stall_timeout_s=inference.engine_timeout_s,
                 env_name=self._env_source.name,
-                with_uncertainty=credit.uncertainty_reward is not None
-                or credit.group_plan.needs_entropy,
+                with_uncertainty=credit.uncertainty_reward is not None,
                 group_plan=credit.group_plan,
             ),
             callbacks=self._callbacks,

@@ -78,6 +78,7 @@ class Rollout:
         self._module_to_env = module_to_env
         self._settings = settings
         self._callbacks = callbacks
+        self._asks_uncertainty = settings.with_uncertainty or settings.group_plan.needs_entropy
         self._waiting: deque[EpisodeRun] = deque()
         self._groups: dict[int | str, PlayedGroup] = {}
         self._free_slots: list[int] = []
@@ -100,7 +101,6 @@ class Rollout:
             group = PlayedGroup(task, plan, seed=self._settings.seed)
             self._groups[task.group_id] = group
             self._waiting.extend(group.next_runs())
-        self._open_slots()
 
     def advance(self) -> None:
         """Advance every episode that can move, and the engine by one step."""
@@ -153,6 +153,7 @@ class Rollout:
     def _begin_waiting_episodes(self) -> bool:
         """Begin as many episodes as there are slots; return whether there was one."""
         has_begun = False
+        self._open_slots()  # forks wait for more slots than their group's starts had
         while self._waiting and self._free_slots:
             run = self._waiting.popleft()
             if run.is_dropped:
@@ -167,7 +168,7 @@ class Rollout:
     def _finish(self, run: EpisodeRun) -> None:
         self._free_slots.append(run.slot)
         group = self._groups[run.task.group_id]
-        if group.num_left:
+        if not group.is_over:
             self._waiting.extend(group.next_runs())
             return
         del self._groups[run.task.group_id]
@@ -212,7 +213,7 @@ class Rollout:
                 self._lose_group_of(run, *fault)
             elif not run.episode.is_reset:
                 self._add_reset(run, event)
-            elif run.repeats is not None:
+            elif run.replay_left is not None:
                 self._add_repeated_step(run, event)
             else:
                 self._add_step(run, event)
@@ -223,8 +224,8 @@ class Rollout:
             return event.error_kind or "step", event.error
         if not run.episode.is_reset:
             return self._groups[run.task.group_id].begin_fault(event)
-        if run.repeats is not None:
-            return run.repeats.fault(len(run.episode), event)
+        if run.replay_left is not None:
+            return run.replay_left.fault(len(run.episode), event)
         return _role_fault(run, event)
 
     def _add_reset(self, run: EpisodeRun, event: EnvEvent) -> None:
@@ -237,14 +238,13 @@ class Rollout:
         self._go_on(run)
 
     def _repeat(self, run: EpisodeRun, event: EnvEvent) -> None:
-        assert run.repeats is not None
-        run.recorder.add_repeated_step(event, run.repeats)
-        self._stats = replace(self._stats, num_replayed_steps=self._stats.num_replayed_steps + 1)
+        assert run.replay_left is not None
+        run.recorder.add_repeated_step(event, run.replay_left)
         self._call_back("on_episode_step", run)
 
     def _go_on(self, run: EpisodeRun) -> None:
         """Take the next step: one that a fork repeats, or a new answer."""
-        while (replay := run.repeats) is not None:
+        while (replay := run.replay_left) is not None:
             action = replay.action(len(run.episode))
             if action is not None:
                 self._step_env(run, action)
@@ -298,7 +298,7 @@ class Rollout:
                     sampling=run.task.sampling,
                     seed=self._request_seed(run),
                     images=prompt.images,
-                    with_uncertainty=self._settings.with_uncertainty and run.task.is_training,
+                    with_uncertainty=self._asks_uncertainty and run.task.is_training,
                 )
             )
         self._module.submit(requests)

@@ -19,7 +19,7 @@ class ForkingPlan(GroupPlan):
 
     Attributes:
         forked_share: Share of the group's episodes that fork, rounded down to whole episodes.
-        rounds: In how many rounds; later rounds may fork off the forks of earlier ones.
+        rounds: In at most how many rounds; later rounds may fork off the forks of earlier ones.
     """
 
     forked_share: float = 0.5
@@ -72,5 +72,5 @@ def one_per_state(steps: Sequence[ChosenStep]) -> list[ChosenStep]:
     """Return the first step of each state, in order."""
     firsts: dict[Hashable, ChosenStep] = {}
     for step in steps:
-        firsts.setdefault(step.anchor, step)
+        firsts.setdefault(step.state, step)
     return list(firsts.values())

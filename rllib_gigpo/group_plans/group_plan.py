@@ -1,4 +1,4 @@
-"""The interface of group plans: what a group has played in, the next forks out.
+"""The interface of group plans: the steps that a group has chosen in, its next forks out.
 
 Seed and actions determine an episode, so any step of any environment can be returned to: reset with
 the task's seed, replay the actions before the step, and go on with new answers. Such a *fork*
@@ -37,14 +37,15 @@ class ChosenStep:
         member: The number of the episode in the group.
         step: The number of the step in the episode, from 0.
         tree: The member that the episode descends from, fork after fork; itself without a fork.
-        anchor: The state before the action, as `StepRecord.anchor`.
+        state: The state before the action: who acted, and `StepRecord.anchor`. States are equal if
+            they compare equal, whatever the setting ``anchor``.
         entropy: Mean entropy of the answer's tokens in nats; None unless the plan asks for it.
     """
 
     member: int
     step: int
     tree: int
-    anchor: Hashable
+    state: Hashable
     entropy: float | None = None
 
     @property

@@ -2,7 +2,8 @@
 
 An anchor group of one row has a step advantage of exactly 0: GiGPO cannot judge the action. A fork
 returns to the state and tries an action there, so the row gets a peer. GAGPO (arXiv 2605.13217)
-counts 34 to 45 % of all steps in such groups.
+counts 34 to 45 % of all steps in such groups. States count as equal only if they are, so with
+``anchor="similar"`` a state that is alone here may have peers in the credit.
 """
 
 from __future__ import annotations
@@ -32,6 +33,6 @@ class LoneStateForks(ForkingPlan):
         rng: np.random.Generator,
     ) -> Sequence[ChosenStep]:
         """Choose by the number of visits; see the base class."""
-        visits = Counter(step.anchor for step in steps)
+        visits = Counter(step.state for step in steps)
         states = one_per_state(shuffled(candidates, rng))
-        return sorted(states, key=lambda step: visits[step.anchor])[:number]
+        return sorted(states, key=lambda step: visits[step.state])[:number]

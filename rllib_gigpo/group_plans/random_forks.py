@@ -8,7 +8,7 @@ turn. The rule ``tree_grpo`` compares within trees and between them.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -33,9 +33,11 @@ class RandomForks(ForkingPlan):
         number: int,
         rng: np.random.Generator,
     ) -> Sequence[ChosenStep]:
-        """Draw from each tree in turn; see the base class."""
+        """Draw from each tree in turn, the smallest first; see the base class."""
         trees = defaultdict[int, list[ChosenStep]](list)
         for step in candidates:
             trees[step.tree].append(step)
-        in_turn = islice(cycle(trees.values()), number)
+        sizes = Counter({step.member: step.tree for step in steps}.values())
+        smallest_first = sorted(trees, key=lambda tree: sizes[tree])
+        in_turn = (trees[tree] for tree in islice(cycle(smallest_first), number))
         return [tree[int(rng.integers(len(tree)))] for tree in in_turn]

@@ -17,6 +17,7 @@ import numpy as np
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.own_rows import OwnRows, is_fork
 from rllib_gigpo.batch.step_record import StepRecord, step_records
 from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.errors import ConfigError
@@ -152,7 +153,7 @@ def transcript_lines(
         batch: Output of the credit pipeline, with the episodes that it read.
         num_groups: Number of groups.
     """
-    group_sizes = _sizes_by_label(batch[columns.ANCHOR_GROUP_IDS])
+    group_sizes = _sizes_by_label(OwnRows.of(batch).rows(batch[columns.ANCHOR_GROUP_IDS]))
     groups = sorted({e.custom_data[columns.GROUP_ID] for e in batch["episodes"]})
     ends = np.cumsum(batch[columns.RESPONSE_LENGTHS]).tolist()
     first_rows = np.cumsum([0, *(len(episode) for episode in batch["episodes"])]).tolist()
@@ -201,7 +202,7 @@ def _what_happened(episode: Any, step: int, record: StepRecord) -> dict[str, Any
 
 def _forked(episode: Any, record: StepRecord) -> dict[str, Any]:
     """Return where a fork leaves another episode, and whether it repeated the step."""
-    if columns.FORK not in episode.custom_data:
+    if not is_fork(episode):
         return {}
     member, step = episode.custom_data[columns.FORK]
     return {"forked_from": member, "forked_at": step, "is_replayed": record.is_replayed}
@@ -229,7 +230,7 @@ def _what_it_was_worth(
         "advantages": float(advantages.mean()) if advantages.size else 0.0,
         "anchor": str(batch[columns.ANCHORS][row]),
         "anchor_group": int(batch[columns.ANCHOR_GROUP_IDS][row]),
-        "anchor_group_size": group_sizes[int(batch[columns.ANCHOR_GROUP_IDS][row])],
+        "anchor_group_size": group_sizes.get(int(batch[columns.ANCHOR_GROUP_IDS][row]), 0),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rllib_gigpo import columns
+from rllib_gigpo.batch.own_rows import is_fork
 from rllib_gigpo.batch.role_turns import (
     RoleTurns,
     has_roles,
@@ -69,12 +69,12 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
 
 
 def _from_reset(episodes: Sequence[Any]) -> list[Any]:
-    return [episode for episode in episodes if columns.FORK not in episode.custom_data]
+    return [episode for episode in episodes if not is_fork(episode)]
 
 
 def fork_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, float]]:
     """Count what forks repeated and saved, under "forks"; nothing without forks."""
-    forks = [episode for episode in episodes if columns.FORK in episode.custom_data]
+    forks = list(filter(is_fork, episodes))
     if not forks:
         return {}
     repeated = [record for record in step_records(forks) if record.is_replayed]

@@ -30,7 +30,7 @@ def episode(member, anchors, rewards, *, num_repeated=0, fork=None, tokens=2):
         for step, (anchor, reward) in enumerate(zip(anchors, rewards, strict=True))
     ]
     made = episode_of(records)
-    made.custom_data.update({columns.MEMBER: member, columns.TASK: 7})
+    made.custom_data.update({columns.MEMBER: member, columns.TASK: 7, columns.TREE: member})
     if fork is not None:
         made.custom_data.update({columns.FORK: (fork, num_repeated), columns.TREE: fork})
     return made
@@ -145,3 +145,5 @@ def test_transcripts_tell_forks_and_what_they_repeated():
     assert [line.get("forked_at") for line in lines] == [None] * 6 + [2] * 4
     assert [line.get("is_replayed") for line in lines] == [None] * 6 + [True, True, False, False]
     assert [line["advantages"] for line in lines[6:8]] == [0.0, 0.0]
+    sizes = {line["anchor"]: line["anchor_group_size"] for line in lines}
+    assert sizes == {"a": 2, "b": 1, "c": 2, "d": 1, "e": 1, "x": 1}

@@ -160,7 +160,8 @@ RULES_WITHIN_GROUPS = sorted(
 
 @pytest.fixture(scope="module", params=RULES_WITHIN_GROUPS)
 def pipeline(request, pipeline_of):
-    return pipeline_of(rule=request.param, num_minibatches=1)
+    plan = "random" if request.param == "tree_grpo" else "from_reset"
+    return pipeline_of(rule=request.param, group_plan=plan, num_minibatches=1)
 
 
 @settings(max_examples=30, deadline=None, phases=[Phase.generate])

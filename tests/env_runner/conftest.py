@@ -10,6 +10,7 @@ from ray.rllib.connectors.env_to_module import EnvToModulePipeline
 from ray.rllib.connectors.module_to_env import ModuleToEnvPipeline
 
 from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.connectors.env_to_module.add_history import AddHistory
 from rllib_gigpo.connectors.env_to_module.observation_to_text import ObservationToText
 from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt
@@ -40,6 +41,7 @@ class ScriptedEngine(InferenceEngine):
         self.batch_sizes = []
         self.aborted = []
         self.version = 0
+        self.num_answers = 0
 
     def start(self):
         pass
@@ -67,6 +69,16 @@ class ScriptedEngine(InferenceEngine):
             weight_version=self.version,
             finish_reason="stop",
             token_versions=np.full(len(ids), self.version),
+            uncertainty=self._uncertainty(len(ids)) if request.with_uncertainty else None,
+        )
+
+    def _uncertainty(self, num_tokens):
+        """Return entropies that rise from answer to answer."""
+        self.num_answers += 1
+        return TokenUncertainty(
+            entropy=np.full(num_tokens, self.num_answers, np.float32),
+            top_logp=np.zeros((num_tokens, 2), np.float32),
+            vocab_size=4,
         )
 
     @property

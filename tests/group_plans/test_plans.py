@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rllib_gigpo.config.gigpo_config import BaseGiGPOConfig
+from rllib_gigpo.credit.rules import make_rule
 from rllib_gigpo.group_plans import GROUP_PLANS
 from rllib_gigpo.group_plans.forking_plan import ForkingPlan
 from rllib_gigpo.group_plans.group_plan import ChosenStep, Fork
@@ -70,14 +71,23 @@ def test_random_forks_go_to_the_trees_in_turn():
     by_tree = Counter()
     for fork, number in found.items():
         by_tree[{0: 0, 1: 1, 2: 0}[fork.member]] += number
-    # Three forks a group: tree 0 gets the first and the third, tree 1 the second.
-    assert by_tree == {0: 600, 1: 300}
+    # Three forks a group: tree 1, which is smaller, gets the first and the third.
+    assert by_tree == {0: 300, 1: 600}
     assert set(found) == {Fork(m, s) for m in range(3) for s in (1, 2)}
 
 
 @pytest.mark.parametrize("name", ["lone_states", "entropy", "random"])
 def test_the_first_step_is_nowhere_to_fork(name):
     assert chosen(name, steps_of([("a", 1.0)], [("b", 2.0)])) == []
+
+
+def test_later_rounds_begin_with_the_smallest_trees():
+    episodes = ["abc", "ade", "afg", "ahi"]
+    first = chosen("random", steps_of(*episodes), rounds=2)
+    assert [fork.member for fork in first] == [0, 1]
+    played = steps_of(*episodes, "abx", "ady", tree={4: 0, 5: 1})
+    second = chosen("random", played, rounds=2)
+    assert [fork.member for fork in second] == [2, 3]
 
 
 def test_rounds_split_the_forks():
@@ -110,7 +120,7 @@ def test_options_out_of_range_are_refused(options, message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastStepForks(ForkingPlan):
-    """A plan of a user: forks before the last step of the first episodes."""
+    """A plan of a user: forks at the latest steps."""
 
     name: ClassVar[str] = "last_steps"
 
@@ -130,10 +140,26 @@ def test_a_plan_of_ones_own_is_given_by_its_class():
 
 
 def test_settings_that_forks_exclude_are_told():
-    plan = GROUP_PLANS.build("random")
-    assert list(forks(GROUP_PLANS.build("from_reset"), 1, object(), True)) == []
-    assert list(forks(plan, 8, None, False)) == []
-    one, two, three = forks(plan, 1, object(), True)
+    plan, rule = GROUP_PLANS.build("random"), make_rule("gigpo")
+    from_reset = GROUP_PLANS.build("from_reset")
+    assert list(forks(from_reset, 1, rule, object(), True)) == []
+    assert list(forks(plan, 8, rule, None, False)) == []
+    one, two, three = forks(plan, 1, rule, object(), True)
     assert "forks no episode of a group of 1" in one
     assert "process_reward" in two
     assert "sub_goals" in three
+    (alone,) = forks(from_reset, 8, make_rule("tree_grpo"), None, False)
+    assert "set group_plan='random', or rule='grpo'" in alone
+
+
+def test_a_plan_that_starts_too_many_or_too_few_is_told():
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Odd(LastStepForks):
+        starts: int = 0
+
+        def num_starts(self, group_size):
+            return self.starts
+
+    for starts in (0, 9):
+        (found,) = forks(Odd(starts=starts), 8, make_rule("gigpo"), None, False)
+        assert f"starts {starts} of 8 episodes" in found

@@ -40,6 +40,7 @@ def episode(
             truncated=not terminated and is_last,
             extra_model_outputs={
                 columns.STEP_RECORD: SimpleNamespace(
+                    is_replayed=False,
                     is_format_valid=valid,
                     is_admissible=valid,
                     is_prompt_cut=False,

@@ -135,7 +135,7 @@ def test_edges_show_the_step_advantage_where_a_rule_has_one(tmp_path):
     assert state_graph(run.all_groups()).shades == [1.0, 0.5, 0.5, 0.5]
 
 
-def test_steps_that_a_fork_repeated_are_no_visits(tmp_path):
+def test_steps_that_a_fork_repeated_are_not_visits(tmp_path):
     fork = episode_lines([0, 1, 3], won=True, member=1)
     fork = [
         line | {"forked_from": 0, "forked_at": 1, "is_replayed": not n}

@@ -9,6 +9,7 @@ import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 
 from rllib_gigpo import columns
+from rllib_gigpo.batch.own_rows import is_fork
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.sampling.rollout_metrics import has_won
 
@@ -40,19 +41,18 @@ class ReadSteps(ConnectorV2):
         batch[columns.RESPONSE_LENGTHS] = np.array(
             [len(record.response_token_ids) for record in records], dtype=np.int64
         )
-        if any(columns.FORK in episode.custom_data for episode in episodes):
+        if any(map(is_fork, episodes)):
             replayed = [record.is_replayed for record in records]
             batch[columns.IS_REPLAYED] = np.array(replayed, dtype=bool)
         return batch
 
 
 def _tree_ids(episodes: list[Any]) -> np.ndarray:
-    """Number the trees of the batch; an episode that no fork leaves is its own tree."""
+    """Number the trees; an episode that no rollout made is its own tree."""
     return numbers_of(
-        (episode.custom_data[columns.GROUP_ID], tree)
-        for number, episode in enumerate(episodes)
+        (data[columns.GROUP_ID], data.get(columns.TREE, episode.id_))
+        for episode in episodes
         for data in [episode.custom_data]
-        for tree in [data.get(columns.TREE, data.get(columns.MEMBER, -1 - number))]
     )
 
 

@@ -31,9 +31,9 @@ def add_entropy(sampler: Any) -> None:
     gather = getattr(sampler, "gather_logprobs", None)
     if gather is None:
         raise EngineError(
-            "vLLM's second model runner cannot report the entropy, which uncertainty_reward needs:"
-            " set the environment variable VLLM_USE_V2_MODEL_RUNNER=0, or"
-            " training(uncertainty_reward=None)."
+            "vLLM's second model runner cannot report the entropy, which uncertainty_reward and"
+            " group_plan='entropy' need: set the environment variable VLLM_USE_V2_MODEL_RUNNER=0,"
+            " or leave both out."
         )
 
     def gather_with_entropy(logprobs: torch.Tensor, num_logprobs: int, **kwargs: Any) -> Any:

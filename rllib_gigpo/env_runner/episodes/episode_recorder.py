@@ -33,6 +33,7 @@ class EpisodeRecorder:
         self.episode.custom_data[columns.TASK] = task.seed
         self.episode.custom_data[columns.GROUP_ID] = task.group_id
         self.episode.custom_data[columns.MEMBER] = member
+        self.episode.custom_data[columns.TREE] = member
         self.prompt: Prompt | None = None
         self._observation_text = ""
         self._answer: dict[str, Any] = {}
@@ -42,7 +43,7 @@ class EpisodeRecorder:
         """Note where the episode leaves another one, which fork after fork leads to its tree."""
         data = self.episode.custom_data
         data[columns.FORK] = (fork.member, fork.step)
-        data[columns.TREE] = source.custom_data.get(columns.TREE, fork.member)
+        data[columns.TREE] = source.custom_data[columns.TREE]
 
     def add_reset(self, event: EnvEvent) -> None:
         """Record the first observation."""
@@ -108,7 +109,7 @@ class EpisodeRecorder:
         """Record a step of another episode that the environment has repeated."""
         step = len(self.episode)
         self.episode.add_env_step(
-            observation=event.observation,
+            observation=replay.observation(step + 1),  # equal, and the source's images are kept
             action=replay.action(step),
             reward=event.reward,
             infos=event.info,

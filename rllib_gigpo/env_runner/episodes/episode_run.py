@@ -40,7 +40,7 @@ class EpisodeRun:
         return f"seed {self.task.seed}, {step}"
 
     @property
-    def repeats(self) -> Replay | None:
+    def replay_left(self) -> Replay | None:
         """The replay, while it lasts."""
         replay = self.replay
         return replay if replay is not None and replay.covers(len(self.episode)) else None

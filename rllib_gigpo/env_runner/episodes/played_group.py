@@ -13,8 +13,10 @@ from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import StepRecord, step_records
 from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.env_runner.episodes.episode_recorder import EpisodeRecorder
-from rllib_gigpo.env_runner.episodes.episode_run import EpisodeRun, Replay
-from rllib_gigpo.env_runner.episodes.shown_value import short, shown
+from rllib_gigpo.env_runner.episodes.episode_run import EpisodeRun
+from rllib_gigpo.env_runner.episodes.replay import Replay
+from rllib_gigpo.env_runner.episodes.shown_value import as_text, short
+from rllib_gigpo.errors import ConfigError, EngineError
 from rllib_gigpo.group_plans.group_plan import ChosenStep, Fork, GroupPlan
 
 
@@ -44,27 +46,47 @@ class PlayedGroup:
 
     @property
     def num_left(self) -> int:
-        """Number of episodes that have not ended, begun or not."""
-        return self.task.group_size - sum(run.episode.is_done for run in self.runs)
+        """Number of episodes that have begun and not ended."""
+        return sum(not run.episode.is_done for run in self.runs)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all episodes of the group have ended."""
+        return len(self.runs) == self.task.group_size and not self.num_left
 
     def next_runs(self) -> list[EpisodeRun]:
         """Begin more episodes, if all begun ones have ended: first the starts, then the forks."""
         num_unbegun = self.task.group_size - len(self.runs)
-        if num_unbegun == 0 or not all(run.episode.is_done for run in self.runs):
+        if num_unbegun == 0 or self.num_left:
             return []
-        forks = list[Fork | None]()
+        origins: list[Fork | None]
         if self.runs:
-            steps = list(self._chosen_steps())
-            forks += self._plan.next_forks(steps, self.task.group_size, self._rng)[:num_unbegun]
+            origins = self._next_forks(num_unbegun) or [None] * num_unbegun  # nowhere to fork
         else:
-            forks += [None] * self._plan.num_starts(self.task.group_size)
-        forks = forks or [None] * num_unbegun  # nowhere to fork
+            origins = [None] * self._plan.num_starts(self.task.group_size)
         first = len(self.runs)
-        begun = [self._run(member, fork) for member, fork in enumerate(forks, start=first)]
+        begun = [self._make_run(member, fork) for member, fork in enumerate(origins, start=first)]
         self.runs += begun
         return begun
 
-    def _run(self, member: int, fork: Fork | None) -> EpisodeRun:
+    def _next_forks(self, num_unbegun: int) -> list[Fork | None]:
+        """Ask the plan.
+
+        Raises:
+            ConfigError: A custom plan forks where no episode has chosen, or at a first step.
+        """
+        steps = list(self._chosen_steps())
+        forks = self._plan.next_forks(steps, self.task.group_size, self._rng)[:num_unbegun]
+        possible = {step.fork for step in steps if step.step > 0}
+        for fork in forks:
+            if fork not in possible:
+                raise ConfigError(
+                    f"group_plan={self._plan.name!r} returned {fork}, which is not a step after the"
+                    " first that an episode chose; return the `fork` of the given steps"
+                )
+        return [*forks]
+
+    def _make_run(self, member: int, fork: Fork | None) -> EpisodeRun:
         recorder = EpisodeRecorder(self.task, member)
         if fork is None:
             return EpisodeRun(self.task, member, recorder)
@@ -74,16 +96,29 @@ class PlayedGroup:
 
     def _chosen_steps(self) -> Iterator[ChosenStep]:
         for run in self.runs:
-            tree = run.episode.custom_data.get(columns.TREE, run.member)
+            tree = run.episode.custom_data[columns.TREE]
             for step, record in enumerate(step_records([run.episode])):
                 if not record.is_replayed:
                     state: Hashable = (record.role, record.anchor)
-                    yield ChosenStep(run.member, step, tree, state, _mean_entropy(record))
+                    yield ChosenStep(run.member, step, tree, state, self._mean_entropy(record))
+
+    def _mean_entropy(self, record: StepRecord) -> float | None:
+        if not self._plan.needs_entropy:
+            return None
+        if not record.response_token_ids:
+            return 0.0
+        if record.uncertainty is None:
+            raise EngineError(
+                f"group_plan={self._plan.name!r} needs the entropy of every token, but the engine's"
+                " answers have none: fill Generation.uncertainty of requests that are"
+                " with_uncertainty, or set another plan."
+            )
+        return float(record.uncertainty.entropy.mean())
 
     def begin_fault(self, event: EnvEvent) -> tuple[str, str] | None:
         """Check that the members start alike; otherwise they cannot be compared."""
         info = event.info or {}
-        start = (info.get("task"), shown(event.observation), info.get("role"))
+        start = (info.get("task"), as_text(event.observation), info.get("role"))
         self._first_start = first = self._first_start or start
         if first == start:
             return None
@@ -93,9 +128,3 @@ class PlayedGroup:
             f" {short(repr(start))}. reset() must depend only on its seed: draw from a generator"
             " that it seeds, and run rllib_gigpo.envs.check_env",
         )
-
-
-def _mean_entropy(record: StepRecord) -> float | None:
-    if record.uncertainty is None or not record.response_token_ids:
-        return None
-    return float(record.uncertainty.entropy.mean())

@@ -10,8 +10,12 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import StepRecord
 from rllib_gigpo.env_runner.env_slots import EnvEvent
-from rllib_gigpo.env_runner.episodes.shown_value import short, shown
+from rllib_gigpo.env_runner.episodes.shown_value import as_text, short
+from rllib_gigpo.envs.contract import ADMISSIBLE_ACTIONS, ANCHOR, ROLE
 from rllib_gigpo.group_plans.group_plan import Fork
+
+# What of an info credit and prompts read, besides the task.
+_COMPARED = (ANCHOR, ROLE, ADMISSIBLE_ACTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class Replay:
         """Return what the environment got; None for an answer without an action."""
         return self.episode.get_actions(step)
 
+    def observation(self, step: int) -> Any:
+        """Return what the agent saw before the step, as the source keeps it."""
+        return self.episode.get_observations(step)
+
     def record(self, step: int) -> StepRecord:
         """Return the record of the step."""
         record: StepRecord = self.episode.get_extra_model_outputs(columns.STEP_RECORD, step)
@@ -41,14 +49,10 @@ class Replay:
 
     def fault(self, step: int, event: EnvEvent) -> tuple[str, str] | None:
         """Check that the environment answers the repeated step as it did before."""
-        info = event.info or {}
-        before = self.episode.get_infos(step + 1)
-        first = (
-            shown(self.episode.get_observations(step + 1)),
-            float(self.episode.get_rewards(step)),
-            before.get("anchor"),
-        )
-        second = (shown(event.observation), float(event.reward), info.get("anchor"))
+        before, now = self.episode.get_infos(step + 1), event.info or {}
+        observation, reward = self.observation(step + 1), self.episode.get_rewards(step)
+        first = (as_text(observation), float(reward), *map(before.get, _COMPARED))
+        second = (as_text(event.observation), float(event.reward), *map(now.get, _COMPARED))
         ended = event.terminated or event.truncated
         if first == second and not ended:
             return None

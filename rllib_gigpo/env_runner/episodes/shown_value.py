@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 
-def shown(observation: Any) -> str:
+def as_text(observation: Any) -> str:
     """Return a text that differs between different observations."""
     if isinstance(observation, np.ndarray):  # as text, NumPy leaves out the middle of an array
         digest = hashlib.blake2b(observation.tobytes(), digest_size=8).hexdigest()
         return f"array {observation.shape} {digest}"
     if isinstance(observation, dict):
-        return str({name: shown(part) for name, part in observation.items()})
+        return str({name: as_text(part) for name, part in observation.items()})
     try:
         return str(observation)
     except Exception:  # its class may do anything
