@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.episodes import episode_of, step_record
+from support.episodes import episode_of, role_episode, step_record
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.own_rows import OwnRows
@@ -11,6 +11,8 @@ from rllib_gigpo.connectors.credit.compute_advantages import ComputeAdvantages
 from rllib_gigpo.connectors.credit.compute_returns import ComputeReturns
 from rllib_gigpo.connectors.credit.group_anchors import GroupAnchors
 from rllib_gigpo.connectors.credit.read_steps import ReadSteps
+from rllib_gigpo.connectors.credit.shaping.penalize_divergence import PenalizeDivergence
+from rllib_gigpo.connectors.credit.split_roles import SplitRoles
 from rllib_gigpo.credit.advantages import AdvantageScaling
 from rllib_gigpo.credit.anchors import ExactAnchors
 from rllib_gigpo.credit.rules import RULES, make_rule
@@ -45,13 +47,17 @@ def forked_group():
     ]
 
 
-def credited(episodes, rule="gigpo", scaling=None, gamma=0.5, **options):
-    batch = {}
+def rule_of(rule, gamma, options):
+    return make_rule(rule, **options, **({"gamma": gamma} if rule == "ppo" else {}))
+
+
+def credited(episodes, rule="gigpo", scaling=None, gamma=0.5, columns_before=None, **options):
+    batch = dict(columns_before or {})
     for piece in (
         ReadSteps(),
         ComputeReturns(gamma=gamma, penalize_rows=False),
         GroupAnchors(ExactAnchors()),
-        ComputeAdvantages(make_rule(rule, **options), AdvantageScaling(**(scaling or {}))),
+        ComputeAdvantages(rule_of(rule, gamma, options), AdvantageScaling(**(scaling or {}))),
         AssembleTokenRows(num_minibatches=1, seed=0),
     ):
         batch = piece(batch=batch, episodes=episodes, shared_data={"policy_version": 0})
@@ -91,6 +97,57 @@ def test_the_metrics_of_anchors_leave_repeated_rows_out():
     assert metrics["num_anchor_groups"] == 6  # a, b, c, d, e, x
     assert metrics["recurring_row_share"] == 4 / 8  # both rows of a, both of c
     assert metrics["anchor_group_size_histogram"] == {"1": 4.0, "2": 2.0}
+
+
+def test_a_critic_values_own_rows_and_the_learner_gets_their_targets():
+    values = np.array([0.5, 0, 1, 2, 0, 1, 9, 9, 1, 3], dtype=np.float64)  # 9: repeated rows
+    critic = {columns.VALUES: values, columns.BOOTSTRAP_VALUES: np.zeros(10)}
+    options = {"gamma": 1.0, "gae_lambda": 1.0}
+    batch = credited(forked_group(), "ppo", columns_before=critic, **options)
+    rows = batch[columns.TOKEN_ROWS]
+    # With gamma = lambda = 1 a target is what is still earned: 1, 1, 0, 0; 0, 0; 4, 4.
+    assert rows.value_targets.tolist() == [1, 1, 0, 0, 0, 0, 4, 4]
+    assert rows.old_values.tolist() == [0.5, 0, 1, 2, 0, 1, 1, 3]
+    assert not batch[columns.STEP_ADVANTAGES][6:8].any()
+
+
+def test_roles_of_a_fork_are_compared_in_the_steps_that_they_chose():
+    repeated = {"is_replayed": True}
+    episodes = [
+        role_episode([("guide", 0.0), ("walker", 1.0), ("guide", 0.0), ("walker", 0.0)]),
+        role_episode([("guide", 0.0), ("walker", 0.0)]),
+        role_episode(
+            [("guide", 0.0, repeated), ("walker", 1.0, repeated), ("guide", 0.0), ("walker", 5.0)]
+        ),
+    ]
+    for made, tree in zip(episodes, (0, 1, 0), strict=True):
+        made.custom_data[columns.TREE] = tree
+    episodes[2].custom_data[columns.FORK] = (0, 2)
+    batch = {}
+    for piece in (
+        ReadSteps(),
+        SplitRoles(),
+        ComputeReturns(gamma=1.0, penalize_rows=False),
+        GroupAnchors(ExactAnchors()),
+        ComputeAdvantages(make_rule("grpo", normalize_by_std=False), AdvantageScaling()),
+    ):
+        batch = piece(batch=batch, episodes=episodes)
+    # Both roles are paid as a team; the fork's walker earned 1 before it left, and 5 after.
+    assert batch[columns.EPISODE_RETURNS].tolist() == [1] * 4 + [0] * 2 + [6] * 4
+    expected = [-4 / 3] * 4 + [-7 / 3] * 2 + [0, 0, 11 / 3, 11 / 3]
+    np.testing.assert_allclose(batch[columns.EPISODE_ADVANTAGES], expected)
+    assert len(set(batch[columns.TREE_IDS].tolist())) == 4  # two trees of each role
+
+
+def test_a_divergence_of_repeated_rows_counts_in_the_forks_return():
+    episodes = forked_group()
+    penalties = np.zeros(10)
+    penalties[6] = 0.25
+    batch = {columns.KL_PENALTIES: penalties}
+    for piece in (ReadSteps(), PenalizeDivergence()):
+        batch = piece(batch=batch, episodes=episodes)
+    batch = ComputeReturns(gamma=1.0, penalize_rows=False)(batch=batch)
+    assert batch[columns.EPISODE_RETURNS].tolist() == [1] * 4 + [0] * 2 + [4.75] * 4
 
 
 NOT_WITH_FORKS = {"istar", "hiper", "hiper_critic"}  # group_plan refuses what they need
