@@ -11,7 +11,7 @@ from typing import Any
 
 from map_axis import Axis
 from map_pictures import draw, save_picture
-from map_results import MapResults, figures_of, table_of
+from map_results import MapResults, figures_of, seed_figures, table_of
 from run_files import PlannedRun, publish, restore, unfinished
 from run_pool import execute_missing
 
@@ -66,7 +66,10 @@ def run_map(one: Map, args: argparse.Namespace) -> int:
     for axis in reported:
         report(axis, results, args.output)
     if args.figures:
-        write_figures([made for axis in reported for made in figures_of(one.family, axis, results)])
+        made = [line for axis in reported for line in figures_of(one.family, axis, results)]
+        # Runs that are quickly repeated are not listed one by one.
+        of_seeds = [] if one.published is None else seed_figures(one.family, results)
+        write_figures([*made, *of_seeds])
     return 0
 
 

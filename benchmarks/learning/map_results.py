@@ -146,6 +146,15 @@ def figures_of(family: str, axis: Axis, results: MapResults) -> list[Figure]:
     return made
 
 
+def seed_figures(family: str, results: MapResults) -> Iterator[Figure]:
+    """Yield the primary measures of every run: ``<family>/runs/<cell>/seed_<n>/<measure>``."""
+    for cell, measures in results.values.items():
+        for measure in PRIMARY:
+            for seed, value in measures[measure].items():
+                name = f"{family}/runs/{cell.name}/seed_{seed}/{measure}"
+                yield Figure(ISSUE, name, value)
+
+
 def _spread(values: Sequence[float], layout: str) -> str:
     if len(values) < 2:
         return layout.partition(" ")[0].format(*values) if values else ""
