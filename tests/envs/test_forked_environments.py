@@ -40,7 +40,7 @@ def make_env(coin_game):
         env.close()
 
 
-SLOW = {"ScienceWorld-v0"}  # a JVM for each copy
+SLOW = {"ScienceWorld-v0", "TextWorldExpress-v0"}  # a JVM for each copy
 ENTRIES = [
     pytest.param(entry, id=entry.name, marks=[pytest.mark.slow] if entry.name in SLOW else [])
     for entry in CATALOGUE

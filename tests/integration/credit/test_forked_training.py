@@ -9,8 +9,7 @@ from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.layout.row_tree import grow_tree, sort_rows
 from rllib_gigpo.reports.transcripts import transcript_lines
 
-PLANS = {  # plan -> rule, engine
-    "lone_states": ("gigpo", "transformers"),
+PLANS = {  # plan -> rule, engine; the conversations below fork at lone states
     "entropy": ("gigpo", "vllm"),
     "random": ("tree_grpo", "transformers"),
 }
