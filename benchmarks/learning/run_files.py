@@ -13,6 +13,8 @@ from typing import Any
 
 MEASURES = ("area", "panel_success", "panel_steps", "recurring", "area_of_choices")
 
+CURVE = ("env_steps", "generated_tokens", "success")  # what is published of an iteration
+
 Record = Mapping[str, Any]
 
 
@@ -109,15 +111,25 @@ def unfinished(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
 
 
 def publish(runs: Iterable[PlannedRun], folder: Path) -> None:
-    """Write finished runs where the repository keeps them: a file a cell, a line a run."""
+    """Write finished runs where the repository keeps them: a file a cell, a line a run.
+
+    Of the iterations, a line has the curve only: lists of `CURVE`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     by_cell = defaultdict[Path, dict[int, Record]](dict)
     for run in runs:
         if run.is_finished:
-            by_cell[folder / f"{run.cell.name}.jsonl"][run.seed] = run.read()
+            by_cell[folder / f"{run.cell.name}.jsonl"][run.seed] = _with_curve(run.read())
     for file, records in by_cell.items():
         both = sorted({**published(file), **records}.items())
         file.write_text("".join(json.dumps(record) + "\n" for _, record in both))
+
+
+def _with_curve(record: Record) -> Record:
+    lines = record.get("iterations")
+    if not isinstance(lines, list):
+        return record
+    return {**record, "iterations": {name: [line[name] for line in lines] for name in CURVE}}
 
 
 def restore(runs: Iterable[PlannedRun], folder: Path) -> None:
