@@ -6,7 +6,7 @@ from rllib_gigpo.cli.commands.evaluate import evaluate_checkpoint
 from rllib_gigpo.weights.checksum import weights_checksum
 
 
-@pytest.fixture(scope="module", params=["merged", "adapter"])
+@pytest.fixture(scope="module", params=[pytest.param("merged", marks=pytest.mark.slow), "adapter"])
 def trained(request, ray_session, corridor_config, tmp_path_factory):
     config = corridor_config(kl_coeff=0.01, kl={"target": 0.1}, penalties={"admissible": 0.1})
     config.llm(lora={"rank": 4, "alpha": 16, "sync": request.param})

@@ -15,7 +15,7 @@ PLANS = {  # plan -> rule, engine; the conversations below fork at lone states
 }
 
 
-@pytest.fixture(scope="module", params=PLANS)
+@pytest.fixture(scope="module", params=["entropy", pytest.param("random", marks=pytest.mark.slow)])
 def trained(request, ray_session, corridor_config):
     rule, engine = PLANS[request.param]
     config = corridor_config(group_plan=request.param, group_size=6, rule=rule)

@@ -64,6 +64,7 @@ def test_the_size_of_its_gradient_is_reported(trained):
         assert result["learners"]["default_policy"]["process_reward_grad_norm"] > 0
 
 
+@pytest.mark.slow
 def test_a_run_cut_in_two_repeats_the_uncut_one(build, corridor_config, trained, tmp_path):
     first = build(istar(corridor_config))
     first.train()

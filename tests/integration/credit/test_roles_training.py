@@ -14,7 +14,9 @@ from rllib_gigpo.reports.transcripts import transcript_lines
 ROLES = ("alice", "bob")
 
 
-@pytest.fixture(scope="module", params=["step", "conversation"])
+@pytest.fixture(
+    scope="module", params=["step", pytest.param("conversation", marks=pytest.mark.slow)]
+)
 def run(request, ray_session, corridor_config):
     """A run of two iterations, in both styles of prompts."""
     config = corridor_config().environment("support.games.two_voices:TwoVoices-v0")

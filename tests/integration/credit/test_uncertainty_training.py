@@ -8,7 +8,9 @@ from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.reports.transcripts import transcript_lines
 
 
-@pytest.fixture(scope="module", params=["vllm", "transformers"])
+@pytest.fixture(
+    scope="module", params=["vllm", pytest.param("transformers", marks=pytest.mark.slow)]
+)
 def trained(request, ray_session, corridor_config):
     config = corridor_config(uncertainty_reward={"coeff": 0.5}, gamma=1.0)
     algorithm = config.inference(engine=request.param).build_algo()

@@ -159,6 +159,7 @@ def test_two_runs_with_one_seed_are_equal(picture_config, build):
     assert batches[0].images.images == batches[1].images.images
 
 
+@pytest.mark.slow
 def test_a_restored_run_goes_on_exactly(picture_config, build, tmp_path):
     first = build(picture_config())
     first.train()

@@ -11,16 +11,10 @@ from rllib_gigpo.cli.main import main
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "tuned_examples" / "qwen").glob("*_vlm_qwen.py"))
 HAS_TORCHVISION = importlib.util.find_spec("torchvision") is not None
-IN_CI = "sokoban_gigpo_vlm_qwen"
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        pytest.param(file, id=file.stem, marks=() if file.stem == IN_CI else pytest.mark.slow)
-        for file in EXAMPLES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_a_dry_run_estimates_and_plays(file):
     engine = "vllm" if HAS_TORCHVISION else "transformers"
     command = [sys.executable, "-m", "rllib_gigpo.cli.main", "train", "file", str(file)]
