@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csgraph, csr_array
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "learning"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks" / "learning"))
 import figures
 import grid_axes
 import grid_map
