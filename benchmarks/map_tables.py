@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from figures import slug
-from result_layout import Figures, cell, difference
+from result_layout import Figures, cell, difference, facts
 
 from rllib_gigpo.reports.docs_tables import markdown
 
@@ -83,6 +83,22 @@ def _tables(family: str, axes: Mapping[str, Axis]) -> Iterator[tuple[str, MapTab
         yield f"{family}-{name}", MapTable(family, axis, columns)
 
 
+DYNAMICS = facts(
+    {
+        "steps of an episode, first and last 5 iterations": (
+            "{dynamics/episode_steps_first_5:.1f}, {dynamics/episode_steps_last_5:.1f}"
+        ),
+        "steps whose state recurs": (
+            "{dynamics/recurring_first_5:.1%}, {dynamics/recurring_last_5:.1%}"
+        ),
+        "anchor groups of more than 10 steps": (
+            "{dynamics/groups_above_10_first_5:.0%}, {dynamics/groups_above_10_last_5:.0%}"
+        ),
+        "grouping and advantages, share of an iteration's time": (
+            "{dynamics/credit_share_of_iteration:.2%}"
+        ),
+    }
+)
 MAP: Mapping[str, MapTable] = {
     **dict(_tables("grid", grid_axes.AXES)),
     **dict(_tables("agents", agent_axes.AXES)),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from figures import read_figures
 from learning_tables import LEARNING
-from map_tables import MAP
+from map_tables import DYNAMICS, MAP
 from pretrained_tables import PRETRAINED
 from result_layout import Figures, targets
 from sampling_tables import SAMPLING
@@ -39,7 +39,7 @@ def figures_by_name() -> Figures:
 
 def bound_tables(figures: Figures) -> Tables:
     """Return the function that lays out each table, by name."""
-    known = {**LEARNING, **SPEED, **PRETRAINED, **SAMPLING, **SCALING}
+    known = {**LEARNING, **SPEED, **PRETRAINED, **SAMPLING, **SCALING, "dynamics": DYNAMICS}
     tables = {name: partial(table.lines, figures) for name, table in known.items()}
     measured = {name: table for name, table in MAP.items() if table.is_measured(figures)}
     tables |= {name: partial(table.lines, figures) for name, table in measured.items()}

@@ -84,7 +84,8 @@ def _draw_sizes(axes: Axes, results: Sequence[Mapping[str, Any]], iterations: ra
     axes.stackplot(iterations, *zip(*shares, strict=True), labels=labels, colors=colours)
     axes.set(ylim=(0, 1), ylabel="share of anchor groups, by size")
     handles, names = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], names[::-1], fontsize="small", loc="center left", title="size")
+    beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+    axes.legend(handles[::-1], names[::-1], fontsize="small", title="size", frameon=False, **beside)
 
 
 def values_of(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
