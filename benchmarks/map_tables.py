@@ -55,7 +55,7 @@ class MapTable:
 
     def is_measured(self, figures: Figures) -> bool:
         """Return whether the table has a row."""
-        return any(True for _ in self._rows(figures))
+        return any(self._rows(figures))
 
     def _rows(self, figures: Figures) -> Iterator[list[str]]:
         for row in rows_of(self.axis):

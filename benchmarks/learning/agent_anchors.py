@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,13 +33,7 @@ class SometimesUnique(AnchorMatch):
         AnchorMatch.__post_init__(self)  # super() does not work in a class with slots
         require(self, unique_probability=">= 0, <= 1")
 
-    def groups(
-        self,
-        anchors: Sequence[Hashable],
-        group_ids: np.ndarray,
-        trajectory_ids: np.ndarray,
-        step_ids: np.ndarray,
-    ) -> np.ndarray:
+    def groups(self, anchors: Sequence[Hashable], group_ids: np.ndarray, *_: Any) -> np.ndarray:
         """Group equal anchors, then take rows out of their groups; see the base class."""
         labels = exact_anchor_groups(anchors, group_ids)
         content = zlib.crc32(repr((len(anchors), list(anchors[:100]))).encode())
@@ -59,13 +53,7 @@ class WithoutParcel(AnchorMatch):
 
     name: ClassVar[str] = "without_parcel"
 
-    def groups(
-        self,
-        anchors: Sequence[Hashable],
-        group_ids: np.ndarray,
-        trajectory_ids: np.ndarray,
-        step_ids: np.ndarray,
-    ) -> np.ndarray:
+    def groups(self, anchors: Sequence[Hashable], group_ids: np.ndarray, *_: Any) -> np.ndarray:
         """Group equal maps; see the base class."""
         hidden = str.maketrans("PTCF", ".AAE")
         return exact_anchor_groups([str(anchor).translate(hidden) for anchor in anchors], group_ids)

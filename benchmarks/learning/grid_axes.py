@@ -38,7 +38,7 @@ class Cell:
         state: Name of the definition of a state, see `grid_states.STATES`.
         step_weight: omega, for rules that have it.
         group_size: Episodes of a task; a divisor of `EPISODES`.
-        gamma: Discount of the step returns, and of the rule if it has one of its own.
+        gamma: Discount of the step returns, and of the rule if it has its own.
         plan: Name of the plan by which episodes of a group fork.
         budget: Environment steps of training.
         num_tasks: Tasks of an iteration; None for as many as make `EPISODES` episodes.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# "area_of_choices" is the area over generated tokens or, on the grid, over chosen steps.
 MEASURES = ("area", "panel_success", "panel_steps", "recurring", "area_of_choices")
 
 CURVE = ("env_steps", "generated_tokens", "success")  # what is published of an iteration
@@ -134,9 +135,13 @@ def _with_curve(record: Record) -> Record:
 
 def restore(runs: Iterable[PlannedRun], folder: Path) -> None:
     """Write the files of runs that are published and not here, so a map goes on in a new clone."""
+    by_file = defaultdict[Path, list[PlannedRun]](list)
     for run in runs:
         if not run.is_finished:
-            records = published(folder / f"{run.cell.name}.jsonl")
+            by_file[folder / f"{run.cell.name}.jsonl"].append(run)
+    for file, of_cell in by_file.items():
+        records = published(file)
+        for run in of_cell:
             if run.seed in records:
                 run.write(records[run.seed])
 

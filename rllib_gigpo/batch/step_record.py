@@ -38,7 +38,7 @@ class StepRecord:
     num_dropped_turns: int = 0  # turns that the prompt leaves out although it should show them
     num_message_tokens: int = 0  # new ones at the end of the prompt; 0 outside of conversations
     role: str = ""  # who acted: info["role"]; empty in an environment with one agent
-    uncertainty: TokenUncertainty | None = None  # of the L tokens; None unless it is rewarded
+    uncertainty: TokenUncertainty | None = None  # of the L tokens; None unless asked for
     sub_goal: SubGoalStep | None = None  # only in runs with sub-goals
     is_replayed: bool = False  # whether a fork repeated the step of another episode
 

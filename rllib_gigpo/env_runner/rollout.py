@@ -152,6 +152,8 @@ class Rollout:
 
     def _begin_waiting_episodes(self) -> bool:
         """Begin as many episodes as there are slots; return whether there was one."""
+        if not self._waiting:
+            return False
         has_begun = False
         self._open_slots()  # forks wait for more slots than their group's starts had
         while self._waiting and self._free_slots:
