@@ -30,24 +30,21 @@ from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
+from rllib_gigpo.agent_programs.program_env import program_settings_of
+from rllib_gigpo.agent_programs.program_rollouts import ProgramRollouts
+from rllib_gigpo.agent_programs.program_settings import ProgramSettings
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.play_answer import PlayAnswer
 from rllib_gigpo.batch.sample_result import SampleResult
 from rllib_gigpo.connectors.pipelines import action_hints
 from rllib_gigpo.engines import make_engine
 from rllib_gigpo.engines.inference_engine import EngineSettings
-from rllib_gigpo.env_runner.daemon_threads import useful_num_threads
-from rllib_gigpo.env_runner.env_pool import (
-    EnvPool,
-    OverlappingEnvs,
-    SerialEnvs,
-    ThreadedEnvs,
-)
 from rllib_gigpo.env_runner.env_source import EnvSource
-from rllib_gigpo.env_runner.env_workers import RayEnvs
+from rllib_gigpo.env_runner.environment_rollouts import EnvironmentPlace, EnvironmentRollouts
 from rllib_gigpo.env_runner.hang_watch import HangWatch
 from rllib_gigpo.env_runner.last_words import end_this_actor, tell_driver
-from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
+from rllib_gigpo.env_runner.rollout import RolloutSettings
+from rllib_gigpo.env_runner.rollout_maker import PlaysGroups, RolloutMaker
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.envs.contract import RUNS_IN_THREADS
 from rllib_gigpo.errors import EnvContractError, GiGPOError, RolloutError, WeightSyncError
@@ -89,10 +86,9 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             limit_s=self._settings.inference.engine_timeout_s,
             report=self._report_hang,
         )
-        self._rollout: Rollout | None = None
+        self._rollout: PlaysGroups | None = None
         self._unanswered = SampleResult()
         self._patience_s = FIRST_PATIENCE_S
-        self._envs: EnvPool | None = None
         self.module: EngineModule
         self.make_env()
         self.make_module()
@@ -118,8 +114,14 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             self._module_to_env = self.config.build_module_to_env_connector(env=env)
             actions = _actions_of(env)
             self._may_thread = _runs_in_threads(env)
+            program = program_settings_of(env)
+        of_evaluation = self._check_evaluation(actions) or program
+        self._rollouts = self._rollout_maker(program, of_evaluation)
+
+    def _check_evaluation(self, actions: tuple[str, dict[str, Any]]) -> ProgramSettings | None:
+        """Check that evaluation's environment, if it has one, fits the connectors of training."""
         if self._env_source.of_evaluation is None:
-            return
+            return None
         with self._probe(self._env_source.of_evaluation) as env:
             self._may_thread &= _runs_in_threads(env)
             self._check_panel(env)
@@ -129,6 +131,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
                     f" those of training, {actions}. Evaluation uses the connectors of training,"
                     " so change only settings that leave the actions as they are."
                 )
+            return program_settings_of(env)
 
     def _check_panel(self, env: gym.Env) -> None:
         """Check how the first task of evaluation's panel starts here, long before it is played."""
@@ -172,47 +175,34 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             num_threads=self._num_engine_threads(),
         )
 
-    @property
-    def _envs_overlap(self) -> bool:
-        """Whether environments run in threads without being told to."""
-        settings = self._settings.env_runners
-        is_auto = settings.num_env_threads is None and not settings.num_env_workers
-        return is_auto and self._may_thread
-
     def _num_engine_threads(self) -> int | None:
         """Leave half of the CPUs to environments that run at the same time as the engine.
 
         The threads of a CPU kernel wait for each other without sleeping. With two of them and one
         free CPU, an engine step of the main job took 6 times as long as with one thread.
         """
-        return max(1, torch.get_num_threads() // 2) if self._envs_overlap else None
+        return max(1, torch.get_num_threads() // 2) if self._rollouts.runs_beside_engine else None
 
-    def _make_envs(self) -> EnvPool:
-        settings, source = self._settings.env_runners, self._env_source
-        in_process: dict[str, Any] = {
-            "is_sent": bool(self.worker_index),  # then the episodes travel to the driver
-            "on_created": self._on_env_created,
-        }
-        if settings.num_env_workers:
-            return RayEnvs(
-                source,
-                num_workers=settings.num_env_workers,
-                num_threads=settings.num_env_threads or 0,
-                num_cpus=settings.num_cpus_per_env_worker,
-            )
-        if settings.num_env_threads:
-            return ThreadedEnvs(source, num_threads=settings.num_env_threads, **in_process)
-        if self._envs_overlap:
-            return OverlappingEnvs(
-                source,
-                # A remote EnvRunner shares its machine with others.
-                num_threads=int(self.config.num_cpus_per_env_runner) or 1
-                if self.worker_index
-                else useful_num_threads(),
-                patience_s=self._settings.inference.engine_timeout_s,
-                **in_process,
-            )
-        return SerialEnvs(source, watch=self._watch, **in_process)
+    def _rollout_maker(
+        self, program: ProgramSettings | None, of_evaluation: ProgramSettings | None
+    ) -> RolloutMaker:
+        """Return the maker of rollouts: of an agent's own program, or else with environments."""
+        if program is not None and of_evaluation is not None:
+            return ProgramRollouts({True: program, False: of_evaluation}, self._settings)
+        place = EnvironmentPlace(
+            settings=self._settings.env_runners,
+            may_thread=self._may_thread,
+            is_remote=bool(self.worker_index),
+            num_cpus=int(self.config.num_cpus_per_env_runner),
+            patience_s=self._settings.inference.engine_timeout_s,
+            watch=self._watch,
+        )
+        return EnvironmentRollouts(
+            self._env_source,
+            place,
+            pipelines=(self._env_to_module, self._module_to_env),
+            on_created=self._on_env_created,
+        )
 
     def _on_env_created(self, env: gym.Env, is_training: bool) -> None:
         self._callbacks[is_training].on_environment_created(env)
@@ -334,7 +324,7 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         self._rollout.advance()
         result = self._rollout.take_result()
         if self._rollout.is_stalled:
-            self._close_envs()
+            self._close_episodes()
         return result
 
     @property
@@ -352,26 +342,18 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         """Whether no group is running."""
         return self._rollout is None or self._rollout.is_done
 
-    def _new_rollout(self) -> Rollout:
-        if self._envs is None:
-            self._envs = self._make_envs()
+    def _new_rollout(self) -> PlaysGroups:
         inference, credit = self._settings.inference, self._settings.credit
-        return Rollout(
-            self.module,
-            self._envs,
-            env_to_module=self._env_to_module,
-            module_to_env=self._module_to_env,
-            settings=RolloutSettings(
-                max_episode_steps=self._settings.tasks.max_episode_steps,
-                max_concurrent_episodes=inference.max_concurrent_episodes,
-                seed=self.config.seed,
-                stall_timeout_s=inference.engine_timeout_s,
-                env_name=self._env_source.name,
-                with_uncertainty=credit.uncertainty_reward is not None,
-                group_plan=credit.group_plan,
-            ),
-            callbacks=self._callbacks,
+        settings = RolloutSettings(
+            max_episode_steps=self._settings.tasks.max_episode_steps,
+            max_concurrent_episodes=inference.max_concurrent_episodes,
+            seed=self.config.seed,
+            stall_timeout_s=inference.engine_timeout_s,
+            env_name=self._env_source.name,
+            with_uncertainty=credit.uncertainty_reward is not None,
+            group_plan=credit.group_plan,
         )
+        return self._rollouts.make(self.module, settings, self._callbacks)
 
     # ------------------------------------------------------------------ state and end
 
@@ -436,14 +418,12 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
     @override(EnvRunner)
     def stop(self) -> None:
         """Close the environments and stop the engine."""
-        self._close_envs()
+        self._close_episodes()
         self._watch.stop()
         self.module.stop()
 
-    def _close_envs(self) -> None:
-        if self._envs is not None:
-            self._envs.close()
-            self._envs = None
+    def _close_episodes(self) -> None:
+        self._rollouts.close()
         self._rollout = None if self._rollout is None or self._rollout.is_done else self._rollout
 
 

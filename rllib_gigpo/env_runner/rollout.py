@@ -8,7 +8,6 @@ finished episode frees its slot for the next waiting episode.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from rllib_gigpo.connectors.module_to_env.action_to_env import SKIP_STEP
 from rllib_gigpo.engines.inference_engine import Generation, GenerationRequest
 from rllib_gigpo.env_runner.env_pool import EnvPool
 from rllib_gigpo.env_runner.env_slots import EnvEvent
+from rllib_gigpo.env_runner.episodes.answer_seed import answer_seed
 from rllib_gigpo.env_runner.episodes.episode_run import EpisodeRun
 from rllib_gigpo.env_runner.episodes.played_group import PlayedGroup
 from rllib_gigpo.env_runner.episodes.shown_value import short
@@ -298,7 +298,7 @@ class Rollout:
                     request_id=run.request_id,
                     prompt_token_ids=prompt.token_ids,
                     sampling=run.task.sampling,
-                    seed=self._request_seed(run),
+                    seed=answer_seed(run.task, run.request_id, run_seed=self._settings.seed),
                     images=prompt.images,
                     with_uncertainty=self._asks_uncertainty and run.task.is_training,
                 )
@@ -326,14 +326,6 @@ class Rollout:
             explore=runs[0].task.is_training,
             shared_data={} if shared_data is None else shared_data,
         )
-
-    def _request_seed(self, run: EpisodeRun) -> int | None:
-        """Return a seed per answer, so that it does not depend on the rest of the batch."""
-        seed = self._settings.seed if run.task.decoding_seed is None else run.task.decoding_seed
-        if seed is None:
-            return None
-        key = f"{seed}:{run.request_id}".encode()
-        return int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "little")
 
     # ------------------------------------------------------------------ engine -> environment
 

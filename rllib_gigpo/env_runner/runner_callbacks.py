@@ -49,9 +49,9 @@ class RunnerCallbacks:
         self._call("on_environment_created", env=env, env_context=context)
 
     def on_episode(
-        self, hook: str, episode: SingleAgentEpisode, *, slot: int, envs: EnvPool
+        self, hook: str, episode: SingleAgentEpisode, *, slot: int, envs: EnvPool | None
     ) -> None:
-        """Call a hook of an episode that is played in ``slot`` of ``envs``."""
+        """Call a hook of an episode that is played in ``slot`` of ``envs``; a program has none."""
         if not self._functions[hook]:
             return
         # Whole episodes have no earlier chunks.
@@ -59,7 +59,7 @@ class RunnerCallbacks:
         self._call(
             hook,
             episode=episode,
-            env=envs.env_of(slot),
+            env=None if envs is None else envs.env_of(slot),
             env_index=slot,
             rl_module=self._env_runner.module,
             **chunks,

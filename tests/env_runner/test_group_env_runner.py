@@ -29,7 +29,9 @@ class StalledRollout:
         return SampleResult(lost=[LostGroup(TASK, "timeout", "no answer")])
 
 
-class Pool:
+class Shared:
+    """What rollouts share."""
+
     is_closed = False
 
     def close(self):
@@ -38,14 +40,12 @@ class Pool:
 
 def test_a_stall_costs_its_groups_and_the_environments_are_made_again():
     runner = GroupEnvRunner.__new__(GroupEnvRunner)  # without an engine
-    runner._rollout, runner._envs = StalledRollout(), Pool()
-    pool = runner._envs
+    runner._rollout, runner._rollouts = StalledRollout(), Shared()
 
     result = runner.poll()
 
     assert [lost.kind for lost in result.lost] == ["timeout"]
-    assert pool.is_closed
-    assert runner._envs is None
+    assert runner._rollouts.is_closed
     assert runner.is_idle
 
 
@@ -63,7 +63,6 @@ class Declared(Plain):
 @pytest.fixture
 def make_runner():
     """A function that makes a runner with an environment and settings, but without an engine."""
-    runners = []
 
     def make(env, **env_runners):
         settings = GiGPOConfig().env_runners(**env_runners)
@@ -72,13 +71,11 @@ def make_runner():
         runner._settings = SimpleNamespace(env_runners=settings, inference=settings)
         runner._env_source = SimpleNamespace(name=env.__name__)
         runner._may_thread = bool(env.metadata.get(RUNS_IN_THREADS))
-        runner._envs = runner._make_envs()
-        runners.append(runner)
+        runner._env_to_module = runner._module_to_env = None
+        runner._rollouts = runner._rollout_maker(None, None)
         return runner
 
-    yield make
-    for runner in runners:
-        runner._envs.close()
+    return make
 
 
 @pytest.mark.parametrize(
@@ -94,7 +91,9 @@ def make_runner():
 def test_environments_run_in_threads_if_they_declare_it_or_the_config_says_so(
     make_runner, env, settings, pool
 ):
-    assert type(make_runner(env, **settings)._envs) is pool
+    made = make_runner(env, **settings)._rollouts.make_pool()
+    made.close()
+    assert type(made) is pool
 
 
 def test_an_engine_leaves_cpus_to_environments_that_overlap_with_it(make_runner):

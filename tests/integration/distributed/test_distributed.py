@@ -108,6 +108,6 @@ def test_an_environment_that_always_fails_stops_the_run_with_its_error(build, co
         def close(self):
             pass
 
-    algorithm.env_runner._envs = Broken()
+    algorithm.env_runner._rollouts._pool = Broken()
     with pytest.raises(RolloutError, match=r"OSError: disk.*check_env"):
         algorithm.train()

@@ -1,0 +1,1 @@
+"""The chat-completion protocol: requests, prompts that continue earlier ones, answers."""

@@ -1,0 +1,195 @@
+"""The HTTP server of the endpoint, on a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import socket
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from rllib_gigpo.agent_programs.chat.chat_answer import ChatAnswer
+from rllib_gigpo.agent_programs.chat.chat_error import ChatError
+from rllib_gigpo.agent_programs.chat.chat_request import ChatRequest
+from rllib_gigpo.agent_programs.engine_loop import AskedCall
+from rllib_gigpo.errors import ConfigError
+
+ANCHOR_HEADER = "x-anchor"
+_CHECK_S = 0.5  # how often a waiting call looks whether its program and its episode are still there
+_ROUTES = "POST /v1/chat/completions, POST /v1/reward, GET /v1/models and GET /health"
+
+
+class ChatServer:
+    """An OpenAI-compatible server whose keys name episodes.
+
+    Attributes:
+        base_url: The URL before ``/chat/completions``.
+        open_keys: The keys that are answered.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        max_request_bytes: int,
+        ask: Callable[[AskedCall], None],
+        post_reward: Callable[[str, dict[str, Any]], None],
+    ) -> None:
+        """Start to listen on a free port.
+
+        Args:
+            host: The address to listen on.
+            max_request_bytes: Largest body of a request.
+            ask: Gets each call; called on the server's thread.
+            post_reward: Gets a key and what was posted for its episode.
+
+        Raises:
+            ConfigError: The address cannot be listened on.
+        """
+        self.open_keys: set[str] = set()
+        self._max_bytes, self._ask, self._post_reward = max_request_bytes, ask, post_reward
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            self._socket.bind((host, 0))
+        except OSError as error:
+            self._socket.close()
+            raise ConfigError(
+                f"env_config['host']={host!r}: cannot listen there: {error}. Use an address of"
+                " this machine, such as 127.0.0.1."
+            ) from error
+        name = f"[{host}]" if family == socket.AF_INET6 else host
+        self.base_url = f"http://{name}:{self._socket.getsockname()[1]}/v1"
+        config = uvicorn.Config(self._app(), log_level="error", lifespan="off", access_log=False)
+        self._server = uvicorn.Server(config)
+        sockets = [self._socket]
+        self._thread = Thread(
+            target=self._server.run, args=(sockets,), name="chat-server", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port; calls under way are cut off."""
+        self.open_keys.clear()
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(timeout=5)
+        self._socket.close()
+
+    def _app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/chat/completions", _guarded(self._chat), methods=["POST"]),
+                Route("/v1/reward", _guarded(self._reward), methods=["POST"]),
+                Route("/v1/models", _guarded(self._models), methods=["GET"]),
+                Route("/health", _guarded(self._health), methods=["GET"]),
+                Route("/{path:path}", _guarded(self._unknown)),
+            ]
+        )
+
+    async def _chat(self, request: Request) -> Response:
+        key = self._key_of(request)
+        asked = AskedCall(
+            api_key=key,
+            request=ChatRequest.from_body(await self._body_of(request)),
+            anchor=request.headers.get(ANCHOR_HEADER),
+        )
+        self._ask(asked)
+        answer = await self._answered(asked, request)
+        if not asked.request.is_streamed:
+            return JSONResponse(answer.body)
+        events = answer.events(with_usage=asked.request.with_usage)
+        return StreamingResponse(events, media_type="text/event-stream")
+
+    async def _answered(self, asked: AskedCall, request: Request) -> ChatAnswer:
+        future = asyncio.wrap_future(asked.answer)
+        while True:
+            await asyncio.wait([future], timeout=_CHECK_S)
+            if future.done():
+                return future.result()
+            if asked.api_key not in self.open_keys:
+                raise _over()
+            if await request.is_disconnected():
+                asked.is_abandoned = True
+                raise ChatError("The client has left.", status=499)
+
+    async def _reward(self, request: Request) -> Response:
+        key, body = self._key_of(request), await self._body_of(request)
+        try:
+            posted = json.loads(body)
+        except ValueError as error:
+            raise ChatError(f"The body is not valid JSON: {error}") from error
+        reward = posted.get("reward") if isinstance(posted, dict) else None
+        is_number = isinstance(reward, int | float) and not isinstance(reward, bool)
+        if not (is_number and math.isfinite(float(reward or 0))):
+            raise ChatError(
+                'POST {"reward": a finite number} to /v1/reward; keys of info, such as "won": true,'
+                " may stand beside it."
+            )
+        self._post_reward(key, posted)
+        return JSONResponse({"reward": reward})
+
+    async def _models(self, request: Request) -> Response:
+        self._key_of(request)
+        return JSONResponse({"object": "list", "data": [{"id": "policy", "object": "model"}]})
+
+    async def _health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def _unknown(self, request: Request) -> Response:
+        raise ChatError(
+            f"{request.method} {request.url.path} is not served here; there are {_ROUTES}.",
+            status=404,
+            code="not_found",
+        )
+
+    def _key_of(self, request: Request) -> str:
+        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not key:
+            raise ChatError(
+                "Send the key of the episode as 'Authorization: Bearer KEY'; OpenAI's clients do so"
+                " with their api_key.",
+                status=401,
+                code="invalid_api_key",
+            )
+        if key.strip() not in self.open_keys:
+            raise _over()
+        return key.strip()
+
+    async def _body_of(self, request: Request) -> bytes:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise ChatError(
+                    f"The request has more than {self._max_bytes} bytes; send less, or raise"
+                    " env_config={'max_request_bytes': ...}.",
+                    status=413,
+                    code="request_too_large",
+                )
+        return bytes(body)
+
+
+def _over() -> ChatError:
+    return ChatError(
+        "The key belongs to no episode under way: the episode is over, or the key is wrong.",
+        status=401,
+        code="invalid_api_key",
+    )
+
+
+def _guarded(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    async def guarded(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ChatError as fault:
+            return JSONResponse(fault.body, status_code=fault.status)
+
+    return guarded

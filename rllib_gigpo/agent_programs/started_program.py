@@ -1,0 +1,215 @@
+"""Programs under way: functions in threads, commands in processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import signal
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from threading import Thread
+from typing import IO, Any
+
+from rllib_gigpo.env_runner.env_source import is_fault
+from rllib_gigpo.envs.info_fence import described
+from rllib_gigpo.errors import ConfigError
+
+_KEPT_OUTPUT = 100_000  # bytes of a command's output that its reward may read
+_SHOWN_ERROR = 800  # characters of a command's errors in a message
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramAccess:
+    """What a program needs in order to play one episode.
+
+    Attributes:
+        base_url: The URL of the endpoint, before ``/chat/completions``.
+        api_key: The key that names the episode.
+        seed: The seed of the task.
+        is_training: Whether the episode is for training.
+    """
+
+    base_url: str
+    api_key: str
+    seed: int
+    is_training: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEnd:
+    """How a program ended.
+
+    Attributes:
+        result: What the function returned, or the text that the command printed.
+        error: What went wrong; None if nothing did.
+    """
+
+    result: Any = None
+    error: str | None = None
+
+
+class StartedProgram(ABC):
+    """A program that plays one episode."""
+
+    @abstractmethod
+    def poll(self) -> ProgramEnd | None:
+        """Return how it ended; None while it runs."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """End it now, if it still runs."""
+
+
+def start_program(
+    program: Callable[..., Any] | Sequence[str], access: ProgramAccess
+) -> StartedProgram:
+    """Start a program.
+
+    Args:
+        program: A function, or a command as a list of words.
+        access: What it gets.
+
+    Raises:
+        ConfigError: A function takes an argument that programs do not get, or a command cannot be
+            started.
+    """
+    if callable(program):
+        return ThreadProgram(program, access)
+    return ProcessProgram(program, access)
+
+
+class ThreadProgram(StartedProgram):
+    """A function in a daemon thread; nobody can end it, so at its end it is left alone."""
+
+    def __init__(self, function: Callable[..., Any], access: ProgramAccess) -> None:
+        """Start the function, which may be a coroutine function.
+
+        Args:
+            function: The function.
+            access: The values of those arguments that it names.
+
+        Raises:
+            ConfigError: It needs another argument.
+        """
+        arguments = _arguments_of(function, access)
+        self._end: ProgramEnd | None = None
+        name = f"program-{access.api_key[-6:]}"
+        Thread(target=self._run, args=(function, arguments), name=name, daemon=True).start()
+
+    def _run(self, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
+        try:
+            result = function(**arguments)
+            if inspect.isawaitable(result):
+                result = asyncio.run(_awaited(result))
+            self._end = ProgramEnd(result)
+        except BaseException as error:  # it may call sys.exit()
+            if not is_fault(error):
+                raise
+            self._end = ProgramEnd(error=described(error))
+
+    def poll(self) -> ProgramEnd | None:
+        """Return how it ended; None while it runs."""
+        return self._end
+
+    def end(self) -> None:
+        """Leave it alone: its key no longer works, so its next call raises an error."""
+
+
+class ProcessProgram(StartedProgram):
+    """A command in its own process group."""
+
+    def __init__(self, words: Sequence[str], access: ProgramAccess) -> None:
+        """Start the command.
+
+        Args:
+            words: The program and its arguments; see `ProgramSettings`.
+            access: What is filled into the words and the environment variables.
+
+        Raises:
+            ConfigError: It cannot be started.
+        """
+        values = {name: str(value) for name, value in asdict(access).items()}
+        filled = [_filled(word, values) for word in words]
+        variables = {
+            "OPENAI_BASE_URL": access.base_url,
+            "OPENAI_API_KEY": access.api_key,
+            "TASK_SEED": str(access.seed),
+        }
+        self._out, self._errors = _output_file(), _output_file()
+        try:
+            self._process = subprocess.Popen(
+                filled,
+                env={**os.environ, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=self._out,
+                stderr=self._errors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._close()
+            raise ConfigError(
+                f"env_config['program']: the command {' '.join(filled)!r} cannot be started:"
+                f" {error}"
+            ) from error
+
+    def poll(self) -> ProgramEnd | None:
+        """Return how it ended; None while it runs."""
+        status = self._process.poll()
+        if status is None:
+            return None
+        if status == 0:
+            return ProgramEnd(_last_text(self._out, _KEPT_OUTPUT))
+        errors = _last_text(self._errors, _SHOWN_ERROR).strip() or "it wrote nothing to stderr"
+        return ProgramEnd(error=f"the command ended with status {status}: {errors}")
+
+    def end(self) -> None:
+        """End the processes of its group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        self._out.close()
+        self._errors.close()
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def _arguments_of(function: Callable[..., Any], access: ProgramAccess) -> dict[str, Any]:
+    """Return the values of the arguments that a function names."""
+    offered = asdict(access)
+    parameters = inspect.signature(function).parameters.values()
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters):
+        return offered
+    needed = [one.name for one in parameters if one.default is inspect.Parameter.empty]
+    unknown = [name for name in needed if name not in offered]
+    if unknown:
+        raise ConfigError(
+            f"env_config['program'] takes {', '.join(unknown)}, but a program gets only"
+            f" {', '.join(offered)}; give the others a default"
+        )
+    return {one.name: offered[one.name] for one in parameters if one.name in offered}
+
+
+def _output_file() -> IO[bytes]:
+    return tempfile.TemporaryFile()
+
+
+def _filled(word: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace(f"{{{name}}}", value)
+    return word
+
+
+def _last_text(file: IO[bytes], num_bytes: int) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - num_bytes))
+    return file.read().decode(errors="replace")
