@@ -24,6 +24,7 @@ from rllib_gigpo.errors import ConfigError
 
 ANCHOR_HEADER = "x-anchor"
 _CHECK_S = 0.5  # how often a waiting call looks whether its program and its episode are still there
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _ROUTES = "POST /v1/chat/completions, POST /v1/reward, GET /v1/models and GET /health"
 
 
@@ -90,7 +91,7 @@ class ChatServer:
                 Route("/v1/reward", _guarded(self._reward), methods=["POST"]),
                 Route("/v1/models", _guarded(self._models), methods=["GET"]),
                 Route("/health", _guarded(self._health), methods=["GET"]),
-                Route("/{path:path}", _guarded(self._unknown)),
+                Route("/{path:path}", _guarded(self._unknown), methods=_METHODS),
             ]
         )
 

@@ -11,6 +11,13 @@ from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.options.records import require
 from rllib_gigpo.options.registry import did_you_mean, import_object
 
+_TYPES: Mapping[str, Any] = {
+    "timeout_s": int | float,
+    "max_request_bytes": int,
+    "host": str,
+    "tool_calls": str,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ProgramSettings:
@@ -41,11 +48,17 @@ class ProgramSettings:
     tool_calls: str = "auto"
 
     def __post_init__(self) -> None:
-        """Check the numbers.
+        """Check the types and the numbers.
 
         Raises:
-            ValueError: A number is out of bounds.
+            ValueError: A value is of a wrong type, or a number is out of bounds.
         """
+        for name, types in _TYPES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, types):
+                raise ValueError(
+                    f"{name}={value!r} must be {'text' if types is str else 'a number'}"
+                )
         require(self, timeout_s="> 0", max_request_bytes=">= 1024")
 
     @classmethod

@@ -1,5 +1,7 @@
 """Programs that play: what is recorded is what the engine saw and said, and faults cost a group."""
 
+import itertools
+
 import numpy as np
 import pytest
 from agent_programs.climbers import ask, client_of, climb, climb_without_memory
@@ -35,7 +37,7 @@ def test_records_hold_the_ids_that_the_engine_got_and_sampled(play, tokenizer):
 def test_a_call_that_continues_a_chat_only_appends_to_its_ids(play):
     result, _ = play(up, program=climb)
     records = step_records([result.episodes[0]])
-    for before, after in zip(records, records[1:], strict=False):
+    for before, after in itertools.pairwise(records):
         kept = [*before.prompt_token_ids, *before.response_token_ids]
         assert list(after.prompt_token_ids[: len(kept)]) == kept
         assert after.num_message_tokens == len(after.prompt_token_ids) - len(kept)
