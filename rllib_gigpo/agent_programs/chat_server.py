@@ -61,6 +61,7 @@ class ChatServer:
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
             self._socket.bind((host, 0))
+            self._socket.listen(128)  # so that calls wait until the thread accepts them
         except OSError as error:
             self._socket.close()
             raise ConfigError(

@@ -334,7 +334,7 @@ class EndpointRollout:
 
     def _answer(self, call: _OpenCall, generation: Generation) -> None:
         episode, request = call.episode, call.asked.request
-        text = self._reader.text(generation.token_ids)
+        generation, text = self._reader.cut(generation, request.stops)
         message, is_valid = self._reader.message(text, request)
         played = PlayedCall(
             request=request,

@@ -84,6 +84,18 @@ def test_sampling_settings_of_the_program_are_those_of_the_run(told):
     assert answer.content == "up"
 
 
+def test_an_answer_ends_at_a_stop_text(told):
+    answer = told(
+        lambda client: client.chat.completions.create(
+            model="m", messages=QUESTION, stop=["floor", "down"]
+        ),
+        answer=lambda prompt: "up Go to floor 3. down",
+    )
+    (choice,) = answer.choices
+    assert choice.message.content == "up Go to "
+    assert choice.finish_reason == "stop"
+
+
 def test_contents_may_be_lists_of_text_parts(told):
     parts = [{"type": "text", "text": "up or "}, {"type": "text", "text": "down?"}]
     answer = told(lambda client: ask(client, [{"role": "user", "content": parts}]))
@@ -98,7 +110,7 @@ def test_the_models_are_listed(told):
     ("options", "part"),
     [
         ({"n": 2}, "n=2 is not supported"),
-        ({"stop": ["Observation:"]}, "stop="),
+        ({"stop": [""]}, "stop=[''] must be a text or a list of texts"),
         ({"response_format": {"type": "json_object"}}, "Leave response_format out"),
         ({"logprobs": True}, "logprobs=True"),
         ({"max_tokens": 0}, "max_tokens=0 must be a positive whole number"),

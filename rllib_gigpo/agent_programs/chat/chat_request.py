@@ -13,12 +13,11 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 # They would change which answers are possible, so that their log-probs would be others.
 _UNSUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
-    "stop": (None, [], ""),
     "response_format": (None, {"type": "text"}),
     "logit_bias": (None, {}),
     "functions": (None, []),
     "logprobs": (None, False),
-    "tool_choice": (None, "auto", "none"),
+    "tool_choice": (None, "auto", "none", "required"),
     "frequency_penalty": (None, 0),
     "presence_penalty": (None, 0),
 }
@@ -36,6 +35,7 @@ class ChatRequest:
             and ``name``.
         tools: Schemas of the tools that the model may call, in OpenAI's form.
         max_tokens: Longest answer; None for that of the run.
+        stops: Texts at which an answer ends; they are not part of its text.
         model: The name that the program gave to the model.
         is_streamed: Whether the answer is sent as server-sent events.
         with_usage: Whether a streamed answer ends with the numbers of tokens.
@@ -44,6 +44,7 @@ class ChatRequest:
     messages: tuple[Message, ...]
     tools: tuple[dict[str, Any], ...] = ()
     max_tokens: int | None = None
+    stops: tuple[str, ...] = ()
     model: str = ""
     is_streamed: bool = False
     with_usage: bool = False
@@ -71,6 +72,7 @@ class ChatRequest:
             messages=tuple(_message(one, index) for index, one in enumerate(messages)),
             tools=tools,
             max_tokens=_max_tokens(data),
+            stops=_stops(data.get("stop")),
             model=str(data.get("model", "")),
             is_streamed=bool(data.get("stream", False)),
             with_usage=isinstance(options, dict) and bool(options.get("include_usage")),
@@ -96,6 +98,15 @@ def _max_tokens(data: Mapping[str, Any]) -> int | None:
             raise ChatError(f"{name}={value!r} must be a positive whole number.")
         return value
     return None
+
+
+def _stops(stop: Any) -> tuple[str, ...]:
+    stops = [stop] if isinstance(stop, str) else stop or []
+    if not isinstance(stops, list) or not all(isinstance(one, str) and one for one in stops):
+        raise ChatError(
+            f"stop={_short(stop)} must be a text or a list of texts that are not empty."
+        )
+    return tuple(stops)
 
 
 def _tools(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
