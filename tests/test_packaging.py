@@ -28,7 +28,9 @@ LAYERS = {
     **dict.fromkeys(["checkpoints", "media", "panels.panel", "panels.played_task"], 1),
     **dict.fromkeys(["panels.task_start"], 1),
     **dict.fromkeys(["models", "engines"], 2),
-    **dict.fromkeys(["sampling", "env_runner", "connectors", "rl_modules", "learner"], 3),
+    **dict.fromkeys(
+        ["sampling", "env_runner", "connectors", "rl_modules", "learner", "agent_programs"], 3
+    ),
     **dict.fromkeys(["panels"], 3),
     **dict.fromkeys(
         [

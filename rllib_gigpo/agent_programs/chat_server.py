@@ -22,8 +22,10 @@ from rllib_gigpo.agent_programs.chat.chat_request import ChatRequest
 from rllib_gigpo.agent_programs.engine_loop import AskedCall
 from rllib_gigpo.errors import ConfigError
 
+_LEFT = 499  # nginx's status for a client that has left
 ANCHOR_HEADER = "x-anchor"
 _CHECK_S = 0.5  # how often a waiting call looks whether its program and its episode are still there
+_NOT_COUNTED = (401, _LEFT)  # of episodes that are over, and of clients that are gone
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _ROUTES = "POST /v1/chat/completions, POST /v1/reward, GET /v1/models and GET /health"
 
@@ -56,6 +58,7 @@ class ChatServer:
             ConfigError: The address cannot be listened on.
         """
         self.open_keys: set[str] = set()
+        self._num_refused = 0
         self._max_bytes, self._ask, self._post_reward = max_request_bytes, ask, post_reward
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -85,16 +88,33 @@ class ChatServer:
         self._thread.join(timeout=5)
         self._socket.close()
 
+    def take_refusals(self) -> int:
+        """Return how many requests of episodes under way were refused since the last call."""
+        num_refused, self._num_refused = self._num_refused, 0
+        return num_refused
+
     def _app(self) -> Starlette:
         return Starlette(
             routes=[
-                Route("/v1/chat/completions", _guarded(self._chat), methods=["POST"]),
-                Route("/v1/reward", _guarded(self._reward), methods=["POST"]),
-                Route("/v1/models", _guarded(self._models), methods=["GET"]),
-                Route("/health", _guarded(self._health), methods=["GET"]),
-                Route("/{path:path}", _guarded(self._unknown), methods=_METHODS),
+                Route("/v1/chat/completions", self._guarded(self._chat), methods=["POST"]),
+                Route("/v1/reward", self._guarded(self._reward), methods=["POST"]),
+                Route("/v1/models", self._guarded(self._models), methods=["GET"]),
+                Route("/health", self._guarded(self._health), methods=["GET"]),
+                Route("/{path:path}", self._guarded(self._unknown), methods=_METHODS),
             ]
         )
+
+    def _guarded(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+        """Return a handler that answers errors in OpenAI's form, and counts them."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except ChatError as error:
+                self._num_refused += error.status not in _NOT_COUNTED
+                return JSONResponse(error.body, status_code=error.status)
+
+        return guarded
 
     async def _chat(self, request: Request) -> Response:
         key = self._key_of(request)
@@ -120,7 +140,7 @@ class ChatServer:
                 raise _over()
             if await request.is_disconnected():
                 asked.is_abandoned = True
-                raise ChatError("The client has left.", status=499)
+                raise ChatError("The client has left.", status=_LEFT)
 
     async def _reward(self, request: Request) -> Response:
         key, body = self._key_of(request), await self._body_of(request)
@@ -185,13 +205,3 @@ def _over() -> ChatError:
         status=401,
         code="invalid_api_key",
     )
-
-
-def _guarded(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    async def guarded(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except ChatError as fault:
-            return JSONResponse(fault.body, status_code=fault.status)
-
-    return guarded

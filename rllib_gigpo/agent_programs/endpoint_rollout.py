@@ -120,7 +120,8 @@ class EndpointRollout:
 
     def take_result(self) -> SampleResult:
         """Return the groups that finished or were lost since the last call."""
-        result = SampleResult(groups=self._finished, lost=self._lost, stats=self._stats)
+        stats = replace(self._stats, num_refused_calls=self._server.take_refusals())
+        result = SampleResult(groups=self._finished, lost=self._lost, stats=stats)
         self._finished, self._lost, self._stats = [], [], RolloutStats()
         return result
 
@@ -260,9 +261,9 @@ class EndpointRollout:
             return
         try:
             self._submit(call, episode)
-        except ChatError as fault:
-            episode.was_refused |= fault.code == "context_length_exceeded"
-            call.refuse(fault)
+        except ChatError as error:
+            episode.was_refused |= error.code == "context_length_exceeded"
+            call.refuse(error)
 
     def _submit(self, call: AskedCall, episode: ProgramEpisode) -> None:
         request = call.request

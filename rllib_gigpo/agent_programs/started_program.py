@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import inspect
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -19,6 +21,17 @@ from rllib_gigpo.env_runner.env_source import is_fault
 from rllib_gigpo.envs.info_fence import described
 from rllib_gigpo.errors import ConfigError
 
+# Runs before the command, in its process: lets Linux end it when the process that started it dies,
+# even if that is killed (PR_SET_PDEATHSIG, SIGKILL).
+_GUARD = """
+import ctypes, os, sys
+parent, *words = sys.argv[1:]
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
+    if os.getppid() != int(parent):
+        sys.exit("the process that started the command has died")
+os.execvp(words[0], words)
+"""
 _KEPT_OUTPUT = 100_000  # bytes of a command's output that its reward may read
 _SHOWN_ERROR = 800  # characters of a command's errors in a message
 
@@ -75,8 +88,8 @@ def start_program(
         access: What it gets.
 
     Raises:
-        ConfigError: A function takes an argument that programs do not get, or a command cannot be
-            started.
+        ConfigError: A function takes an argument that programs do not get, or there is no such
+            command.
     """
     if callable(program):
         return ThreadProgram(program, access)
@@ -131,31 +144,29 @@ class ProcessProgram(StartedProgram):
             access: What is filled into the words and the environment variables.
 
         Raises:
-            ConfigError: It cannot be started.
+            ConfigError: There is no such command.
         """
         values = {name: str(value) for name, value in asdict(access).items()}
         filled = [_filled(word, values) for word in words]
+        if shutil.which(filled[0]) is None:
+            raise ConfigError(
+                f"env_config['program']: there is no command {filled[0]!r}; install it, or name its"
+                " path"
+            )
         variables = {
             "OPENAI_BASE_URL": access.base_url,
             "OPENAI_API_KEY": access.api_key,
             "TASK_SEED": str(access.seed),
         }
         self._out, self._errors = _output_file(), _output_file()
-        try:
-            self._process = subprocess.Popen(
-                filled,
-                env={**os.environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=self._out,
-                stderr=self._errors,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._close()
-            raise ConfigError(
-                f"env_config['program']: the command {' '.join(filled)!r} cannot be started:"
-                f" {error}"
-            ) from error
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *filled],
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._errors,
+            start_new_session=True,
+        )
 
     def poll(self) -> ProgramEnd | None:
         """Return how it ended; None while it runs."""
@@ -172,9 +183,6 @@ class ProcessProgram(StartedProgram):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._close()
-
-    def _close(self) -> None:
         self._out.close()
         self._errors.close()
 

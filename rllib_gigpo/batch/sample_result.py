@@ -33,6 +33,7 @@ class LostGroup:
       was answered differently.
     - timeout: A call did not return in time.
     - worker: The environment's process died.
+    - program: An agent's own program failed, or made no call.
 
     Kinds in EnvRunners: runner (it died, or did not answer in time), engine and weights.
     """
@@ -50,6 +51,7 @@ class RolloutStats:
     num_cached_tokens: int = 0  # of the prompts, taken from the engine's prefix cache
     num_response_tokens: int = 0
     num_steps: int = 0  # with an answer of the engine
+    num_refused_calls: int = 0  # of agent programs
     seconds: float = 0.0  # wall clock, summed over polls
     engine_s: float = 0.0  # inside the engine's poll
     env_s: float = 0.0  # inside environments, summed over all of them
@@ -62,6 +64,7 @@ class RolloutStats:
             num_cached_tokens=self.num_cached_tokens + other.num_cached_tokens,
             num_response_tokens=self.num_response_tokens + other.num_response_tokens,
             num_steps=self.num_steps + other.num_steps,
+            num_refused_calls=self.num_refused_calls + other.num_refused_calls,
             seconds=self.seconds + other.seconds,
             engine_s=self.engine_s + other.engine_s,
             env_s=self.env_s + other.env_s,

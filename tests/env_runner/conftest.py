@@ -14,8 +14,8 @@ from rllib_gigpo.connectors.env_to_module.render_prompt import RenderPrompt
 from rllib_gigpo.connectors.module_to_env.action_to_env import ActionToEnv
 from rllib_gigpo.connectors.module_to_env.decode_response import DecodeResponse
 from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
-from rllib_gigpo.env_runner.env_pool import SerialEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
+from rllib_gigpo.env_runner.pools.env_pool import SerialEnvs
 from rllib_gigpo.env_runner.rollout import Rollout
 from rllib_gigpo.models.tiny_model import build_tokenizer
 from rllib_gigpo.prompting.action_parser import ActionParser

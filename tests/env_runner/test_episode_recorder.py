@@ -9,8 +9,8 @@ from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.engines.inference_engine import Generation, SamplingSettings
-from rllib_gigpo.env_runner.env_pool import EnvEvent
 from rllib_gigpo.env_runner.episodes.episode_recorder import EpisodeRecorder
+from rllib_gigpo.env_runner.pools.env_pool import EnvEvent
 from rllib_gigpo.prompting.action_parser import ParsedAction
 from rllib_gigpo.prompting.prompt_record import Prompt
 

@@ -9,8 +9,8 @@ import torch
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
-from rllib_gigpo.env_runner.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
+from rllib_gigpo.env_runner.pools.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.envs.contract import RUNS_IN_THREADS
 from rllib_gigpo.gigpo import GiGPOConfig
 

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from rllib_gigpo.env_runner.daemon_threads import DaemonThreads
-from rllib_gigpo.env_runner.env_pool import SerialEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.hang_watch import HangWatch
+from rllib_gigpo.env_runner.pools.daemon_threads import DaemonThreads
+from rllib_gigpo.env_runner.pools.env_pool import SerialEnvs
 from rllib_gigpo.envs.corridor import CorridorEnv
 
 
@@ -77,7 +77,7 @@ def test_a_call_in_a_thread_returns_or_raises_through_its_future():
 def test_a_process_exits_although_an_environment_hangs_in_a_thread():
     script = """
 import threading
-from rllib_gigpo.env_runner.env_pool import ThreadedEnvs
+from rllib_gigpo.env_runner.pools.env_pool import ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.envs.corridor import CorridorEnv
 

@@ -8,8 +8,8 @@ import pytest
 from env_runner.walk import SAMPLING, SETTINGS, Walk
 
 from rllib_gigpo.batch.group_task import GroupTask
-from rllib_gigpo.env_runner.env_pool import OverlappingEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
+from rllib_gigpo.env_runner.pools.env_pool import OverlappingEnvs, ThreadedEnvs
 
 
 @pytest.mark.parametrize("pool", ["threads", "overlapping"])

@@ -14,8 +14,8 @@ from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.engines.inference_engine import SamplingSettings
-from rllib_gigpo.env_runner.env_pool import OverlappingEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
+from rllib_gigpo.env_runner.pools.env_pool import OverlappingEnvs
 from rllib_gigpo.errors import EngineError
 from rllib_gigpo.sampling.evaluation import EvaluationTasks
 

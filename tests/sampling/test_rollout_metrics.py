@@ -1,5 +1,6 @@
 """Rollout metrics: rates over episodes and steps, computed by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,7 +25,16 @@ TASK = GroupTask(group_id=0, seed=0, group_size=8, sampling=SamplingSettings())
 
 
 def episode(
-    rewards, *, won=None, tags=(), terminated=True, valid=True, logp=0.0, dropped=(), message=0
+    rewards,
+    *,
+    won=None,
+    tags=(),
+    terminated=True,
+    valid=True,
+    logp=0.0,
+    dropped=(),
+    message=0,
+    lengths=(),
 ):
     result = SingleAgentEpisode()
     result.add_env_reset("start", {"tags": list(tags)})
@@ -47,6 +57,7 @@ def episode(
                     is_response_cut=False,
                     num_dropped_turns=dropped[index] if dropped else 0,
                     num_message_tokens=message,
+                    prompt_token_ids=[0] * (lengths[index] if lengths else 9),
                     role="",
                     rollout_logp=np.array([logp]),
                 )
@@ -82,6 +93,20 @@ def test_a_step_counts_as_a_reset_if_a_conversation_drops_turns_there():
     chat = episode([0] * 5, dropped=dropping, message=7)
     separate = episode([0] * 5, dropped=dropping)  # prompts whose history did not fit
     assert rollout_metrics(sampled(chat, separate))["context_reset_rate"] == 0.2
+
+
+def test_a_prompt_that_is_longer_than_its_message_continues_another():
+    chat = episode([0] * 4, message=7, lengths=[7, 15, 7, 20])  # the third is a new chat
+    separate = episode([0] * 4)
+    assert rollout_metrics(sampled(chat))["prompt_continued_rate"] == 0.5
+    assert rollout_metrics(sampled(separate))["prompt_continued_rate"] == 0
+
+
+def test_refused_calls_are_a_share_and_without_any_there_is_none():
+    assert "refused_call_rate" not in rollout_metrics(sampled(episode([1])))
+    one = sampled(episode([1]))
+    stats = replace(one.stats, num_refused_calls=2)
+    assert rollout_metrics(replace(one, stats=stats))["refused_call_rate"] == 2 / (6 + 2)
 
 
 def test_prompt_tokens_that_the_engine_took_from_its_cache_are_a_share():

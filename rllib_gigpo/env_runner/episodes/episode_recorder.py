@@ -12,8 +12,8 @@ from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import StepRecord
 from rllib_gigpo.batch.sub_goal_step import SubGoalStep
 from rllib_gigpo.engines.inference_engine import Generation
-from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.env_runner.episodes.replay import Replay
+from rllib_gigpo.env_runner.pools.env_slots import EnvEvent
 from rllib_gigpo.group_plans.group_plan import Fork
 from rllib_gigpo.prompting.action_parser import ParsedAction
 from rllib_gigpo.prompting.prompt_record import Prompt

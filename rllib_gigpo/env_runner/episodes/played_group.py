@@ -11,11 +11,11 @@ import numpy as np
 from rllib_gigpo import columns
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import StepRecord, step_records
-from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.env_runner.episodes.episode_recorder import EpisodeRecorder
 from rllib_gigpo.env_runner.episodes.episode_run import EpisodeRun
 from rllib_gigpo.env_runner.episodes.replay import Replay
 from rllib_gigpo.env_runner.episodes.shown_value import as_text, short
+from rllib_gigpo.env_runner.pools.env_slots import EnvEvent
 from rllib_gigpo.errors import ConfigError, EngineError
 from rllib_gigpo.group_plans.group_plan import ChosenStep, Fork, GroupPlan
 

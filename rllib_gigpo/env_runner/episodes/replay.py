@@ -9,8 +9,8 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from rllib_gigpo import columns
 from rllib_gigpo.batch.step_record import StepRecord
-from rllib_gigpo.env_runner.env_slots import EnvEvent
 from rllib_gigpo.env_runner.episodes.shown_value import as_text, short
+from rllib_gigpo.env_runner.pools.env_slots import EnvEvent
 from rllib_gigpo.envs.contract import ADMISSIBLE_ACTIONS, ANCHOR, ROLE
 from rllib_gigpo.group_plans.group_plan import Fork
 

@@ -5,7 +5,7 @@ import pytest
 import ray
 
 from rllib_gigpo.batch.step_record import step_records
-from rllib_gigpo.env_runner.env_pool import EnvEvent
+from rllib_gigpo.env_runner.pools.env_pool import EnvEvent
 from rllib_gigpo.errors import ConfigError, RolloutError, WeightSyncError
 
 

@@ -7,9 +7,9 @@ import gymnasium as gym
 import pytest
 import ray
 
-from rllib_gigpo.env_runner.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.env_source import EnvSource
-from rllib_gigpo.env_runner.env_workers import RayEnvs
+from rllib_gigpo.env_runner.pools.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.pools.env_workers import RayEnvs
 from rllib_gigpo.errors import EnvContractError
 
 

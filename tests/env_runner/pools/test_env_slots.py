@@ -7,10 +7,10 @@ import threading
 import gymnasium as gym
 import pytest
 
-from rllib_gigpo.env_runner.env_pool import SerialEnvs, ThreadedEnvs
-from rllib_gigpo.env_runner.env_slots import EnvSlots
 from rllib_gigpo.env_runner.env_source import EnvSource
-from rllib_gigpo.env_runner.env_workers import RayEnvs
+from rllib_gigpo.env_runner.pools.env_pool import SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.pools.env_slots import EnvSlots
+from rllib_gigpo.env_runner.pools.env_workers import RayEnvs
 from rllib_gigpo.errors import EnvContractError
 
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import gymnasium as gym
 
-from rllib_gigpo.env_runner.daemon_threads import DaemonThreads
-from rllib_gigpo.env_runner.env_slots import EnvEvent, EnvSlots, OnCreated
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.hang_watch import HangWatch
+from rllib_gigpo.env_runner.pools.daemon_threads import DaemonThreads
+from rllib_gigpo.env_runner.pools.env_slots import EnvEvent, EnvSlots, OnCreated
 
 CLOSE_TIMEOUT_S = 5.0  # longest wait for environments to close
 

@@ -13,9 +13,9 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from rllib_gigpo.env_runner.env_pool import CLOSE_TIMEOUT_S, EnvPool
-from rllib_gigpo.env_runner.env_slots import EnvEvent, EnvSlots
 from rllib_gigpo.env_runner.env_source import EnvSource
+from rllib_gigpo.env_runner.pools.env_pool import CLOSE_TIMEOUT_S, EnvPool
+from rllib_gigpo.env_runner.pools.env_slots import EnvEvent, EnvSlots
 
 _DEATHS = (RayActorError, WorkerCrashedError, NodeDiedError, OutOfMemoryError)
 
