@@ -35,6 +35,7 @@ EXTRAS = {
     "similar": ["rapidfuzz>=3.9"],
     "proxmo": ["scikit-learn>=1.5"],
     "chat": ["openai>=1.60"],
+    "mcp": ["mcp>=2.0"],
     "plot": ["matplotlib>=3.9"],
     "lora": ["peft>=0.18"],
     "vlm": ["num2words>=0.5", "torchvision>=0.26"],

@@ -50,6 +50,11 @@ CATALOGUE: tuple[EnvEntry, ...] = (
     EnvEntry("Corridor-v0", ".corridor:CorridorEnv", "walks to a door; instant, for tests"),
     EnvEntry("Mixture-v0", ".mixture:MixtureEnv", "plays several environments in fixed shares"),
     EnvEntry(
+        "Tools-v0",
+        ".tools.tools_env:ToolEnv",
+        "calls the tools of a class of yours, or of MCP servers",
+    ),
+    EnvEntry(
         "TextWorld-v0",
         ".textworld.textworld_env:TextWorldEnv",
         "plays text adventures, one per seed",

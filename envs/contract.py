@@ -56,6 +56,11 @@ ROLE_REWARDS: Final = "role_rewards"
 """dict[str, float]: what this step pays to some roles, in place of its reward. The roles that it
 does not name get the reward of the step, as all do without this key: it pays a team."""
 
+TOOL_RESULTS: Final = "tool_results"
+"""list[dict[str, str]]: the results of the tool calls of the last step, each a dict with the "name"
+of the tool and the "content" that it returned. With ``prompting(tools=...)`` the model sees them as
+messages of the role tool, in place of the observation."""
+
 RUNS_IN_THREADS: Final = "runs_in_threads"
 """Key of an environment's ``metadata``, bool: instances may run in several threads at once, and a
 step spends most of its time outside Python's lock (in C code, or waiting). Training then steps them
@@ -77,14 +82,15 @@ INFO_TYPES: Final[dict[str, tuple[type, ...]]] = {
     DATA_FILES: (list, tuple),
     ROLE: (str,),
     ROLE_REWARDS: (dict,),
+    TOOL_RESULTS: (list, tuple),
 }
 """The permitted types of each key's value."""
 
 KEYS_OF_ROLES: Final = (ROLE, ROLE_REWARDS)
 """The keys that only an environment with several agents has."""
 
-RARE_KEYS: Final = (*KEYS_OF_ROLES, TASK_ID, DATA_FILES)
-"""Keys that few environments need: those of several agents, and those of data sets."""
+RARE_KEYS: Final = (*KEYS_OF_ROLES, TASK_ID, DATA_FILES, TOOL_RESULTS)
+"""Keys that few environments need: those of several agents, of data sets, and of tools."""
 
 MAX_REWARD: Final = 1e15
 """Largest size of a reward: the squares of a million such rewards still add up in float32."""

@@ -22,6 +22,7 @@ from .contract import (
     TAGS,
     TASK,
     TASK_ID,
+    TOOL_RESULTS,
     WON,
     ContractViolationError,
 )
@@ -189,6 +190,18 @@ def _read_role_rewards(key: str, rewards: Mapping[Any, Any]) -> dict[str, float]
     return {valid_text(role): float(reward) for role, reward in rewards.items()}
 
 
+def _read_tool_results(key: str, results: Sequence[Any]) -> list[dict[str, str]]:
+    for one in results:
+        is_result = isinstance(one, Mapping) and {"name", "content"} <= one.keys()
+        if not is_result or not all(isinstance(one[part], str) for part in ("name", "content")):
+            raise ContractViolationError(
+                "info",
+                f"info[{key!r}] contains {shown(one)}. It must be a list of dicts with the texts"
+                " 'name' (of the tool) and 'content' (what it returned).",
+            )
+    return [{part: valid_text(one[part]) for part in ("name", "content")} for one in results]
+
+
 _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     TASK: _read_text,
     ADMISSIBLE_ACTIONS: _read_texts,
@@ -201,4 +214,5 @@ _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     DATA_FILES: _read_texts,
     ROLE: _read_role,
     ROLE_REWARDS: _read_role_rewards,
+    TOOL_RESULTS: _read_tool_results,
 }

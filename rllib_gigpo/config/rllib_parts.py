@@ -65,9 +65,11 @@ class RLlibParts(AlgorithmConfig):
     ) -> Any:
         """Build the user's pieces, then observation -> text -> history -> prompt token ids."""
         from rllib_gigpo.connectors.pipelines import append_env_to_module_pieces
+        from rllib_gigpo.prompting.tool_calls.tool_use import tools_of
 
         pipeline = super().build_env_to_module_connector(env, spaces, device)
-        return append_env_to_module_pieces(pipeline, self.settings)
+        space = (spaces or {}).get(INPUT_ENV_SINGLE_SPACES, (None, self.action_space))[1]
+        return append_env_to_module_pieces(pipeline, self.settings, tools_of(env, space))
 
     @override(AlgorithmConfig)
     def build_module_to_env_connector(self, env: Any = None, spaces: Any = None) -> Any:

@@ -5,6 +5,7 @@ The rollout pipelines run in EnvRunners; the credit pipeline runs once per batch
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -34,7 +35,7 @@ from rllib_gigpo.connectors.module_to_env.parse_action import ParseAction
 from rllib_gigpo.media.image_store import ImageStore
 from rllib_gigpo.models.context import reads_images
 from rllib_gigpo.models.tokenizer import load_tokenizer
-from rllib_gigpo.prompting import RENDERERS, SubGoalParser, parser_of
+from rllib_gigpo.prompting import SubGoalParser, ToolUse, parser_of, renderer_of
 from rllib_gigpo.prompting.action_parser import ResponseParser
 from rllib_gigpo.prompting.contents.image_contents import ImageContents
 from rllib_gigpo.prompting.contents.image_reader import image_reader
@@ -42,14 +43,17 @@ from rllib_gigpo.prompting.contents.text_contents import Contents
 from rllib_gigpo.prompting.conversation import ConversationRenderer
 from rllib_gigpo.prompting.memory import LastSteps
 from rllib_gigpo.prompting.renderer import PromptRenderer
+from rllib_gigpo.prompting.tool_calls.tool_use import find_tool_use, tools_of
 
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
     from rllib_gigpo.config.sections.prompts import PromptSection
 
 
-def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
-    """Append observation -> text -> history -> prompt token ids."""
+def append_env_to_module_pieces(
+    pipeline: Any, settings: Settings, tools: Sequence[Mapping[str, Any]] = ()
+) -> Any:
+    """Append observation -> text -> history -> prompt token ids, with an environment's tools."""
     prompts, contents = settings.prompts, Contents()
     to_text = prompts.observation_to_text
     if reads_images(settings.model.model_path):
@@ -57,7 +61,7 @@ def append_env_to_module_pieces(pipeline: Any, settings: Settings) -> Any:
         contents = image_contents(settings, store)
         pipeline.append(KeepImages(store))
         to_text = image_reader(to_text, store, max_images=settings.model.images.max_in_prompt)
-    renderer = prompt_renderer(settings, contents)
+    renderer = prompt_renderer(settings, contents, tools)
     pipeline.append(ObservationToText(to_text))
     if isinstance(renderer, ConversationRenderer):
         pipeline.append(ContinueConversation(renderer, to_text))
@@ -74,9 +78,9 @@ def append_module_to_env_pieces(
     """Append response token ids -> text -> parsed action, sub-goal -> action of the space."""
     prompts = settings.prompts
     tokenizer = load_tokenizer(settings.model.model_path)
-    parser = response_parser(prompts)
+    parser = response_parser(prompts, tool_use(settings, tokenizer, tools_of(env, action_space)))
     tags = getattr(parser, "tags", ())  # a custom parser may lack them
-    pipeline.append(DecodeResponse(tokenizer, tags))
+    pipeline.append(DecodeResponse(tokenizer, tags, getattr(parser, "marks", ())))
     pipeline.append(ParseAction(parser))
     if isinstance(parser, SubGoalParser):
         pipeline.append(FollowSubGoals(parser, tokenizer))
@@ -119,14 +123,23 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
     return pipeline
 
 
-def response_parser(prompts: PromptSection) -> ResponseParser:
-    """Return the parser that the settings name, or else one that reads the tags."""
+def response_parser(prompts: PromptSection, tools: ToolUse | None = None) -> ResponseParser:
+    """Return the parser that the settings name, or else one that reads tool calls or the tags."""
     return prompts.action_parser or parser_of(
         sub_goals=prompts.sub_goals,
         action_tag=prompts.action_tag,
         think_tag=prompts.think_tag,
         require_think=prompts.require_think,
+        tools=tools,
     )
+
+
+def tool_use(
+    settings: Settings, tokenizer: Any, tools: Sequence[Mapping[str, Any]]
+) -> ToolUse | None:
+    """Find out how the model uses an environment's tools; see `find_tool_use`."""
+    kwargs = settings.model.chat_template_kwargs
+    return find_tool_use(tokenizer, settings.prompts.tools, tools, chat_template_kwargs=kwargs)
 
 
 def action_hints(env: gym.Env | None) -> dict[str, Any]:
@@ -149,12 +162,19 @@ def image_contents(settings: Settings, store: ImageStore) -> Contents:
     return ImageContents(tokens, store, max_images=settings.model.images.max_in_prompt)
 
 
-def prompt_renderer(settings: Settings, contents: Contents | None = None) -> PromptRenderer:
+def prompt_renderer(
+    settings: Settings,
+    contents: Contents | None = None,
+    tools: Sequence[Mapping[str, Any]] = (),
+) -> PromptRenderer:
     """Build the renderer of a run's prompts, with the model's own tokenizer."""
     model, prompts = settings.model, settings.prompts
-    return RENDERERS[prompts.style](
-        load_tokenizer(model.model_path),
+    tokenizer = load_tokenizer(model.model_path)
+    return renderer_of(
+        prompts.style,
+        tokenizer,
         prompts.template,
+        tools=tool_use(settings, tokenizer, tools),
         max_prompt_tokens=model.max_prompt_tokens,
         system_prompt=model.system_prompt,
         chat_template_kwargs=model.chat_template_kwargs,

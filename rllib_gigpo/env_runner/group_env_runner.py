@@ -50,6 +50,7 @@ from rllib_gigpo.envs.contract import RUNS_IN_THREADS
 from rllib_gigpo.errors import EnvContractError, GiGPOError, RolloutError, WeightSyncError
 from rllib_gigpo.panels.panel_environment import started_in
 from rllib_gigpo.panels.played_task import check_starts
+from rllib_gigpo.prompting.tool_calls.tool_use import tools_of
 from rllib_gigpo.rl_modules.engine_module import VERSION, EngineModule
 
 if TYPE_CHECKING:
@@ -435,4 +436,5 @@ def _runs_in_threads(env: gym.Env) -> bool:
 def _actions_of(env: gym.Env) -> tuple[str, dict[str, Any]]:
     """Return what the connectors know of an environment's actions: their space and names."""
     space = env.action_space
-    return "Text" if isinstance(space, gym.spaces.Text) else str(space), action_hints(env)
+    name = "Text" if isinstance(space, gym.spaces.Text) else str(space)
+    return name, {**action_hints(env), "tools": tools_of(env)}

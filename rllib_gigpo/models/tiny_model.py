@@ -22,9 +22,19 @@ _SPECIAL_TOKENS = [PAD_TOKEN, START_TOKEN, END_TOKEN]
 # With all 256 bytes the tokenizer can write any text; with fewer entries it would lose some.
 MIN_VOCAB_SIZE = 256 + len(_SPECIAL_TOKENS)
 
+# Tools are shown as short as possible; calls are written in Hermes' format.
 CHAT_TEMPLATE = (
+    "{% if tools %}{{ '<|im_start|>system\ntools:' }}{% for tool in tools %}"
+    "{{ ' ' + tool.function.name + '(' }}"
+    "{{ (tool.function.parameters.properties | join(', ')) + ')' }}"
+    "{% endfor %}{{ '<|im_end|>\n' }}{% endif %}"
     "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + (message['content'] or '') }}"
+    "{% for call in message.tool_calls or [] %}"
+    "{{ '\n' if loop.index0 }}<tool_call>\n"
+    "{{ {'name': call.function.name, 'arguments': call.function.arguments} | tojson }}"
+    "\n</tool_call>{% endfor %}"
+    "{{ '<|im_end|>\n' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )

@@ -80,7 +80,7 @@ class ChatAgent:
             MissingExtraError: The package ``openai`` is not installed.
             PanelError: The prompts are of a kind that such a model does not get.
         """
-        if prompts.style != "step" or prompts.sub_goals:
+        if prompts.style == "conversation" or prompts.sub_goals:
             raise PanelError(
                 "A model behind a URL gets one message a step: set style='step', sub_goals=False"
             )

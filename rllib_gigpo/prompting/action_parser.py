@@ -1,7 +1,7 @@
 """From the text of a response to the action that it names, and back."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -116,6 +116,16 @@ class ActionParser:
         if self.action_tag is None:
             return f"{thought}{action}"
         return f"{thought}<{self.action_tag}>{action}</{self.action_tag}>"
+
+    def format_marked(self, action: str, mark: Callable[[str], str], *, sub_goal: str = "") -> str:
+        """Return the response that names ``action``, with every character of its own text marked.
+
+        Args:
+            action: The action.
+            mark: Marks a text, whose length it keeps.
+            sub_goal: See `format`; marked by the caller.
+        """
+        return self.format(mark(action), sub_goal=sub_goal)
 
     def _without_thought(self, response: str) -> str | None:
         """Return the text after the thought; None if that is unfinished, or required but absent."""

@@ -14,12 +14,13 @@ class ResponseDecoder:
     response format and an ordinary word stay, even if the tokenizer has them as special tokens.
     """
 
-    def __init__(self, tokenizer: Any, tags: Sequence[str] = ()) -> None:
+    def __init__(self, tokenizer: Any, tags: Sequence[str] = (), marks: Sequence[str] = ()) -> None:
         """Find the special tokens to leave out.
 
         Args:
             tokenizer: A Hugging Face tokenizer.
             tags: Names of the tags in responses, without brackets.
+            marks: Other texts of special tokens that stay, as they are written.
 
         Raises:
             ConfigError: A tag ends a response, or the tokenizer cannot write it.
@@ -30,7 +31,8 @@ class ResponseDecoder:
         ends = {tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id}
         words = {i for i, text in special.items() if text.strip().isalnum()}
         tags_as_tokens = {i for i, text in special.items() if text.strip() in written}
-        self._kept = tags_as_tokens | (words - ends)
+        marked = {i for i, text in special.items() if text.strip() in marks}
+        self._kept = tags_as_tokens | marked | (words - ends)
         self._left_out = set(special) - self._kept
         self._check(written, special)
 
@@ -50,8 +52,8 @@ class ResponseDecoder:
         colliding = sorted(special[token_id] for token_id in self._kept & ends)
         if colliding:
             raise ConfigError(
-                f"The tag {colliding[0]!r} is the token that ends a turn of this model; choose "
-                "another action_tag or think_tag."
+                f"The text {colliding[0]!r} is the token that ends a turn of this model;"
+                " choose another action_tag or think_tag, or another format of tools."
             )
         for tag in written:
             ids = self._tokenizer(tag, add_special_tokens=False)["input_ids"]

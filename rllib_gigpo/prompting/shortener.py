@@ -71,11 +71,15 @@ class PromptShortener:
         return shorter, self._encode(shorter)
 
     def _cut(self, inputs: PromptInputs, prompt: Prompt) -> Prompt:
-        cut_inputs, prompt = self._cut_text(inputs, prompt, "observation")
+        field = "results" if inputs.results else "observation"
+        cut_inputs, prompt = self._cut_text(inputs, prompt, field)
+        if field == "results" and self.excess(prompt) > 0:  # a user message shows the observation
+            field = "observation"
+            cut_inputs, prompt = self._cut_text(inputs, prompt, field)
         is_cut_further = self.excess(prompt) > 0
         if is_cut_further:
             prompt = self._cut_further(cut_inputs, prompt)
-        observation_cut = cut_inputs.observation != inputs.observation
+        observation_cut = getattr(cut_inputs, field) != getattr(inputs, field)
         return replace(prompt, observation_cut=observation_cut, is_cut_further=is_cut_further)
 
     def _cut_further(self, inputs: PromptInputs, prompt: Prompt) -> Prompt:
@@ -141,8 +145,10 @@ class PromptShortener:
     def _with_cut(
         self, inputs: PromptInputs, field: str, num_removed: int
     ) -> tuple[PromptInputs, Prompt]:
-        text = getattr(inputs, field)
-        changes: dict[str, Any] = {field: self._contents.cut(text, len(text) - num_removed)}
+        fact, cut = getattr(inputs, field), self._contents.cut
+        num_kept = len(fact) - num_removed
+        shorter_fact = cut(fact, num_kept) if isinstance(fact, str) else fact.cut(num_kept, cut)
+        changes: dict[str, Any] = {field: shorter_fact}
         shorter = replace(inputs, **changes)
         return shorter, self._encode(shorter)
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.memory import PastStep
+from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
 
 TEMPLATE_VARIABLES = (
     "task",
@@ -38,6 +39,8 @@ class PromptInputs:
         is_continued: Whether this is a later message of a conversation, whose first one has shown
             the instructions and the task.
         sub_goal: The sub-goal that the agent pursues so far; empty if it has none.
+        results: The results of the last turn's tool calls, which a chat with tools shows in place
+            of the observation.
     """
 
     observation: str
@@ -47,6 +50,7 @@ class PromptInputs:
     step: int = 1
     is_continued: bool = False
     sub_goal: str = ""
+    results: ToolResults = field(default_factory=ToolResults)
 
 
 class PromptTemplate:

@@ -168,6 +168,7 @@ def mark_facts(inputs: PromptInputs, marks: Callable[[str], str] | None = None) 
         task=next(marked),
         sub_goal=next(marked),
         admissible_actions=tuple(next(marked) for _ in inputs.admissible_actions),
+        results=inputs.results.marked(marks or mark),
         history=tuple(
             replace(past, observation=next(marked), action=next(marked)) for past in inputs.history
         ),

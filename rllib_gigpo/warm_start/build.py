@@ -1,6 +1,7 @@
 """Builds a warm start, without a cache: plays the expert, fits a model and saves it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.media.image_marks import without_marks
 from rllib_gigpo.media.image_store import ImageStore
 from rllib_gigpo.models.causal_lm import load_causal_lm, progress_bars_if_slow
@@ -28,14 +28,18 @@ from rllib_gigpo.models.vision.tiny_vision_model import (
 from rllib_gigpo.models.vision.vision_family import VisionFamily
 from rllib_gigpo.models.vision.vision_trunk import VisionTrunk
 from rllib_gigpo.prompting import (
-    RENDERERS,
     ActionParser,
     PromptRenderer,
     PromptTemplate,
+    ToolUse,
     parser_of,
+    renderer_of,
 )
 from rllib_gigpo.prompting.contents.image_contents import ImageContents
 from rllib_gigpo.prompting.contents.text_contents import Contents
+from rllib_gigpo.prompting.tool_calls import tool_setting
+from rllib_gigpo.prompting.tool_calls.hermes_format import HermesFormat
+from rllib_gigpo.prompting.tool_calls.tool_use import Schema, find_tool_use, tools_of
 from rllib_gigpo.warm_start.batch_gradient import Accumulated, BatchGradient, WholeBatch
 from rllib_gigpo.warm_start.demonstrations import (
     Demonstration,
@@ -74,15 +78,20 @@ def build(
     start = time.perf_counter()
     images = ImageStore() if _allows_images(settings) else None
     played = replace(settings, seeds=settings.played_seeds)
-    demonstrations = play_demonstrations(played, progress, images)
+    tools = list[Schema]()
+    demonstrations = play_demonstrations(
+        played, progress, images, on_env=lambda env: tools.extend(tools_of(env))
+    )
     demonstration_s = time.perf_counter() - start
-    model, tokenizer = _open(settings, demonstrations, images, folder)
+    model, tokenizer = _open(settings, demonstrations, images, tools, folder)
     vision = vision_family(settings.base_model or folder) if images else None
-    epochs = _epochs(settings, demonstrations, tokenizer, _contents(settings, vision, images))
+    contents = _contents(settings, vision, images)
+    epochs = _epochs(settings, demonstrations, tokenizer, contents, tools)
     _check_context(settings, model, epochs)
     model = model.to(_device())
     autocast = _autocast_dtype(settings, model.device)
-    gradient = _gradient(settings, model, autocast, vision)
+    is_chat = any(row.chat is not None for epoch in epochs for row in epoch)
+    gradient = _gradient(settings, model, autocast, vision, is_chat=is_chat)
     start = time.perf_counter()
     history = fit(
         model,
@@ -125,11 +134,12 @@ def _gradient(
     model: PreTrainedModel,
     autocast_dtype: str | None,
     vision: VisionFamily | None,
+    *,
+    is_chat: bool,
 ) -> BatchGradient:
     weight = settings.fit.prompt_loss_weight
-    is_conversation = settings.prompting.style == "conversation"  # whose prefixes repeat
     is_tiny = settings.base_model is None and vision is None
-    if is_tiny and autocast_dtype is None and not is_conversation:
+    if is_tiny and autocast_dtype is None and not is_chat:  # whose prefixes repeat
         return WholeBatch(model, prompt_loss_weight=weight)
     return Accumulated(
         model,
@@ -148,13 +158,14 @@ def _open(
     settings: WarmStartSettings,
     demonstrations: list[Demonstration],
     images: ImageStore | None,
+    tools: Sequence[Schema],
     folder: Path,
 ) -> tuple[PreTrainedModel, Any]:
     """Return the model to fit and its tokenizer; write the files of a new image processor."""
     if settings.base_model is not None:
         return load_causal_lm(settings.base_model), load_tokenizer(settings.base_model)
     tokenizer = build_tokenizer(
-        _texts_to_tokenize(settings, demonstrations), settings.tiny_model.vocab_size
+        _texts_to_tokenize(settings, demonstrations, tools), settings.tiny_model.vocab_size
     )
     size = settings.tiny_model
     shape: dict[str, Any] = {
@@ -188,12 +199,20 @@ def _epochs(
     demonstrations: list[Demonstration],
     tokenizer: Any,
     contents: Contents,
+    tools: Sequence[Schema],
 ) -> list[list[DemonstrationRow]]:
     """Return the rows of each epoch as token ids."""
+    prompting = settings.prompting
+    use = find_tool_use(
+        tokenizer,
+        tool_setting(prompting.tools),
+        tools,
+        chat_template_kwargs=prompting.chat_template_kwargs,
+    )
     return make_epochs(
         demonstrations,
-        _make_renderer(settings, tokenizer, contents),
-        _make_parser(settings),
+        _make_renderer(settings, tokenizer, contents, use),
+        _make_parser(settings, use),
         tokenizer,
         num_epochs=settings.fit.num_epochs,
         random_label_probability=settings.random_label_probability,
@@ -214,10 +233,16 @@ def _check_context(
 
 
 def _texts_to_tokenize(
-    settings: WarmStartSettings, demonstrations: list[Demonstration]
+    settings: WarmStartSettings, demonstrations: list[Demonstration], tools: Sequence[Schema]
 ) -> list[str]:
     template = PromptTemplate.from_name_or_source(settings.prompting.template)
-    parser = _make_parser(settings)
+    chosen = tool_setting(settings.prompting.tools)
+    use = None
+    if tools and chosen is not None:
+        # A new model's chat template writes calls in Hermes' format.
+        use = ToolUse(HermesFormat() if isinstance(chosen, str) else chosen, tools, True)
+        template = use.template(template)
+    parser = _make_parser(settings, use)
     tags = {"action_tag": settings.prompting.action_tag, "think_tag": settings.prompting.think_tag}
     prompts = [without_marks(template.render(turn.inputs, **tags)) for turn in demonstrations]
     return prompts + [
@@ -225,25 +250,26 @@ def _texts_to_tokenize(
     ]
 
 
-def _make_parser(settings: WarmStartSettings) -> ActionParser:
+def _make_parser(settings: WarmStartSettings, tools: ToolUse | None) -> ActionParser:
     prompting = settings.prompting
     return parser_of(
         sub_goals=prompting.sub_goals,
         action_tag=prompting.action_tag,
         think_tag=prompting.think_tag,
         require_think=prompting.require_think,
+        tools=tools,
     )
 
 
 def _make_renderer(
-    settings: WarmStartSettings, tokenizer: Any, contents: Contents
+    settings: WarmStartSettings, tokenizer: Any, contents: Contents, tools: ToolUse | None
 ) -> PromptRenderer:
     prompting = settings.prompting
-    if prompting.style not in RENDERERS:
-        raise ConfigError(f"style={prompting.style!r} is unknown; use one of {sorted(RENDERERS)}.")
-    return RENDERERS[prompting.style](
+    return renderer_of(
+        prompting.style,
         tokenizer,
         PromptTemplate.from_name_or_source(prompting.template),
+        tools=tools,
         max_prompt_tokens=prompting.max_prompt_tokens,
         system_prompt=prompting.system_prompt,
         chat_template_kwargs=prompting.chat_template_kwargs,

@@ -79,7 +79,7 @@ def _plain(settings: WarmStartSettings) -> dict[str, Any]:
     for part, name in _NEWER:
         if plain[part][name] is None:
             del plain[part][name]
-    for name in ("style", "max_prompt_images", "sub_goals"):
+    for name in ("style", "tools", "max_prompt_images", "sub_goals"):
         if plain["prompting"][name] == getattr(PromptSettings(), name):
             del plain["prompting"][name]
     return plain

@@ -32,6 +32,7 @@ from rllib_gigpo.prompting import (
 from rllib_gigpo.prompting.contents.image_reader import image_reader
 from rllib_gigpo.prompting.prompt_record import ChatTurn
 from rllib_gigpo.prompting.text_encoder import TextEncoder, mark
+from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
 from rllib_gigpo.warm_start.warm_start_progress import PlayProgress, Progress
 from rllib_gigpo.warm_start.warm_start_settings import WarmStartSettings
 
@@ -96,6 +97,7 @@ def play_demonstrations(
     settings: WarmStartSettings,
     progress: Progress | None = None,
     images: ImageStore | None = None,
+    on_env: Callable[[gym.Env], object] | None = None,
 ) -> list[Demonstration]:
     """Play every training seed and return all turns with a known expert action, in order.
 
@@ -104,6 +106,7 @@ def play_demonstrations(
         progress: Called before the first seed and after each.
         images: Keeps the images of observations, which the turns refer to by marks; None if
             observations must be text.
+        on_env: Called with the environment before it is played.
 
     Raises:
         EnvContractError: The environment cannot be made, names no ``expert_action``, or its
@@ -113,6 +116,8 @@ def play_demonstrations(
     try:
         _check_spaces(env, settings.env, allows_images=images is not None)
         read = _reader(env, settings, images)
+        if on_env is not None:
+            on_env(env)
         turns: list[Demonstration] = []
         for num_played, seed in enumerate(settings.seeds):
             _tell(progress, PlayProgress(num_played, len(settings.seeds)))
@@ -344,6 +349,7 @@ def _prompt_inputs(
         admissible_actions=tuple(info.get("admissible_actions", ())),
         history=tuple(memory.recall(past)),
         step=len(past) + 1,
+        results=ToolResults.of_info(info),
     )
 
 
@@ -375,7 +381,7 @@ def _encode_response(
     """Encode an answer; an action that spells a control token stays text, as in a prompt."""
     ids = encoder.encode(
         parser.format(action, sub_goal=sub_goal),
-        lambda: parser.format(mark(action), sub_goal=mark(sub_goal)),
+        lambda: parser.format_marked(action, mark, sub_goal=mark(sub_goal)),
     )
     return [*ids, tokenizer.eos_token_id]
 

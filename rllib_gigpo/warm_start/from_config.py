@@ -88,6 +88,7 @@ def prompting_of(config: Any) -> PromptSettings:
     """Return the prompt and response settings of a config."""
     return PromptSettings(
         style=config.style,
+        tools=config.tools,
         template=config.template,
         history_length=config.history_length,
         max_prompt_tokens=config.max_prompt_tokens,

@@ -20,7 +20,10 @@ class PromptSettings:
     the response.
 
     Attributes:
-        style: "step" for one prompt a step, "conversation" for one chat an episode.
+        style: "step" for one prompt a step, "conversation" for one chat an episode; "auto" for a
+            chat if the environment has tools.
+        tools: The format of tool calls: a name, "auto" for that of the chat template (Hermes' for a
+            new model), or None for no tools.
         template: Prompt template: the name of a shipped one, a path or its source.
         history_length: Number of past turns in the prompt; a conversation shows all.
         max_prompt_tokens: Upper bound on the length of a prompt, in tokens.
@@ -34,7 +37,8 @@ class PromptSettings:
             action.
     """
 
-    style: str = "step"
+    style: str = "auto"
+    tools: str | None = "auto"
     template: str = "compact"
     history_length: int = 3
     max_prompt_tokens: int = 512

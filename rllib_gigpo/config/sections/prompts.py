@@ -16,14 +16,18 @@ from rllib_gigpo.prompting import parser_of
 from rllib_gigpo.prompting.action_parser import ResponseParser
 from rllib_gigpo.prompting.memory import RecallsSteps
 from rllib_gigpo.prompting.template import PromptTemplate
+from rllib_gigpo.prompting.tool_calls import ToolCallFormat, tool_setting
 
 Template = Annotated[PromptTemplate, BeforeValidator(PromptTemplate.from_name_or_source)]
+Style = Literal["auto", "step", "conversation"]
+ToolFormat = Annotated[ToolCallFormat | str | None, BeforeValidator(tool_setting)]
 
 
 class PromptSection(Section):
     """Settings of `GiGPOConfig.prompting`."""
 
-    style: Literal["step", "conversation"] = setting("step", "A prompt a step, or one long chat.")
+    style: Style = setting("auto", "A prompt a step, or one chat; 'auto': a chat if tools exist.")
+    tools: ToolFormat = setting("auto", "Format of tool calls; None for none; docs/tools.md.")
     template: Template = setting("default", "A shipped name, a .jinja file's path, or the source.")
     history_length: NonNegativeInt = setting(2, "Past steps in the prompt; style='step'.")
     memory: RecallsSteps | None = setting(None, "Selects past steps; None for the latest ones.")

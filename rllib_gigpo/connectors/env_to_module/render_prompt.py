@@ -14,6 +14,7 @@ from rllib_gigpo.prompting.memory import PastStep
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.template import PromptInputs
+from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
 
 
 class RenderPrompt(ConnectorV2):
@@ -84,4 +85,5 @@ def prompt_inputs(
         history=history,
         step=1 + (len(turns) if step == -1 else turns.index(step)),
         sub_goal=sub_goal_before(episode, step),
+        results=ToolResults.of_info(info),
     )

@@ -14,10 +14,12 @@ from rllib_gigpo.prompting.response_decoder import ResponseDecoder
 class DecodeResponse(ConnectorV2):
     """Connector that reads GENERATIONS, and writes RESPONSE_TEXT, without special tokens."""
 
-    def __init__(self, tokenizer: Any, tags: Sequence[str] = (), **kwargs: Any) -> None:
-        """Store the tokenizer and the tags of the response format; see `ResponseDecoder`."""
+    def __init__(
+        self, tokenizer: Any, tags: Sequence[str] = (), marks: Sequence[str] = (), **kwargs: Any
+    ) -> None:
+        """Store the tokenizer, and what stays of special tokens; see `ResponseDecoder`."""
         super().__init__(**kwargs)
-        self._decoder = ResponseDecoder(tokenizer, tags)
+        self._decoder = ResponseDecoder(tokenizer, tags, marks)
 
     def __call__(self, *, batch: dict[str, Any], **kwargs: Any) -> Any:
         """Decode all answers in one call."""

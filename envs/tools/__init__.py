@@ -1,0 +1,1 @@
+"""Environments made of tools: a plain class, MCP servers, or both."""

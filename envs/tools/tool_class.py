@@ -1,0 +1,134 @@
+"""A plain class as an environment: which of its methods are tools, and how it is reset and paid."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from .loop_thread import LoopThread
+from .tool import MethodTool
+from .tool_tasks import named_object
+
+_NOT_TOOLS = ("reset", "get_reward")
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class ToolClass:
+    """An instance of a user's class.
+
+    Args:
+        environment: The class, a function that returns an instance, or "module:name" of one.
+        thread: Runs its async methods.
+
+    Raises:
+        ValueError: It has no ``reset``, or cannot be imported, or a tool cannot be described.
+    """
+
+    def __init__(self, environment: Any, thread: LoopThread) -> None:
+        if isinstance(environment, str):
+            environment = named_object(environment, "environment")
+        if not callable(environment):
+            raise ValueError(
+                f"environment={environment!r} must be a class, a function that returns an instance,"
+                " or 'module:name' of one. Fix it in env_config."
+            )
+        self.instance = environment()
+        self._thread = thread
+        self._name = type(self.instance).__name__
+        if not callable(getattr(self.instance, "reset", None)):
+            raise ValueError(
+                f"{self._name} has no method reset. Add reset(self, **task), which begins a task"
+                " and returns what the agent is told, or None."
+            )
+        self.tools = [
+            MethodTool(getattr(self.instance, name), thread.wait) for name in self._tool_names()
+        ]
+        parameters = inspect.signature(self.instance.reset).parameters.values()
+        self._takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
+        self._takes = {one.name for one in parameters if one.kind in _NAMED}
+
+    def reset(self, row: Mapping[str, Any], *, seed: int) -> str:
+        """Begin a task and return what the agent is told of it.
+
+        Raises:
+            ValueError: The row has a key that ``reset`` does not take.
+            TypeError: ``reset`` returned something that is not text.
+        """
+        given = dict(row)
+        if "seed" in self._takes:
+            given.setdefault("seed", seed)
+        if not self._takes_any:
+            if "prompt" not in self._takes:
+                given.pop("prompt", None)
+            unknown = sorted(set(given) - self._takes)
+            if unknown:
+                raise ValueError(
+                    f"The task has {unknown[0]!r}, but {self._name}.reset takes"
+                    f" {', '.join(sorted(self._takes)) or 'nothing'}. Add it, or **kwargs."
+                )
+        text = self._thread.wait(self.instance.reset(**given))
+        if text is not None and not isinstance(text, str):
+            raise TypeError(
+                f"{self._name}.reset returned {type(text).__name__}; it must return a string, which"
+                " is added to the task's prompt, or None."
+            )
+        return text or ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the instance says by an attribute ``done`` that the episode is over."""
+        done = getattr(self.instance, "done", False)
+        return not callable(done) and bool(done)
+
+    @property
+    def won(self) -> bool | None:
+        """Its attribute ``won``; None if it has none."""
+        won = getattr(self.instance, "won", None)
+        return None if won is None or callable(won) else bool(won)
+
+    def reward(self, function: Callable[..., Any] | None, answer: str | None) -> float:
+        """Return the reward of the episode.
+
+        Args:
+            function: A function of the instance and the answer that decides; None for the class's
+                own ``get_reward`` or attribute ``reward``.
+            answer: The final answer; None if the episode ended otherwise.
+
+        Raises:
+            ValueError: There is no reward.
+        """
+        own = getattr(self.instance, "get_reward", None)
+        if function is not None:
+            return self._thread.wait(function(self.instance, answer))
+        if callable(own):
+            takes_answer = bool(inspect.signature(own).parameters)
+            return self._thread.wait(own(answer) if takes_answer else own())
+        reward = getattr(self.instance, "reward", None)
+        if reward is None or callable(reward):
+            raise ValueError(
+                f"{self._name} has neither get_reward() nor an attribute reward. Add one, or set"
+                " env_config's reward to a function of the instance and the final answer."
+            )
+        return reward
+
+    def close(self) -> None:
+        """Call its ``close()`` if it has one without parameters."""
+        if self._is_plain_close():
+            self._thread.wait(self.instance.close())
+
+    def _is_plain_close(self) -> bool:
+        close = getattr(self.instance, "close", None)
+        return callable(close) and not inspect.signature(close).parameters
+
+    def _tool_names(self) -> Iterator[str]:
+        """Yield the names of the public methods, in the order of their definition."""
+        kind = type(self.instance)
+        names = dict.fromkeys(name for one in reversed(kind.__mro__) for name in vars(one))
+        for name in names:
+            is_left_out = name.startswith("_") or name in _NOT_TOOLS
+            if is_left_out or not inspect.isfunction(getattr(kind, name, None)):
+                continue
+            if name == "close" and self._is_plain_close():
+                continue
+            yield name

@@ -1,0 +1,82 @@
+"""Conversations in which the results of tools are messages of the role tool."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.conversation import ConversationRenderer
+from rllib_gigpo.prompting.prompt_record import Prompt
+from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
+from rllib_gigpo.prompting.text_encoder import TextEncoder, mark
+from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
+
+logger = logging.getLogger(__name__)
+
+_PROBE, _SECOND = "probe 4711 text", "probe 1508 text"
+
+
+class ToolConversationRenderer(ConversationRenderer):
+    """Renderer of chats with tools.
+
+    What an environment says without a tool, such as what was wrong with an answer, is a user
+    message. So are results if the chat template takes no messages of the role tool.
+    """
+
+    def __init__(self, tokenizer: Any, template: PromptTemplate, **kwargs: Any) -> None:
+        """Find out how the chat template shows results; see `ConversationRenderer`."""
+        super().__init__(tokenizer, template, **kwargs)
+        self._expected: dict[int, list[int]] = {}
+        self._has_tool_role = self._tries_tool_role()
+        if not self._has_tool_role:
+            logger.warning(
+                "The tokenizer's chat template takes no messages of the role tool, so results of"
+                " tools are user messages."
+            )
+            return
+        before, _, behind = self._results_text(_probes(_PROBE)).partition(_PROBE)
+        self._result_encoder = TextEncoder(
+            tokenizer, expected=before + behind, frame=(before, behind)
+        )
+
+    def _encode_message(self, inputs: PromptInputs) -> Prompt:
+        results = inputs.results
+        if not (results and self._has_tool_role):
+            return super()._encode_message(inputs)
+        text = self._results_text(results)
+
+        def marked() -> str:
+            try:
+                return self._results_text(results.marked(mark))
+            except ConfigError:  # the template takes results apart, and cannot take marks apart
+                return ""
+
+        encoder = self._result_encoder
+        ends = encoder.encode_ends(text, marked, more_than=self._half)
+        if ends is not None:
+            return Prompt(token_ids=ends, text=text)
+        count = len(results.names)
+        if count not in self._expected:
+            self._expected[count] = encoder.controls_of(self._results_text(_probes(*[""] * count)))
+        return Prompt(encoder.encode(text, marked, expected=self._expected[count]), text)
+
+    def _results_text(self, results: ToolResults) -> str:
+        return self._continuation.text(results.messages()).removeprefix(self._before_end)
+
+    def _tries_tool_role(self) -> bool:
+        """Return whether the template shows results after an answer that it closes as always."""
+        try:
+            text = self._continuation.text(_probes(_PROBE, _SECOND).messages())
+        except ConfigError:
+            return False
+        user = self._continuation.text([self._chat.user_message(_PROBE)])
+        end = user.removeprefix(self._before_end)[:1]
+        closes = (
+            text.startswith(self._before_end) and text.removeprefix(self._before_end)[:1] == end
+        )
+        return closes and all(probe in text for probe in (_PROBE, _SECOND))
+
+
+def _probes(*contents: str) -> ToolResults:
+    return ToolResults(("probe",) * len(contents), contents)

@@ -1,0 +1,62 @@
+"""`ToolResults`: the results of one turn's tool calls, as facts that a prompt may show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResults:
+    """Results in the order of the calls; its length is the number of characters of all contents.
+
+    Attributes:
+        names: The names of the tools as they were called.
+        contents: What they returned.
+    """
+
+    names: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
+
+    @classmethod
+    def of_info(cls, info: Mapping[str, Any]) -> ToolResults:
+        """Read the results of an environment's ``info``; empty if it has none."""
+        results: Sequence[Mapping[str, str]] = info.get("tool_results", ())
+        return cls(tuple(one["name"] for one in results), tuple(one["content"] for one in results))
+
+    def __len__(self) -> int:
+        """Return the number of characters of all contents."""
+        return sum(map(len, self.contents))
+
+    def __bool__(self) -> bool:
+        """Return whether there are results, even if all are empty."""
+        return bool(self.names)
+
+    def cut(self, num_characters: int, cut: Callable[[str, int], str]) -> ToolResults:
+        """Return results with about ``num_characters`` in all, each with its share.
+
+        Args:
+            num_characters: The number of characters.
+            cut: Returns a part of a text.
+        """
+        share = num_characters / max(1, len(self))
+        return ToolResults(
+            self.names, tuple(cut(one, int(len(one) * share)) for one in self.contents)
+        )
+
+    def marked(self, mark: Callable[[str], str]) -> ToolResults:
+        """Return results with every text marked."""
+        return ToolResults(tuple(map(mark, self.names)), tuple(map(mark, self.contents)))
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return them as chat messages of the role tool; each ``content`` is a list of parts."""
+        return [
+            {
+                "role": "tool",
+                "name": name,
+                "tool_call_id": f"{number:09d}",  # of nine letters, as Mistral's templates want it
+                "content": [{"type": "text", "text": content}],
+            }
+            for number, (name, content) in enumerate(zip(self.names, self.contents, strict=True))
+        ]

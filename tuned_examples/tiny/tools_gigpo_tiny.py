@@ -1,0 +1,37 @@
+"""An agent with tools on a CPU: it looks up two goods, adds their numbers up and answers.
+
+    rllib train file tuned_examples/tiny/tools_gigpo_tiny.py
+
+The tools are the methods of a plain class, `rllib_gigpo.envs.tools.stock_room.StockRoom`. An episode
+is one chat: the model of 0.3M parameters writes its calls in the format of its chat template, and
+results are messages of the role tool. As in the main job (textworld_gigpo_tiny.py), the model is
+first fitted to demonstrations of an expert. It is also fitted to the prompts, which teaches it to
+copy names and numbers.
+"""
+
+from rllib_gigpo import GiGPOConfig
+
+ROOM = "rllib_gigpo.envs.tools.stock_room"
+
+config = (
+    GiGPOConfig.preset("gigpo-tiny")
+    .environment(
+        "rllib_gigpo.envs:Tools-v0",
+        env_config={
+            "environment": f"{ROOM}:StockRoom",
+            "anchor": f"{ROOM}:known_facts",
+            "expert": f"{ROOM}:expert",
+            "max_turns": 8,
+        },
+    )
+    .prompting(template="tools")
+    .llm(max_prompt_tokens=640, max_response_tokens=64)
+    .tasks(num_train_tasks=256, num_test_tasks=64, max_episode_steps=8)
+    .warm_start(
+        demonstrations={"episodes_per_seed": 1},
+        fit={"num_epochs": 8, "prompt_loss_weight": 1.0},
+    )
+    .debugging(seed=0)
+)
+
+stop = {"training_iteration": 40}
