@@ -61,6 +61,7 @@ DEV = [
     "mypy==2.4.1",
     "nbclient>=0.10",
     "playwright>=1.50",
+    "pydantic-ai-slim[openai]==2.68.*",
     "pytest==9.2.*",
     "pytest-timeout>=2.4",
     "ruff==0.17.5",

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from rllib_gigpo.agent_programs.chat.chat_request import ChatRequest, Message
+from rllib_gigpo.agent_programs.chat.chat_request import Message
 from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.engines.inference_engine import Generation
 from rllib_gigpo.prompting.response_decoder import ResponseDecoder
+from rllib_gigpo.prompting.tool_calls import TOOL_CALL_FORMATS
+from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
 
 
 class AnswerReader:
     """Reader of the model's answers."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(
+        self, tokenizer: Any, *, marks: Sequence[str] = (), think_tag: str | None = "think"
+    ) -> None:
         """Prepare to decode.
 
         Args:
             tokenizer: The model's tokenizer.
+            marks: Texts of special tokens around tool calls, which stay.
+            think_tag: Tag around thoughts, in which no tool is called; None for no thoughts.
         """
-        self._decoder = ResponseDecoder(tokenizer)
+        self._decoder = ResponseDecoder(tokenizer, marks=marks)
+        self._think_end = f"</{think_tag}>" if think_tag else None
 
     def text(self, token_ids: Sequence[int]) -> str:
         """Return the text of an answer.
@@ -60,14 +68,64 @@ class AnswerReader:
                 fewest = middle + 1
         return fewest
 
-    def message(self, text: str, request: ChatRequest) -> tuple[Message, bool]:
+    def message(
+        self, text: str, tool_format: ToolCallFormat | None, *, request_id: str
+    ) -> tuple[Message, bool]:
         """Return the message, and whether its tool calls could be read.
 
         Args:
             text: The text of the answer.
-            request: What it answers.
+            tool_format: How the model writes calls; None if the request has no tools.
+            request_id: The id of the call, which the ids of its tool calls derive from.
         """
-        return {"role": "assistant", "content": text}, True
+        plain: Message = {"role": "assistant", "content": text}
+        if tool_format is None:
+            return plain, True
+        thought, answer = self._split(text)
+        found = tool_format.parse(answer)
+        if not isinstance(found, list):
+            return plain, found is None
+        calls = [
+            {
+                "id": _call_id(f"{request_id}-{index}"),
+                "type": "function",
+                "function": {"name": call.name, "arguments": dict(call.arguments)},
+            }
+            for index, call in enumerate(found)
+        ]
+        content = (thought + _before(answer, tool_format.marks)).strip()
+        return {"role": "assistant", "content": content, "tool_calls": calls}, True
+
+    def _split(self, text: str) -> tuple[str, str]:
+        """Split an answer after its thought."""
+        if self._think_end is None or self._think_end not in text:
+            return "", text
+        thought, end, answer = text.rpartition(self._think_end)
+        return thought + end, answer
+
+
+def all_marks(setting: ToolCallFormat | str | None) -> tuple[str, ...]:
+    """Return the marks around tool calls that answers may have.
+
+    Args:
+        setting: The setting ``prompting(tools=...)``.
+    """
+    if isinstance(setting, ToolCallFormat):
+        return setting.marks
+    if setting is None:
+        return ()
+    return tuple({mark for one in TOOL_CALL_FORMATS.known.values() for mark in one.marks})
+
+
+def _before(answer: str, marks: Sequence[str]) -> str:
+    """Return the text before the first call; empty for a format without marks."""
+    places = [answer.find(mark) for mark in marks if mark in answer]
+    return answer[: min(places)] if places else ""
+
+
+def _call_id(name: str) -> str:
+    """Return an id of nine letters and digits; Mistral's chat template takes no other."""
+    return hashlib.blake2b(name.encode(), digest_size=8).hexdigest()[:9]
 
 
 def _first_tokens(generation: Generation, num_tokens: int) -> Generation:

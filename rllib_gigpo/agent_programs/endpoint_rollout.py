@@ -336,7 +336,10 @@ class EndpointRollout:
     def _answer(self, call: _OpenCall, generation: Generation) -> None:
         episode, request = call.episode, call.asked.request
         generation, text = self._reader.cut(generation, request.stops)
-        message, is_valid = self._reader.message(text, request)
+        tool_format = self._prompts.chat(request.tools).tool_format
+        message, is_valid = self._reader.message(
+            text, tool_format, request_id=generation.request_id
+        )
         played = PlayedCall(
             request=request,
             answer=message,

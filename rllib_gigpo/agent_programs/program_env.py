@@ -57,6 +57,11 @@ _NO_STEPS = (
 )
 
 
+def is_program(env: gym.Env | None) -> bool:
+    """Return whether an environment stands for an agent's program."""
+    return env is not None and program_settings_of(env) is not None
+
+
 def program_settings_of(env: gym.Env) -> ProgramSettings | None:
     """Return the settings of an agent's program; None for an environment."""
     return getattr(env.unwrapped, "program_settings", None)

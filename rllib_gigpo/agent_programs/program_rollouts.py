@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray.rllib.utils.annotations import override
 
-from rllib_gigpo.agent_programs.answer_reader import AnswerReader
+from rllib_gigpo.agent_programs.answer_reader import AnswerReader, all_marks
 from rllib_gigpo.agent_programs.chat.chat_prompts import ChatPrompts
 from rllib_gigpo.agent_programs.chat_server import ChatServer
 from rllib_gigpo.agent_programs.endpoint_rollout import EndpointRollout
@@ -44,10 +44,15 @@ class ProgramRollouts(RolloutMaker):
         tokenizer = load_tokenizer(settings.model.model_path)
         self._programs = programs
         self._max_prompt_tokens = settings.model.max_prompt_tokens
+        tools = settings.prompts.tools
         self._prompts = ChatPrompts(
-            tokenizer, chat_template_kwargs=settings.model.chat_template_kwargs
+            tokenizer,
+            chat_template_kwargs=settings.model.chat_template_kwargs,
+            tools=tools,
         )
-        self._reader = AnswerReader(tokenizer)
+        self._reader = AnswerReader(
+            tokenizer, marks=all_marks(tools), think_tag=settings.prompts.think_tag
+        )
         self._loop: EngineLoop[Any] | None = None
         self._server: ChatServer | None = None
         self._rollout: EndpointRollout | None = None

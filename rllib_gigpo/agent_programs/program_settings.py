@@ -15,7 +15,6 @@ _TYPES: Mapping[str, Any] = {
     "timeout_s": int | float,
     "max_request_bytes": int,
     "host": str,
-    "tool_calls": str,
 }
 
 
@@ -36,7 +35,6 @@ class ProgramSettings:
         timeout_s: Longest time of an episode, in seconds.
         host: The address that the endpoint listens on.
         max_request_bytes: Largest body of a request.
-        tool_calls: Format of the model's tool calls; "auto" finds it in the chat template.
     """
 
     program: Callable[..., Any] | tuple[str, ...]
@@ -45,7 +43,6 @@ class ProgramSettings:
     timeout_s: float = 600.0
     host: str = "127.0.0.1"
     max_request_bytes: int = 4_000_000
-    tool_calls: str = "auto"
 
     def __post_init__(self) -> None:
         """Check the types and the numbers.

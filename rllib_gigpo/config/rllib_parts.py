@@ -64,19 +64,25 @@ class RLlibParts(AlgorithmConfig):
         self, env: Any = None, spaces: Any = None, device: Any = None
     ) -> Any:
         """Build the user's pieces, then observation -> text -> history -> prompt token ids."""
+        from rllib_gigpo.agent_programs.program_env import is_program
         from rllib_gigpo.connectors.pipelines import append_env_to_module_pieces
         from rllib_gigpo.prompting.tool_calls.tool_use import tools_of
 
         pipeline = super().build_env_to_module_connector(env, spaces, device)
+        if is_program(env):
+            return pipeline  # it writes its own prompts
         space = (spaces or {}).get(INPUT_ENV_SINGLE_SPACES, (None, self.action_space))[1]
         return append_env_to_module_pieces(pipeline, self.settings, tools_of(env, space))
 
     @override(AlgorithmConfig)
     def build_module_to_env_connector(self, env: Any = None, spaces: Any = None) -> Any:
         """Build the user's pieces, then response token ids -> text -> action -> env action."""
+        from rllib_gigpo.agent_programs.program_env import is_program
         from rllib_gigpo.connectors.pipelines import append_module_to_env_pieces
 
         pipeline = super().build_module_to_env_connector(env, spaces)
+        if is_program(env):
+            return pipeline  # it reads its own answers
         space = self.action_space
         if env is not None:
             space = env.action_space

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from support.scripted_engine import ScriptedEngine
 
-from rllib_gigpo.agent_programs.answer_reader import AnswerReader
+from rllib_gigpo.agent_programs.answer_reader import AnswerReader, all_marks
 from rllib_gigpo.agent_programs.chat.chat_prompts import ChatPrompts
 from rllib_gigpo.agent_programs.program_rollouts import ProgramRollouts
 from rllib_gigpo.agent_programs.program_settings import ProgramSettings
@@ -15,6 +15,7 @@ from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.rollout import RolloutSettings
 from rllib_gigpo.models.tiny_model import build_tokenizer
+from rllib_gigpo.prompting.tool_calls import AUTO
 from rllib_gigpo.rl_modules.engine_module import EngineModule
 
 SETTINGS = RolloutSettings(max_episode_steps=6, seed=0, env_name="my program")
@@ -40,7 +41,7 @@ def endpoint(tokenizer):
         maker._programs = {True: program, False: program}
         maker._max_prompt_tokens = max_prompt_tokens
         maker._prompts = ChatPrompts(tokenizer, chat_template_kwargs=None)
-        maker._reader = AnswerReader(tokenizer)
+        maker._reader = AnswerReader(tokenizer, marks=all_marks(AUTO))
         maker._loop = maker._server = maker._rollout = None
         module = EngineModule(engine, observation_space=None, action_space=None)
         try:

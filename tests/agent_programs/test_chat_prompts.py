@@ -1,12 +1,13 @@
 """Prompts of a program's chats: the chat template's own ids, and texts that stay texts."""
 
 import pytest
-from support.chat.families import byte_level
+from support.chat.families import CHATML, byte_level
 
 from rllib_gigpo.agent_programs.chat.chat_error import ChatError
 from rllib_gigpo.agent_programs.chat.chat_history import ChatHistory
 from rllib_gigpo.agent_programs.chat.chat_prompts import ChatPrompts
 from rllib_gigpo.prompting.prompt_record import ChatTurn
+from rllib_gigpo.prompting.tool_calls.hermes_format import HermesFormat
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,67 @@ def test_a_chat_template_that_refuses_messages_is_an_error_for_the_program():
     )
     with pytest.raises(ChatError, match="chat template refuses the messages"):
         ChatPrompts(strict, chat_template_kwargs=None).open([ANSWER, USER], ())
+
+
+TOOLS = (
+    {
+        "type": "function",
+        "function": {
+            "name": "take",
+            "description": "Take a thing.",
+            "parameters": {"type": "object", "properties": {"thing": {"type": "string"}}},
+        },
+    },
+)
+CALL = {
+    "id": "abcdefghi",
+    "type": "function",
+    "function": {"name": "take", "arguments": {"thing": "coin"}},
+}
+RESULT = {"role": "tool", "content": "taken", "tool_call_id": "abcdefghi"}
+
+
+def without_tools(template):
+    """Return prompts of a chat template that shows no tools."""
+    tokenizer = byte_level()
+    tokenizer.chat_template = template
+    return ChatPrompts(tokenizer, chat_template_kwargs=None, tools=HermesFormat())
+
+
+def test_the_chat_template_shows_tools_calls_and_results(tokenizer, prompts):
+    calling = {"role": "assistant", "content": "", "tool_calls": [CALL]}
+    prompt = prompts.open([USER, calling, RESULT], TOOLS)
+    text = tokenizer.apply_chat_template(
+        [USER, calling, RESULT], tools=list(TOOLS), tokenize=False, add_generation_prompt=True
+    )
+    assert prompt.text == text
+    assert prompt.token_ids == tokenizer(text, add_special_tokens=False).input_ids
+
+
+def test_a_chat_template_without_tools_has_them_in_the_system_prompt():
+    calling = {"role": "assistant", "content": "", "tool_calls": [CALL]}
+    prompt = without_tools(CHATML).open([SYSTEM, USER, calling, RESULT], TOOLS)
+    assert prompt.text.startswith("<|im_start|>system\nYou are in a kitchen.\n\nYou can call these")
+    assert prompt.text.count("<|im_start|>system") == 1
+    assert '"name": "take"' in prompt.text
+    assert '<tool_call>\n{"name": "take", "arguments": {"thing": "coin"}}' in prompt.text
+
+
+def test_results_are_user_messages_if_the_chat_template_takes_no_others():
+    strict = (
+        "{% for message in messages %}{% if message['role'] == 'tool' %}"
+        "{{ raise_exception('no tools') }}{% endif %}{% endfor %}" + CHATML
+    )
+    prompts = without_tools(strict)
+    opening = prompts.open([USER], TOOLS)
+    prompt = prompts.extend(ChatTurn(opening, [5]), [RESULT], TOOLS)
+    assert "<|im_start|>user\ntaken<|im_end|>" in prompt.text
+
+
+def test_tools_that_are_turned_off_are_refused(tokenizer):
+    prompts = ChatPrompts(tokenizer, chat_template_kwargs=None, tools=None)
+    with pytest.raises(ChatError, match=r"prompting\(tools=None\) turns tools off"):
+        prompts.open([USER], TOOLS)
 
 
 def test_a_call_continues_the_longest_chat_that_it_begins_with(prompts):

@@ -8,14 +8,18 @@ from typing import Any
 
 from rllib_gigpo.agent_programs.chat.chat_error import ChatError
 from rllib_gigpo.agent_programs.chat.chat_request import Message
+from rllib_gigpo.envs.tools.call_text import ToolCall
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_continuation import ChatContinuation, text_message
 from rllib_gigpo.prompting.chat_format import ChatFormat, added_tokens, pattern_of
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
 from rllib_gigpo.prompting.text_encoder import TextEncoder, mark
+from rllib_gigpo.prompting.tool_calls import AUTO
+from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
+from rllib_gigpo.prompting.tool_calls.tool_use import find_tool_use
 
 _PROBE = "probe 4711 text"
-_MAX_FORMATS = 64  # sets of tools whose chat format is kept
+_MAX_CHATS = 64  # sets of tools whose chats are kept
 
 
 class ChatPrompts:
@@ -24,21 +28,29 @@ class ChatPrompts:
     Texts in messages are encoded as text, even if they spell a control token.
     """
 
-    def __init__(self, tokenizer: Any, *, chat_template_kwargs: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        chat_template_kwargs: Mapping[str, Any] | None,
+        tools: ToolCallFormat | str | None = AUTO,
+    ) -> None:
         """Check that the chat template can be continued.
 
         Args:
             tokenizer: A Hugging Face tokenizer with a chat template.
             chat_template_kwargs: Arguments of the chat template.
+            tools: The setting ``prompting(tools=...)``.
 
         Raises:
             ConfigError: See `ChatFormat` and `ChatContinuation`.
         """
         self._tokenizer = tokenizer
         self._kwargs = dict(chat_template_kwargs or {})
+        self._setting = tools
         self._encoder = TextEncoder(tokenizer)
-        self._formats: dict[str, _ToolFormat] = {}
-        self._format(())
+        self._chats: dict[str, ToolChat] = {}
+        self._new_chat(())
 
     def open(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]]) -> Prompt:
         """Return the prompt of a new chat.
@@ -48,9 +60,9 @@ class ChatPrompts:
             tools: Schemas of its tools.
 
         Raises:
-            ChatError: The chat template fails on them.
+            ChatError: The chat template fails on them, or the model cannot be told of the tools.
         """
-        chat = self._format(tools)
+        chat = self.chat(tools)
         prompt = self._encoded(messages, chat.opening)
         return _with_message(prompt, len(prompt.token_ids))
 
@@ -65,9 +77,9 @@ class ChatPrompts:
             tools: Schemas of its tools.
 
         Raises:
-            ChatError: The chat template fails on them.
+            ChatError: The chat template fails on them, or the model cannot be told of the tools.
         """
-        chat = self._format(tools)
+        chat = self.chat(tools)
         message = self._encoded(messages, chat.following)
         ids, text = list(message.token_ids), message.text
         if turn.response_ids and ids and turn.response_ids[-1] == ids[0]:
@@ -83,13 +95,27 @@ class ChatPrompts:
         )
         return _with_message(prompt, len(ids))
 
-    def _format(self, tools: Sequence[dict[str, Any]]) -> _ToolFormat:
+    def chat(self, tools: Sequence[dict[str, Any]]) -> ToolChat:
+        """Return the texts of chats with some tools.
+
+        Args:
+            tools: Schemas of the tools.
+
+        Raises:
+            ChatError: The model cannot be told of them.
+        """
         key = json.dumps(tools, sort_keys=True)
-        if key not in self._formats:
-            if len(self._formats) >= _MAX_FORMATS:
-                self._formats.pop(next(iter(self._formats)))
-            self._formats[key] = _ToolFormat(self._tokenizer, self._kwargs, list(tools))
-        return self._formats[key]
+        if key not in self._chats:
+            if len(self._chats) >= _MAX_CHATS:
+                self._chats.pop(next(iter(self._chats)))
+            try:
+                self._chats[key] = self._new_chat(tools)
+            except ConfigError as error:
+                raise ChatError(f"The model cannot use these tools: {error}") from error
+        return self._chats[key]
+
+    def _new_chat(self, tools: Sequence[dict[str, Any]]) -> ToolChat:
+        return ToolChat(self._tokenizer, self._kwargs, tools, self._setting)
 
     def _encoded(self, messages: Sequence[Message], render: Any) -> Prompt:
         try:
@@ -102,14 +128,41 @@ class ChatPrompts:
         return Prompt(token_ids=ids, text=text)
 
 
-class _ToolFormat:
-    """The texts of chats with one set of tools."""
+class ToolChat:
+    """The texts of chats with one set of tools.
 
-    def __init__(self, tokenizer: Any, kwargs: dict[str, Any], tools: list[dict[str, Any]]) -> None:
-        if tools:
-            kwargs = {**kwargs, "tools": tools}
-        self._chat = ChatFormat(tokenizer, chat_template_kwargs=kwargs)
+    Attributes:
+        tool_format: How the model writes calls; None without tools.
+        before_end: What stands between an answer and the token that ends its turn.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        kwargs: Mapping[str, Any],
+        tools: Sequence[dict[str, Any]],
+        setting: ToolCallFormat | str | None,
+    ) -> None:
+        """Find out how the chat template shows tools, and how it continues a chat.
+
+        Args:
+            tokenizer: A Hugging Face tokenizer with a chat template.
+            kwargs: Arguments of the chat template.
+            tools: Schemas of the tools.
+            setting: The setting ``prompting(tools=...)``.
+
+        Raises:
+            ConfigError: The chat template cannot be continued, or no format of calls fits it.
+        """
+        self._use = (
+            find_tool_use(tokenizer, setting, tools, chat_template_kwargs=kwargs) if tools else None
+        )
+        if tools and self._use is None:
+            raise ConfigError("config.prompting(tools=None) turns tools off; leave it at 'auto'")
+        own = kwargs if self._use is None else self._use.template_kwargs(kwargs)
+        self._chat = ChatFormat(tokenizer, chat_template_kwargs=own)
         self._continuation = ChatContinuation(self._chat, tokenizer)
+        self.tool_format = None if self._use is None else self._use.tool_format
         after = self._continuation.text([text_message("user", _PROBE)])
         added = added_tokens(tokenizer)
         ends = [added[i] for i in self._continuation.turn_end_ids if i in added]
@@ -120,13 +173,44 @@ class _ToolFormat:
                 " no chat can be continued. Set another tokenizer.chat_template."
             )
         self.before_end = after[: match.start()]
+        self._has_tool_role = self._takes_results()
 
     def opening(self, messages: Sequence[Message]) -> str:
-        return self._chat.render([_with_parts(message) for message in messages])
+        """Return a new chat, up to where the answer begins."""
+        return self._chat.render([_with_parts(one) for one in self._told(messages)])
 
     def following(self, messages: Sequence[Message]) -> str:
-        text = self._continuation.text([_with_parts(message) for message in messages])
+        """Return what follows an answer, from the token on that ends its turn."""
+        text = self._continuation.text([_with_parts(one) for one in map(self._shown, messages)])
         return text.removeprefix(self.before_end)
+
+    def _told(self, messages: Sequence[Message]) -> list[Message]:
+        """Return messages whose system prompt tells of the tools, if the template does not."""
+        shown = [self._shown(message) for message in messages]
+        if self._use is None or self._use.in_template:
+            return shown
+        has_system = shown[0]["role"] == "system"
+        system = self._use.system_prompt(shown[0]["content"] if has_system else None)
+        return [{"role": "system", "content": system or ""}, *shown[has_system:]]
+
+    def _shown(self, message: Message) -> Message:
+        """Return a message in a form that the chat template knows."""
+        if message["role"] == "tool" and not self._has_tool_role:
+            return {"role": "user", "content": message["content"]}
+        calls = message.get("tool_calls")
+        if not calls or self._use is None or self._use.in_template:
+            return message
+        made = [ToolCall(one["function"]["name"], one["function"]["arguments"]) for one in calls]
+        return {
+            "role": "assistant",
+            "content": message["content"] + self._use.tool_format.write(made),
+        }
+
+    def _takes_results(self) -> bool:
+        try:
+            return _PROBE in self._continuation.text([text_message("tool", _PROBE)])
+        except ConfigError:
+            return False
 
 
 def _with_message(prompt: Prompt, num_tokens: int) -> Prompt:
