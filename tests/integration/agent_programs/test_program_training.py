@@ -55,3 +55,20 @@ def test_states_recur_so_credit_is_per_call(run):
     assert run.results[0]["env_runners"]["num_env_steps"] > 8
     anchors = {record.anchor for record in step_records(run.batches[0]["episodes"])}
     assert len(anchors) < sum(map(len, run.batches[0]["episodes"]))
+
+
+@pytest.mark.slow
+def test_remote_runners_play_programs_while_the_learner_updates(build, corridor_config):
+    config = playing(corridor_config(num_groups=3).llm(max_prompt_tokens=1000))
+    config.async_training(max_staleness=1).env_runners(num_env_runners=2)
+    config.num_cpus_per_env_runner = 0.5
+    algorithm = build(config)
+    results = [algorithm.train() for _ in range(4)]
+    assert [result["policy_version"] for result in results] == [1, 2, 3, 4]
+    for batch, result in zip(algorithm.batches, results, strict=True):
+        assert len(batch["episodes"]) == 12
+        assert result["env_runners"]["groups_lost"] == {}
+        assert result["env_runners"]["staleness_max"] <= 1
+    assert sum(result["env_runners"]["stale_token_share"] for result in results) > 0
+    learner = results[0]["learners"][DEFAULT_MODULE_ID]
+    assert learner["max_ratio_deviation_fresh"] <= 1e-4
