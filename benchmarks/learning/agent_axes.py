@@ -39,20 +39,20 @@ class AgentTask:
         experiment: The example that trains on it; all cells start from the model that it fits.
         budget: Environment steps of a run.
         token_budget: Generated tokens over which runs are compared at equal tokens.
-        limits: Slack -> the settings that set the limit of steps.
+        limits: Slack -> the settings that set the limit of steps; None keeps the example's.
         num_seeds: Seeds of each cell.
     """
 
     experiment: str
     budget: int
     token_budget: int
-    limits: Mapping[float, Mapping[str, Any]]
+    limits: Mapping[float | None, Mapping[str, Any]]
     num_seeds: int
 
 
-def step_limits(needed: int) -> dict[float, dict[str, Any]]:
+def step_limits(needed: int) -> dict[float | None, dict[str, Any]]:
     """Return the limits of a task that needs this many steps, rounded up."""
-    limits = {slack: int(-(-slack * needed // 1)) for slack in SLACKS}
+    limits: dict[float | None, int] = {s: int(-(-s * needed // 1)) for s in SLACKS}
     return {
         slack: {"env_config": {"max_steps": limit}, "max_episode_steps": limit}
         for slack, limit in limits.items()
@@ -81,7 +81,24 @@ TASKS: Mapping[str, AgentTask] = {
         limits=step_limits(5),
         num_seeds=8,
     ),
+    # These keep the limit of their examples.
+    "webshop": AgentTask(
+        "webshop_gigpo_tiny.py",
+        budget=16_000,
+        token_budget=80_000,
+        limits={None: {}},
+        num_seeds=8,
+    ),
+    "alfworld": AgentTask(
+        "alfworld_gigpo_tiny.py",
+        budget=30_000,
+        token_budget=150_000,
+        limits={None: {}},
+        num_seeds=8,
+    ),
 }
+WITH_SLACK = ("coin5", "treasure10")  # besides delivery
+WITH_RULES = ("webshop", "alfworld")
 
 FORKED_GRPO, TREE_GRPO = "grpo, F = 1, forked", "tree_grpo, F = 1"
 # Label -> settings on top of the experiment's.
@@ -105,16 +122,21 @@ class AgentCell:
     Attributes:
         task: Name of the task.
         variant: Label of the variant.
-        slack: Steps allowed over steps needed.
+        slack: Steps allowed over steps needed; None for the limit of the example.
         state: What counts as the same state, a key of `STATES`.
         plan: Name of the plan by which episodes of a group fork.
     """
 
     task: str
     variant: str
-    slack: float = SLACK
+    slack: float | None = SLACK
     state: str = "exact"
     plan: str = "from_reset"
+
+    @property
+    def place(self) -> str:
+        """The task and its slack, in a word."""
+        return self.task if self.slack is None else f"{self.task}-slack_{self.slack:g}"
 
     @property
     def name(self) -> str:
@@ -123,7 +145,7 @@ class AgentCell:
         of_f = "" if rule.get("normalize_by_std", True) else "_f_1"
         more = f"-{self.state}" if self.state != "exact" else ""
         more += f"-{self.plan}" if self.plan != "from_reset" else ""
-        return f"{self.task}-slack_{self.slack:g}-{rule['name']}{of_f}{more}"
+        return f"{self.place}-{rule['name']}{of_f}{more}"
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -163,10 +185,13 @@ def _states(task: str, name: str, title: str, points: Mapping[str, str]) -> Axis
     return Axis(f"{task}_{name}", f"{task}: {name}", title, cells, "unordered")
 
 
-def _rules(task: str, labels: tuple[str, ...]) -> Axis:
-    points = {f"{SLACK:g}": {label: AgentCell(task, label) for label in (*labels, SAME_F)}}
-    title = f"{task}: the rules that led on the grid"
-    return Axis(f"{task}_rules", title, "slack, allowed / needed steps", points, "rules")
+def _rules(task: str, labels: tuple[str, ...], *, title: str, slack: float | None) -> Axis:
+    """Return an axis that compares rules at one slack; with None, at the limit of the example."""
+    cells = {label: AgentCell(task, label, slack=slack) for label in (*labels, SAME_F)}
+    point, setting = (
+        (task, "task") if slack is None else (f"{slack:g}", "slack, allowed / needed steps")
+    )
+    return Axis(f"{task}_rules", f"{task}: {title}", setting, {point: cells}, "rules")
 
 
 FORKED: Mapping[str, tuple[str, ...]] = {
@@ -198,7 +223,12 @@ AXES: dict[str, Axis] = {
     axis.name: axis
     for axis in (
         _slack("delivery"),
-        _rules("delivery", (GIGPO, DEFAULT, *LEADING)),
+        _rules(
+            "delivery",
+            (GIGPO, DEFAULT, *LEADING),
+            title="the rules that led on the grid",
+            slack=SLACK,
+        ),
         _states(
             "delivery",
             "recurrence",
@@ -212,7 +242,8 @@ AXES: dict[str, Axis] = {
             "what counts as the same state",
             {name: name for name in STATES if not name.startswith("unique")},
         ),
-        *(_slack(task) for task in TASKS if task != "delivery"),
+        *(_slack(task) for task in WITH_SLACK),
+        *(_rules(task, (GIGPO, LEADING[0]), title="rules", slack=None) for task in WITH_RULES),
     )
 }
 """In the order of the plan, so that an interrupted map has the first ones whole."""

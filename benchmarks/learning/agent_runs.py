@@ -57,7 +57,7 @@ def train_cell(cell: AgentCell, seed: int, panels: Path) -> dict[str, Any]:
     config = load_experiment(TINY / task.experiment).config
     changes: list[tuple[str, Any]] = [*cell.changes.items(), ("seed", seed)]
     apply_settings(config, changes)
-    config.tasks(panel=str(made_panel(config, panels, f"{cell.task}_slack_{cell.slack:g}")))
+    config.tasks(panel=str(made_panel(config, panels, cell.place)))
     config.reporting(transcripts={"interval": 0})
     start = time.perf_counter()
     algorithm = config.build_algo()
