@@ -1,7 +1,8 @@
 """Encodes a prompt so that control tokens come from templates only: other text stays text."""
 
 import copy
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +59,30 @@ class TextEncoder:
                 for those of a prompt without facts.
         """
         return self._encode_parts([slice(None)], text, marked, expected)
+
+    @property
+    def controls(self) -> dict[int, str]:
+        """The control tokens, by id."""
+        return dict(self._controls)
+
+    def encode_around(self, text: str, stand_ins: Mapping[str, str]) -> list[int]:
+        """Return the token ids of a prompt in which single letters stand for texts of facts.
+
+        Args:
+            text: The prompt.
+            stand_ins: Letter -> the text that it stands for, which is encoded as text even if it
+                spells a control token.
+        """
+        if not stand_ins:
+            return self._plain(text)
+        pieces = re.split(f"([{''.join(map(re.escape, stand_ins))}])", text)
+        return [
+            token_id
+            for piece in pieces
+            for token_id in (
+                self._as_text(stand_ins[piece]) if piece in stand_ins else self._plain(piece)
+            )
+        ]
 
     def controls_of(self, text: str) -> list[int]:
         """Return the ids of the control tokens in a text, in order."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rllib_gigpo.agent_programs.chat.chat_error import ChatError
 from rllib_gigpo.agent_programs.chat.chat_request import Message
+from rllib_gigpo.agent_programs.chat.message_encoder import MessageEncoder
 from rllib_gigpo.envs.tools.call_text import ToolCall
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_continuation import ChatContinuation, text_message
 from rllib_gigpo.prompting.chat_format import ChatFormat, added_tokens, pattern_of
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
-from rllib_gigpo.prompting.text_encoder import TextEncoder, mark
 from rllib_gigpo.prompting.tool_calls import AUTO
 from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
+from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
 from rllib_gigpo.prompting.tool_calls.tool_use import find_tool_use
 
 _PROBE = "probe 4711 text"
@@ -25,7 +26,7 @@ _MAX_CHATS = 64  # sets of tools whose chats are kept
 class ChatPrompts:
     """The prompts of chats under one model's chat template.
 
-    Texts in messages are encoded as text, even if they spell a control token.
+    Texts in messages stay text, even if they spell a control token; see `MessageEncoder`.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class ChatPrompts:
         self._tokenizer = tokenizer
         self._kwargs = dict(chat_template_kwargs or {})
         self._setting = tools
-        self._encoder = TextEncoder(tokenizer)
+        self._encoder = MessageEncoder(tokenizer)
         self._chats: dict[str, ToolChat] = {}
         self._new_chat(())
 
@@ -117,15 +118,13 @@ class ChatPrompts:
     def _new_chat(self, tools: Sequence[dict[str, Any]]) -> ToolChat:
         return ToolChat(self._tokenizer, self._kwargs, tools, self._setting)
 
-    def _encoded(self, messages: Sequence[Message], render: Any) -> Prompt:
+    def _encoded(
+        self, messages: Sequence[Message], render: Callable[[Sequence[Message]], str]
+    ) -> Prompt:
         try:
-            text = render(messages)
-            marked = render([_marked(message) for message in messages])
+            return self._encoder.encode(messages, render)
         except ConfigError as error:
             raise ChatError(f"The model's chat template refuses the messages: {error}") from error
-        expected = self._encoder.controls_of(marked)
-        ids = self._encoder.encode(text, lambda: marked, expected=expected)
-        return Prompt(token_ids=ids, text=text)
 
 
 class ToolChat:
@@ -181,17 +180,23 @@ class ToolChat:
 
     def following(self, messages: Sequence[Message]) -> str:
         """Return what follows an answer, from the token on that ends its turn."""
-        text = self._continuation.text([_with_parts(one) for one in map(self._shown, messages)])
+        shown = self._all_shown(messages)
+        text = self._continuation.text([_with_parts(message) for message in shown])
         return text.removeprefix(self.before_end)
 
     def _told(self, messages: Sequence[Message]) -> list[Message]:
         """Return messages whose system prompt tells of the tools, if the template does not."""
-        shown = [self._shown(message) for message in messages]
+        shown = self._all_shown(messages)
         if self._use is None or self._use.in_template:
             return shown
         has_system = shown[0]["role"] == "system"
         system = self._use.system_prompt(shown[0]["content"] if has_system else None)
         return [{"role": "system", "content": system or ""}, *shown[has_system:]]
+
+    def _all_shown(self, messages: Sequence[Message]) -> list[Message]:
+        """Return messages in a form that the chat template knows."""
+        shown = [self._shown(message) for message in messages]
+        return shown if self._has_tool_role else _merged(shown)
 
     def _shown(self, message: Message) -> Message:
         """Return a message in a form that the chat template knows."""
@@ -207,10 +212,23 @@ class ToolChat:
         }
 
     def _takes_results(self) -> bool:
+        results = ToolResults(("probe",), (_PROBE,)).messages()
         try:
-            return _PROBE in self._continuation.text([text_message("tool", _PROBE)])
+            return _PROBE in self._continuation.text(results)
         except ConfigError:
             return False
+
+
+def _merged(messages: Sequence[Message]) -> list[Message]:
+    """Join user messages that follow each other, as the results of several tools may."""
+    merged: list[Message] = []
+    for message in messages:
+        if merged and merged[-1]["role"] == message["role"] == "user":
+            both = f"{merged[-1]['content']}\n\n{message['content']}"
+            merged[-1] = {**merged[-1], "content": both}
+        else:
+            merged.append(message)
+    return merged
 
 
 def _with_message(prompt: Prompt, num_tokens: int) -> Prompt:
@@ -219,12 +237,3 @@ def _with_message(prompt: Prompt, num_tokens: int) -> Prompt:
 
 def _with_parts(message: Message) -> dict[str, Any]:
     return {**message, "content": [{"type": "text", "text": message["content"]}]}
-
-
-def _marked(value: Any, key: str = "") -> Any:
-    """Replace the texts that a program sends by marks; names of roles and types steer templates."""
-    if isinstance(value, dict):
-        return {name: _marked(one, name) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_marked(one, key) for one in value]
-    return mark(value) if isinstance(value, str) and key not in ("role", "type") else value

@@ -1,0 +1,80 @@
+"""Rendered chats -> token ids, such that control tokens come from the chat template only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rllib_gigpo.agent_programs.chat.chat_request import Message
+from rllib_gigpo.prompting.chat_format import added_tokens, pattern_of
+from rllib_gigpo.prompting.prompt_record import Prompt
+from rllib_gigpo.prompting.text_encoder import TextEncoder
+
+_FIRST_STAND_IN = 0x100000  # letters of private use, which chat templates treat as letters
+_STEERING = ("role", "type", "id", "tool_call_id")  # not shown, or known to the template
+
+
+class MessageEncoder:
+    """Encoder of chats.
+
+    What users and tools say is text, even if it spells a control token such as ``<|im_end|>``. What
+    the program's system prompt and the model's earlier answers say may hold the model's own marks,
+    such as ``<think>`` and ``<tool_call>``, but no special tokens.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        """Find the control tokens.
+
+        Args:
+            tokenizer: A Hugging Face tokenizer.
+        """
+        self._encoder = TextEncoder(tokenizer)
+        controls = self._encoder.controls
+        special = added_tokens(tokenizer, only_special=True)
+        self._any_control = pattern_of(controls.values())
+        self._any_special = pattern_of(text for i, text in controls.items() if i in special)
+
+    def encode(
+        self, messages: Sequence[Message], render: Callable[[Sequence[Message]], str]
+    ) -> Prompt:
+        """Return the prompt of some messages.
+
+        Args:
+            messages: The messages.
+            render: Renders messages with the chat template.
+
+        Raises:
+            ConfigError: The chat template fails on them.
+        """
+        text, stand_ins = render(messages), dict[str, str]()
+        replaced = [self._replaced(message, stand_ins) for message in messages]
+        if not stand_ins:
+            return Prompt(token_ids=self._encoder.encode_around(text, {}), text=text)
+        by_letter = {letter: forged for forged, letter in stand_ins.items()}
+        return Prompt(self._encoder.encode_around(render(replaced), by_letter), text)
+
+    def _replaced(self, message: Message, stand_ins: dict[str, str]) -> Message:
+        """Return a message in which a letter stands for each control token that it spells."""
+        is_own = message["role"] in ("system", "assistant")
+        pattern = self._any_special if is_own else self._any_control
+
+        def stand_in(forged: str) -> str:
+            if forged not in stand_ins:
+                stand_ins[forged] = chr(_FIRST_STAND_IN + len(stand_ins))
+            return stand_ins[forged]
+
+        def of_text(text: str) -> str:
+            # The letters of private use that the text itself has are replaced, too.
+            text = "".join(stand_in(one) if ord(one) >= _FIRST_STAND_IN else one for one in text)
+            return pattern.sub(lambda match: stand_in(match[0]), text)
+
+        return _with_texts(message, of_text)
+
+
+def _with_texts(value: Any, change: Callable[[str], str], key: str = "") -> Any:
+    """Change every text in a message that the chat template shows."""
+    if isinstance(value, dict):
+        return {name: _with_texts(one, change, name) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_texts(one, change, key) for one in value]
+    return change(value) if isinstance(value, str) and key not in _STEERING else value
