@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import gymnasium
 import pytest
 from pydantic import Field
+from support.games.trl_classes import ROWS, AsyncEnv, CounterEnv, WordEnv
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.contract import FIRST_TEST_SEED
@@ -16,8 +17,6 @@ from rllib_gigpo.envs.info_fence import read_info
 from rllib_gigpo.envs.tools import stock_room
 from rllib_gigpo.envs.tools.docstrings import read_docstring
 from rllib_gigpo.envs.tools.tools_env import ToolEnv
-
-from support.games.trl_classes import ROWS, AsyncEnv, CounterEnv, WordEnv
 
 
 def calls(*named):
