@@ -15,6 +15,7 @@ ROOM = "rllib_gigpo.envs.tools.stock_room"
 
 
 def with_tools(config, **env_config):
+    config.env_config = {}  # environment() adds to it
     config.environment("rllib_gigpo.envs:Tools-v0", env_config={"max_turns": 5, **env_config})
     config.prompting(template="default", action_tag="action")
     return config.llm(max_prompt_tokens=400, max_response_tokens=40)
