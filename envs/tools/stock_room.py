@@ -18,7 +18,7 @@ class StockRoom:
         """Generate the stock of ``seed`` and ask a question."""
         rng = random.Random(seed)
         self.asked = rng.sample(GOODS, 2)
-        self._stock = {good: rng.randint(1, 5) for good in GOODS}
+        self._stock = {good: rng.randint(1, 9) for good in GOODS}
         self.seen = dict[str, int]()
         self.won = False
         first, second = self.asked

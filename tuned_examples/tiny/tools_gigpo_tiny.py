@@ -29,8 +29,9 @@ config = (
     .tasks(num_train_tasks=256, num_test_tasks=64, max_episode_steps=6)
     .warm_start(
         demonstrations={"episodes_per_seed": 1},
-        fit={"num_epochs": 4, "prompt_loss_weight": 1.0, "batch_tokens": 1024},
+        fit={"num_epochs": 5, "prompt_loss_weight": 1.0, "batch_tokens": 1024},
     )
+    .training(lr=2e-4)
     .debugging(seed=0)
 )
 
