@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 GOODS = ("apples", "bread", "dates", "figs")
+_HASTE = 0.4  # chance that the hasty expert does something random
 
 
 class StockRoom:
@@ -17,8 +18,9 @@ class StockRoom:
     def reset(self, seed: int) -> str:
         """Generate the stock of ``seed`` and ask a question."""
         rng = random.Random(seed)
+        self._seed = seed
         self.asked = rng.sample(GOODS, 2)
-        self._stock = {good: rng.randint(1, 9) for good in GOODS}
+        self._stock = {good: rng.randint(1, 5) for good in GOODS}
         self.seen = dict[str, int]()
         self.won = False
         first, second = self.asked
@@ -60,6 +62,20 @@ def expert(room: StockRoom) -> dict[str, Any] | str:
         return {"name": "count", "arguments": {"good": room.asked[1]}}
     total = room.seen.get(f"{first} + {second}")
     return {"name": "add", "arguments": {"a": first, "b": second}} if total is None else str(total)
+
+
+def hasty_expert(room: StockRoom) -> dict[str, Any] | str:
+    """Return what the expert does, or now and then something random, which often is a guess.
+
+    Demonstrations of it teach valid calls, and leave something to learn. The same state of a task
+    has the same advice.
+    """
+    rng = random.Random(f"{room._seed} {sorted(room.seen)}")
+    if rng.random() > _HASTE:
+        return expert(room)
+    if rng.random() < 0.5:
+        return str(rng.randint(2, 10))
+    return {"name": "count", "arguments": {"good": rng.choice(GOODS)}}
 
 
 def known_facts(room: StockRoom) -> tuple[Any, ...]:

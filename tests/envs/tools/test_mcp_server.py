@@ -1,6 +1,9 @@
 """MCP servers as tools: a real server of the package ``mcp``, in a process of its own."""
 
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import gymnasium
@@ -86,6 +89,31 @@ def test_a_server_that_takes_too_long_is_an_error_and_not_a_hang(make):
     env.reset(seed=1)
     with pytest.raises(RuntimeError, match=r"failed at wait: .*timeout_s=2"):
         env.step("wait(60)")
+
+
+@pytest.fixture
+def url():
+    """Start the server on a free port and yield where it listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([*COMMAND, str(port)])
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}/mcp"
+    process.kill()
+    process.wait()
+
+
+def test_a_server_behind_a_url_is_used_by_several_environments(make, url):
+    for number in (1, 2):
+        env = make(command=None, url=url)
+        env.reset(seed=1)
+        assert env.step("stock('apples')")[0] == "3"
+        assert env.step("num_calls()")[0] == str(number)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,10 @@
-"""An MCP server for tests, started as a process: it counts, fails, sleeps and dies."""
+"""An MCP server for tests, a process of its own: it counts, fails, sleeps and dies.
+
+With a port as argument, it listens there; otherwise it speaks by standard input and output.
+"""
 
 import os
+import sys
 import time
 
 from mcp.server import MCPServer
@@ -36,4 +40,6 @@ def die() -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
     server.run()
