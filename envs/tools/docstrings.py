@@ -46,9 +46,9 @@ def _parameters(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[str, str]
             continue
         section = text[heading.end() : following.start() if following else len(text)]
         for block in re.split(r"\n(?=\S)", inspect.cleandoc(section)):
-            match = entry.match(block)
-            if match:
-                yield match[1], _one_line(match[2])
+            described = entry.match(block)
+            if described:
+                yield described[1], _one_line(described[2])
 
 
 def _one_line(text: str) -> str:

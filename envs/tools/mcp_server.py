@@ -122,7 +122,7 @@ class McpServer:
         served, self._served, self._client = self._served, None, None
         if served is None:
             return
-        if self._end is not None:
+        if self._end is not None and not served.done():
             self._thread.start(_set(self._end))
         try:
             served.result(_STOP_S)

@@ -65,7 +65,7 @@ class Tool(ABC):
             if name not in known and not any_name:
                 close = difflib.get_close_matches(name, known, n=1)
                 yield f"there is no argument {name!r}" + (
-                    f", did you mean {close[0]!r}?" if close else ""
+                    f" (did you mean {close[0]!r}?)" if close else ""
                 )
 
 

@@ -75,6 +75,19 @@ class ToolClass:
             )
         return text or ""
 
+    def check_reward(self, function: Callable[..., Any] | None) -> None:
+        """Check, after a reset, that there is a reward.
+
+        Raises:
+            ValueError: There is none.
+        """
+        own, reward = (getattr(self.instance, name, None) for name in ("get_reward", "reward"))
+        if function is None and not callable(own) and (reward is None or callable(reward)):
+            raise ValueError(
+                f"{self._name} has neither get_reward() nor an attribute reward. Add one, or set"
+                " env_config's reward to a function of the instance and the final answer."
+            )
+
     @property
     def is_done(self) -> bool:
         """Whether the instance says by an attribute ``done`` that the episode is over."""
@@ -94,9 +107,6 @@ class ToolClass:
             function: A function of the instance and the answer that decides; None for the class's
                 own ``get_reward`` or attribute ``reward``.
             answer: The final answer; None if the episode ended otherwise.
-
-        Raises:
-            ValueError: There is no reward.
         """
         own = getattr(self.instance, "get_reward", None)
         if function is not None:
@@ -104,13 +114,7 @@ class ToolClass:
         if callable(own):
             takes_answer = bool(inspect.signature(own).parameters)
             return self._thread.wait(own(answer) if takes_answer else own())
-        reward = getattr(self.instance, "reward", None)
-        if reward is None or callable(reward):
-            raise ValueError(
-                f"{self._name} has neither get_reward() nor an attribute reward. Add one, or set"
-                " env_config's reward to a function of the instance and the final answer."
-            )
-        return reward
+        return self.instance.reward
 
     def close(self) -> None:
         """Call its ``close()`` if it has one without parameters."""

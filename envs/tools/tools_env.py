@@ -135,6 +135,7 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
         for server in self._servers:
             server.begin_episode()
         texts = (prompt_text(row.get("prompt")), self._class.reset(row, seed=picked))
+        self._class.check_reward(self._reward)
         self._task = self._text = valid_text("\n\n".join(text for text in texts if text.strip()))
         if not self._task:
             raise ValueError(

@@ -96,6 +96,7 @@ class BaseGiGPOConfig(RLlibParts):
         self,
         *,
         style: str = NotProvided,
+        tools: Any = NotProvided,
         template: str = NotProvided,
         history_length: int = NotProvided,
         memory: Any = NotProvided,

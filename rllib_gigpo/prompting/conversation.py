@@ -6,7 +6,7 @@ from typing import Any
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_continuation import ChatContinuation, text_message
-from rllib_gigpo.prompting.chat_format import added_tokens, pattern_of
+from rllib_gigpo.prompting.chat_format import ChatFormat, added_tokens, pattern_of
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
 from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.shortener import PromptShortener
@@ -48,7 +48,8 @@ class ConversationRenderer(PromptRenderer):
             ConfigError: See `PromptRenderer` and `ChatContinuation`.
         """
         super().__init__(tokenizer, template, think_tag=think_tag, **kwargs)
-        self._continuation = ChatContinuation(self._chat, tokenizer, think_tag=think_tag)
+        chat = self._continued_chat(**kwargs)
+        self._continuation = ChatContinuation(chat, tokenizer, think_tag=think_tag)
         self._half = self.max_prompt_tokens // 2
         after = self._continuation.text([text_message("user", _PROBE)])
         self._before_end = self._text_before_turn_end(after)
@@ -158,6 +159,10 @@ class ConversationRenderer(PromptRenderer):
         text = self._continuation.text([self._chat.user_message(user_text)])
         self._chat.check_whole(user_text, text)
         return text.removeprefix(self._before_end)
+
+    def _continued_chat(self, **kwargs: Any) -> ChatFormat:
+        """Return the format of later messages; the arguments are those of the renderer."""
+        return self._chat
 
     def _text_before_turn_end(self, after: str) -> str:
         added = added_tokens(self._tokenizer)

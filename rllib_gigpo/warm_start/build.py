@@ -77,11 +77,7 @@ def build(
     """
     start = time.perf_counter()
     images = ImageStore() if _allows_images(settings) else None
-    played = replace(settings, seeds=settings.played_seeds)
-    tools = list[Schema]()
-    demonstrations = play_demonstrations(
-        played, progress, images, on_env=lambda env: tools.extend(tools_of(env))
-    )
+    demonstrations, tools = _play(settings, progress, images)
     demonstration_s = time.perf_counter() - start
     model, tokenizer = _open(settings, demonstrations, images, tools, folder)
     vision = vision_family(settings.base_model or folder) if images else None
@@ -90,8 +86,7 @@ def build(
     _check_context(settings, model, epochs)
     model = model.to(_device())
     autocast = _autocast_dtype(settings, model.device)
-    is_chat = any(row.chat is not None for epoch in epochs for row in epoch)
-    gradient = _gradient(settings, model, autocast, vision, is_chat=is_chat)
+    gradient = _gradient(settings, model, autocast, vision, epochs)
     start = time.perf_counter()
     history = fit(
         model,
@@ -121,6 +116,20 @@ def build(
     _save(model, tokenizer, report, folder)
 
 
+def _play(
+    settings: WarmStartSettings, progress: Progress | None, images: ImageStore | None
+) -> tuple[list[Demonstration], list[Schema]]:
+    """Play the expert; return its turns and the environment's tools."""
+    tools = list[Schema]()
+    demonstrations = play_demonstrations(
+        replace(settings, seeds=settings.played_seeds),
+        progress,
+        images,
+        on_env=lambda env: tools.extend(tools_of(env)),
+    )
+    return demonstrations, tools
+
+
 def _autocast_dtype(settings: WarmStartSettings, device: torch.device) -> str | None:
     """Return the type of the fit's matrix products; None for float32."""
     chosen = settings.autocast_dtype
@@ -134,10 +143,10 @@ def _gradient(
     model: PreTrainedModel,
     autocast_dtype: str | None,
     vision: VisionFamily | None,
-    *,
-    is_chat: bool,
+    epochs: list[list[DemonstrationRow]],
 ) -> BatchGradient:
     weight = settings.fit.prompt_loss_weight
+    is_chat = any(row.chat is not None for epoch in epochs for row in epoch)
     is_tiny = settings.base_model is None and vision is None
     if is_tiny and autocast_dtype is None and not is_chat:  # whose prefixes repeat
         return WholeBatch(model, prompt_loss_weight=weight)

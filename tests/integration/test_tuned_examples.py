@@ -21,6 +21,7 @@ TRAINED_ALWAYS = (
     "search_qa_gigpo_tiny",
     "textworld_gigpo_smollm2",
     "custom_env_gigpo",
+    "tools_gigpo_tiny",
 )
 TRAINED_WHEN_ASKED = (
     "alfworld_gigpo_tiny",
@@ -51,6 +52,7 @@ TRAINED_WHEN_ASKED = (
     "textworld_sharded_tiny",
     "textworld_treasure10_gigpo_tiny",
     "textworld_uncertainty_tiny",
+    "tools_trl_class",
     "webshop_gigpo_tiny",
 )
 

@@ -14,7 +14,7 @@ INPUTS = PromptInputs(
 )
 
 
-def test_four_templates_are_shipped():
+def test_nine_templates_are_shipped():
     assert shipped_template_names() == [
         "alfworld_tiny",
         "compact",
@@ -23,6 +23,7 @@ def test_four_templates_are_shipped():
         "search_qa",
         "sub_goals",
         "textworld",
+        "tools",
         "webshop_tiny",
     ]
 

@@ -2,11 +2,10 @@
 
     rllib train file tuned_examples/tiny/tools_gigpo_tiny.py
 
-The tools are the methods of a plain class, `rllib_gigpo.envs.tools.stock_room.StockRoom`. An episode
-is one chat: the model of 0.3M parameters writes its calls in the format of its chat template, and
-results are messages of the role tool. As in the main job (textworld_gigpo_tiny.py), the model is
-first fitted to demonstrations of an expert. It is also fitted to the prompts, which teaches it to
-copy names and numbers.
+The tools are the methods of a plain class, StockRoom in envs/tools/stock_room.py. An episode is one
+chat: the model of 0.3M parameters writes its calls in the format of its chat template, and results
+are messages of the role tool. It is first fitted to demonstrations of an expert that often guesses,
+and to the prompts, which teaches it to copy names and numbers. It learns not to guess.
 """
 
 from rllib_gigpo import GiGPOConfig
@@ -20,17 +19,18 @@ config = (
         env_config={
             "environment": f"{ROOM}:StockRoom",
             "anchor": f"{ROOM}:known_facts",
-            "expert": f"{ROOM}:expert",
-            "max_turns": 8,
+            "expert": f"{ROOM}:hasty_expert",
+            "max_turns": 6,
         },
     )
     .prompting(template="tools")
-    .llm(max_prompt_tokens=640, max_response_tokens=64)
-    .tasks(num_train_tasks=256, num_test_tasks=64, max_episode_steps=8)
+    .llm(max_prompt_tokens=384, max_response_tokens=48)
+    .tasks(num_train_tasks=256, num_test_tasks=64, max_episode_steps=6)
     .warm_start(
         demonstrations={"episodes_per_seed": 1},
-        fit={"num_epochs": 8, "prompt_loss_weight": 1.0},
+        fit={"num_epochs": 8, "prompt_loss_weight": 1.0, "batch_tokens": 1024},
     )
+    .training(lr=2e-4)
     .debugging(seed=0)
 )
 

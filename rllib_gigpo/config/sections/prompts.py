@@ -31,9 +31,7 @@ class PromptSection(Section):
     template: Template = setting("default", "A shipped name, a .jinja file's path, or the source.")
     history_length: NonNegativeInt = setting(2, "Past steps in the prompt; style='step'.")
     memory: RecallsSteps | None = setting(None, "Selects past steps; None for the latest ones.")
-    action_tag: str | None = setting(
-        "action", "Tag around the action in the answer; None takes the whole answer."
-    )
+    action_tag: str | None = setting("action", "Tag around the action; None for the whole answer.")
     think_tag: str | None = setting("think", "Tag around the reasoning; None for no reasoning.")
     require_think: bool = setting(False, "Whether an answer without reasoning is invalid.")
     sub_goals: bool = setting(False, "Whether answers keep or switch a sub-goal; rule='hiper'.")

@@ -92,7 +92,7 @@ def call_of(value: Any, *, key: str = "arguments") -> ToolCall:
             f'A tool call must be a JSON object with "name" and "{key}", not {_short(value)}.'
         )
     keys = (key, "arguments", "parameters")
-    arguments = next((value[one] for one in keys if one in value), {})
+    arguments: Any = next((value[one] for one in keys if one in value), {})
     if isinstance(arguments, str):
         arguments, _ = read_value(arguments, 0, f"in the {key} of {name}")
     if not isinstance(arguments, Mapping):

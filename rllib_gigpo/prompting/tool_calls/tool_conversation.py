@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.chat_format import ChatFormat
 from rllib_gigpo.prompting.conversation import ConversationRenderer
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
@@ -64,6 +65,17 @@ class ToolConversationRenderer(ConversationRenderer):
     def _results_text(self, results: ToolResults) -> str:
         return self._continuation.text(results.messages()).removeprefix(self._before_end)
 
+    def _continued_chat(self, **kwargs: Any) -> ChatFormat:
+        """Leave the tools to the first message: some templates show them before the latest one."""
+        given = dict(kwargs.get("chat_template_kwargs") or {})
+        given.pop("tools", None)
+        return ChatFormat(
+            self._tokenizer,
+            system_prompt=kwargs.get("system_prompt"),
+            chat_template_kwargs=given,
+            parts=self._contents.parts,
+        )
+
     def _tries_tool_role(self) -> bool:
         """Return whether the template shows results after an answer that it closes as always."""
         try:
@@ -71,11 +83,13 @@ class ToolConversationRenderer(ConversationRenderer):
         except ConfigError:
             return False
         user = self._continuation.text([self._chat.user_message(_PROBE)])
-        end = user.removeprefix(self._before_end)[:1]
-        closes = (
-            text.startswith(self._before_end) and text.removeprefix(self._before_end)[:1] == end
-        )
+        closes = text.startswith(self._before_end) and self._first_id(text) == self._first_id(user)
         return closes and all(probe in text for probe in (_PROBE, _SECOND))
+
+    def _first_id(self, text: str) -> int:
+        """Return the token that ends the turn before a message."""
+        message = text.removeprefix(self._before_end)
+        return self._tokenizer(message, add_special_tokens=False).input_ids[0]
 
 
 def _probes(*contents: str) -> ToolResults:

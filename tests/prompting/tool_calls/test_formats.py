@@ -1,0 +1,155 @@
+"""The formats of tool calls: what is written is read, and what is broken is told."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rllib_gigpo.envs.tools.call_text import ToolCall, read_action, write_calls
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.tool_calls import TOOL_CALL_FORMATS, tool_setting
+from rllib_gigpo.prompting.tool_calls.tool_call_parser import ToolCallParser
+
+FORMATS = {name: kind() for name, kind in TOOL_CALL_FORMATS.known.items()}
+ADD = ToolCall("add", {"a": 1, "b": [2.5, None, {"c": True}]})
+SAY = ToolCall("say", {"text": 'a "quote" {brace} \\ ü\nnew </x> [y] ; line'})
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+names = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
+
+
+def parser(name="hermes", **kwargs):
+    return ToolCallParser(FORMATS[name], **kwargs)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_calls_that_are_written_are_read(name):
+    texts_only = ToolCall("add", {"a": "1", "b": '[2.5, null, {"c": true}]'})
+    first = texts_only if name == "qwen3_coder" else ADD  # whose values are text
+    written = FORMATS[name].write([ADD, SAY])
+    assert FORMATS[name].parse(written) == [first, SAY]
+    assert FORMATS[name].parse(f"I have to add first.\n{written}") == [first, SAY]
+    assert FORMATS[name].parse("The sum is 3, as {everyone} knows.") is None
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"qwen3_coder"}))
+@given(
+    calls=st.lists(
+        st.builds(ToolCall, names, st.dictionaries(names, values)), min_size=1, max_size=3
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_any_calls_survive_json_formats(name, calls):
+    assert FORMATS[name].parse(FORMATS[name].write(calls)) == calls
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(
+    text=st.text(max_size=60),
+    start=st.sampled_from(["", "<tool_call>", "[TOOL_CALLS]", '{"name":']),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_response_raises(name, text, start):
+    parsed = parser(name).parse(start + text, None)
+    assert parsed.action or not parsed.is_format_valid
+
+
+@pytest.mark.parametrize(
+    ("name", "response", "told"),
+    [
+        (
+            "hermes",
+            '<tool_call>{"name": "add", "arguments": {"a": 1}}',
+            "must end with </tool_call>",
+        ),
+        (
+            "hermes",
+            '<tool_call>{"name": "add", "arg</tool_call>',
+            "JSON after <tool_call> is broken",
+        ),
+        ("hermes", '<tool_call>["add"]</tool_call>', 'a JSON object with "name"'),
+        (
+            "hermes",
+            '<tool_call>{"name": "a", "arguments": [1]}</tool_call>',
+            'The "arguments" of a',
+        ),
+        ("hermes", '{"name": "add", "arguments": {}}', "To call a tool, write <tool_call>"),
+        ("hermes", "</tool_call>", "no <tool_call> before"),
+        ("llama3", '{"name": "add", "parameters": {"a": ', "JSON of the call is broken"),
+        ("mistral", "[TOOL_CALLS] add(1, 2)", "JSON after [TOOL_CALLS] is broken"),
+        ("mistral_args", "[TOOL_CALLS] [1]", "[ARGS]"),
+        ("qwen3_coder", "<tool_call><function=add><parameter=a>1</tool_call>", "</function>"),
+        ("qwen3_coder", "<function=add><parameter=a>1</function>", "</parameter>"),
+        ("qwen3_coder", "<tool_call>add</tool_call>", "must hold <function=name>"),
+        ("hermes", "  ", "The response is empty"),
+        ("hermes", "<think>so", "The thought must end with </think>"),
+        ("hermes", "<tool_call>" + "[" * 100_000, "JSON after <tool_call> is broken"),
+        ("hermes", '<tool_call>{"name": ' + "9" * 5000, "JSON after <tool_call> is broken"),
+    ],
+)
+def test_a_broken_call_is_invalid_and_told(name, response, told):
+    parsed = parser(name).parse(response, None)
+    assert not parsed.is_format_valid
+    assert not parsed.is_admissible
+    error = read_action(parsed.action)
+    assert isinstance(error, str)
+    assert told in error
+
+
+def test_variants_that_models_write_are_understood():
+    assert FORMATS["llama3"].parse(
+        '<|python_tag|>{"type": "function", "name": "f", "parameters": {}}'
+    ) == [ToolCall("f", {})]
+    assert FORMATS["hermes"].parse(
+        '<tool_call>{"name": "f", "arguments": "{\\"a\\": 1}"}</tool_call>'
+    ) == [ToolCall("f", {"a": 1})]
+    assert FORMATS["mistral"].parse('[TOOL_CALLS][{"name": "f", "arguments": {}, "id": "x"}]') == [
+        ToolCall("f", {})
+    ]
+    assert FORMATS["mistral_args"].parse("[TOOL_CALLS]f[CALL_ID]a1b2c3d4e[ARGS]{}") == [
+        ToolCall("f", {})
+    ]
+
+
+def test_a_thought_may_come_first_and_calls_in_it_do_not_count():
+    thought = f"<think>{FORMATS['hermes'].write([SAY])}</think>"
+    parsed = parser().parse(thought + FORMATS["hermes"].write([ADD]), None)
+    assert parsed.is_format_valid
+    assert read_action(parsed.action) == [ADD]
+    assert parser().parse(f"{thought} 3", None).action == "3"
+    assert not parser(require_think=True).parse("3", None).is_format_valid
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_demonstration_is_written_so_that_it_is_read(name):
+    action = write_calls([SAY])
+    assert parser(name).parse(parser(name).format(action), None).action == action
+    assert parser(name).format("42") == "42"
+    needs_thought = parser(name, require_think=True)
+    assert needs_thought.parse(needs_thought.format(action), None).action == action
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_marks_replace_the_values_and_nothing_else(name):
+    one = parser(name)
+    plain = one.format(write_calls([SAY]))
+    marked = one.format_marked(write_calls([SAY]), lambda text: "\ue000" * len(text))
+    assert len(marked) == len(plain)
+    assert "quote" not in marked
+    rest = [(a, b) for a, b in zip(plain, marked, strict=True) if b != "\ue000"]
+    assert all(a == b for a, b in rest)
+    assert len(rest) == len(plain) - marked.count("\ue000")
+
+
+def test_the_setting_is_a_name_a_class_or_off():
+    assert tool_setting(None) is tool_setting(False) is None
+    assert tool_setting("auto") == tool_setting(True) == "auto"
+    assert tool_setting("llama3").name == "llama3"
+    own = type("OwnFormat", (type(FORMATS["hermes"]),), {"name": "own"})
+    assert type(tool_setting(own)) is own
+    with pytest.raises(ConfigError, match="use one of hermes, llama3, mistral"):
+        tool_setting("lama3")
