@@ -139,4 +139,11 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         ("textworld_express",),
         ("java",),
     ),
+    EnvEntry(
+        "OpenEnv-v0",
+        ".open_env.open_env_env:OpenEnvEnv",
+        "plays the environment of any OpenEnv server",
+        "openenv",
+        ("websockets",),
+    ),
 )
