@@ -40,12 +40,13 @@ class OpenEnvError(RuntimeError):
 
     Attributes:
         code: The server's error code, such as "EXECUTION_ERROR"; "" if the server named none.
+        detail: The server's own words, if it said any.
     """
 
-    def __init__(self, message: str, *, code: str = "") -> None:
-        """Store the code; ``message`` says what happened, where, and the cure."""
+    def __init__(self, message: str, *, code: str = "", detail: str = "") -> None:
+        """Store the parts; ``message`` says what happened, where, and the cure."""
         super().__init__(message)
-        self.code = code
+        self.code, self.detail = code, detail
 
 
 def encode(kind: str, data: dict[str, Any] | None = None) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from ..adapters.adapter import AdapterEnv, Answer
 from ..common.clean_text import valid_text
 from ..common.option_checks import check_number, check_positive
-from ..contract import ANCHOR, RUNS_IN_THREADS, WON
+from ..contract import ANCHOR, MAX_REWARD, RUNS_IN_THREADS, TASK, WON
 from .client.action_writer import ActionWriter, UnreadableActionError
 from .client.observation_reader import ObservationReader
 from .client.play_session import PlaySession, open_patiently
 from .client.server_address import ServerAddress
+from .client.server_place import PackagedServer, RunningServer, ServerPlace
 from .client.server_schema import ServerSchema
+from .client.tool_menu import ask_for_tools
 from .messages import RESET, STEP, VALIDATION_ERROR, OpenEnvError
+
+T = TypeVar("T")
 
 
 class OpenEnvEnv(AdapterEnv):
@@ -25,6 +29,9 @@ class OpenEnvEnv(AdapterEnv):
 
     Args:
         url: The server's address, such as "http://127.0.0.1:8000".
+        package: An OpenEnv package, such as "echo_env", to be served in a process of its own for
+            this instance, instead of ``url``.
+        python: The Python that has the package; None is the one that runs.
         action: The field of the action that gets the agent's text, or "json" if the text is the
             whole action; None finds the field in the server's schema.
         observation: The field of the observation that the agent sees, or "json" for all of them;
@@ -32,8 +39,8 @@ class OpenEnvEnv(AdapterEnv):
         info: Keys of the contract -> fields of observation or metadata, such as
             ``{"won": "metadata.solved"}``, beyond those that have the same name.
         reset_kwargs: What each reset sends beside the seed.
-        timeout_s: The longest wait for an answer.
-        reconnect_s: How long a server that has answered before may take to come back.
+        timeout_s: The longest wait for an answer, in seconds.
+        reconnect_s: How long a server that has answered before may take to come back, in seconds.
         won_reward: An episode is won if its last reward is at least this much; None leaves ``won``
             to the server.
 
@@ -47,8 +54,10 @@ class OpenEnvEnv(AdapterEnv):
 
     def __init__(
         self,
-        url: str,
+        url: str | None = None,
         *,
+        package: str | None = None,
+        python: str | None = None,
         action: str | None = None,
         observation: str | None = None,
         info: Mapping[str, str] | None = None,
@@ -59,6 +68,8 @@ class OpenEnvEnv(AdapterEnv):
     ) -> None:
         super().__init__(
             url=url,
+            package=package,
+            python=python,
             action=action,
             observation=observation,
             info=info,
@@ -69,19 +80,51 @@ class OpenEnvEnv(AdapterEnv):
         )
         check_positive("timeout_s", timeout_s)
         check_number("reconnect_s", reconnect_s, low=0, high=86_400)
-        self._address = ServerAddress.parse(url)
+        if won_reward is not None:
+            check_number("won_reward", won_reward, low=-MAX_REWARD, high=MAX_REWARD)
         self._timeout_s, self._reconnect_s = timeout_s, reconnect_s
         self._reset_kwargs, self._won_reward = dict(reset_kwargs or {}), won_reward
-        schema = self._patiently(lambda: ServerSchema.fetch(self._address, timeout_s=timeout_s))
-        self._writer = ActionWriter(schema, action)
-        self._reader = ObservationReader(schema, observation, info)
-        self._ensure_open()
+        self._place = self._find(url, package, python)
+        self._menu = ""
+        try:
+            self._schema = self._patiently(self._fetch_schema)
+            self._writer = ActionWriter(self._schema, action)
+            self._reader = ObservationReader(self._schema, observation, info)
+            self._ensure_open()
+        except BaseException:
+            self._place.close()
+            raise
 
-    def _patiently(self, open_once: Any) -> Any:
-        return open_patiently(open_once, self._address, wait_s=self._reconnect_s)
+    def close(self) -> None:
+        """End the session, and the server of a package."""
+        super().close()
+        self._place.close()
+
+    def _find(self, url: str | None, package: str | None, python: str | None) -> ServerPlace:
+        if (url is None) == (package is None) or (python is not None and package is None):
+            raise ValueError(
+                f"Pass either url or package (and then python if need be) in env_config; got "
+                f"url={url!r}, package={package!r}, python={python!r}."
+            )
+        if package is not None:
+            return PackagedServer(package, python=python, start_s=self._timeout_s)
+        return RunningServer(url)
+
+    def _patiently(self, open_once: Callable[[ServerAddress], T]) -> T:
+        address = self._place.address()
+        return open_patiently(lambda: open_once(address), address, wait_s=self._reconnect_s)
+
+    def _fetch_schema(self, address: ServerAddress) -> ServerSchema:
+        return ServerSchema.fetch(address, timeout_s=self._timeout_s)
+
+    def _open_session(self, address: ServerAddress) -> PlaySession:
+        return PlaySession(address, timeout_s=self._timeout_s)
 
     def _open(self) -> PlaySession:
-        return self._patiently(lambda: PlaySession(self._address, timeout_s=self._timeout_s))
+        session = self._patiently(self._open_session)
+        if self._schema.has_tools:
+            self._menu = ask_for_tools(session)
+        return session
 
     def _shut(self, game: PlaySession) -> None:
         game.close()
@@ -90,14 +133,15 @@ class OpenEnvEnv(AdapterEnv):
         return valid_text(action)  # code and JSON have several lines
 
     def _begin(self, seed: int) -> tuple[str, dict[str, Any]]:
+        message = {**self._reset_kwargs, "seed": seed}
         was_open = self._opened is not None
         try:
-            return self._answered(RESET, {**self._reset_kwargs, "seed": seed})[::4]
-        except OpenEnvError:
-            if not (was_open and self._opened.is_lost):
+            return self._answered(RESET, message)[::4]
+        except OpenEnvError as error:
+            if not was_open or error.code == VALIDATION_ERROR:
                 raise
-        self.close()  # the connection was lost between two episodes
-        return self._answered(RESET, {**self._reset_kwargs, "seed": seed})[::4]
+        self.close()  # the session was lost, idle for too long, or spoilt by its last episode
+        return self._answered(RESET, message)[::4]
 
     def _play(self, action: str) -> Answer:
         try:
@@ -107,11 +151,13 @@ class OpenEnvEnv(AdapterEnv):
         except OpenEnvError as error:
             if error.code != VALIDATION_ERROR:
                 raise
-            return self._refused("The environment has no such action.")
+            return self._refused(f"That is not a valid action. {error.detail}")
 
     def _answered(self, kind: str, data: dict[str, Any]) -> Any:
         answer = self._reader.read(self._game.ask(kind, data))
         text, reward, terminated, truncated, info = answer
+        if self._menu:
+            info.setdefault(TASK, self._menu)
         if self._won_reward is not None:
             info[WON] = (terminated or truncated) and reward >= self._won_reward
         self._last = (text, info)

@@ -10,7 +10,7 @@ from ...contract import ANCHOR, DATA_FILES, INFO_TYPES
 from ..messages import METADATA, TRUNCATED, OpenEnvError
 from .server_schema import ServerSchema
 
-_SHOWN_ALL = "json"
+_SHOWN_ALL, _BEGIN = "json", "Begin."
 _MISSING = object()
 _TEXT_LISTS = (list, tuple)
 
@@ -74,6 +74,8 @@ class ObservationReader:
             return value
         if value is _MISSING:
             value = {name: value for name, value in fields.items() if name != METADATA}
+            if not value:  # some environments only begin
+                return _BEGIN
         return json.dumps(value, ensure_ascii=False)
 
     def _info(self, fields: Mapping[str, Any]) -> dict[str, Any]:

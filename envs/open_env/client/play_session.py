@@ -13,6 +13,8 @@ from ..messages import (
     CLOSE,
     ERROR,
     EXECUTION_ERROR,
+    FACTORY_ERROR,
+    SESSION_ERROR,
     STATE,
     OpenEnvError,
     decode,
@@ -24,6 +26,7 @@ MAX_ANSWER_BYTES = 16 * 2**20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _CLOSE_S = 2.0  # for the closing handshake
 _FULL_S = 3.0  # a session that was just closed may still hold its place
+_LAST_CODES = (FACTORY_ERROR, SESSION_ERROR)  # after which a server closes the connection
 _REACHED: set[str] = set()  # servers that have answered this process
 
 
@@ -122,8 +125,10 @@ class PlaySession:
                 "max_concurrent_envs of openenv's create_app), or play fewer groups at a time",
                 code=code,
             )
+        if code in _LAST_CODES:
+            raise self._lost(f"ended the session with {code}: {text}", code=code)
         where = f"The server at {self._address.http} answered {kind!r} with {code or 'an error'}"
-        raise OpenEnvError(f"{where}: {text}", code=code)
+        raise OpenEnvError(f"{where}: {text}.", code=code, detail=f"{text}.")
 
     def _lost(self, what: str, *, code: str = "") -> OpenEnvError:
         self._hang_up()

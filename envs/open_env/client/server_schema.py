@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 from ..messages import METADATA, TEXT, OpenEnvError
 from .server_address import ServerAddress
 
-_MAX_BYTES = 4 * 2**20
+_MAX_BYTES, _PART_BYTES = 4 * 2**20, 2**16
 _BASE_FIELDS = (METADATA, "done", "reward")  # which openenv's classes add to every environment's
 
 
@@ -81,8 +82,14 @@ class ServerSchema:
 
 def _get(url: str, address: ServerAddress, timeout_s: float) -> bytes:
     handlers = [urllib.request.ProxyHandler({})] if address.is_loopback else []
+    deadline, body = time.monotonic() + timeout_s, b""
     with urllib.request.build_opener(*handlers).open(url, timeout=timeout_s) as answer:
-        return answer.read(_MAX_BYTES)
+        while part := answer.read1(_PART_BYTES):
+            body += part
+            # A socket's timeout starts again with every byte.
+            if time.monotonic() > deadline or len(body) > _MAX_BYTES:
+                raise TimeoutError(f"it took more than {timeout_s:g} s, or has no end")
+    return body
 
 
 def _own(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class EnvServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 asgi,
+                log_config=None,  # its own would close the log handlers of the whole process
                 log_level="warning",
                 access_log=False,
                 ws_max_size=max_message_bytes,

@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium
 
-from ...contract import RUNS_IN_THREADS, text_space
+from ...contract import RUNS_IN_THREADS
 from ...making import make
 from ...response_fence import read_reset
 
@@ -42,7 +42,7 @@ class ServedEnv:
             if not isinstance(env.action_space, gymnasium.spaces.Text):
                 raise ValueError(
                     f"The actions of {env_id} are {env.action_space}, not text. Wrap it in an "
-                    f"environment whose action_space is {text_space(1000)!r} and that reads text."
+                    "environment that reads text and whose action_space is a gymnasium.spaces.Text."
                 )
             observation, _ = read_reset(env.reset(seed=0))
             if not isinstance(observation, str):

@@ -80,7 +80,7 @@ def make_server(args: argparse.Namespace) -> EnvServer:
     try:
         served = ServedEnv.try_out(args.env_id, args.env_config or {})
     except ImportError as error:
-        raise MissingExtraError(str(error)) from error
+        raise MissingExtraError(f"{args.env_id} cannot be served: {error}") from error
     except Exception as error:  # the environment's own code may raise anything
         raise ConfigError(
             f"{args.env_id} cannot be served: {type(error).__name__}: {error}"
