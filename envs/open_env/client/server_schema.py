@@ -75,7 +75,12 @@ class ServerSchema:
 
     @property
     def text_field(self) -> str | None:
-        """The field of an observation that holds its text; None if several or none may."""
+        """The field of an observation that holds its text; None if several or none may.
+
+        An answer of a tool has one text, the tool's name, beside its result.
+        """
+        if self.has_tools and TEXT not in self.observation:
+            return None
         texts = [name for name, field in self.observation.items() if _type(field) == "string"]
         return TEXT if TEXT in texts else texts[0] if len(texts) == 1 else None
 

@@ -16,6 +16,7 @@ from rllib_gigpo.envs.making import make
 from rllib_gigpo.envs.open_env.messages import OpenEnvError
 from rllib_gigpo.envs.open_env.server.served_env import ServedEnv
 
+ANSWER = {"tool_name": TEXT, "result": {}}
 TOOLS = {"type": TEXT, "tool_name": TEXT, "arguments": {"type": "object"}}
 
 
@@ -198,7 +199,7 @@ def test_tools_are_listed_and_called_with_json():
             return observed({"tools": [tool]})
         return observed({} if kind == "reset" else {"result": 3})
 
-    with foreign_server(react, action=TOOLS, required=["tool_name"], observation={}) as server:
+    with foreign_server(react, action=TOOLS, required=["tool_name"], observation=ANSWER) as server:
         env = make(OPEN_ENV, url=server.url)
         text, info = env.reset(seed=0)
         assert text == "Begin."

@@ -71,7 +71,7 @@ def test_a_server_ends_when_the_process_is_killed(tmp_path):
     [
         (
             {"package": "no_such_package_x"},
-            r"an installed OpenEnv package.*got 'no_such_package_x'",
+            r"package must be.*got 'no_such_package_x'",
         ),
         ({"package": "../x"}, "an installed OpenEnv package"),
         ({"package": "x", "python": "/no/python"}, "path of an interpreter; got '/no/python'"),
