@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 EXPERIMENT ?= tuned_examples/tiny/textworld_gigpo_tiny.py
 RESULTS ?= results
-GAMES := textworld,alfworld,webshop,search,minigrid,textarena,gem,scienceworld,textworld-express
+GAMES := textworld,alfworld,webshop,search,minigrid,textarena,gem,scienceworld,textworld-express,reasoning-gym,openenv
 EXTRAS ?= $(GAMES),similar,proxmo,chat,plot,lora,gguf,dev
 
 # Tasks of `make results` besides the main job: GiGPO and GRPO train on COMPARED, GiGPO alone on TRAINED.

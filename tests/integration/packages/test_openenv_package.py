@@ -109,7 +109,7 @@ def test_check_env_passes_on_its_server(corridor_app):
 def test_its_servers_limit_is_told_with_the_cure(corridor_app):
     with served(corridor_app(1)) as url:
         first = make(OPEN_ENV, url=url)
-        with pytest.raises(OpenEnvError, match="is full: .*max_concurrent_envs of openenv"):
+        with pytest.raises(OpenEnvError, match=r"is full: .*max_concurrent_envs of openenv"):
             make(OPEN_ENV, url=url)
         first.close()
 
@@ -231,18 +231,20 @@ def test_its_client_plays_our_server(openenv):
 def test_its_client_hears_our_errors(openenv):
     from openenv.core import GenericEnvClient
 
-    with serving(CORRIDOR, max_sessions=1) as server:
-        with GenericEnvClient(base_url=server.url).sync() as client:
-            with pytest.raises(RuntimeError, match="ResetNeeded.*EXECUTION_ERROR"):
-                client.step({"text": "go left"})
-            with pytest.raises(RuntimeError, match="VALIDATION_ERROR"):
-                client.step({"message": "go left"})
-            assert client.reset(seed=0).observation["text"]
-            with (
-                GenericEnvClient(base_url=server.url).sync() as other,
-                pytest.raises(RuntimeError, match="CAPACITY_REACHED"),
-            ):
-                other.reset(seed=0)
+    with (
+        serving(CORRIDOR, max_sessions=1) as server,
+        GenericEnvClient(base_url=server.url).sync() as client,
+    ):
+        with pytest.raises(RuntimeError, match=r"ResetNeeded.*EXECUTION_ERROR"):
+            client.step({"text": "go left"})
+        with pytest.raises(RuntimeError, match="VALIDATION_ERROR"):
+            client.step({"message": "go left"})
+        assert client.reset(seed=0).observation["text"]
+        with (
+            GenericEnvClient(base_url=server.url).sync() as other,
+            pytest.raises(RuntimeError, match="CAPACITY_REACHED"),
+        ):
+            other.reset(seed=0)
 
 
 def test_our_routes_answer_in_its_models(openenv):
