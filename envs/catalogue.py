@@ -147,6 +147,13 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         ("reasoning_gym",),
     ),
     EnvEntry(
+        "Verifiers-v0",
+        ".adapters.verifiers.verifiers_env:VerifiersEnv",
+        "answers the tasks of a verifiers taskset, in one turn",
+        "verifiers",
+        ("verifiers",),
+    ),
+    EnvEntry(
         "OpenEnv-v0",
         ".open_env.open_env_env:OpenEnvEnv",
         "plays the environment of any OpenEnv server",
