@@ -3,11 +3,12 @@
     rllib train file tuned_examples/recipes/delivery_openenv_tiny.py
 
 The file serves the environment itself. To train on a server that runs already, as the nodes of a
-cluster need, start it and name its address:
+cluster need, start it in another terminal, and put its address into OPEN_ENV_URL:
 
-    rllib serve-env rllib_gigpo.envs:Delivery-v0 \
-        --env-config '{"size": 3, "num_walls": 2, "slack": 3}' --port 8000
-    OPEN_ENV_URL=http://127.0.0.1:8000 rllib train file tuned_examples/recipes/delivery_openenv_tiny.py
+    export GRID='{"size": 3, "num_walls": 2, "slack": 3}'
+    rllib serve-env rllib_gigpo.envs:Delivery-v0 --env-config "$GRID" --port 8000
+
+    export OPEN_ENV_URL=http://127.0.0.1:8000
 
 A server that dies costs the groups that it was playing. The run waits a minute for its return.
 """

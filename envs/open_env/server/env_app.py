@@ -130,7 +130,9 @@ class EnvApp:
     async def _host(self, websocket: WebSocket) -> str | None:
         try:
             env = await self._in_thread(self._served.make)
-        except Exception as error:  # the environment's constructor may raise anything
+        except BaseException as error:  # the environment's constructor may raise anything
+            if isinstance(error, asyncio.CancelledError):
+                raise
             return error_answer(FACTORY_ERROR, described(error), factory_name=self._served.env_id)
         session = HostedSession(env, max_action_chars=self._limits.max_action_chars)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import gymnasium
@@ -53,13 +54,14 @@ class HostedSession:
                 return encode(STATE, state)
         except InvalidMessageError as error:
             return error_answer(VALIDATION_ERROR, str(error))
-        except Exception as error:  # an environment may raise anything; its client must hear it
+        except BaseException as error:  # an environment may raise anything, and call sys.exit()
             return error_answer(EXECUTION_ERROR, described(error))
         return error_answer(UNKNOWN_TYPE, f"Unknown message type: {kind[:80]}")
 
     def close(self) -> None:
-        """Close the environment."""
-        self._env.close()
+        """Close the environment; a broken one may also fail to close, which does no harm."""
+        with suppress(BaseException):
+            self._env.close()
 
     def _reset(self, data: dict[str, Any]) -> str:
         seed, episode_id, options = (data.get(key) for key in _RESET_KEYS)

@@ -201,6 +201,44 @@ def test_a_client_that_vanishes_gives_its_place_back():
             env.close()
 
 
+@pytest.mark.parametrize("call", ["__init__", "reset", "step", "close"])
+def test_an_environment_that_ends_the_process_ends_its_episode_only(call, monkeypatch, tmp_path):
+    (tmp_path / f"rude_{call}.py").write_text(
+        "import sys\n"
+        "import gymnasium\n"
+        "from rllib_gigpo.envs.corridor import CorridorEnv\n"
+        "class Rude(CorridorEnv):\n"
+        "    calls = 0\n"
+        f"    def {call}(self, *args, **options):\n"
+        "        Rude.calls += 1\n"
+        "        if Rude.calls == 3:\n"
+        "            sys.exit('bye')\n"
+        f"        return super().{call}(*args, **options)\n"
+        f"gymnasium.register('Rude-{call}-v0', Rude, disable_env_checker=True)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def played_once():
+        env = make(OPEN_ENV, url=server.url)
+        for seed in range(2):
+            env.reset(seed=seed)
+            env.step("a")
+        env.close()
+
+    with serving(f"rude_{call}:Rude-{call}-v0") as server:
+        results = []
+        for _ in range(3):
+            try:
+                played_once()
+                results.append("")
+            except OpenEnvError as error:
+                results.append(str(error))
+        told = [result for result in results if "SystemExit: bye" in result]
+    # A lost session is replaced at reset, and nobody hears of a failed close.
+    assert len(told) == (call in ("__init__", "step"))
+    assert len([result for result in results if not result]) == 3 - len(told)
+
+
 def test_an_environment_that_cannot_be_made_is_told(monkeypatch):
     with serving("rllib_gigpo.envs:FrozenLake-v0") as server:
         monkeypatch.setattr(

@@ -10,6 +10,7 @@ from faults.command import Command, command
 from faults.test_faulty_environments import make_config
 
 TESTS = Path(__file__).parents[2]
+CORRIDOR = "faults.env_server.served_corridor:ServedCorridor-v0"
 NUM_ITERATIONS = 4
 
 
@@ -17,9 +18,7 @@ def serve(tmp_path, name, *, port=0):
     """Start `rllib serve-env` in a process of its own."""
     options = ["--port", str(port), "--env-config", json.dumps({"trace": str(tmp_path / "trace")})]
     where = {"output": tmp_path / name, "env": {"PYTHONPATH": str(TESTS)}}
-    return command(
-        "serve-env", "faults.env_server.served_corridor:ServedCorridor-v0", *options, **where
-    )
+    return command("serve-env", CORRIDOR, *options, **where)
 
 
 def url_of(server: Command) -> str:
