@@ -197,7 +197,7 @@ def test_tools_are_listed_and_called_with_json():
     def react(kind, data):
         if data.get("type") == "list_tools":
             return observed({"tools": [tool]})
-        return observed({} if kind == "reset" else {"result": 3})
+        return observed({} if kind == "reset" else {"tool_name": "look_up", "result": 3})
 
     with foreign_server(react, action=TOOLS, required=["tool_name"], observation=ANSWER) as server:
         env = make(OPEN_ENV, url=server.url)
@@ -205,7 +205,8 @@ def test_tools_are_listed_and_called_with_json():
         assert text == "Begin."
         assert info["task"].endswith('Tools:\n- look_up {"word": "string"}: Find a word.')
         assert (
-            env.step('{"tool_name": "look_up", "arguments": {"word": "a"}}')[0] == '{"result": 3}'
+            env.step('{"tool_name": "look_up", "arguments": {"word": "a"}}')[0]
+            == '{"tool_name": "look_up", "result": 3}'
         )
         env.close()
         call = {"type": "call_tool", "tool_name": "look_up", "arguments": {"word": "a"}}

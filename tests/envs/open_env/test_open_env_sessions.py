@@ -1,6 +1,7 @@
 """Sessions that are slow, lost, refused, idle or broken, on both sides."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -86,8 +87,8 @@ def test_a_full_server_says_what_to_raise_and_a_free_place_is_taken():
         first = make(OPEN_ENV, url=server.url)
         with pytest.raises(OpenEnvError, match=r"is full: .*1/1 sessions.*--max-sessions N"):
             make(OPEN_ENV, url=server.url)
-        first.close()
-        second = make(OPEN_ENV, url=server.url)
+        threading.Timer(0.5, first.close).start()
+        second = make(OPEN_ENV, url=server.url)  # waits for the place
         second.reset(seed=0)
         second.close()
 
@@ -104,6 +105,8 @@ def test_an_idle_session_ends_and_the_next_reset_opens_another():
         env.reset(seed=0)
         with pytest.raises(OpenEnvError, match="The session was idle"):
             wait_and(server, lambda: env.step("go left"))
+        with pytest.raises(OpenEnvError, match="is lost; reset begins another"):
+            env.step("go left")
         env.reset(seed=0)
         assert wait_and(server, lambda: env.reset(seed=1))[0]
         env.close()
