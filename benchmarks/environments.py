@@ -57,6 +57,7 @@ CONFIGS: dict[str, Callable[[], dict[str, Any]]] = {
     "Mixture-v0": a_mixture,
     "SearchQA-v0": lambda: {"list_actions": True},
     "Jericho-v0": a_generated_game,
+    "OpenEnv-v0": lambda: {"package": "served_corridor:app"},
 }
 
 

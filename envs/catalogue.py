@@ -144,4 +144,25 @@ CATALOGUE: tuple[EnvEntry, ...] = (
         ("textworld_express",),
         ("java",),
     ),
+    EnvEntry(
+        "ReasoningGym-v0",
+        ".adapters.reasoning_gym_env:ReasoningGymEnv",
+        "answers Reasoning Gym's generated questions, in one turn",
+        "reasoning-gym",
+        ("reasoning_gym",),
+    ),
+    EnvEntry(
+        "Verifiers-v0",
+        ".adapters.verifiers.verifiers_env:VerifiersEnv",
+        "answers the tasks of a verifiers taskset, in one turn",
+        "verifiers",
+        ("verifiers",),
+    ),
+    EnvEntry(
+        "OpenEnv-v0",
+        ".open_env.open_env_env:OpenEnvEnv",
+        "plays the environment of any OpenEnv server",
+        "openenv",
+        ("websockets",),
+    ),
 )

@@ -59,7 +59,7 @@ class AdapterEnv(gymnasium.Env[str, str], EzPickle, ABC):
         """Play one action, which may be any text."""
         if not self._is_running:
             raise gymnasium.error.ResetNeeded("No episode is running: call reset() before step().")
-        text, reward, terminated, truncated, info = self._play(readable(action))
+        text, reward, terminated, truncated, info = self._play(self._clean(action))
         self._is_running = not (terminated or truncated)
         return text, float(reward), bool(terminated), bool(truncated), info
 
@@ -69,6 +69,10 @@ class AdapterEnv(gymnasium.Env[str, str], EzPickle, ABC):
         if self._opened is not None:
             self._shut(self._opened)
         self._opened = None
+
+    def _clean(self, action: str) -> str:
+        """Return the text that the game gets."""
+        return readable(action)
 
     def _shut(self, game: Any) -> None:
         """End any process behind an open game."""
@@ -83,7 +87,7 @@ class AdapterEnv(gymnasium.Env[str, str], EzPickle, ABC):
 
     @abstractmethod
     def _play(self, action: str) -> Answer:
-        """Play one action that ``readable`` has cleaned."""
+        """Play one action that ``_clean`` has cleaned."""
 
 
 def readable(action: str) -> str:

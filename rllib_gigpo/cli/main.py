@@ -19,6 +19,7 @@ from rllib_gigpo.cli.commands import (
     import_model,
     make_alfworld_games,
     play,
+    serve_env,
     serve_retriever,
     settings,
     train,
@@ -47,6 +48,7 @@ _SUBCOMMANDS = (
     play,
     envs,
     doctor,
+    serve_env,
     serve_retriever,
     make_alfworld_games,
 )

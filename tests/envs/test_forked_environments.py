@@ -30,6 +30,8 @@ def make_env(coin_game):
 
     def make(entry: EnvEntry) -> gymnasium.Env:
         config = CONFIGS.get(entry.name, {})
+        if entry.name == "OpenEnv-v0":
+            config = {"package": "support.games.packaged_corridor"}
         if entry.name == "Jericho-v0":
             config = {"game_file": str(coin_game)}
         made.append(gymnasium.make(entry.id, disable_env_checker=True, **config))

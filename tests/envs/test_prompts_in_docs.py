@@ -60,6 +60,7 @@ SHOWN = (
     Shown("adapters", "MiniGrid-v0", 3, 4, package="minigrid"),
     Shown("adapters", "TextArena-v0", 3, 1, package="textarena", player="random"),
     Shown("adapters", "Gem-v0", 3, 1, package="gem", player="random"),
+    Shown("adapters", "ReasoningGym-v0", 3, 1, package="reasoning_gym"),
 )
 
 

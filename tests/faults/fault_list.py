@@ -55,4 +55,5 @@ FAULTS = {
     "B29": "an EnvRunner ten times slower than the others",
     "B30": "the loss of a node with EnvRunners",
     "B31": "a full object store",
+    "B32": "kill -9 of a server of environments",
 }

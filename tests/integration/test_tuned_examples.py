@@ -29,6 +29,7 @@ TRAINED_WHEN_ASKED = (
     "blackjack_gigpo_vlm_tiny",
     "delivery_forks_tiny",
     "delivery_gigpo_tiny",
+    "delivery_openenv_tiny",
     "ezpoints_gigpo_tiny",
     "ezpoints_gigpo_vlm_tiny",
     "frozen_lake_gigpo_tiny",

@@ -1,0 +1,1 @@
+"""Verifiers: tasks that are answered in one turn."""

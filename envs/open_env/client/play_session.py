@@ -1,0 +1,167 @@
+"""One session on a server: a WebSocket, and questions with an answer each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from ...common.optional_backends import import_backend
+from ..messages import (
+    CAPACITY_REACHED,
+    CLOSE,
+    ERROR,
+    EXECUTION_ERROR,
+    FACTORY_ERROR,
+    SESSION_ERROR,
+    STATE,
+    OpenEnvError,
+    decode,
+    encode,
+)
+from .server_address import ServerAddress
+
+MAX_ANSWER_BYTES = 16 * 2**20
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+_CLOSE_S = 2.0  # for the closing handshake
+_FULL_S = 3.0  # a session that was just closed may still hold its place
+_LAST_CODES = (FACTORY_ERROR, SESSION_ERROR)  # after which a server closes the connection
+_REACHED: set[str] = set()  # servers that have answered this process
+
+
+class PlaySession:
+    """A session of one environment; it stays lost once its connection is lost.
+
+    Args:
+        address: The server.
+        timeout_s: The longest wait for a connection, and for each answer.
+
+    Raises:
+        OpenEnvError: The server cannot be reached, or has no room for a session.
+    """
+
+    def __init__(self, address: ServerAddress, *, timeout_s: float) -> None:
+        self._client = import_backend("websockets.sync.client", extra="openenv")
+        self._errors = import_backend("websockets.exceptions", extra="openenv")
+        self._address, self._timeout_s = address, timeout_s
+        self.is_lost = False
+        with ExitStack() as stack:
+            self._socket = stack.enter_context(self._connect())
+            self._check_room()
+            self._open = stack.pop_all()
+
+    def ask(self, kind: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send a message and return the data of the answer.
+
+        Raises:
+            OpenEnvError: The connection is lost, there was no answer in time, or the answer is an
+                error. Its code tells whether the session goes on.
+        """
+        if self.is_lost:
+            raise OpenEnvError(f"The session on {self._address.http} is lost; reset begins another")
+        try:
+            # A server that refuses a session says why before it closes the connection.
+            with suppress(self._errors.ConnectionClosed):
+                self._socket.send(encode(kind, data))
+            answer = decode(self._socket.recv(timeout=self._timeout_s))
+        except TimeoutError as error:
+            # A late answer would be taken for that of the next message.
+            raise self._lost(
+                f"did not answer {kind!r} within timeout_s={self._timeout_s:g}. Raise timeout_s in "
+                "env_config, or look at what the server does"
+            ) from error
+        except self._errors.ConnectionClosed as error:
+            raise self._lost(f"closed the connection during {kind!r} ({error})") from error
+        except ValueError as error:
+            raise self._lost(f"answered {kind!r} with something else ({error})") from error
+        return self._read(kind, *answer)
+
+    def close(self) -> None:
+        """End the session on the server."""
+        if not self.is_lost:
+            with suppress(self._errors.ConnectionClosed):
+                self._socket.send(encode(CLOSE))
+        self._hang_up()
+
+    def _connect(self) -> Any:
+        options: dict[str, Any] = {"proxy": None} if self._address.is_loopback else {}
+        try:
+            return self._client.connect(
+                self._address.websocket,
+                open_timeout=self._timeout_s,
+                close_timeout=_CLOSE_S,
+                max_size=MAX_ANSWER_BYTES,
+                compression=None,
+                **options,
+            )
+        except self._errors.InvalidHandshake as error:
+            raise OpenEnvError(
+                f"{self._address.websocket} is not an OpenEnv server: {error}. Correct url in "
+                "env_config."
+            ) from error
+        except (OSError, EOFError) as error:  # TimeoutError is one
+            raise OpenEnvError(
+                f"No OpenEnv server can be reached at {self._address.http}: {error!r}. Start one "
+                "(rllib serve-env ID --port 8000), or correct url in env_config."
+            ) from error
+
+    def _check_room(self) -> None:
+        """Ask for the state: without a question, a server has no time to refuse the session."""
+        try:
+            self.ask(STATE)
+        except OpenEnvError as error:
+            if error.code != EXECUTION_ERROR:  # some environments have no state before a reset
+                raise
+
+    def _read(self, kind: str, answer: str, data: dict[str, Any]) -> dict[str, Any]:
+        if answer != ERROR:
+            return data
+        code, text = str(data.get("code", "")), str(data.get("message", data))[:1000].rstrip(".")
+        if code == CAPACITY_REACHED:
+            raise self._lost(
+                f"is full: {text}. Each environment needs a session, num_groups * group_size of "
+                "them in training. Raise the server's limit (rllib serve-env --max-sessions N; "
+                "max_concurrent_envs of openenv's create_app), or play fewer groups at a time",
+                code=code,
+            )
+        if code in _LAST_CODES:
+            raise self._lost(f"ended the session with {code}: {text}", code=code)
+        where = f"The server at {self._address.http} answered {kind!r} with {code or 'an error'}"
+        raise OpenEnvError(f"{where}: {text}.", code=code, detail=f"{text}.")
+
+    def _lost(self, what: str, *, code: str = "") -> OpenEnvError:
+        self._hang_up()
+        return OpenEnvError(f"The server at {self._address.http} {what}.", code=code)
+
+    def _hang_up(self) -> None:
+        self.is_lost = True
+        if hasattr(self, "_open"):
+            self._open.close()
+
+
+def open_patiently(open_once: Callable[[], Any], address: ServerAddress, *, wait_s: float) -> Any:
+    """Open something on a server that may be about to come back.
+
+    An address that has never answered this process is tried once, so that a wrong one is an error
+    at the start. A server that has answered before is given ``wait_s`` seconds to restart.
+
+    Raises:
+        OpenEnvError: It does not come back in time.
+    """
+    start, pause_s = time.monotonic(), _FIRST_PAUSE_S
+    while True:
+        try:
+            opened = open_once()
+        except OpenEnvError as error:
+            is_known = address.http in _REACHED
+            limit_s = _FULL_S if error.code == CAPACITY_REACHED else wait_s if is_known else 0.0
+            if error.code not in ("", CAPACITY_REACHED):
+                raise
+            if time.monotonic() - start + pause_s > limit_s:
+                raise
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        else:
+            _REACHED.add(address.http)
+            return opened
