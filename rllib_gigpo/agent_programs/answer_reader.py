@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rllib_gigpo.agent_programs.chat.chat_request import Message
 from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.engines.inference_engine import Generation
+from rllib_gigpo.envs.tools.call_text import ToolCall
 from rllib_gigpo.prompting.response_decoder import ResponseDecoder
 from rllib_gigpo.prompting.tool_calls import TOOL_CALL_FORMATS
 from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
@@ -69,13 +72,19 @@ class AnswerReader:
         return fewest
 
     def message(
-        self, text: str, tool_format: ToolCallFormat | None, *, request_id: str
+        self,
+        text: str,
+        tool_format: ToolCallFormat | None,
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        request_id: str,
     ) -> tuple[Message, bool]:
         """Return the message, and whether its tool calls could be read.
 
         Args:
             text: The text of the answer.
             tool_format: How the model writes calls; None if the request has no tools.
+            tools: Schemas of the tools.
             request_id: The id of the call, which the ids of its tool calls derive from.
         """
         plain: Message = {"role": "assistant", "content": text}
@@ -85,11 +94,12 @@ class AnswerReader:
         found = tool_format.parse(answer)
         if not isinstance(found, list):
             return plain, found is None
+        typed = {one["function"]["name"]: one["function"] for one in tools}
         calls = [
             {
                 "id": _call_id(f"{request_id}-{index}"),
                 "type": "function",
-                "function": {"name": call.name, "arguments": dict(call.arguments)},
+                "function": {"name": call.name, "arguments": _typed(call, typed, tool_format)},
             }
             for index, call in enumerate(found)
         ]
@@ -115,6 +125,21 @@ def all_marks(setting: ToolCallFormat | str | None) -> tuple[str, ...]:
     if setting is None:
         return ()
     return tuple({mark for one in TOOL_CALL_FORMATS.known.values() for mark in one.marks})
+
+
+def _typed(
+    call: ToolCall, tools: Mapping[str, Mapping[str, Any]], tool_format: ToolCallFormat
+) -> dict[str, Any]:
+    """Return the arguments of a call; a format without JSON writes all of them as text."""
+    arguments = dict(call.arguments)
+    if tool_format.writes_json:
+        return arguments
+    properties = tools.get(call.name, {}).get("parameters", {}).get("properties", {})
+    for name, value in arguments.items():
+        if isinstance(value, str) and properties.get(name, {}).get("type") != "string":
+            with contextlib.suppress(ValueError):
+                arguments[name] = json.loads(value)
+    return arguments
 
 
 def _before(answer: str, marks: Sequence[str]) -> str:

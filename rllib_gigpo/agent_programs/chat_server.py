@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any
 
 import uvicorn
+from ray.util import get_node_ip_address
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -24,7 +25,9 @@ from rllib_gigpo.errors import ConfigError
 
 _LEFT = 499  # nginx's status for a client that has left
 ANCHOR_HEADER = "x-anchor"
-_CHECK_S = 0.5  # how often a waiting call looks whether its program and its episode are still there
+_CHECK_S = 0.5  # how often a waiting call looks whether its episode is still under way
+_KEEP_ALIVE_S = 600  # longer than clients keep idle connections, so that none is closed in use
+_ANY_ADDRESS = ("0.0.0.0", "::")
 _NOT_COUNTED = (401, _LEFT)  # of episodes that are over, and of clients that are gone
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _ROUTES = "POST /v1/chat/completions, POST /v1/reward, GET /v1/models and GET /health"
@@ -49,7 +52,7 @@ class ChatServer:
         """Start to listen on a free port.
 
         Args:
-            host: The address to listen on.
+            host: The address to listen on; 0.0.0.0 for all of this machine.
             max_request_bytes: Largest body of a request.
             ask: Gets each call; called on the server's thread.
             post_reward: Gets a key and what was posted for its episode.
@@ -71,9 +74,16 @@ class ChatServer:
                 f"env_config['host']={host!r}: cannot listen there: {error}. Use an address of"
                 " this machine, such as 127.0.0.1."
             ) from error
-        name = f"[{host}]" if family == socket.AF_INET6 else host
+        reached = get_node_ip_address() if host in _ANY_ADDRESS else host
+        name = f"[{reached}]" if ":" in reached else reached
         self.base_url = f"http://{name}:{self._socket.getsockname()[1]}/v1"
-        config = uvicorn.Config(self._app(), log_level="error", lifespan="off", access_log=False)
+        config = uvicorn.Config(
+            self._app(),
+            log_config=None,  # uvicorn's would close the handlers of the process's own logs
+            lifespan="off",
+            access_log=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+        )
         self._server = uvicorn.Server(config)
         sockets = [self._socket]
         self._thread = Thread(
@@ -84,7 +94,9 @@ class ChatServer:
     def stop(self) -> None:
         """Close the port; calls under way are cut off."""
         self.open_keys.clear()
-        self._server.should_exit = self._server.force_exit = True
+        self._server.should_exit = True
+        self._thread.join(timeout=4 * _CHECK_S)  # waiting calls are told that they are over
+        self._server.force_exit = True
         self._thread.join(timeout=5)
         self._socket.close()
 
@@ -117,7 +129,7 @@ class ChatServer:
         return guarded
 
     async def _chat(self, request: Request) -> Response:
-        key = self._key_of(request)
+        key = await self._key_of(request)
         asked = AskedCall(
             api_key=key,
             request=ChatRequest.from_body(await self._body_of(request)),
@@ -131,19 +143,25 @@ class ChatServer:
         return StreamingResponse(events, media_type="text/event-stream")
 
     async def _answered(self, asked: AskedCall, request: Request) -> ChatAnswer:
-        future = asyncio.wrap_future(asked.answer)
-        while True:
-            await asyncio.wait([future], timeout=_CHECK_S)
-            if future.done():
-                return future.result()
-            if asked.api_key not in self.open_keys:
-                raise _over()
-            if await request.is_disconnected():
-                asked.is_abandoned = True
-                raise ChatError("The client has left.", status=_LEFT)
+        """Wait for the answer, or until the client has left or the episode is over."""
+        answer: asyncio.Future[Any] = asyncio.wrap_future(asked.answer)
+        leaving: asyncio.Future[Any] = asyncio.ensure_future(_departure(request))
+        try:
+            while not answer.done():
+                await asyncio.wait(
+                    [answer, leaving], timeout=_CHECK_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if leaving.done() and not answer.done():
+                    raise ChatError("The client has left.", status=_LEFT)
+                if asked.api_key not in self.open_keys and not answer.done():
+                    raise _over()
+            return answer.result()
+        finally:
+            asked.is_abandoned = not answer.done()
+            leaving.cancel()
 
     async def _reward(self, request: Request) -> Response:
-        key, body = self._key_of(request), await self._body_of(request)
+        key, body = await self._key_of(request), await self._body_of(request)
         try:
             posted = json.loads(body)
         except ValueError as error:
@@ -159,7 +177,7 @@ class ChatServer:
         return JSONResponse({"reward": reward})
 
     async def _models(self, request: Request) -> Response:
-        self._key_of(request)
+        await self._key_of(request)
         return JSONResponse({"object": "list", "data": [{"id": "policy", "object": "model"}]})
 
     async def _health(self, request: Request) -> Response:
@@ -172,7 +190,7 @@ class ChatServer:
             code="not_found",
         )
 
-    def _key_of(self, request: Request) -> str:
+    async def _key_of(self, request: Request) -> str:
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not key:
             raise ChatError(
@@ -182,6 +200,7 @@ class ChatServer:
                 code="invalid_api_key",
             )
         if key.strip() not in self.open_keys:
+            await asyncio.sleep(_CHECK_S)  # a program that ignores errors would keep a CPU busy
             raise _over()
         return key.strip()
 
@@ -197,6 +216,12 @@ class ChatServer:
                     code="request_too_large",
                 )
         return bytes(body)
+
+
+async def _departure(request: Request) -> None:
+    """Return when the client has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _over() -> ChatError:

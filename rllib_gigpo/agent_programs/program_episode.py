@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,11 +76,18 @@ class ProgramEpisode:
         program: The program; None until it has started.
         history: The chats so far.
         calls: The answered calls.
-        num_asked: Number of calls that were sent to the engine.
+        open_calls: Ids of the calls that the engine answers now.
+        num_asked: Number of calls that were sent to the engine, which numbers their ids.
         posted: What was posted to ``/v1/reward``, with the reward and keys of ``info``.
-        was_refused: Whether a call was refused because of a limit.
+        was_too_long: Whether the latest call was refused because its chat was too long.
+        num_over_limit: Number of calls that were refused because the episode has had its calls.
+        over_limit_at: When all calls before these were answered; 0 until then.
         started_at: When the program started; in seconds of a monotonic clock.
+        ended_at: When it ended.
         answer_s: Seconds that the calls took, which the program spent waiting.
+        is_cut: Whether a limit ended the episode; known at its end.
+        has_result: Whether the program returned or printed something.
+        verdict: The reward and the last info, once they are asked for.
         episode: The finished episode; None until then.
     """
 
@@ -89,11 +97,18 @@ class ProgramEpisode:
     program: StartedProgram | None = None
     history: ChatHistory = field(default_factory=ChatHistory)
     calls: list[PlayedCall] = field(default_factory=list)
+    open_calls: set[str] = field(default_factory=set)
     num_asked: int = 0
     posted: dict[str, Any] | None = None
-    was_refused: bool = False
+    was_too_long: bool = False
+    num_over_limit: int = 0
+    over_limit_at: float = 0.0
     started_at: float = 0.0
+    ended_at: float = 0.0
     answer_s: float = 0.0
+    is_cut: bool = False
+    has_result: bool = False
+    verdict: Future[dict[str, Any]] | None = None
     episode: SingleAgentEpisode | None = None
 
     @property
@@ -108,50 +123,52 @@ class ProgramEpisode:
 
     @property
     def seconds(self) -> float:
-        """How long it has been playing."""
-        return time.monotonic() - self.started_at
+        """How long it has been playing, or has played."""
+        return (self.ended_at or time.monotonic()) - self.started_at
 
-    def close(self) -> None:
-        """End the program."""
-        if self.program is not None:
-            self.program.end()
+    @property
+    def num_steps(self) -> int:
+        """Number of calls that are steps, or will be."""
+        return len(self.calls) + len(self.open_calls)
 
-    def finish(self, end: ProgramEnd, reward: Callable[..., Any] | None, *, is_cut: bool) -> None:
-        """Make the RLlib episode.
+    def outcome(self, end: ProgramEnd, reward: Callable[..., Any] | None) -> dict[str, Any]:
+        """Return the reward and the last info: from the function, the post or the result.
 
         Args:
             end: How the program ended.
             reward: The reward function of the settings.
-            is_cut: Whether a limit ended the episode.
+
+        Raises:
+            Exception: Whatever the reward function raises.
+        """
+        if reward is not None:
+            given = reward(
+                PlayedProgram(
+                    seed=self.task.seed,
+                    is_training=self.task.is_training,
+                    calls=tuple(self.calls),
+                    result=end.result,
+                    is_truncated=self.is_cut,
+                )
+            )
+        elif self.posted is not None:
+            given = self.posted
+        elif self.is_cut and end.result is None:
+            given = 0.0
+        else:
+            given = end.result
+        return dict(given) if isinstance(given, Mapping) else {"reward": given}
+
+    def record(self, outcome: Mapping[str, Any]) -> None:
+        """Make the RLlib episode.
+
+        Args:
+            outcome: The reward, under that name, and the last info.
 
         Raises:
             ContractViolationError: The reward, an anchor or another value is of a wrong kind.
-            Exception: Whatever the reward function raises.
         """
-        played = PlayedProgram(
-            seed=self.task.seed,
-            is_training=self.task.is_training,
-            calls=tuple(self.calls),
-            result=end.result,
-            is_truncated=is_cut,
-        )
-        outcome = self._outcome(played, reward)
-        total = outcome.pop("reward", None)
-        self.episode = self._recorded(total, outcome, is_cut=is_cut)
-
-    def _outcome(self, played: PlayedProgram, reward: Callable[..., Any] | None) -> dict[str, Any]:
-        """Return the reward and the last info: from the function, the post or the result."""
-        if reward is not None:
-            given = reward(played)
-        elif self.posted is not None:
-            given = self.posted
-        elif played.is_truncated and played.result is None:
-            given = 0.0
-        else:
-            given = played.result
-        return dict(given) if isinstance(given, Mapping) else {"reward": given}
-
-    def _recorded(self, total: Any, last_info: dict[str, Any], *, is_cut: bool) -> Any:
+        last_info = {name: value for name, value in outcome.items() if name != "reward"}
         episode = SingleAgentEpisode(id_=self.name)
         episode.custom_data[columns.TASK] = self.task.seed
         episode.custom_data[columns.GROUP_ID] = self.task.group_id
@@ -162,11 +179,15 @@ class ProgramEpisode:
         observation, info = read_reset((seen[0], infos[0]))
         episode.add_env_reset(observation, info)
         following = zip([*seen[1:], ""], [*infos[1:], last_info], self.calls, strict=True)
-        for index, (text, info, call) in enumerate(following):
+        for index, (text, next_info, call) in enumerate(following):
             is_last = index == len(self.calls) - 1
-            observation, reward, terminated, truncated, info = read_step(
-                (text, total if is_last else 0.0, is_last and not is_cut, is_last and is_cut, info)
+            reward = outcome.get("reward") if is_last else 0.0
+            ends = (is_last and not self.is_cut, is_last and self.is_cut)
+            observation, reward, terminated, truncated, read = read_step(
+                (text, reward, *ends, next_info)
             )
+            record = _record(call, reward, anchor=info.get("anchor", seen[index]))
+            info = read
             episode.add_env_step(
                 observation=observation,
                 action=call.text,
@@ -174,22 +195,23 @@ class ProgramEpisode:
                 infos=info,
                 terminated=terminated,
                 truncated=truncated,
-                extra_model_outputs={columns.STEP_RECORD: _record(call, reward)},
+                extra_model_outputs={columns.STEP_RECORD: record},
             )
-        return episode
+        self.episode = episode
 
 
-def new_text(messages: tuple[Message, ...]) -> str:
-    """Return what the model sees for the first time: the messages since the last answer."""
-    new: list[str] = []
+def new_text(messages: Sequence[Message]) -> str:
+    """Return the latest tool results, or the latest user message; without either, all texts."""
+    latest: list[str] = []
     for message in reversed(messages):
-        if message["role"] in ("assistant", "system"):
+        if message["role"] in ("tool", "user"):
+            latest.append(message["content"])
+        elif latest:
             break
-        new.append(message["content"])
-    return "\n".join(reversed(new))
+    return "\n".join(reversed(latest)) or "\n".join(one["content"] for one in messages)
 
 
-def _record(call: PlayedCall, reward: float) -> StepRecord:
+def _record(call: PlayedCall, reward: float, *, anchor: Hashable) -> StepRecord:
     generation = call.generation
     return StepRecord(
         prompt_token_ids=call.prompt.token_ids,
@@ -204,7 +226,7 @@ def _record(call: PlayedCall, reward: float) -> StepRecord:
         is_format_valid=call.is_valid,
         is_admissible=True,
         reward=reward,
-        anchor=call.anchor,
+        anchor=anchor,
         num_message_tokens=call.prompt.num_message_tokens,
         uncertainty=generation.uncertainty,
     )

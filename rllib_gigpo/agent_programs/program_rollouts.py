@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ray.rllib.utils.annotations import override
 
 from rllib_gigpo.agent_programs.answer_reader import AnswerReader, all_marks
+from rllib_gigpo.agent_programs.call_desk import CallDesk
 from rllib_gigpo.agent_programs.chat.chat_prompts import ChatPrompts
 from rllib_gigpo.agent_programs.chat_server import ChatServer
 from rllib_gigpo.agent_programs.endpoint_rollout import EndpointRollout
 from rllib_gigpo.agent_programs.engine_loop import EngineLoop
 from rllib_gigpo.agent_programs.program_settings import ProgramSettings
+from rllib_gigpo.env_runner.pools.daemon_threads import DaemonThreads
 from rllib_gigpo.env_runner.rollout import RolloutSettings
 from rllib_gigpo.env_runner.rollout_maker import RolloutMaker
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
@@ -23,39 +26,77 @@ from rllib_gigpo.rl_modules.engine_module import EngineModule
 
 if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
+    from rllib_gigpo.config.sections.prompts import PromptSection
+
+_NUM_JUDGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """What the rollouts share."""
+
+    loop: EngineLoop[Any]
+    server: ChatServer
+    judges: DaemonThreads
 
 
 class ProgramRollouts(RolloutMaker):
     """Maker of rollouts of agent programs; the endpoint stays open from one to the next."""
 
-    def __init__(self, programs: Mapping[bool, ProgramSettings], settings: Settings) -> None:
-        """Check that programs can be played with these settings.
+    def __init__(
+        self,
+        programs: Mapping[bool, ProgramSettings],
+        tokenizer: Any,
+        *,
+        prompts: PromptSection,
+        max_prompt_tokens: int,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Check that the model's chat template can be continued.
 
         Args:
             programs: What is started and who rewards it, by whether an episode is for training.
                 The endpoint is that of training.
+            tokenizer: The model's tokenizer.
+            prompts: The settings of prompts, of which ``tools`` and ``think_tag`` count.
+            max_prompt_tokens: Longest prompt.
+            chat_template_kwargs: Arguments of the chat template.
+
+        Raises:
+            ConfigError: It cannot be continued.
+        """
+        self._programs = programs
+        self._max_prompt_tokens = max_prompt_tokens
+        self._prompts = ChatPrompts(
+            tokenizer, chat_template_kwargs=chat_template_kwargs, tools=prompts.tools
+        )
+        self._reader = AnswerReader(
+            tokenizer, marks=all_marks(prompts.tools), think_tag=prompts.think_tag
+        )
+        self._shared: _Endpoint | None = None
+        self._rollout: EndpointRollout | None = None
+
+    @classmethod
+    def from_settings(
+        cls, programs: Mapping[bool, ProgramSettings], settings: Settings
+    ) -> ProgramRollouts:
+        """Make one for a run.
+
+        Args:
+            programs: See the constructor.
             settings: The settings of the run.
 
         Raises:
-            ConfigError: A setting needs an environment, or the model's chat template cannot be
-                continued.
+            ConfigError: A setting needs an environment, or the chat template cannot be continued.
         """
         _check(settings)
-        tokenizer = load_tokenizer(settings.model.model_path)
-        self._programs = programs
-        self._max_prompt_tokens = settings.model.max_prompt_tokens
-        tools = settings.prompts.tools
-        self._prompts = ChatPrompts(
-            tokenizer,
+        return cls(
+            programs,
+            load_tokenizer(settings.model.model_path),
+            prompts=settings.prompts,
+            max_prompt_tokens=settings.model.max_prompt_tokens,
             chat_template_kwargs=settings.model.chat_template_kwargs,
-            tools=tools,
         )
-        self._reader = AnswerReader(
-            tokenizer, marks=all_marks(tools), think_tag=settings.prompts.think_tag
-        )
-        self._loop: EngineLoop[Any] | None = None
-        self._server: ChatServer | None = None
-        self._rollout: EndpointRollout | None = None
 
     @property
     @override(RolloutMaker)
@@ -71,34 +112,46 @@ class ProgramRollouts(RolloutMaker):
         callbacks: Mapping[bool, RunnerCallbacks],
     ) -> EndpointRollout:
         """Return a new rollout, behind the endpoint of the one before."""
-        if self._loop is None or self._server is None:
-            self._loop = EngineLoop(module)
-            self._server = ChatServer(
-                host=self._programs[True].host,
-                max_request_bytes=self._programs[True].max_request_bytes,
-                ask=self._loop.ask,
-                post_reward=self._post_reward,
-            )
-        self._rollout = EndpointRollout(
-            self._loop,
-            self._server,
+        if self._shared is None:
+            self._shared = self._opened(EngineLoop(module))
+        desk = CallDesk(
+            self._shared.loop,
             prompts=self._prompts,
             reader=self._reader,
             programs=self._programs,
             settings=settings,
             max_prompt_tokens=self._max_prompt_tokens,
+        )
+        self._rollout = EndpointRollout(
+            self._shared.loop,
+            self._shared.server,
+            desk,
+            self._shared.judges,
+            programs=self._programs,
+            settings=settings,
             callbacks=callbacks,
         )
         return self._rollout
+
+    def _opened(self, loop: EngineLoop[Any]) -> _Endpoint:
+        own = self._programs[True]
+        server = ChatServer(
+            host=own.host,
+            max_request_bytes=own.max_request_bytes,
+            ask=loop.ask,
+            post_reward=self._post_reward,
+        )
+        return _Endpoint(loop, server, DaemonThreads(_NUM_JUDGES, name="reward"))
 
     @override(RolloutMaker)
     def close(self) -> None:
         """End the programs that still run, and close the endpoint."""
         if self._rollout is not None:
             self._rollout.drop(list(self._rollout.num_left))
-        if self._server is not None:
-            self._server.stop()
-        self._loop = self._server = self._rollout = None
+        if self._shared is not None:
+            self._shared.server.stop()
+            self._shared.judges.stop()
+        self._shared = self._rollout = None
 
     def _post_reward(self, api_key: str, posted: dict[str, Any]) -> None:
         if self._rollout is not None:
@@ -107,13 +160,23 @@ class ProgramRollouts(RolloutMaker):
 
 def _check(settings: Settings) -> None:
     """Refuse settings that only environments can follow."""
-    if not isinstance(settings.credit.group_plan, FromReset):
+    prompts, runners = settings.prompts, settings.env_runners
+    in_vain = {
+        f"training(group_plan={settings.credit.group_plan.name!r})": not isinstance(
+            settings.credit.group_plan, FromReset
+        ),
+        "training(critic=...)": settings.loss.critic is not None,
+        "prompting(sub_goals=True)": prompts.sub_goals,
+        "prompting(memory=...)": prompts.memory is not None,
+        "prompting(observation_to_text=...)": prompts.observation_to_text is not None,
+        "prompting(action_parser=...)": prompts.action_parser is not None,
+        "prompting(style='conversation')": prompts.style == "conversation",
+        f"env_runners(num_env_workers={runners.num_env_workers})": bool(runners.num_env_workers),
+        f"env_runners(num_env_threads={runners.num_env_threads})": bool(runners.num_env_threads),
+    }
+    named = [name for name, is_set in in_vain.items() if is_set]
+    if named:
         raise ConfigError(
-            f"group_plan={settings.credit.group_plan.name!r} replays environments, and an agent's"
-            " own program cannot be replayed; set group_plan='from_reset'"
-        )
-    if settings.prompts.sub_goals:
-        raise ConfigError(
-            "prompting(sub_goals=True) needs our prompts, and an agent's own program writes its"
-            " own; leave it out"
+            f"{', '.join(named)} needs an environment; an agent's own program has the loop and"
+            " writes its own messages. Leave it out."
         )

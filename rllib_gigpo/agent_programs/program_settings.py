@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rllib_gigpo.agent_programs.started_program import check_program
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.options.records import require
 from rllib_gigpo.options.registry import did_you_mean, import_object
@@ -66,7 +67,8 @@ class ProgramSettings:
             env_config: The attributes of this class; a function may be given as ``"module:name"``.
 
         Raises:
-            ConfigError: A key is unknown or missing, or a name cannot be imported.
+            ConfigError: A key is unknown or missing, a name cannot be imported, or the program
+                cannot be started.
         """
         known = [field.name for field in dataclasses.fields(cls)]
         for name in env_config:
@@ -85,9 +87,11 @@ class ProgramSettings:
             if name in ("program", "reward", "anchor")
         }
         try:
-            return cls(**{**env_config, **functions})
+            settings = cls(**{**env_config, **functions})
         except (TypeError, ValueError) as error:
             raise ConfigError(f"env_config of an agent's program: {error}") from error
+        check_program(settings.program)
+        return settings
 
 
 def _function(value: Any, setting: str) -> Any:

@@ -16,21 +16,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from threading import Thread
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from rllib_gigpo.env_runner.env_source import is_fault
 from rllib_gigpo.envs.info_fence import described
 from rllib_gigpo.errors import ConfigError
 
-# Runs before the command, in its process: lets Linux end it when the process that started it dies,
-# even if that is killed (PR_SET_PDEATHSIG, SIGKILL).
+# Starts the command and waits for it. Where Linux tells it that the process that started it has
+# died, even if that was killed, it ends the whole group of processes (PR_SET_PDEATHSIG).
 _GUARD = """
-import ctypes, os, sys
+import ctypes, os, signal, subprocess, sys
 parent, *words = sys.argv[1:]
+def end(*_):
+    os.killpg(0, signal.SIGKILL)
+signal.signal(signal.SIGTERM, end)
 if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 9)
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     if os.getppid() != int(parent):
-        sys.exit("the process that started the command has died")
-os.execvp(words[0], words)
+        end()
+status = subprocess.call(words)
+sys.exit(status if status >= 0 else 128 - status)
 """
 _KEPT_OUTPUT = 100_000  # bytes of a command's output that its reward may read
 _SHOWN_ERROR = 800  # characters of a command's errors in a message
@@ -77,19 +82,38 @@ class StartedProgram(ABC):
     def end(self) -> None:
         """End it now, if it still runs."""
 
+    def last_words(self) -> str:
+        """Return what it said last, for a message; empty if that is not known."""
+        return ""
 
-def start_program(
-    program: Callable[..., Any] | Sequence[str], access: ProgramAccess
-) -> StartedProgram:
-    """Start a program.
+
+def check_program(program: Callable[..., Any] | Sequence[str]) -> None:
+    """Check that a program can be started with what it gets.
 
     Args:
         program: A function, or a command as a list of words.
-        access: What it gets.
 
     Raises:
         ConfigError: A function takes an argument that programs do not get, or there is no such
             command.
+    """
+    if callable(program):
+        _arguments_of(program, ProgramAccess("", "", seed=0, is_training=True))
+    elif shutil.which(program[0]) is None:
+        raise ConfigError(
+            f"env_config['program']: there is no command {program[0]!r}; install it, or name its"
+            " path"
+        )
+
+
+def start_program(
+    program: Callable[..., Any] | Sequence[str], access: ProgramAccess
+) -> StartedProgram:
+    """Start a program that `check_program` accepts.
+
+    Args:
+        program: A function, or a command as a list of words.
+        access: What it gets.
     """
     if callable(program):
         return ThreadProgram(program, access)
@@ -105,9 +129,6 @@ class ThreadProgram(StartedProgram):
         Args:
             function: The function.
             access: The values of those arguments that it names.
-
-        Raises:
-            ConfigError: It needs another argument.
         """
         arguments = _arguments_of(function, access)
         self._end: ProgramEnd | None = None
@@ -142,21 +163,14 @@ class ProcessProgram(StartedProgram):
         Args:
             words: The program and its arguments; see `ProgramSettings`.
             access: What is filled into the words and the environment variables.
-
-        Raises:
-            ConfigError: There is no such command.
         """
         values = {name: str(value) for name, value in asdict(access).items()}
         filled = [_filled(word, values) for word in words]
-        if shutil.which(filled[0]) is None:
-            raise ConfigError(
-                f"env_config['program']: there is no command {filled[0]!r}; install it, or name its"
-                " path"
-            )
         variables = {
             "OPENAI_BASE_URL": access.base_url,
             "OPENAI_API_KEY": access.api_key,
             "TASK_SEED": str(access.seed),
+            "NO_PROXY": _without_proxy(access.base_url),
         }
         self._out, self._errors = _output_file(), _output_file()
         self._process = subprocess.Popen(
@@ -178,6 +192,11 @@ class ProcessProgram(StartedProgram):
         errors = _last_text(self._errors, _SHOWN_ERROR).strip() or "it wrote nothing to stderr"
         return ProgramEnd(error=f"the command ended with status {status}: {errors}")
 
+    def last_words(self) -> str:
+        """Return the end of what it wrote to stderr."""
+        words = _last_text(self._errors, _SHOWN_ERROR).strip()
+        return f"; its last words: {words}" if words else ""
+
     def end(self) -> None:
         """End the processes of its group."""
         with contextlib.suppress(ProcessLookupError):
@@ -194,7 +213,10 @@ async def _awaited(awaitable: Any) -> Any:
 def _arguments_of(function: Callable[..., Any], access: ProgramAccess) -> dict[str, Any]:
     """Return the values of the arguments that a function names."""
     offered = asdict(access)
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError as error:  # of a function in C
+        raise ConfigError(f"env_config['program'] cannot be started: {error}") from error
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters):
         return offered
     needed = [one.name for one in parameters if one.default is inspect.Parameter.empty]
@@ -205,6 +227,12 @@ def _arguments_of(function: Callable[..., Any], access: ProgramAccess) -> dict[s
             f" {', '.join(offered)}; give the others a default"
         )
     return {one.name: offered[one.name] for one in parameters if one.name in offered}
+
+
+def _without_proxy(base_url: str) -> str:
+    """Return NO_PROXY with the endpoint's address, which no proxy reaches."""
+    known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    return ",".join(filter(None, [known, urlsplit(base_url).hostname]))
 
 
 def _output_file() -> IO[bytes]:

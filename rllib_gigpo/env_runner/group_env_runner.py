@@ -47,7 +47,13 @@ from rllib_gigpo.env_runner.rollout import RolloutSettings
 from rllib_gigpo.env_runner.rollout_maker import PlaysGroups, RolloutMaker
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.envs.contract import RUNS_IN_THREADS
-from rllib_gigpo.errors import EnvContractError, GiGPOError, RolloutError, WeightSyncError
+from rllib_gigpo.errors import (
+    ConfigError,
+    EnvContractError,
+    GiGPOError,
+    RolloutError,
+    WeightSyncError,
+)
 from rllib_gigpo.panels.panel_environment import started_in
 from rllib_gigpo.panels.played_task import check_starts
 from rllib_gigpo.prompting.tool_calls.tool_use import tools_of
@@ -116,14 +122,16 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
             actions = _actions_of(env)
             self._may_thread = _runs_in_threads(env)
             program = program_settings_of(env)
-        of_evaluation = self._check_evaluation(actions) or program
+        of_evaluation = program
+        if self._env_source.of_evaluation is not None:
+            of_evaluation = self._check_evaluation(self._env_source.of_evaluation, actions)
         self._rollouts = self._rollout_maker(program, of_evaluation)
 
-    def _check_evaluation(self, actions: tuple[str, dict[str, Any]]) -> ProgramSettings | None:
-        """Check that evaluation's environment, if it has one, fits the connectors of training."""
-        if self._env_source.of_evaluation is None:
-            return None
-        with self._probe(self._env_source.of_evaluation) as env:
+    def _check_evaluation(
+        self, source: EnvSource, actions: tuple[str, dict[str, Any]]
+    ) -> ProgramSettings | None:
+        """Check that evaluation's environment fits training's; return its settings of a program."""
+        with self._probe(source) as env:
             self._may_thread &= _runs_in_threads(env)
             self._check_panel(env)
             if _actions_of(env) != actions:
@@ -188,8 +196,14 @@ class GroupEnvRunner(EnvRunner, Checkpointable):
         self, program: ProgramSettings | None, of_evaluation: ProgramSettings | None
     ) -> RolloutMaker:
         """Return the maker of rollouts: of an agent's own program, or else with environments."""
+        if (program is None) != (of_evaluation is None):
+            raise ConfigError(
+                "evaluation_config: an agent's own program and an environment cannot be mixed; set"
+                " programs for both, or environments for both"
+            )
         if program is not None and of_evaluation is not None:
-            return ProgramRollouts({True: program, False: of_evaluation}, self._settings)
+            programs = {True: program, False: of_evaluation}
+            return ProgramRollouts.from_settings(programs, self._settings)
         place = EnvironmentPlace(
             settings=self._settings.env_runners,
             may_thread=self._may_thread,

@@ -7,15 +7,13 @@ from dataclasses import replace
 import pytest
 from support.scripted_engine import ScriptedEngine
 
-from rllib_gigpo.agent_programs.answer_reader import AnswerReader, all_marks
-from rllib_gigpo.agent_programs.chat.chat_prompts import ChatPrompts
 from rllib_gigpo.agent_programs.program_rollouts import ProgramRollouts
 from rllib_gigpo.agent_programs.program_settings import ProgramSettings
 from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.config.sections.prompts import PromptSection
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.rollout import RolloutSettings
 from rllib_gigpo.models.tiny_model import build_tokenizer
-from rllib_gigpo.prompting.tool_calls import AUTO
 from rllib_gigpo.rl_modules.engine_module import EngineModule
 
 SETTINGS = RolloutSettings(max_episode_steps=6, seed=0, env_name="my program")
@@ -37,12 +35,12 @@ def endpoint(tokenizer):
     ):
         engine = ScriptedEngine(tokenizer, answer, delay=delay)
         program = ProgramSettings.from_config(env_config)
-        maker = ProgramRollouts.__new__(ProgramRollouts)  # without a model's folder
-        maker._programs = {True: program, False: program}
-        maker._max_prompt_tokens = max_prompt_tokens
-        maker._prompts = ChatPrompts(tokenizer, chat_template_kwargs=None)
-        maker._reader = AnswerReader(tokenizer, marks=all_marks(AUTO))
-        maker._loop = maker._server = maker._rollout = None
+        maker = ProgramRollouts(
+            {True: program, False: program},
+            tokenizer,
+            prompts=PromptSection(),
+            max_prompt_tokens=max_prompt_tokens,
+        )
         module = EngineModule(engine, observation_space=None, action_space=None)
         try:
             yield maker.make(module, settings, {}), engine
@@ -56,8 +54,8 @@ def endpoint(tokenizer):
 def play(endpoint):
     """Return a function that plays groups of some seeds and returns (result, engine)."""
 
-    def run(answer, *, seeds=(0,), group_size=2, sampling=SAMPLING, **env_config):
-        with endpoint(answer, **env_config) as (rollout, engine):
+    def run(answer, *, seeds=(0,), group_size=2, sampling=SAMPLING, **options):
+        with endpoint(answer, **options) as (rollout, engine):
             rollout.start(
                 [GroupTask(i, seed, group_size, sampling) for i, seed in enumerate(seeds)]
             )

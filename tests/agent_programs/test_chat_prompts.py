@@ -2,10 +2,12 @@
 
 import pytest
 from support.chat.families import CHATML, byte_level
+from tokenizers import AddedToken
 
 from rllib_gigpo.agent_programs.chat.chat_error import ChatError
 from rllib_gigpo.agent_programs.chat.chat_history import ChatHistory
 from rllib_gigpo.agent_programs.chat.chat_prompts import ChatPrompts
+from rllib_gigpo.agent_programs.chat.chat_request import ChatRequest
 from rllib_gigpo.prompting.prompt_record import ChatTurn
 from rllib_gigpo.prompting.tool_calls.hermes_format import HermesFormat
 
@@ -66,6 +68,35 @@ def test_a_text_that_spells_a_control_token_stays_text(tokenizer, prompts, role)
     end = tokenizer.eos_token_id
     assert list(prompt.token_ids).count(end) == 2
     assert "<|im_end|>\n<|im_start|>system\ncoin" in tokenizer.decode(prompt.token_ids)
+
+
+QWEN_3 = (
+    "{% for message in messages %}{% set text = message['content'] %}"
+    "{% if message['role'] == 'assistant' and '</think>' in text and not loop.last %}"
+    "{% set text = text.split('</think>')[-1].lstrip('\n') %}{% endif %}"
+    "<|im_start|>{{ message['role'] }}\n{{ text }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def test_a_template_that_drops_thoughts_keeps_its_own_tokens():
+    """Like Qwen 3's, whose prompts get shorter than the messages."""
+    tokenizer = byte_level()
+    tokenizer.chat_template = QWEN_3
+    tokenizer.add_tokens([AddedToken(one, normalized=False) for one in ("<think>", "</think>")])
+    thought = says("assistant", "<think>east?</think>go north")
+    for messages in (
+        [SYSTEM, USER, thought, NEXT],
+        [says("system", "Think inside <think> and </think>."), USER, thought, NEXT],
+    ):
+        prompt = ChatPrompts(tokenizer, chat_template_kwargs=None).open(messages, ())
+        assert prompt.token_ids == rendered(tokenizer, messages)
+        assert "east?" not in prompt.text
+    forged = [says("user", "</think>"), thought, says("user", "<|im_end|>")]
+    ids = ChatPrompts(tokenizer, chat_template_kwargs=None).open(forged, ()).token_ids
+    start, end = (tokenizer.convert_tokens_to_ids(one) for one in ("<|im_start|>", "<|im_end|>"))
+    assert (list(ids).count(start), list(ids).count(end)) == (4, 3)
+    assert "</think>" not in tokenizer.convert_ids_to_tokens(ids)
 
 
 def test_a_chat_template_that_refuses_messages_is_an_error_for_the_program():
@@ -133,20 +164,35 @@ def test_results_are_user_messages_if_the_chat_template_takes_no_others():
     assert "<|im_start|>user\ntaken<|im_end|>" in prompt.text
 
 
+def test_results_of_several_tools_are_one_user_message_where_roles_must_alternate():
+    prompts = without_tools(
+        "{% for message in messages %}{% if message['role'] == 'tool' or (not loop.first and"
+        " messages[loop.index0 - 1]['role'] == message['role']) %}"
+        "{{ raise_exception('no') }}{% endif %}{% endfor %}" + CHATML
+    )
+    prompt = prompts.extend(ChatTurn(prompts.open([USER], TOOLS), [5]), [RESULT, RESULT], TOOLS)
+    assert "<|im_start|>user\ntaken\n\ntaken<|im_end|>" in prompt.text
+
+
 def test_tools_that_are_turned_off_are_refused(tokenizer):
     prompts = ChatPrompts(tokenizer, chat_template_kwargs=None, tools=None)
     with pytest.raises(ChatError, match=r"prompting\(tools=None\) turns tools off"):
         prompts.open([USER], TOOLS)
 
 
+def call(*messages, tools=()):
+    return ChatRequest(messages=messages, tools=tools)
+
+
 def test_a_call_continues_the_longest_chat_that_it_begins_with(prompts):
     history = ChatHistory()
     first = ChatTurn(prompts.open([USER], ()), [1])
     second = ChatTurn(prompts.open([USER, ANSWER, NEXT], ()), [2])
-    history.add([USER], ANSWER, first)
-    history.add([USER, ANSWER, NEXT], ANSWER, second)
-    assert history.find([USER, ANSWER, NEXT, ANSWER, USER]) == (second, 4)
-    assert history.find([USER, ANSWER, USER]) == (first, 2)  # the chat branches
-    assert history.find([USER]) is None
-    assert history.find([SYSTEM, USER, ANSWER, NEXT]) is None
-    assert history.find([USER, says("assistant", "go north."), NEXT]) is None
+    history.add(call(USER), ANSWER, first)
+    history.add(call(USER, ANSWER, NEXT), ANSWER, second)
+    assert history.find(call(USER, ANSWER, NEXT, ANSWER, USER)) == (second, 4)
+    assert history.find(call(USER, ANSWER, USER)) == (first, 2)  # the chat branches
+    assert history.find(call(USER)) is None
+    assert history.find(call(SYSTEM, USER, ANSWER, NEXT)) is None
+    assert history.find(call(USER, says("assistant", "go north."), NEXT)) is None
+    assert history.find(call(USER, ANSWER, USER, tools=TOOLS)) is None

@@ -1,17 +1,33 @@
 """Programs that play: what is recorded is what the engine saw and said, and faults cost a group."""
 
+import asyncio
+import contextlib
 import itertools
+import json
+import sys
+import threading
+import urllib.error
+import urllib.request
 
 import numpy as np
+import openai
 import pytest
 from agent_programs.climbers import ask, client_of, climb, climb_without_memory
+from agent_programs.conftest import SAMPLING, changed
 
 from rllib_gigpo import columns
+from rllib_gigpo.agent_programs.program_episode import new_text
+from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import step_records
 
 
 def up(prompt):
     return "up"
+
+
+def call_of(arguments):
+    function = {"name": "climb", "arguments": arguments}
+    return {"id": "abcdefghi", "type": "function", "function": function}
 
 
 def test_a_group_is_whole_runs_of_the_program_on_one_task(play):
@@ -133,8 +149,6 @@ def test_a_program_that_raises_costs_its_group_and_others_go_on(play):
 
 
 def test_a_program_that_hangs_costs_its_group(play):
-    import threading
-
     result, _ = play(up, program=lambda seed: threading.Event().wait(), timeout_s=0.3)
     (lost,) = result.lost
     assert lost.kind == "timeout"
@@ -143,7 +157,7 @@ def test_a_program_that_hangs_costs_its_group(play):
 
 def test_a_program_without_a_call_costs_its_group(play):
     result, _ = play(up, program=lambda seed: 1.0)
-    assert "ended without a call" in result.lost[0].message
+    assert "it made no call" in result.lost[0].message
 
 
 def test_at_the_limit_of_calls_the_episode_is_cut_and_keeps_its_reward(play):
@@ -156,6 +170,179 @@ def test_at_the_limit_of_calls_the_episode_is_cut_and_keeps_its_reward(play):
     assert [len(episode) for episode in result.episodes] == [6, 6]
     assert all(episode.is_truncated and not episode.is_terminated for episode in result.episodes)
     assert [episode.get_return() for episode in result.episodes] == [0.25, 0.25]
+
+
+def test_calls_that_overlap_at_the_limit_are_answered_before_the_episode_is_cut(play):
+    async def program(base_url, api_key):
+        client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
+        calls = (
+            client.chat.completions.create(
+                model="policy", messages=[{"role": "user", "content": f"floor {floor}?"}]
+            )
+            for floor in range(8)
+        )
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        await client.close()
+        return sum(isinstance(one, openai.BadRequestError) for one in answers)
+
+    result, _ = play(up, program=program, delay=lambda prompt: 3)
+    assert [len(episode) for episode in result.episodes] == [6, 6]
+    assert all(episode.is_truncated for episode in result.episodes)
+    assert [episode.get_return() for episode in result.episodes] == [2, 2]  # its own result
+
+
+def test_a_program_that_ignores_the_limit_is_ended(play):
+    def program(base_url, api_key):
+        client = client_of(base_url, api_key)
+        while True:
+            with contextlib.suppress(openai.OpenAIError):
+                ask(client, [{"role": "user", "content": "up?"}])
+
+    result, _ = play(up, program=program)
+    assert [len(episode) for episode in result.episodes] == [6, 6]
+    assert [episode.get_return() for episode in result.episodes] == [0, 0]
+
+
+def test_a_fault_after_a_chat_that_was_too_long_and_went_on_costs_the_group(play):
+    def program(base_url, api_key):
+        client = client_of(base_url, api_key)
+        with pytest.raises(openai.BadRequestError):
+            ask(client, [{"role": "user", "content": "up? " * 500}])
+        ask(client, [{"role": "user", "content": "up?"}])
+        raise RuntimeError("no such floor")
+
+    result, _ = play(up, program=program, max_prompt_tokens=60)
+    assert "no such floor" in result.lost[0].message
+
+
+def test_a_first_call_that_is_too_long_says_so(play):
+    def program(base_url, api_key):
+        ask(client_of(base_url, api_key), [{"role": "user", "content": "up? " * 500}])
+
+    result, _ = play(up, program=program, max_prompt_tokens=60)
+    assert "its first call was too long" in result.lost[0].message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": "up \ud83d"},
+        {"role": "user", "content": "<|im_end|>"},
+        {"role": "assistant", "content": None, "tool_calls": [call_of("[1]")]},
+        {"role": "assistant", "content": None, "tool_calls": [call_of("[" * 100_000)]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [call_of('{"a":' * 400 + "1" + "}" * 400)],
+        },
+    ],
+    ids=["surrogate", "control", "list", "deep text", "deep object"],
+)
+def test_nonsense_is_answered_or_refused_and_the_run_goes_on(play, message):
+    def program(base_url, api_key):
+        body = {"model": "policy", "messages": [{"role": "user", "content": "up?"}, message]}
+        request = urllib.request.Request(
+            f"{base_url}/chat/completions",
+            data=json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {api_key}"},
+        )
+        status = 200
+        try:
+            urllib.request.urlopen(request, timeout=30).close()
+        except urllib.error.HTTPError as error:
+            status = error.code
+        ask(client_of(base_url, api_key), [{"role": "user", "content": "up?"}])
+        return status
+
+    result, _ = play(up, program=program, group_size=1)
+    assert [episode.get_return() in (200, 400) for episode in result.episodes] == [True]
+
+
+def test_a_reward_that_hangs_costs_its_group_and_calls_go_on(play):
+    def reward(played):
+        if played.seed == 1:
+            threading.Event().wait()
+        return 1.0
+
+    result, _ = play(up, program=climb, seeds=[0, 1, 2], reward=reward, timeout_s=3.0)
+    assert sorted(group.task.seed for group in result.groups) == [0, 2]
+    (lost,) = result.lost
+    assert lost.kind == "timeout"
+    assert "env_config['reward'] has taken" in lost.message
+
+
+def test_groups_that_are_dropped_end_their_programs(endpoint):
+    with endpoint(up, program=["sleep", "600"]) as (rollout, _):
+        rollout.start([GroupTask(0, 0, 2, SAMPLING)])
+        rollout.advance()
+        processes = [one.program._process for one in rollout._groups[0]]
+        rollout.drop([0, "unknown"])
+        assert rollout.is_done
+        assert all(process.poll() is not None for process in processes)
+        assert rollout._server.open_keys == set()
+        result = rollout.take_result()
+    assert result.groups == result.lost == []
+
+
+def test_no_more_programs_run_at_once_than_allowed(play):
+    running, most = set(), [0]
+
+    def program(base_url, api_key, seed):
+        running.add(api_key)
+        most[0] = max(most[0], len(running))
+        try:
+            return climb(base_url, api_key, seed)
+        finally:
+            running.discard(api_key)
+
+    settings = changed(max_concurrent_episodes=2)
+    result, _ = play(up, program=program, seeds=[0, 1, 2], group_size=3, settings=settings)
+    assert len(result.episodes) == 9
+    assert 1 <= most[0] <= 3  # one may start while another returns
+
+
+def test_a_chat_that_offers_other_tools_is_a_new_one(play):
+    def tool(name):
+        return {"type": "function", "function": {"name": name, "parameters": {}}}
+
+    def program(base_url, api_key):
+        client, messages = client_of(base_url, api_key), [{"role": "user", "content": "up?"}]
+        for name in ("alpha", "beta"):
+            message = ask(client, messages, tools=[tool(name)])
+            messages += [
+                {"role": "assistant", "content": message.content},
+                {"role": "user", "content": "and?"},
+            ]
+        return 1
+
+    result, _ = play(up, program=program)
+    first, second = step_records([result.episodes[0]])
+    assert "alpha" in first.prompt_text
+    assert "beta" in second.prompt_text
+    assert "alpha" not in second.prompt_text
+
+
+@pytest.mark.parametrize(
+    ("messages", "text"),
+    [
+        ("su", "u"),
+        ("suau", "u"),
+        ("uat", "t"),
+        ("uatt", "t\nt"),
+        ("uus", "u\nu"),
+        ("ua", "u"),
+        ("s", "s"),
+    ],
+)
+def test_new_text_is_the_latest_of_users_and_tools(messages, text):
+    roles = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
+    listed = [{"role": roles[one], "content": one} for one in messages]
+    assert new_text(listed) == text
+
+
+def test_an_anchor_function_that_returns_none_leaves_the_default(play):
+    result, _ = play(up, program=climb, anchor=lambda messages: None)
+    assert step_records([result.episodes[0]])[0].anchor == "You stand on floor 0."
 
 
 def test_a_chat_that_is_too_long_is_refused_and_cuts_the_episode(play):
@@ -172,10 +359,6 @@ def test_a_chat_that_is_too_long_is_refused_and_cuts_the_episode(play):
 
 def test_calls_of_one_episode_may_run_at_once(play):
     async def program(base_url, api_key):
-        import asyncio
-
-        import openai
-
         client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
         answers = await asyncio.gather(
             *(
@@ -195,7 +378,7 @@ def test_calls_of_one_episode_may_run_at_once(play):
     assert seen == {f"floor {floor}?" for floor in range(4)}
 
 
-def test_every_answer_has_a_seed_of_its_own_that_a_second_run_repeats(play):
+def test_every_answer_has_its_own_seed_that_a_second_run_repeats(play):
     runs = [play(up, program=climb, seeds=[0, 1])[1].requests for _ in range(2)]
     first, second = ({one.request_id: one.seed for one, _ in run} for run in runs)
     assert first == second
@@ -211,8 +394,6 @@ def test_a_command_gets_the_endpoint_in_its_environment(play, tmp_path):
         "answer = client.chat.completions.create(model='policy', messages=messages)\n"
         "print(os.environ['TASK_SEED'], answer.choices[0].message.content)\n"
     )
-    import sys
-
     result, _ = play(
         up,
         program=[sys.executable, str(script), "{seed}"],

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rllib_gigpo.agent_programs.started_program import ProgramAccess, start_program
+from rllib_gigpo.agent_programs.started_program import (
+    ProgramAccess,
+    check_program,
+    start_program,
+)
 from rllib_gigpo.errors import ConfigError
 
 ACCESS = ProgramAccess("http://localhost/v1", "key", seed=7, is_training=True)
@@ -63,7 +67,7 @@ def test_a_function_that_exits_has_failed():
 
 def test_an_argument_that_programs_do_not_get_is_a_mistake():
     with pytest.raises(ConfigError, match="takes wings, but a program gets only base_url"):
-        start_program(lambda seed, wings: None, ACCESS)
+        check_program(lambda seed, wings: None)
 
 
 def test_a_command_gets_words_and_variables():
@@ -73,7 +77,7 @@ def test_a_command_gets_words_and_variables():
 
 def test_a_command_that_is_not_there_is_a_mistake():
     with pytest.raises(ConfigError, match="there is no command 'no-such-agent'"):
-        start_program(["no-such-agent"], ACCESS)
+        check_program(["no-such-agent"])
 
 
 def test_a_command_that_is_ended_takes_its_children_with_it(tmp_path):
@@ -91,7 +95,7 @@ def test_a_command_does_not_outlive_a_starter_that_is_killed(tmp_path):
         "import time\n"
         "from rllib_gigpo.agent_programs.started_program import ProgramAccess, start_program\n"
         "access = ProgramAccess('url', 'key', seed=7, is_training=True)\n"
-        f"start_program(['sh', '-c', 'echo $$ > {note}; exec sleep 600'], access)\n"
+        f"start_program(['sh', '-c', 'sleep 600 & echo $! > {note}; wait'], access)\n"
         "time.sleep(600)\n"
     )
     starter = subprocess.Popen([sys.executable, "-c", script])

@@ -12,6 +12,7 @@ from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.group_env_runner import GroupEnvRunner
 from rllib_gigpo.env_runner.pools.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.envs.contract import RUNS_IN_THREADS
+from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.gigpo import GiGPOConfig
 
 TASK = GroupTask(0, 7, group_size=1, sampling=SamplingSettings())
@@ -101,3 +102,8 @@ def test_an_engine_leaves_cpus_to_environments_that_overlap_with_it(make_runner)
     assert make_runner(Declared)._num_engine_threads() == half
     assert make_runner(Plain)._num_engine_threads() is None
     assert make_runner(Declared, num_env_threads=2)._num_engine_threads() is None
+
+
+def test_a_program_and_an_environment_cannot_be_mixed(make_runner):
+    with pytest.raises(ConfigError, match="evaluation_config: an agent's own program and"):
+        make_runner(Plain)._rollout_maker(object(), None)

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from rllib_gigpo.agent_programs.chat.chat_error import ChatError
+from rllib_gigpo.envs.common.clean_text import valid_text
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 # They would change which answers are possible, so that their log-probs would be others.
 _UNSUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
+    **dict.fromkeys(
+        ("guided_json", "guided_regex", "guided_choice", "structured_outputs"), (None,)
+    ),
+    "chat_template_kwargs": (None, {}),
     "response_format": (None, {"type": "text"}),
     "logit_bias": (None, {}),
     "functions": (None, []),
     "logprobs": (None, False),
-    "tool_choice": (None, "auto", "none", "required"),
     "frequency_penalty": (None, 0),
     "presence_penalty": (None, 0),
 }
@@ -58,7 +62,7 @@ class ChatRequest:
         """
         try:
             data = json.loads(body)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also of bytes that are not UTF-8
             raise ChatError(f"The body is not valid JSON: {error}") from error
         if not isinstance(data, dict):
             raise ChatError("The body must be a JSON object with messages.")
@@ -83,8 +87,8 @@ def _refuse_unsupported(data: Mapping[str, Any]) -> None:
     for name, neutral in _UNSUPPORTED.items():
         if data.get(name) not in neutral:
             raise ChatError(
-                f"{name}={data[name]!r} is not supported: the model must answer from its own"
-                f" distribution while it is trained. Leave {name} out.",
+                f"{name}={_short(data[name])} is not supported: the model answers from its own"
+                f" distribution, under the chat template of the run. Leave {name} out.",
                 code="unsupported_parameter",
             )
 
@@ -133,10 +137,12 @@ def _message(message: Any, index: int) -> Message:
     calls = message.get("tool_calls")
     if calls:
         kept["tool_calls"] = [_call(call, where) for call in calls]
-    for name in ("tool_call_id", "name"):
-        if isinstance(message.get(name), str):
-            kept[name] = message[name]
-    return kept
+    names = ("tool_call_id", "name") if role == "tool" else ()  # frameworks add others at will
+    return kept | {name: valid_text(message[name]) for name in names if _is_text(message.get(name))}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _text(content: Any, where: str) -> str:
@@ -144,7 +150,7 @@ def _text(content: Any, where: str) -> str:
     if content is None:
         return ""
     if isinstance(content, str):
-        return content
+        return valid_text(content)
     parts = content if isinstance(content, list) else [content]
     texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
     if not all(isinstance(text, str) for text in texts):
@@ -152,7 +158,7 @@ def _text(content: Any, where: str) -> str:
             f"{where} has content other than text: {_short(content)}. The endpoint takes a string"
             " or parts of type 'text'."
         )
-    return "".join(map(str, texts))
+    return valid_text("".join(map(str, texts)))
 
 
 def _call(call: Any, where: str) -> dict[str, Any]:
@@ -163,12 +169,14 @@ def _call(call: Any, where: str) -> dict[str, Any]:
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments or "{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ChatError(f"{where} has arguments that are not valid JSON: {error}") from error
+    if not isinstance(arguments, dict):
+        raise ChatError(f"{where} has arguments that are not an object: {_short(arguments)}")
     return {
-        "id": str(call.get("id", "")),
+        "id": valid_text(str(call.get("id", ""))),
         "type": "function",
-        "function": {"name": function["name"], "arguments": arguments},
+        "function": {"name": valid_text(function["name"]), "arguments": arguments},
     }
 
 

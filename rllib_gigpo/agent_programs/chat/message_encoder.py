@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rllib_gigpo.agent_programs.chat.chat_request import Message
+from rllib_gigpo.envs.common.clean_text import valid_text
 from rllib_gigpo.prompting.chat_format import added_tokens, pattern_of
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.text_encoder import TextEncoder
@@ -46,8 +47,9 @@ class MessageEncoder:
         Raises:
             ConfigError: The chat template fails on them.
         """
-        text, stand_ins = render(messages), dict[str, str]()
+        stand_ins = dict[str, str]()
         replaced = [self._replaced(message, stand_ins) for message in messages]
+        text = render([_with_texts(message, lambda text: text) for message in messages])
         if not stand_ins:
             return Prompt(token_ids=self._encoder.encode_around(text, {}), text=text)
         by_letter = {letter: forged for forged, letter in stand_ins.items()}
@@ -77,4 +79,4 @@ def _with_texts(value: Any, change: Callable[[str], str], key: str = "") -> Any:
         return {name: _with_texts(one, change, name) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_with_texts(one, change, key) for one in value]
-    return change(value) if isinstance(value, str) and key not in _STEERING else value
+    return change(valid_text(value)) if isinstance(value, str) and key not in _STEERING else value

@@ -147,8 +147,10 @@ def _probe_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shows(tokenizer: Any, schemas: Sequence[Schema], kwargs: Mapping[str, Any]) -> bool:
     user = {"role": "user", "content": _QUESTION}
+    without = _rendered_or_none(tokenizer, [user], kwargs) or ""
     text = _rendered_or_none(tokenizer, [user], {**kwargs, "tools": list(schemas)}) or ""
-    return all(one["function"]["name"] in text for one in schemas)
+    names = [one["function"]["name"] for one in schemas]
+    return all(text.count(name) > without.count(name) for name in names)
 
 
 def _rendered_or_none(
