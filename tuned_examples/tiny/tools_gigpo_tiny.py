@@ -25,13 +25,13 @@ config = (
     )
     .prompting(template="tools")
     .llm(max_prompt_tokens=384, max_response_tokens=48)
-    .tasks(num_train_tasks=256, num_test_tasks=64, max_episode_steps=6)
+    .tasks(num_train_tasks=512, num_test_tasks=64, max_episode_steps=6)
     .warm_start(
         demonstrations={"episodes_per_seed": 1},
-        fit={"num_epochs": 8, "prompt_loss_weight": 1.0, "batch_tokens": 1024},
+        fit={"num_epochs": 10, "prompt_loss_weight": 1.0, "batch_tokens": 1024},
     )
     .training(lr=2e-4)
     .debugging(seed=0)
 )
 
-stop = {"training_iteration": 40}
+stop = {"training_iteration": 80}
