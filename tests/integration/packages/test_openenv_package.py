@@ -194,17 +194,16 @@ def test_tools_of_its_mcp_environments_are_listed_and_called(openenv):
         env.close()
 
 
-def test_a_package_of_its_template_is_served_and_played(openenv, tmp_path):
+@pytest.mark.parametrize("python", [None, sys.executable])
+def test_a_package_of_its_template_is_served_and_played(openenv, python, tmp_path, monkeypatch):
     command = [sys.executable, "-m", "openenv.cli", "init", "echoes_env"]
     subprocess.run([*command, "--output-dir", tmp_path], check=True, capture_output=True)
-    sys.path.insert(0, str(tmp_path))
-    try:
-        env = make(OPEN_ENV, package="echoes_env")
-        assert env.reset(seed=0)[0] == "Echoes Env environment ready!"
-        assert env.step("hello\nyou")[:2] == ("hello\nyou", pytest.approx(0.9))
-        env.close()
-    finally:
-        sys.path.remove(str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # what another Python would have installed
+    env = make(OPEN_ENV, package="echoes_env", python=python)
+    assert env.reset(seed=0)[0] == "Echoes Env environment ready!"
+    assert env.step("hello\nyou")[:2] == ("hello\nyou", pytest.approx(0.9))
+    env.close()
 
 
 # ------------------------------------------------------------------ its client, our server
