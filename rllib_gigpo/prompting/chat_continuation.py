@@ -6,10 +6,17 @@ The difference of the two texts is what has to be appended; nothing before it is
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.prompting.chat_format import ChatFormat, find_turn_end
+from rllib_gigpo.prompting.chat_format import (
+    ChatFormat,
+    added_tokens,
+    find_turn_end,
+    pattern_of,
+)
+from rllib_gigpo.prompting.prompt_record import Prompt
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +36,7 @@ class ChatContinuation:
 
     Attributes:
         turn_end_ids: The tokens that close an answer, as this template closes it.
+        before_end: What the template writes between an answer and the token that closes it.
         drops_thoughts: Whether the template leaves thoughts out of earlier answers. A continued
             chat keeps them, because its tokens are never changed.
     """
@@ -63,8 +71,9 @@ class ChatContinuation:
                 "The tokenizer's chat template leaves out the message that follows an answer:"
                 f" {after[:120]!r}. {_CURE}"
             )
-        turn_end = find_turn_end(tokenizer)
-        self.turn_end_ids = frozenset(turn_end.token_ids)
+        self._tokenizer = tokenizer
+        self.turn_end_ids = frozenset(find_turn_end(tokenizer).token_ids)
+        self.before_end = self._find_before_end(after)
         self.drops_thoughts = self._finds_thoughts_dropped(think_tag)
         if self.drops_thoughts:
             logger.warning(
@@ -88,6 +97,47 @@ class ChatContinuation:
                 f" {self._until_answer[-120:]!r} became {whole[:length][-120:]!r}. {_CURE}"
             )
         return whole[length:]
+
+    def message(self, messages: Sequence[Message]) -> str:
+        """Return new messages, from the token on that closes the answer before them.
+
+        Args:
+            messages: See `text`.
+
+        Raises:
+            ConfigError: See `text`.
+        """
+        return self.text(messages).removeprefix(self.before_end)
+
+    def after(self, response_ids: Sequence[int], message: Prompt) -> Prompt:
+        """Return what follows an answer, as the text and ids of a `Prompt`.
+
+        Args:
+            response_ids: The ids of the answer, as they were sampled.
+            message: The text of `message`, and its ids.
+        """
+        ids, text = list(message.token_ids), message.text
+        if response_ids and response_ids[-1] == ids[0]:
+            text = text[len(self._tokenizer.decode(ids[:1])) :]
+            ids = ids[1:]
+        else:  # the limit cut the answer off
+            before = self._tokenizer(self.before_end, add_special_tokens=False).input_ids
+            ids, text = [*before, *ids], self.before_end + text
+        images = message.images_from(0, moved_by=len(ids) - len(message.token_ids))
+        return replace(
+            message, token_ids=ids, text=text, num_message_tokens=len(ids), images=images
+        )
+
+    def _find_before_end(self, after: str) -> str:
+        added = added_tokens(self._tokenizer)
+        ends = [added[i] for i in self.turn_end_ids if i in added]
+        match = pattern_of(ends).search(after)
+        if match is None or _QUESTION in after[: match.start()]:
+            raise ConfigError(
+                "The tokenizer's chat template closes an answer within a chat with no token that"
+                f" ends a turn: {after[:80]!r} follows the answer. {_CURE}"
+            )
+        return after[: match.start()]
 
     def _render_with(self, text: str) -> str:
         return self._chat.render([*self._past, text_message("user", text)])

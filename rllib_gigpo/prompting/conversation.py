@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_continuation import ChatContinuation, text_message
-from rllib_gigpo.prompting.chat_format import ChatFormat, added_tokens, pattern_of
+from rllib_gigpo.prompting.chat_format import ChatFormat
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
 from rllib_gigpo.prompting.renderer import PromptRenderer
 from rllib_gigpo.prompting.shortener import PromptShortener
@@ -51,16 +50,14 @@ class ConversationRenderer(PromptRenderer):
         chat = self._continued_chat(**kwargs)
         self._continuation = ChatContinuation(chat, tokenizer, think_tag=think_tag)
         self._half = self.max_prompt_tokens // 2
-        after = self._continuation.text([text_message("user", _PROBE)])
-        self._before_end = self._text_before_turn_end(after)
-        before, _, behind = after.removeprefix(self._before_end).partition(_PROBE)
+        probe = self._continuation.message([text_message("user", _PROBE)])
+        before, _, behind = probe.partition(_PROBE)
         empty = self._user_text(PromptInputs("", is_continued=True))
         self._message_encoder = TextEncoder(
             tokenizer,
             expected=self._message_text(empty),
             frame=(before, behind),
         )
-        self._before_end_ids = list(tokenizer(self._before_end, add_special_tokens=False).input_ids)
         self._message_shortener = PromptShortener(
             self._encode_message, self._contents, max_prompt_tokens=self._half
         )
@@ -138,16 +135,7 @@ class ConversationRenderer(PromptRenderer):
         message = self._encode_message(inputs)
         if self._contents.excess(message, self._half) > 0:
             message = self._message_shortener.shorten(inputs)
-        ids, text = message.token_ids, message.text
-        if after.response_ids and after.response_ids[-1] == ids[0]:
-            ids = ids[1:]
-            text = text[len(self._tokenizer.decode(message.token_ids[:1])) :]
-        else:  # the limit cut the answer off
-            ids, text = [*self._before_end_ids, *ids], self._before_end + text
-        images = message.images_from(0, moved_by=len(ids) - len(message.token_ids))
-        return replace(
-            message, token_ids=ids, text=text, num_message_tokens=len(ids), images=images
-        )
+        return self._continuation.after(after.response_ids, message)
 
     def _encode_message(self, inputs: PromptInputs) -> Prompt:
         """Encode a message from the token on that closes the answer before it."""
@@ -156,22 +144,10 @@ class ConversationRenderer(PromptRenderer):
         )
 
     def _message_text(self, user_text: str) -> str:
-        text = self._continuation.text([self._chat.user_message(user_text)])
+        text = self._continuation.message([self._chat.user_message(user_text)])
         self._chat.check_whole(user_text, text)
-        return text.removeprefix(self._before_end)
+        return text
 
     def _continued_chat(self, **kwargs: Any) -> ChatFormat:
         """Return the format of later messages; the arguments are those of the renderer."""
         return self._chat
-
-    def _text_before_turn_end(self, after: str) -> str:
-        added = added_tokens(self._tokenizer)
-        ends = [added[i] for i in self._continuation.turn_end_ids if i in added]
-        match = pattern_of(ends).search(after)
-        if match is None or _PROBE in after[: match.start()]:
-            raise ConfigError(
-                "The tokenizer's chat template closes an answer within a chat with no token that"
-                f" ends a turn: {after[:80]!r} follows the answer. Use prompting(style='step'), or"
-                " set another tokenizer.chat_template."
-            )
-        return after[: match.start()]

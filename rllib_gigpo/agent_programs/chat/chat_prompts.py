@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rllib_gigpo.agent_programs.chat.chat_error import ChatError
@@ -11,8 +12,8 @@ from rllib_gigpo.agent_programs.chat.chat_request import Message
 from rllib_gigpo.agent_programs.chat.message_encoder import MessageEncoder
 from rllib_gigpo.envs.tools.call_text import ToolCall
 from rllib_gigpo.errors import ConfigError
-from rllib_gigpo.prompting.chat_continuation import ChatContinuation, text_message
-from rllib_gigpo.prompting.chat_format import ChatFormat, added_tokens, pattern_of
+from rllib_gigpo.prompting.chat_continuation import ChatContinuation
+from rllib_gigpo.prompting.chat_format import ChatFormat
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
 from rllib_gigpo.prompting.tool_calls import AUTO
 from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
@@ -65,7 +66,7 @@ class ChatPrompts:
         """
         chat = self.chat(tools)
         prompt = self._encoded(messages, chat.opening)
-        return _with_message(prompt, len(prompt.token_ids))
+        return replace(prompt, num_message_tokens=len(prompt.token_ids))
 
     def extend(
         self, turn: ChatTurn, messages: Sequence[Message], tools: Sequence[dict[str, Any]]
@@ -81,20 +82,13 @@ class ChatPrompts:
             ChatError: The chat template fails on them, or the model cannot be told of the tools.
         """
         chat = self.chat(tools)
-        message = self._encoded(messages, chat.following)
-        ids, text = list(message.token_ids), message.text
-        if turn.response_ids and ids and turn.response_ids[-1] == ids[0]:
-            first = self._tokenizer.decode(ids[:1])
-            ids, text = ids[1:], text[len(first) :]
-        else:  # the limit cut the answer off
-            before = chat.before_end
-            ids = [*self._tokenizer(before, add_special_tokens=False).input_ids, *ids]
-            text = before + text
-        prompt = Prompt(
-            token_ids=[*turn.prompt.token_ids, *turn.response_ids, *ids],
-            text=turn.prompt.text + self._tokenizer.decode(turn.response_ids) + text,
+        message = chat.after(turn.response_ids, self._encoded(messages, chat.following))
+        answer = self._tokenizer.decode(turn.response_ids)
+        return replace(
+            message,
+            token_ids=[*turn.prompt.token_ids, *turn.response_ids, *message.token_ids],
+            text=turn.prompt.text + answer + message.text,
         )
-        return _with_message(prompt, len(ids))
 
     def chat(self, tools: Sequence[dict[str, Any]]) -> ToolChat:
         """Return the texts of chats with some tools.
@@ -132,7 +126,6 @@ class ToolChat:
 
     Attributes:
         tool_format: How the model writes calls; None without tools.
-        before_end: What stands between an answer and the token that ends its turn.
     """
 
     def __init__(
@@ -160,18 +153,10 @@ class ToolChat:
             raise ConfigError("config.prompting(tools=None) turns tools off; leave it at 'auto'")
         own = kwargs if self._use is None else self._use.template_kwargs(kwargs)
         self._chat = ChatFormat(tokenizer, chat_template_kwargs=own)
-        self._continuation = ChatContinuation(self._chat, tokenizer)
+        # Some templates show the tools before the latest message, which would change earlier ones.
+        later = ChatFormat(tokenizer, chat_template_kwargs=kwargs)
+        self._continuation = ChatContinuation(later, tokenizer)
         self.tool_format = None if self._use is None else self._use.tool_format
-        after = self._continuation.text([text_message("user", _PROBE)])
-        added = added_tokens(tokenizer)
-        ends = [added[i] for i in self._continuation.turn_end_ids if i in added]
-        match = pattern_of(ends).search(after)
-        if match is None:
-            raise ConfigError(
-                "The tokenizer's chat template closes an answer with no token that ends a turn, so"
-                " no chat can be continued. Set another tokenizer.chat_template."
-            )
-        self.before_end = after[: match.start()]
         self._has_tool_role = self._takes_results()
 
     def opening(self, messages: Sequence[Message]) -> str:
@@ -181,8 +166,11 @@ class ToolChat:
     def following(self, messages: Sequence[Message]) -> str:
         """Return what follows an answer, from the token on that ends its turn."""
         shown = self._all_shown(messages)
-        text = self._continuation.text([_with_parts(message) for message in shown])
-        return text.removeprefix(self.before_end)
+        return self._continuation.message([_with_parts(message) for message in shown])
+
+    def after(self, response_ids: Sequence[int], message: Prompt) -> Prompt:
+        """Return what follows an answer; see `ChatContinuation.after`."""
+        return self._continuation.after(response_ids, message)
 
     def _told(self, messages: Sequence[Message]) -> list[Message]:
         """Return messages whose system prompt tells of the tools, if the template does not."""
@@ -229,10 +217,6 @@ def _merged(messages: Sequence[Message]) -> list[Message]:
         else:
             merged.append(message)
     return merged
-
-
-def _with_message(prompt: Prompt, num_tokens: int) -> Prompt:
-    return Prompt(token_ids=prompt.token_ids, text=prompt.text, num_message_tokens=num_tokens)
 
 
 def _with_parts(message: Message) -> dict[str, Any]:

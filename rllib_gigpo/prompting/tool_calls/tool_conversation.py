@@ -63,7 +63,7 @@ class ToolConversationRenderer(ConversationRenderer):
         return Prompt(encoder.encode(text, marked, expected=self._expected[count]), text)
 
     def _results_text(self, results: ToolResults) -> str:
-        return self._continuation.text(results.messages()).removeprefix(self._before_end)
+        return self._continuation.message(results.messages())
 
     def _continued_chat(self, **kwargs: Any) -> ChatFormat:
         """Leave the tools to the first message: some templates show them before the latest one."""
@@ -83,12 +83,13 @@ class ToolConversationRenderer(ConversationRenderer):
         except ConfigError:
             return False
         user = self._continuation.text([self._chat.user_message(_PROBE)])
-        closes = text.startswith(self._before_end) and self._first_id(text) == self._first_id(user)
+        closes = text.startswith(self._continuation.before_end)
+        closes = closes and self._first_id(text) == self._first_id(user)
         return closes and all(probe in text for probe in (_PROBE, _SECOND))
 
     def _first_id(self, text: str) -> int:
         """Return the token that ends the turn before a message."""
-        message = text.removeprefix(self._before_end)
+        message = text.removeprefix(self._continuation.before_end)
         return self._tokenizer(message, add_special_tokens=False).input_ids[0]
 
 
