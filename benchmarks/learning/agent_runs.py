@@ -18,15 +18,8 @@ from run_files import PlannedRun
 # What the line of an iteration holds, by the path in the result.
 WATCHED = {
     "success": "env_runners/success_rate",
-    "episode_length": "env_runners/episode_len_mean",
     "env_steps": "env_runners/num_env_steps",
-    "replayed_steps": "env_runners/forks/num_replayed_steps",
     "recurring": "credit/recurring_row_share",
-    "no_spread_share": "credit/anchor_group_no_spread_share",
-    "grouping_s": "credit/anchor_grouping_s",
-    "advantages_s": "credit/advantages_s",
-    "seconds": "time_this_iter_s",
-    "ratio_deviation": "learners/default_policy/max_ratio_deviation_fresh",
 }
 
 
@@ -93,7 +86,7 @@ def line_of(result: Mapping[str, Any], batch: Mapping[str, Any]) -> dict[str, An
     """Pick what the map needs of an iteration."""
     from rllib_gigpo import columns
     from rllib_gigpo.batch.own_rows import OwnRows
-    from rllib_gigpo.reports.results import ANCHOR_GROUP_SIZES, lookup, number
+    from rllib_gigpo.reports.results import number
 
     lengths = OwnRows.of(batch).rows(batch[columns.RESPONSE_LENGTHS])
     line: dict[str, Any] = {name: number(result, path) for name, path in WATCHED.items()}
@@ -101,7 +94,6 @@ def line_of(result: Mapping[str, Any], batch: Mapping[str, Any]) -> dict[str, An
         "env_steps": int(line["env_steps"]),
         "choices": len(lengths),
         "generated_tokens": int(lengths.sum()),
-        "anchor_group_sizes": dict(lookup(result, ANCHOR_GROUP_SIZES) or {}),
     }
 
 
