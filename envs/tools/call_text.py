@@ -36,16 +36,13 @@ def write_error(error: str) -> str:
     return _json([{"error": error}])
 
 
-def read_action(
-    action: str, parameters: Mapping[str, Sequence[str]] | None = None
-) -> list[ToolCall] | str | None:
+def read_action(action: str) -> list[ToolCall] | str | None:
     """Return the calls of an action, or what was wrong with them; None if it is an answer.
 
     Args:
         action: The action. ``[{"name": "add", "arguments": {"a": 1, "b": 2}}]`` makes a call, as
-            does a single such object; so does ``add(a=1, b=2)`` for a known tool, which is easier
-            to type. ``[{"error": "..."}]`` is an error. Any other text is an answer.
-        parameters: The names of each tool's parameters, for calls as they are typed.
+            does a single such object. ``[{"error": "..."}]`` is an error. Any other text is an
+            answer.
     """
     found = loaded(action)
     found = [found] if isinstance(found, Mapping) else found
@@ -54,7 +51,21 @@ def read_action(
             return found[0]["error"]
         if all(map(is_call, found)):
             return [ToolCall(one["name"], one["arguments"]) for one in found]
-    return _typed(action.strip(), parameters or {})
+    return None
+
+
+def typed_action(text: str, parameters: Mapping[str, Sequence[str]]) -> str:
+    """Return the action that a person has typed: ``add(a=1, b=2)`` is short for a call.
+
+    Args:
+        text: What was typed.
+        parameters: The names of each tool's parameters.
+    """
+    calls = _typed(text.strip(), parameters)
+    try:
+        return text if calls is None else write_calls(calls)
+    except (TypeError, ValueError):  # a set, or bytes: not JSON
+        return text
 
 
 def is_call(value: Any) -> bool:

@@ -28,10 +28,13 @@ class LoopThread:
             return result
         future = asyncio.run_coroutine_threadsafe(_awaited(result), self._running())
         try:
-            return future.result(timeout_s)
+            value, error = future.result(timeout_s)
         except TimeoutError:
             future.cancel()
             raise
+        if error is not None:
+            raise error
+        return value
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Start a coroutine and return its `concurrent.futures.Future`."""
@@ -50,8 +53,14 @@ class LoopThread:
         return self._loop
 
 
-async def _awaited(result: Any) -> Any:
-    return await result
+async def _awaited(result: Any) -> tuple[Any, BaseException | None]:
+    """Return the value, or the error: ``SystemExit`` would end the loop instead."""
+    try:
+        return await result, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        return None, error
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

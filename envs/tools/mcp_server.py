@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, fields
@@ -211,7 +212,7 @@ def _client_of(settings: McpSettings) -> Any:
         return Client(settings.url, read_timeout_seconds=settings.timeout_s)
     program, *arguments = settings.command or ()
     parameters = StdioServerParameters(
-        command=program, args=arguments, env=dict(settings.env) or None, cwd=settings.cwd
+        command=program, args=arguments, env={**os.environ, **settings.env}, cwd=settings.cwd
     )
     return Client(parameters, read_timeout_seconds=settings.timeout_s)
 

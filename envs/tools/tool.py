@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import json
@@ -10,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from ..info_fence import described
@@ -160,17 +161,35 @@ class MethodTool(Tool):
 
 
 def result_text(result: Any) -> str:
-    """Return what the agent sees of a result: text as it is, lists and dicts as JSON."""
+    """Return what the agent sees of a result: text as it is, data as JSON, and else its text.
+
+    Sets are sorted, because their order differs from process to process.
+    """
     if isinstance(result, str):
         return result
     if result is None:
         return "Done."
-    if isinstance(result, Mapping | list | tuple):
-        try:
-            return json.dumps(result, ensure_ascii=False)
-        except (TypeError, ValueError):
-            return str(result)
-    return str(result)
+    try:
+        return json.dumps(_as_data(result), ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return str(result)
+
+
+def _as_data(value: Any) -> Any:
+    """Return what JSON can write; raise TypeError for the rest."""
+    if isinstance(value, set | frozenset):
+        return sorted((_as_data(one) for one in value), key=lambda one: (type(one).__name__, one))
+    if isinstance(value, Mapping):
+        return {key: _as_data(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_data(one) for one in value]
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _as_data(dataclasses.asdict(value))
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise TypeError(type(value).__name__)
 
 
 def _function_schema(name: str, description: str, parameters: dict[str, Any]) -> dict[str, Any]:

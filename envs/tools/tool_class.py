@@ -112,8 +112,7 @@ class ToolClass:
         if function is not None:
             return self._thread.wait(function(self.instance, answer))
         if callable(own):
-            takes_answer = bool(inspect.signature(own).parameters)
-            return self._thread.wait(own(answer) if takes_answer else own())
+            return self._thread.wait(own(answer) if _takes_answer(own) else own())
         return self.instance.reward
 
     def close(self) -> None:
@@ -136,3 +135,13 @@ class ToolClass:
             if name == "close" and self._is_plain_close():
                 continue
             yield name
+
+
+def _takes_answer(get_reward: Callable[..., Any]) -> bool:
+    """Return whether ``get_reward`` names an answer, or needs one; other parameters are its own."""
+    parameters = inspect.signature(get_reward).parameters.values()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(
+        one.kind in positional and (one.name == "answer" or one.default is inspect.Parameter.empty)
+        for one in parameters
+    )

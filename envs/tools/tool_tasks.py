@@ -92,13 +92,23 @@ def prompt_text(prompt: Any) -> str:
     texts = list[str]()
     for message in prompt if isinstance(prompt, Sequence) else [prompt]:
         is_message = isinstance(message, Mapping) and message.get("role") in ("system", "user")
-        if not is_message or not isinstance(message.get("content"), str):
+        content = _text_of(message.get("content")) if is_message else None
+        if content is None:
             raise ValueError(
                 f"A prompt has {message!r}. It must be a string, or a list of messages whose roles"
-                " are system and user and whose contents are strings."
+                " are system and user and whose contents are text."
             )
-        texts.append(message["content"])
+        texts.append(content)
     return "\n\n".join(text for text in texts if text)
+
+
+def _text_of(content: Any) -> str | None:
+    """Return the text of a content, a string or parts of text; None if it is anything else."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, Sequence) else [content]
+    texts = [one.get("text") if isinstance(one, Mapping) else None for one in parts]
+    return "".join(map(str, texts)) if all(isinstance(one, str) for one in texts) else None
 
 
 def _source(what: str, given: Any) -> list[Row] | Callable[[int], Any]:

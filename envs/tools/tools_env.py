@@ -17,13 +17,14 @@ from ..contract import (
     DATA_FILES,
     EXPERT_ACTION,
     FIRST_TEST_SEED,
+    RUNS_IN_THREADS,
     TASK,
     TOOL_RESULTS,
     WON,
     text_space,
 )
 from .call_space import CallSpace
-from .call_text import ToolCall, is_call, read_action, write_calls
+from .call_text import ToolCall, is_call, read_action, typed_action, write_calls
 from .loop_thread import LoopThread
 from .mcp_server import McpServer, McpSettings
 from .tool import Tool
@@ -118,6 +119,9 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
             self.close()
             raise
         self.tools = [tool.schema for tool in self._tools.values()]
+        own = getattr(self._class.instance, "metadata", None) or {}
+        if self._servers or own.get(RUNS_IN_THREADS):  # which wait outside of Python's lock
+            self.metadata = {**self.metadata, RUNS_IN_THREADS: own.get(RUNS_IN_THREADS, True)}
         self.observation_space = text_space(100_000)
         self.action_space = CallSpace(self.tools)
         self._task, self._text = "", ""
@@ -151,8 +155,7 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
         if self._turns_left == 0:
             raise gymnasium.error.ResetNeeded("The episode is over: call reset() before step().")
         self._turns_left -= 1
-        names = {name: tool.parameters for name, tool in self._tools.items()}
-        found = read_action(valid_text(action), names)
+        found = read_action(valid_text(action))
         answer, results = None, list[dict[str, str]]()
         if found is None:
             answer, self._text = action.strip(), "The episode is over."
@@ -169,6 +172,10 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
             reward = self._class.reward(self._reward, answer)
         info = self._info(is_over=terminated or truncated)
         return self._text, reward, terminated, truncated, info | _told(results)
+
+    def typed_action(self, text: str) -> str:
+        """Return the action that a person has typed; see `typed_action` of call_text.py."""
+        return typed_action(text, {name: tool.parameters for name, tool in self._tools.items()})
 
     def render(self) -> Any:
         """Return the last observation if ``render_mode`` is "ansi"."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,17 +10,21 @@ from typing import Any
 from rllib_gigpo.agent_programs.chat.chat_request import Message
 from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.engines.inference_engine import Generation
-from rllib_gigpo.envs.tools.call_text import ToolCall
 from rllib_gigpo.prompting.response_decoder import ResponseDecoder
 from rllib_gigpo.prompting.tool_calls import TOOL_CALL_FORMATS
-from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
+from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat, typed_call
 
 
 class AnswerReader:
     """Reader of the model's answers."""
 
     def __init__(
-        self, tokenizer: Any, *, marks: Sequence[str] = (), think_tag: str | None = "think"
+        self,
+        tokenizer: Any,
+        *,
+        marks: Sequence[str] = (),
+        think_tag: str | None = "think",
+        opens_thought: bool = False,
     ) -> None:
         """Prepare to decode.
 
@@ -30,9 +32,11 @@ class AnswerReader:
             tokenizer: The model's tokenizer.
             marks: Texts of special tokens around tool calls, which stay.
             think_tag: Tag around thoughts, in which no tool is called; None for no thoughts.
+            opens_thought: Whether prompts end within a thought; see `ActionParser`.
         """
         self._decoder = ResponseDecoder(tokenizer, marks=marks)
         self._think_end = f"</{think_tag}>" if think_tag else None
+        self._opens_thought = opens_thought
 
     def text(self, token_ids: Sequence[int]) -> str:
         """Return the text of an answer.
@@ -94,14 +98,14 @@ class AnswerReader:
         found = tool_format.parse(answer)
         if not isinstance(found, list):
             return plain, found is None
-        typed = {one["function"]["name"]: one["function"] for one in tools}
+        made = [typed_call(call, tools, tool_format) for call in found]
         calls = [
             {
                 "id": _call_id(f"{request_id}-{index}"),
                 "type": "function",
-                "function": {"name": call.name, "arguments": _typed(call, typed, tool_format)},
+                "function": {"name": call.name, "arguments": dict(call.arguments)},
             }
-            for index, call in enumerate(found)
+            for index, call in enumerate(made)
         ]
         content = (thought + _before(answer, tool_format.marks)).strip()
         return {"role": "assistant", "content": content, "tool_calls": calls}, True
@@ -109,7 +113,7 @@ class AnswerReader:
     def _split(self, text: str) -> tuple[str, str]:
         """Split an answer after its thought."""
         if self._think_end is None or self._think_end not in text:
-            return "", text
+            return (text, "") if self._opens_thought else ("", text)
         thought, end, answer = text.rpartition(self._think_end)
         return thought + end, answer
 
@@ -125,21 +129,6 @@ def all_marks(setting: ToolCallFormat | str | None) -> tuple[str, ...]:
     if setting is None:
         return ()
     return tuple({mark for one in TOOL_CALL_FORMATS.known.values() for mark in one.marks})
-
-
-def _typed(
-    call: ToolCall, tools: Mapping[str, Mapping[str, Any]], tool_format: ToolCallFormat
-) -> dict[str, Any]:
-    """Return the arguments of a call; a format without JSON writes all of them as text."""
-    arguments = dict(call.arguments)
-    if tool_format.writes_json:
-        return arguments
-    properties = tools.get(call.name, {}).get("parameters", {}).get("properties", {})
-    for name, value in arguments.items():
-        if isinstance(value, str) and properties.get(name, {}).get("type") != "string":
-            with contextlib.suppress(ValueError):
-                arguments[name] = json.loads(value)
-    return arguments
 
 
 def _before(answer: str, marks: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.group_plans.from_reset import FromReset
 from rllib_gigpo.models.tokenizer import load_tokenizer
+from rllib_gigpo.prompting.chat_format import opens_thought
 from rllib_gigpo.rl_modules.engine_module import EngineModule
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ class ProgramRollouts(RolloutMaker):
             tokenizer, chat_template_kwargs=chat_template_kwargs, tools=prompts.tools
         )
         self._reader = AnswerReader(
-            tokenizer, marks=all_marks(prompts.tools), think_tag=prompts.think_tag
+            tokenizer,
+            marks=all_marks(prompts.tools),
+            think_tag=prompts.think_tag,
+            opens_thought=opens_thought(tokenizer, prompts.think_tag, chat_template_kwargs),
         )
         self._shared: _Endpoint | None = None
         self._rollout: EndpointRollout | None = None

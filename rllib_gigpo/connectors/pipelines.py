@@ -37,6 +37,7 @@ from rllib_gigpo.models.context import reads_images
 from rllib_gigpo.models.tokenizer import load_tokenizer
 from rllib_gigpo.prompting import SubGoalParser, ToolUse, parser_of, renderer_of
 from rllib_gigpo.prompting.action_parser import ResponseParser
+from rllib_gigpo.prompting.chat_format import opens_thought
 from rllib_gigpo.prompting.contents.image_contents import ImageContents
 from rllib_gigpo.prompting.contents.image_reader import image_reader
 from rllib_gigpo.prompting.contents.text_contents import Contents
@@ -78,7 +79,13 @@ def append_module_to_env_pieces(
     """Append response token ids -> text -> parsed action, sub-goal -> action of the space."""
     prompts = settings.prompts
     tokenizer = load_tokenizer(settings.model.model_path)
-    parser = response_parser(prompts, tool_use(settings, tokenizer, tools_of(env, action_space)))
+    parser = response_parser(
+        prompts,
+        tool_use(settings, tokenizer, tools_of(env, action_space)),
+        opens_thought=opens_thought(
+            tokenizer, prompts.think_tag, settings.model.chat_template_kwargs
+        ),
+    )
     tags = getattr(parser, "tags", ())  # a custom parser may lack them
     pipeline.append(DecodeResponse(tokenizer, tags, getattr(parser, "marks", ())))
     pipeline.append(ParseAction(parser))
@@ -123,13 +130,16 @@ def append_credit_pieces(pipeline: Any, settings: Settings, *, seed: int | None)
     return pipeline
 
 
-def response_parser(prompts: PromptSection, tools: ToolUse | None = None) -> ResponseParser:
+def response_parser(
+    prompts: PromptSection, tools: ToolUse | None = None, *, opens_thought: bool = False
+) -> ResponseParser:
     """Return the parser that the settings name, or else one that reads tool calls or the tags."""
     return prompts.action_parser or parser_of(
         sub_goals=prompts.sub_goals,
         action_tag=prompts.action_tag,
         think_tag=prompts.think_tag,
         require_think=prompts.require_think,
+        opens_thought=opens_thought,
         tools=tools,
     )
 

@@ -57,6 +57,7 @@ def parser_of(
     action_tag: str | None,
     think_tag: str | None,
     require_think: bool,
+    opens_thought: bool = False,
     tools: ToolUse | None = None,
 ) -> ActionParser:
     """Build the parser of answers in tags, or with tool calls; see `ActionParser`.
@@ -66,6 +67,7 @@ def parser_of(
         action_tag: See `ActionParser`.
         think_tag: See `ActionParser`.
         require_think: See `ActionParser`.
+        opens_thought: See `ActionParser`.
         tools: How the model calls tools, which needs no action_tag; None without tools.
 
     Raises:
@@ -73,10 +75,15 @@ def parser_of(
     """
     if tools is not None and sub_goals:
         raise ConfigError("sub_goals and tools exclude each other; set prompting(tools=None)")
+    thought: dict[str, Any] = {
+        "think_tag": think_tag,
+        "require_think": require_think,
+        "opens_thought": opens_thought,
+    }
     if tools is not None:
-        return ToolCallParser(tools.tool_format, think_tag=think_tag, require_think=require_think)
+        return ToolCallParser(tools.tool_format, schemas=tools.schemas, **thought)
     kind = SubGoalParser if sub_goals else ActionParser
-    return kind(action_tag=action_tag, think_tag=think_tag, require_think=require_think)
+    return kind(action_tag=action_tag, **thought)
 
 
 __all__ = [

@@ -53,6 +53,7 @@ class ActionParser:
         action_tag: str | None = "action",
         think_tag: str | None = "think",
         require_think: bool = False,
+        opens_thought: bool = False,
     ) -> None:
         """Store the format of the responses.
 
@@ -61,6 +62,8 @@ class ActionParser:
                 response, stripped, as the action: the cheapest format, for very small models.
             think_tag: Name of the tag around the thought; None if there are no thoughts.
             require_think: Whether a response without a thought is invalid.
+            opens_thought: Whether the prompt ends within the thought, as some chat templates write
+                it; a response without the closing tag is then unfinished.
 
         Raises:
             ConfigError: A tag is not a plain word, or a thought is required but has no tag.
@@ -78,6 +81,7 @@ class ActionParser:
         self.action_tag = action_tag
         self.think_tag = think_tag
         self.require_think = require_think
+        self._needs_closing = require_think or opens_thought
         self.tags = tuple(tag for tag in (action_tag, think_tag) if tag is not None)
         self._action_block = re.compile(rf"<{action_tag}>(.*?)</{action_tag}>", re.DOTALL)
 
@@ -132,7 +136,7 @@ class ActionParser:
         if self.think_tag is None:
             return response
         _, closing, answer = response.rpartition(f"</{self.think_tag}>")
-        if f"<{self.think_tag}>" in answer or (self.require_think and not closing):
+        if f"<{self.think_tag}>" in answer or (self._needs_closing and not closing):
             return None
         return answer
 

@@ -88,15 +88,16 @@ class ChatContinuation:
             messages: The new messages, each with a role and content parts.
 
         Raises:
-            ConfigError: The template fails on them, or changes what came before.
+            ConfigError: The template fails on them, or then leaves out the answer before them.
         """
-        whole, length = self._chat.render([*self._past, *messages]), len(self._until_answer)
-        if not whole.startswith(self._until_answer):
+        # What comes before may change: the date, or a mark before the latest answers.
+        whole = self._chat.render([*self._past, *messages])
+        if _ANSWER not in whole:
             raise ConfigError(
-                "The tokenizer's chat template changes earlier turns because of a later message:"
-                f" {self._until_answer[-120:]!r} became {whole[:length][-120:]!r}. {_CURE}"
+                "The tokenizer's chat template leaves out an earlier answer because of a later"
+                f" message: {whole[-240:]!r}. {_CURE}"
             )
-        return whole[length:]
+        return whole[len(_through_answer(whole)) :]
 
     def message(self, messages: Sequence[Message]) -> str:
         """Return new messages, from the token on that closes the answer before them.

@@ -162,6 +162,25 @@ class ChatFormat:
             return ""
 
 
+def opens_thought(
+    tokenizer: Any, think_tag: str | None, chat_template_kwargs: Mapping[str, Any] | None = None
+) -> bool:
+    """Return whether the prompts of a chat template end within a thought.
+
+    Args:
+        tokenizer: A Hugging Face tokenizer with a chat template.
+        think_tag: Tag around thoughts; None for no thoughts.
+        chat_template_kwargs: Arguments of the chat template.
+    """
+    if think_tag is None:
+        return False
+    try:
+        chat = ChatFormat(tokenizer, chat_template_kwargs=chat_template_kwargs)
+        return chat.prompt_text(_PROBE).rstrip().endswith(f"<{think_tag}>")
+    except ConfigError:  # whoever renders prompts says why
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class TurnEnd:
     """What a chat template writes after the assistant's message.

@@ -16,6 +16,7 @@ from typing import Any
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tokenizer import existing_model_folder
 from rllib_gigpo.prompting import PromptTemplate
+from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
 from rllib_gigpo.warm_start.warm_start_settings import PromptSettings, WarmStartSettings
 
 # Raise it whenever a change to this package changes the result of the same settings.
@@ -60,13 +61,25 @@ def cache_key(settings: WarmStartSettings) -> str:
             "num_tasks": len(settings.played_seeds),
         }
     try:
-        text = json.dumps(inputs, sort_keys=True)
+        text = json.dumps(inputs, sort_keys=True, default=_format_path)
     except TypeError as error:
         raise ConfigError(
             f"The settings of a warm start cannot be written as JSON: {error}. Use only plain "
             "numbers, strings, lists and dicts in env_config and chat_template_kwargs."
         ) from error
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _format_path(value: Any) -> str:
+    """Return the path of a format of tool calls, for the hash.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    kind = value if isinstance(value, type) else type(value)
+    if issubclass(kind, ToolCallFormat):
+        return f"{kind.__module__}.{kind.__qualname__}"
+    raise TypeError(f"Object of type {kind.__name__} is not JSON serializable")
 
 
 def _plain(settings: WarmStartSettings) -> dict[str, Any]:

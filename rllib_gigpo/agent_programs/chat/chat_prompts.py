@@ -9,16 +9,16 @@ from typing import Any
 
 from rllib_gigpo.agent_programs.chat.chat_error import ChatError
 from rllib_gigpo.agent_programs.chat.chat_request import Message
-from rllib_gigpo.agent_programs.chat.message_encoder import MessageEncoder
 from rllib_gigpo.envs.tools.call_text import ToolCall
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_continuation import ChatContinuation
 from rllib_gigpo.prompting.chat_format import ChatFormat
+from rllib_gigpo.prompting.message_encoder import MessageEncoder
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
 from rllib_gigpo.prompting.tool_calls import AUTO
 from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
 from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
-from rllib_gigpo.prompting.tool_calls.tool_use import find_tool_use
+from rllib_gigpo.prompting.tool_calls.tool_use import find_tool_use, later_kwargs
 
 _PROBE = "probe 4711 text"
 _MAX_CHATS = 64  # sets of tools whose chats are kept
@@ -153,8 +153,7 @@ class ToolChat:
             raise ConfigError("config.prompting(tools=None) turns tools off; leave it at 'auto'")
         own = kwargs if self._use is None else self._use.template_kwargs(kwargs)
         self._chat = ChatFormat(tokenizer, chat_template_kwargs=own)
-        # Some templates show the tools before the latest message, which would change earlier ones.
-        later = ChatFormat(tokenizer, chat_template_kwargs=kwargs)
+        later = ChatFormat(tokenizer, chat_template_kwargs=later_kwargs(self._chat, own))
         self._continuation = ChatContinuation(later, tokenizer)
         self.tool_format = None if self._use is None else self._use.tool_format
         self._has_tool_role = self._takes_results()

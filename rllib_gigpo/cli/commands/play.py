@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     history_length = _HISTORY_LENGTH if args.history_length is None else args.history_length
     template = PromptTemplate.from_name_or_source(args.template or "default")
     prompter = TextPrompter(template, LastSteps(history_length))
-    player = make_player(args.player or "person", args.seed, env.action_space)
+    player = make_player(args.player or "person", args.seed, env)
     try:
         play_here(env, player, prompter, args.seed, args.max_steps or _MAX_STEPS)
     finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rllib_gigpo.errors import EnvContractError
 
 if TYPE_CHECKING:
+    import gymnasium
     from gymnasium import spaces
 
 
@@ -34,8 +35,19 @@ class Person(Player):
     If the number is itself an admissible action, as in a formula game, it means that action.
     """
 
-    def __init__(self, ask: Callable[[str], str] | None = None) -> None:
-        self._ask = ask or input
+    def __init__(
+        self,
+        ask: Callable[[str], str] | None = None,
+        *,
+        read: Callable[[str], str] | None = None,
+    ) -> None:
+        """Ask at the terminal.
+
+        Args:
+            ask: Shows a prompt and returns a line; None for the terminal.
+            read: Turns a line into an action, for environments that have a short form.
+        """
+        self._ask, self._read = ask or input, read
 
     def choose(self, info: Mapping[str, Any]) -> str:
         """Read one line.
@@ -49,7 +61,8 @@ class Person(Player):
             raise Quit from None
         if line == "quit":
             raise Quit
-        return _by_number(line, info.get("admissible_actions") or ())
+        action = _by_number(line, info.get("admissible_actions") or ())
+        return action if self._read is None else self._read(action)
 
 
 class Expert(Player):
@@ -86,12 +99,13 @@ class Chance(Player):
         return self._draw(info)
 
 
-def make_player(name: str, seed: int, action_space: spaces.Space) -> Player:
+def make_player(name: str, seed: int, env: gymnasium.Env) -> Player:
     """Build the player called ``name``: "person", "expert" or "random"."""
+    read = getattr(env.unwrapped, "typed_action", None)
     players: dict[str, Callable[[], Player]] = {
-        "person": Person,
+        "person": lambda: Person(read=read),
         "expert": Expert,
-        "random": lambda: Chance(seed, action_space),
+        "random": lambda: Chance(seed, env.action_space),
     }
     return players[name]()
 

@@ -39,13 +39,19 @@ class SubGoalParser(ActionParser):
         action_tag: str | None = "action",
         think_tag: str | None = "think",
         require_think: bool = False,
+        opens_thought: bool = False,
     ) -> None:
         """Store the format of the responses; see `ActionParser`.
 
         Raises:
             ConfigError: A tag is not a plain word, is missing, or is that of another block.
         """
-        super().__init__(action_tag=action_tag, think_tag=think_tag, require_think=require_think)
+        super().__init__(
+            action_tag=action_tag,
+            think_tag=think_tag,
+            require_think=require_think,
+            opens_thought=opens_thought,
+        )
         own = (SWITCH_TAG, SUB_GOAL_TAG)
         if action_tag is None or {action_tag, think_tag} & set(own):
             raise ConfigError(

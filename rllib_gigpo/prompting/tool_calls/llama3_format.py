@@ -15,9 +15,10 @@ from rllib_gigpo.prompting.tool_calls.tool_call_format import (
 
 _TAG = "<|python_tag|>"
 _BEGINNING = re.compile(
-    r'^\s*(?:<\|python_tag\|>)?\s*\{\s*"(?:name|type|function)"\s*:', re.MULTILINE
+    r'^[^\S\n]*+(?:<\|python_tag\|>)?+[^\S\n]*+\{\s*+"(?:name|type|function|parameters)"\s*:',
+    re.MULTILINE,
 )
-_BETWEEN = re.compile(r"[\s;]*(?:<\|python_tag\|>)?\s*(?=\{)")
+_BETWEEN = re.compile(r"[\s;]*+(?:<\|python_tag\|>)?+\s*+(?=\{)")
 
 
 class Llama3Format(ToolCallFormat):

@@ -12,8 +12,8 @@ from rllib_gigpo.prompting.tool_calls.tool_call_format import (
     json_text,
 )
 
-_FUNCTION = re.compile(r"<function=([^>\n]*)>(.*?)(</function>|(?=<function=)|\Z)", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([^>\n]*)>(.*?)(</parameter>|(?=<parameter=)|\Z)", re.DOTALL)
+_FUNCTION = re.compile(r"<function=([^<>\n]*+)>(.*?)(</function>|(?=<function=)|\Z)", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^<>\n]*+)>(.*?)(</parameter>|(?=<parameter=)|\Z)", re.DOTALL)
 
 
 class Qwen3CoderFormat(ToolCallFormat):

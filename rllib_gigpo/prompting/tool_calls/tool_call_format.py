@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -110,3 +111,28 @@ def json_text(value: Any) -> str:
 
 def _short(value: Any) -> str:
     return json_text(value)[:80]
+
+
+def typed_call(
+    call: ToolCall, schemas: Sequence[Mapping[str, Any]], tool_format: ToolCallFormat
+) -> ToolCall:
+    """Return a call whose arguments have the types of its tool's schema.
+
+    A format without JSON writes every argument as text: "3" is a number if the schema says so.
+
+    Args:
+        call: The call, as the format read it.
+        schemas: The tools, in OpenAI's form.
+        tool_format: The format.
+    """
+    if tool_format.writes_json:
+        return call
+    functions = {one["function"]["name"]: one["function"] for one in schemas}
+    properties = functions.get(call.name, {}).get("parameters", {}).get("properties", {})
+    arguments = dict(call.arguments)
+    for name, value in arguments.items():
+        takes_text = properties.get(name, {}).get("type") == "string"
+        if isinstance(value, str) and not takes_text:
+            with contextlib.suppress(ValueError, RecursionError):
+                arguments[name] = json.loads(value)
+    return ToolCall(call.name, arguments)

@@ -9,7 +9,7 @@ from typing import Any
 from rllib_gigpo.envs.common.clean_text import valid_text
 from rllib_gigpo.envs.tools.call_text import ToolCall, read_action, write_calls, write_error
 from rllib_gigpo.prompting.action_parser import ActionParser, ParsedAction
-from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
+from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat, typed_call
 
 
 class ToolCallParser(ActionParser):
@@ -27,11 +27,18 @@ class ToolCallParser(ActionParser):
         self,
         tool_format: ToolCallFormat,
         *,
-        think_tag: str | None = "think",
-        require_think: bool = False,
+        schemas: Sequence[Mapping[str, Any]] = (),
+        **kwargs: Any,
     ) -> None:
-        """Store the format of the calls; see `ActionParser` for the thought."""
-        super().__init__(action_tag=None, think_tag=think_tag, require_think=require_think)
+        """Store the format of the calls.
+
+        Args:
+            tool_format: The format.
+            schemas: The tools, whose types say what the texts of formats without JSON become.
+            **kwargs: See `ActionParser`, for the thought.
+        """
+        super().__init__(action_tag=None, **kwargs)
+        self._schemas = schemas
         self.marks = tool_format.marks
         self._tool_format = tool_format
 
@@ -44,10 +51,11 @@ class ToolCallParser(ActionParser):
         if isinstance(found, str):
             return _broken(found)
         if found is not None:
-            return ParsedAction(valid_text(write_calls(found)), True, True)
+            calls = [typed_call(one, self._schemas, self._tool_format) for one in found]
+            return ParsedAction(valid_text(write_calls(calls)), True, True)
         if not answer.strip():
             return _broken("The response is empty. Call a tool, or give the final answer.")
-        if read_action(answer) is not None:
+        if read_action(answer) is not None or any(mark in answer for mark in self.marks):
             example = self._tool_format.write([ToolCall("name", {"argument": "value"})])
             return _broken(f"To call a tool, write {example}")
         return ParsedAction(answer.strip(), True, True)

@@ -8,10 +8,12 @@ from typing import Any
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_format import ChatFormat
 from rllib_gigpo.prompting.conversation import ConversationRenderer
+from rllib_gigpo.prompting.message_encoder import MessageEncoder
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
-from rllib_gigpo.prompting.text_encoder import TextEncoder, mark
+from rllib_gigpo.prompting.text_encoder import mark
 from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
+from rllib_gigpo.prompting.tool_calls.tool_use import later_kwargs
 
 logger = logging.getLogger(__name__)
 
@@ -28,51 +30,42 @@ class ToolConversationRenderer(ConversationRenderer):
     def __init__(self, tokenizer: Any, template: PromptTemplate, **kwargs: Any) -> None:
         """Find out how the chat template shows results; see `ConversationRenderer`."""
         super().__init__(tokenizer, template, **kwargs)
-        self._expected: dict[int, list[int]] = {}
+        self._result_encoder = MessageEncoder(tokenizer)
         self._has_tool_role = self._tries_tool_role()
         if not self._has_tool_role:
             logger.warning(
                 "The tokenizer's chat template takes no messages of the role tool, so results of"
                 " tools are user messages."
             )
-            return
-        before, _, behind = self._results_text(_probes(_PROBE)).partition(_PROBE)
-        self._result_encoder = TextEncoder(
-            tokenizer, expected=before + behind, frame=(before, behind)
-        )
 
     def _encode_message(self, inputs: PromptInputs) -> Prompt:
         results = inputs.results
         if not (results and self._has_tool_role):
             return super()._encode_message(inputs)
         text = self._results_text(results)
-
-        def marked() -> str:
-            try:
-                return self._results_text(results.marked(mark))
-            except ConfigError:  # the template takes results apart, and cannot take marks apart
-                return ""
-
-        encoder = self._result_encoder
-        ends = encoder.encode_ends(text, marked, more_than=self._half)
+        ends = self._message_encoder.encode_ends(
+            text, lambda: self._marked_results(results), more_than=self._half
+        )
         if ends is not None:
             return Prompt(token_ids=ends, text=text)
-        count = len(results.names)
-        if count not in self._expected:
-            self._expected[count] = encoder.controls_of(self._results_text(_probes(*[""] * count)))
-        return Prompt(encoder.encode(text, marked, expected=self._expected[count]), text)
+        return self._result_encoder.encode(results.messages(), self._continuation.message)
+
+    def _marked_results(self, results: ToolResults) -> str:
+        try:
+            return self._results_text(results.marked(mark))
+        except ConfigError:  # the template takes results apart, and cannot take marks apart
+            return ""
 
     def _results_text(self, results: ToolResults) -> str:
         return self._continuation.message(results.messages())
 
     def _continued_chat(self, **kwargs: Any) -> ChatFormat:
-        """Leave the tools to the first message: some templates show them before the latest one."""
+        """Leave the tools out if the template shows them again before the latest message."""
         given = dict(kwargs.get("chat_template_kwargs") or {})
-        given.pop("tools", None)
         return ChatFormat(
             self._tokenizer,
             system_prompt=kwargs.get("system_prompt"),
-            chat_template_kwargs=given,
+            chat_template_kwargs=later_kwargs(self._chat, given),
             parts=self._contents.parts,
         )
 

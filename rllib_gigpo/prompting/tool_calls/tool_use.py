@@ -9,13 +9,14 @@ from typing import Any
 
 from rllib_gigpo.envs.tools.call_text import ToolCall
 from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.chat_format import ChatFormat
 from rllib_gigpo.prompting.template import PromptTemplate
 from rllib_gigpo.prompting.tool_calls import AUTO, TOOL_CALL_FORMATS
 from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat, json_text
 
 logger = logging.getLogger(__name__)
 
-_QUESTION = "probe 4711 text"
+_QUESTION, _ANSWER = "probe 4711 text", "answer 0815 text"
 _CALL = ToolCall("probe_tool", {"probe_key": "probe value"})
 
 Schema = Mapping[str, Any]
@@ -111,11 +112,35 @@ def find_tool_use(
     return ToolUse(chosen, list(schemas), in_template)
 
 
+def later_kwargs(chat: ChatFormat, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the chat template for what follows an answer.
+
+    Some templates show the tools before the latest message. In a chat that is only appended to,
+    they would stand there again and again, so they are left out.
+
+    Args:
+        chat: The format of the first message.
+        given: The arguments of the chat template.
+    """
+    messages = [
+        {"role": role, "content": [{"type": "text", "text": text}]}
+        for role, text in (("user", _QUESTION), ("assistant", _ANSWER), ("user", _QUESTION))
+    ]
+    names = [one["function"]["name"] for one in given.get("tools", ())]
+    try:
+        after = chat.render(messages).rpartition(_ANSWER)[2]
+        is_repeated = any(name in after for name in names)
+    except ConfigError:
+        is_repeated = True
+    return {name: value for name, value in given.items() if name != "tools" or not is_repeated}
+
+
 def _format_of(tokenizer: Any, kwargs: Mapping[str, Any]) -> ToolCallFormat:
-    text = next(_written_calls(tokenizer, kwargs), "")
-    for kind in TOOL_CALL_FORMATS.known.values():
-        if kind().parse(text) == [_CALL]:
-            return kind()
+    text = ""
+    for text in _written_calls(tokenizer, kwargs):
+        for kind in TOOL_CALL_FORMATS.known.values():
+            if kind().parse(text) == [_CALL]:
+                return kind()
     found = f"it writes a call as {text[:120]!r}" if text else "it writes no calls"
     raise ConfigError(
         f"prompting(tools={AUTO!r}): no format fits the tokenizer's chat template; {found}. Set"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gymnasium
 import pytest
+from support.typed_calls import step_typed
 
 from rllib_gigpo.envs import check_env
 
@@ -60,11 +61,13 @@ def test_tools_of_a_server_join_those_of_the_class(make):
     assert functions["stock"]["description"] == "Say how many pieces of a good there are."
     assert functions["stock"]["parameters"]["required"] == ["good"]
     env.reset(seed=1)
-    assert env.step("stock('apples')")[0] == "3"
-    assert env.step("add(1, 2)")[0] == "3"
-    assert "there is no argument 'god' (did you mean 'good'?)" in env.step("stock(god='x')")[0]
-    assert env.step("stock('pears')")[0].startswith("Error: ")
-    assert env.step("die()")[2]  # not among the tools, so it is an answer
+    assert step_typed(env, "stock('apples')")[0] == "3"
+    assert step_typed(env, "add(1, 2)")[0] == "3"
+    assert (
+        "there is no argument 'god' (did you mean 'good'?)" in step_typed(env, "stock(god='x')")[0]
+    )
+    assert step_typed(env, "stock('pears')")[0].startswith("Error: ")
+    assert step_typed(env, "die()")[2]  # not among the tools, so it is an answer
 
 
 def test_a_state_of_the_server_lasts_unless_it_is_restarted(make):
@@ -72,23 +75,23 @@ def test_a_state_of_the_server_lasts_unless_it_is_restarted(make):
         env = make(restart=restart)
         for expected in ("1", second):
             env.reset(seed=1)
-            assert env.step("num_calls()")[0] == expected
+            assert step_typed(env, "num_calls()")[0] == expected
 
 
 def test_a_server_that_dies_ends_the_episode_and_is_started_again(make):
     env = make(timeout_s=20)
     env.reset(seed=1)
     with pytest.raises(RuntimeError, match=r"The MCP server .* failed at die"):
-        env.step("die()")
+        step_typed(env, "die()")
     env.reset(seed=1)
-    assert env.step("stock('figs')")[0] == "4"
+    assert step_typed(env, "stock('figs')")[0] == "4"
 
 
 def test_a_server_that_takes_too_long_is_an_error_and_not_a_hang(make):
     env = make(timeout_s=2)
     env.reset(seed=1)
     with pytest.raises(RuntimeError, match=r"failed at wait: .*timeout_s=2"):
-        env.step("wait(60)")
+        step_typed(env, "wait(60)")
 
 
 @pytest.fixture
@@ -112,8 +115,8 @@ def test_a_server_behind_a_url_is_used_by_several_environments(make, url):
     for number in (1, 2):
         env = make(command=None, url=url)
         env.reset(seed=1)
-        assert env.step("stock('apples')")[0] == "3"
-        assert env.step("num_calls()")[0] == str(number)
+        assert step_typed(env, "stock('apples')")[0] == "3"
+        assert step_typed(env, "num_calls()")[0] == str(number)
 
 
 @pytest.mark.parametrize(

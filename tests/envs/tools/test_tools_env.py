@@ -10,12 +10,15 @@ import gymnasium
 import pytest
 from pydantic import Field
 from support.games.trl_classes import ROWS, AsyncEnv, CounterEnv, WordEnv
+from support.typed_calls import step_typed
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.contract import FIRST_TEST_SEED
 from rllib_gigpo.envs.info_fence import read_info
 from rllib_gigpo.envs.tools import stock_room
 from rllib_gigpo.envs.tools.docstrings import read_docstring
+from rllib_gigpo.envs.tools.tool import result_text
+from rllib_gigpo.envs.tools.tool_tasks import prompt_text
 from rllib_gigpo.envs.tools.tools_env import ToolEnv
 
 
@@ -203,7 +206,7 @@ def test_what_was_wrong_with_a_response_is_shown_and_changes_nothing(typed):
     ["show()", '{"name": "show", "arguments": {}}', ' [{"name": "show", "arguments": {}}]'],
 )
 def test_people_may_type_a_call_in_short(typed, typed_text):
-    assert typed.step(typed_text)[0] == '{"a": [1, null]}'
+    assert step_typed(typed, typed_text)[0] == '{"a": [1, null]}'
 
 
 @pytest.mark.parametrize(
@@ -273,7 +276,7 @@ def test_a_function_may_pay_and_sees_the_answer():
         environment=CounterEnv, tasks=ROWS, reward=lambda one, answer: 10 * one.count + len(answer)
     )
     env.reset(seed=1)
-    env.step("increment(2)")
+    step_typed(env, "increment(2)")
     assert env.step("four")[1] == 24
 
 
@@ -426,3 +429,75 @@ def test_docstrings_of_three_styles_are_read(docstring):
 
     add.__doc__ = docstring
     assert read_docstring(add) == ("Add up. Two lines.", {"a": "First one.", "b": "Last."})
+
+
+def test_a_reward_with_other_parameters_is_asked_without_the_answer():
+    class Scaled:
+        def reset(self):
+            return "Go."
+
+        def act(self) -> int:
+            """Act."""
+            return 1
+
+        def get_reward(self, scale=2.0, **others):
+            return scale
+
+    env = ToolEnv(environment=Scaled)
+    env.reset(seed=0)
+    assert env.step("42")[1] == 2.0
+
+
+def test_an_async_tool_that_exits_is_one_error():
+    class Exiting:
+        reward = 0.0
+
+        def reset(self):
+            return "Go."
+
+        async def leave(self) -> None:
+            """Leave."""
+            raise SystemExit(1)
+
+        async def stay(self) -> str:
+            """Stay."""
+            return "here"
+
+    env = ToolEnv(environment=Exiting)
+    env.reset(seed=0)
+    with pytest.raises(SystemExit):
+        step_typed(env, "leave()")
+    env.reset(seed=0)
+    assert step_typed(env, "stay()")[0] == "here"
+
+
+def test_what_tools_return_is_shown_in_one_order_and_as_data():
+    @dataclass
+    class Point:
+        x: int
+
+    assert result_text({"b", "a", "c"}) == '["a", "b", "c"]'
+    assert result_text([Point(1)]) == '[{"x": 1}]'
+
+
+def test_contents_of_a_prompt_may_be_parts_of_text():
+    parts = [{"type": "text", "text": "Go "}, {"type": "text", "text": "north."}]
+    assert prompt_text([{"role": "user", "content": parts}]) == "Go north."
+    with pytest.raises(ValueError, match="whose contents are text"):
+        prompt_text([{"role": "user", "content": [{"type": "image"}]}])
+
+
+def test_a_class_may_say_that_it_runs_in_threads():
+    class Waiting:
+        metadata = {"runs_in_threads": True}  # noqa: RUF012
+        reward = 0.0
+
+        def reset(self):
+            return "Go."
+
+        def act(self) -> int:
+            """Act."""
+            return 1
+
+    assert ToolEnv(environment=Waiting).metadata["runs_in_threads"]
+    assert "runs_in_threads" not in ToolEnv().metadata

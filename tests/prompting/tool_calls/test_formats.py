@@ -153,3 +153,59 @@ def test_the_setting_is_a_name_a_class_or_off():
     assert type(tool_setting(own)) is own
     with pytest.raises(ConfigError, match="use one of hermes, llama3, mistral"):
         tool_setting("lama3")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("text", ["\n", "<function=", "[TOOL_CALLS]", "{", "<tool_call>"])
+def test_a_long_senseless_response_is_read_at_once(name, text):
+    """With a regular expression that backtracks, the test would take minutes."""
+    found = FORMATS[name].parse(text * 20_000)
+    assert found is None or isinstance(found, str)
+
+
+@pytest.mark.parametrize(
+    ("name", "response"),
+    [
+        ("mistral", "[TOOL_CALLS] []"),
+        ("llama3", "<|python_tag|>add.call(a=1, b=2)"),
+        ("hermes", "<tool_call>"),
+    ],
+)
+def test_a_mark_without_a_call_is_not_an_answer(name, response):
+    parsed = parser(name).parse(response, None)
+    assert not parsed.is_format_valid
+    assert isinstance(read_action(parsed.action), str)
+
+
+def test_a_short_form_for_people_is_an_answer_of_the_model():
+    parsed = parser().parse("add(a=1, b=2)", None)
+    assert parsed.is_format_valid
+    assert read_action(parsed.action) is None
+
+
+def test_llama_may_write_the_parameters_first():
+    found = FORMATS["llama3"].parse('{"parameters": {"a": 1, "b": 2}, "name": "add"}')
+    assert found == [ToolCall("add", {"a": 1, "b": 2})]
+
+
+def test_values_of_a_format_without_json_have_the_types_of_the_schema():
+    properties = {
+        "number": {"type": "integer"},
+        "text": {"type": "string"},
+        "items": {"type": "array"},
+        "any": {},
+    }
+    function = {"name": "f", "parameters": {"type": "object", "properties": properties}}
+    schemas = [{"type": "function", "function": function}]
+    call = ToolCall("f", {"number": "3", "text": "4", "items": "[1]", "any": "word"})
+    response = FORMATS["qwen3_coder"].write([call])
+    parsed = parser("qwen3_coder", schemas=schemas).parse(response, None)
+    expected = ToolCall("f", {"number": 3, "text": "4", "items": [1], "any": "word"})
+    assert read_action(parsed.action) == [expected]
+
+
+def test_a_thought_that_the_prompt_opened_must_be_closed():
+    thinking, call = parser(opens_thought=True), FORMATS["hermes"].write([ADD])
+    assert not thinking.parse("I should look the figs up first, then the", None).is_format_valid
+    assert not thinking.parse(f"Perhaps {call}? No", None).is_format_valid
+    assert read_action(thinking.parse(f"Yes.</think>{call}", None).action) == [ADD]

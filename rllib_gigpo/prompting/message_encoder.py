@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rllib_gigpo.agent_programs.chat.chat_request import Message
 from rllib_gigpo.envs.common.clean_text import valid_text
 from rllib_gigpo.prompting.chat_format import added_tokens, pattern_of
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.text_encoder import TextEncoder
 
 _FIRST_STAND_IN = 0x100000  # letters of private use, which chat templates treat as letters
+Message = dict[str, Any]
 _STEERING = ("role", "type", "id", "tool_call_id")  # not shown, or known to the template
 
 
 class MessageEncoder:
     """Encoder of chats.
 
-    What users and tools say is text, even if it spells a control token such as ``<|im_end|>``. What
-    the program's system prompt and the model's earlier answers say may hold the model's own marks,
-    such as ``<think>`` and ``<tool_call>``, but no special tokens.
+    What users and tools say is text, even if it spells a control token such as ``<|im_end|>``. A
+    system prompt and the model's earlier answers may hold the model's own marks, such as
+    ``<think>`` and ``<tool_call>``, but no special tokens.
     """
 
     def __init__(self, tokenizer: Any) -> None:
