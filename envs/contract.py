@@ -58,8 +58,9 @@ does not name get the reward of the step, as all do without this key: it pays a 
 
 TOOL_RESULTS: Final = "tool_results"
 """list[dict[str, str]]: the results of the tool calls of the last step, each a dict with the "name"
-of the tool and the "content" that it returned. With ``prompting(tools=...)`` the model sees them as
-messages of the role tool, in place of the observation."""
+of the tool, the "content" that it returned, and the "id" of the call if the model gave one. With
+``prompting(tools=...)`` the model sees them as messages of the role tool, in place of the
+observation."""
 
 RUNS_IN_THREADS: Final = "runs_in_threads"
 """Key of an environment's ``metadata``, bool: instances may run in several threads at once, and a

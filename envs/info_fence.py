@@ -199,7 +199,8 @@ def _read_tool_results(key: str, results: Sequence[Any]) -> list[dict[str, str]]
                 f"info[{key!r}] contains {shown(one)}. It must be a list of dicts with the texts"
                 " 'name' (of the tool) and 'content' (what it returned).",
             )
-    return [{part: valid_text(one[part]) for part in ("name", "content")} for one in results]
+    parts = ("name", "content", "id")
+    return [{part: valid_text(str(one[part])) for part in parts if part in one} for one in results]
 
 
 _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {

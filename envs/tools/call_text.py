@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..common.clean_text import valid_text
@@ -20,15 +20,23 @@ class ToolCall:
     Attributes:
         name: The name of the tool.
         arguments: Its arguments, by name.
+        id: The id that the model gave to it; empty if it gave none. It is not a part of the call.
     """
 
     name: str
     arguments: Mapping[str, Any]
+    id: str = field(default="", compare=False)
 
 
 def write_calls(calls: Iterable[ToolCall]) -> str:
     """Return the action that makes some calls, in order."""
-    return _json([{"name": call.name, "arguments": dict(call.arguments)} for call in calls])
+    return _json(
+        [
+            {"name": call.name, "arguments": dict(call.arguments)}
+            | ({"id": call.id} if call.id else {})
+            for call in calls
+        ]
+    )
 
 
 def write_error(error: str) -> str:
@@ -50,7 +58,7 @@ def read_action(action: str) -> list[ToolCall] | str | None:
         if len(found) == 1 and is_error(found[0]):
             return found[0]["error"]
         if all(map(is_call, found)):
-            return [ToolCall(one["name"], one["arguments"]) for one in found]
+            return [ToolCall(one["name"], one["arguments"], id_of(one)) for one in found]
     return None
 
 
@@ -75,6 +83,12 @@ def is_call(value: Any) -> bool:
         and isinstance(value.get("name"), str)
         and isinstance(value.get("arguments"), Mapping)
     )
+
+
+def id_of(value: Mapping[str, Any]) -> str:
+    """Return the id of a call in the canonical form; empty if it has none."""
+    own = value.get("id")
+    return own if isinstance(own, str) else ""
 
 
 def is_error(value: Any) -> bool:

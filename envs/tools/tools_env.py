@@ -198,7 +198,7 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
             content = valid_text(tool.call(call.arguments))
         arguments = json.dumps(call.arguments, sort_keys=True, ensure_ascii=False)
         self._calls = (*self._calls, (call.name, arguments, _in_short(content)))
-        return {"name": call.name, "content": content}
+        return {"name": call.name, "content": content} | ({"id": call.id} if call.id else {})
 
     def _info(self, *, is_over: bool = False) -> dict[str, Any]:
         instance = self._class.instance

@@ -101,7 +101,7 @@ class AnswerReader:
         made = [typed_call(call, tools, tool_format) for call in found]
         calls = [
             {
-                "id": _call_id(f"{request_id}-{index}"),
+                "id": call.id or _call_id(f"{request_id}-{index}"),
                 "type": "function",
                 "function": {"name": call.name, "arguments": dict(call.arguments)},
             }

@@ -15,7 +15,7 @@ from rllib_gigpo.prompting.tool_calls.tool_call_format import (
 )
 
 _CALLS, _ARGS, _ID = "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"
-_NAME = re.compile(r"\s*([^\s\[{]+)(?:\[CALL_ID\][\w-]*)?\s*(?:\[ARGS\])?\s*(?=\{)")
+_NAME = re.compile(r"\s*([^\s\[{]+)(?:\[CALL_ID\]([\w-]*))?\s*(?:\[ARGS\])?\s*(?=\{)")
 
 
 class MistralFormat(ToolCallFormat):
@@ -54,7 +54,7 @@ class MistralArgsFormat(ToolCallFormat):
                     f"After {_CALLS}, write a tool's name, {_ARGS} and its arguments as JSON."
                 )
             value, place = read_value(response, name.end(), f"after {name[1]}")
-            calls.append(call_of({"name": name[1], "arguments": value}))
+            calls.append(call_of({"name": name[1], "arguments": value, "id": name[2]}))
         return calls
 
     def write(self, calls: Sequence[ToolCall]) -> str:

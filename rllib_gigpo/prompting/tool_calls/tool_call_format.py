@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from rllib_gigpo.envs.tools.call_text import ToolCall
+from rllib_gigpo.envs.tools.call_text import ToolCall, id_of
 
 _DECODER = json.JSONDecoder()
 
@@ -101,7 +101,7 @@ def call_of(value: Any, *, key: str = "arguments") -> ToolCall:
             f'The "{key}" of {name} must be a JSON object of names and values, not'
             f" {_short(arguments)}."
         )
-    return ToolCall(name, arguments)
+    return ToolCall(name, arguments, id_of(value))
 
 
 def json_text(value: Any) -> str:
@@ -135,4 +135,4 @@ def typed_call(
         if isinstance(value, str) and not takes_text:
             with contextlib.suppress(ValueError, RecursionError):
                 arguments[name] = json.loads(value)
-    return ToolCall(call.name, arguments)
+    return ToolCall(call.name, arguments, call.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -14,16 +14,22 @@ class ToolResults:
     Attributes:
         names: The names of the tools as they were called.
         contents: What they returned.
+        ids: The ids that the model gave to the calls, empty where it gave none.
     """
 
     names: tuple[str, ...] = ()
     contents: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
     @classmethod
     def of_info(cls, info: Mapping[str, Any]) -> ToolResults:
         """Read the results of an environment's ``info``; empty if it has none."""
         results: Sequence[Mapping[str, str]] = info.get("tool_results", ())
-        return cls(tuple(one["name"] for one in results), tuple(one["content"] for one in results))
+        return cls(
+            names=tuple(one["name"] for one in results),
+            contents=tuple(one["content"] for one in results),
+            ids=tuple(one.get("id", "") for one in results),
+        )
 
     def __len__(self) -> int:
         """Return the number of characters of all contents."""
@@ -41,22 +47,30 @@ class ToolResults:
             cut: Returns a part of a text.
         """
         share = num_characters / max(1, len(self))
-        return ToolResults(
-            self.names, tuple(cut(one, int(len(one) * share)) for one in self.contents)
-        )
+        kept = tuple(cut(one, int(len(one) * share)) for one in self.contents)
+        return replace(self, contents=kept)
 
     def marked(self, mark: Callable[[str], str]) -> ToolResults:
         """Return results with every text marked."""
-        return ToolResults(tuple(map(mark, self.names)), tuple(map(mark, self.contents)))
+        names, contents = tuple(map(mark, self.names)), tuple(map(mark, self.contents))
+        return replace(self, names=names, contents=contents)
 
     def messages(self) -> list[dict[str, Any]]:
         """Return them as chat messages of the role tool; each ``content`` is a list of parts."""
+        ids = self.ids or ("",) * len(self.names)
         return [
             {
                 "role": "tool",
                 "name": name,
-                "tool_call_id": f"{number:09d}",  # of nine letters, as Mistral's templates want it
+                "tool_call_id": own if _is_known_form(own) else f"{number:09d}",
                 "content": [{"type": "text", "text": content}],
             }
-            for number, (name, content) in enumerate(zip(self.names, self.contents, strict=True))
+            for number, (name, content, own) in enumerate(
+                zip(self.names, self.contents, ids, strict=True)
+            )
         ]
+
+
+def _is_known_form(own: str) -> bool:
+    """Return whether an id has nine letters or digits: Mistral's templates refuse any other."""
+    return len(own) == 9 and own.isascii() and own.isalnum()

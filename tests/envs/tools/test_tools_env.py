@@ -501,3 +501,12 @@ def test_a_class_may_say_that_it_runs_in_threads():
 
     assert ToolEnv(environment=Waiting).metadata["runs_in_threads"]
     assert "runs_in_threads" not in ToolEnv().metadata
+
+
+def test_a_result_has_the_id_of_its_call_and_the_anchor_has_not():
+    env = ToolEnv()
+    env.reset(seed=0)
+    name = env.tools[0]["function"]["name"]
+    info = env.step(json.dumps([{"name": name, "arguments": {}, "id": "abcdefghi"}]))[4]
+    assert read_info(info)["tool_results"][0]["id"] == "abcdefghi"
+    assert "abcdefghi" not in str(info["anchor"])

@@ -8,6 +8,7 @@ from rllib_gigpo.envs.tools.call_text import ToolCall, read_action, write_calls
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.tool_calls import TOOL_CALL_FORMATS, tool_setting
 from rllib_gigpo.prompting.tool_calls.tool_call_parser import ToolCallParser
+from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
 
 FORMATS = {name: kind() for name, kind in TOOL_CALL_FORMATS.known.items()}
 ADD = ToolCall("add", {"a": 1, "b": [2.5, None, {"c": True}]})
@@ -209,3 +210,25 @@ def test_a_thought_that_the_prompt_opened_must_be_closed():
     assert not thinking.parse("I should look the figs up first, then the", None).is_format_valid
     assert not thinking.parse(f"Perhaps {call}? No", None).is_format_valid
     assert read_action(thinking.parse(f"Yes.</think>{call}", None).action) == [ADD]
+
+
+@pytest.mark.parametrize(
+    ("name", "response"),
+    [
+        ("mistral", '[TOOL_CALLS] [{"name": "add", "arguments": {"a": 1}, "id": "abcdefghi"}]'),
+        ("mistral_args", '[TOOL_CALLS]add[CALL_ID]abcdefghi[ARGS]{"a": 1}'),
+    ],
+)
+def test_the_id_that_a_model_gives_to_a_call_is_that_of_its_result(name, response):
+    parsed = parser(name).parse(response, None)
+    (call,) = read_action(parsed.action)
+    assert (call, call.id) == (ToolCall("add", {"a": 1}), "abcdefghi")
+    results = ToolResults.of_info(
+        {
+            "tool_results": [
+                {"name": "add", "content": "1", "id": call.id},
+                {"name": "f", "content": ""},
+            ]
+        }
+    )
+    assert [one["tool_call_id"] for one in results.messages()] == ["abcdefghi", "000000001"]
