@@ -24,6 +24,7 @@ TRAINED_ALWAYS = (
     "tools_gigpo_tiny",
 )
 TRAINED_WHEN_ASKED = (
+    "agent_program_tiny",
     "alfworld_gigpo_tiny",
     "blackjack_gigpo_tiny",
     "blackjack_gigpo_vlm_tiny",
