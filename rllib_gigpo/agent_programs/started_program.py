@@ -10,14 +10,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from threading import Thread
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
+from rllib_gigpo.agent_programs.output_tail import OutputTail
 from rllib_gigpo.env_runner.env_source import is_fault
 from rllib_gigpo.envs.info_fence import described
 from rllib_gigpo.errors import ConfigError
@@ -38,7 +38,8 @@ status = subprocess.call(words)
 sys.exit(status if status >= 0 else 128 - status)
 """
 _KEPT_OUTPUT = 100_000  # bytes of a command's output that its reward may read
-_SHOWN_ERROR = 800  # characters of a command's errors in a message
+_SHOWN_ERROR = 800  # bytes of a command's errors in a message
+_PIPE_WAIT_S = 1.0  # for the rest of what a command wrote before it ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +173,18 @@ class ProcessProgram(StartedProgram):
             "TASK_SEED": str(access.seed),
             "NO_PROXY": _without_proxy(access.base_url),
         }
-        self._out, self._errors = _output_file(), _output_file()
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *filled],
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
-            stdout=self._out,
-            stderr=self._errors,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._out = OutputTail(self._process.stdout, _KEPT_OUTPUT)
+        self._errors = OutputTail(self._process.stderr, _SHOWN_ERROR)
 
     def poll(self) -> ProgramEnd | None:
         """Return how it ended; None while it runs."""
@@ -188,13 +192,13 @@ class ProcessProgram(StartedProgram):
         if status is None:
             return None
         if status == 0:
-            return ProgramEnd(_last_text(self._out, _KEPT_OUTPUT))
-        errors = _last_text(self._errors, _SHOWN_ERROR).strip() or "it wrote nothing to stderr"
+            return ProgramEnd(self._out.text(wait_s=_PIPE_WAIT_S))
+        errors = self._errors.text(wait_s=_PIPE_WAIT_S).strip() or "it wrote nothing to stderr"
         return ProgramEnd(error=f"the command ended with status {status}: {errors}")
 
     def last_words(self) -> str:
         """Return the end of what it wrote to stderr."""
-        words = _last_text(self._errors, _SHOWN_ERROR).strip()
+        words = self._errors.text().strip()
         return f"; its last words: {words}" if words else ""
 
     def end(self) -> None:
@@ -202,8 +206,6 @@ class ProcessProgram(StartedProgram):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._out.close()
-        self._errors.close()
 
 
 async def _awaited(awaitable: Any) -> Any:
@@ -235,17 +237,7 @@ def _without_proxy(base_url: str) -> str:
     return ",".join(filter(None, [known, urlsplit(base_url).hostname]))
 
 
-def _output_file() -> IO[bytes]:
-    return tempfile.TemporaryFile()
-
-
 def _filled(word: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         word = word.replace(f"{{{name}}}", value)
     return word
-
-
-def _last_text(file: IO[bytes], num_bytes: int) -> str:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - num_bytes))
-    return file.read().decode(errors="replace")

@@ -13,7 +13,7 @@ import numpy as np
 import openai
 import pytest
 from agent_programs.climbers import ask, client_of, climb, climb_without_memory
-from agent_programs.conftest import SAMPLING, changed
+from agent_programs.conftest import SAMPLING, changed, finish
 
 from rllib_gigpo import columns
 from rllib_gigpo.agent_programs.program_episode import new_text
@@ -357,7 +357,7 @@ def test_a_chat_that_is_too_long_is_refused_and_cuts_the_episode(play):
     assert result.stats.num_refused_calls == 2
 
 
-def test_calls_of_one_episode_may_run_at_once(play):
+def test_calls_of_one_episode_may_run_at_once(endpoint):
     async def program(base_url, api_key):
         client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
         answers = await asyncio.gather(
@@ -371,9 +371,14 @@ def test_calls_of_one_episode_may_run_at_once(play):
         await client.close()
         return len(answers)
 
-    result, engine = play(up, program=program, delay=lambda prompt: 3)
+    with endpoint(up, program=program) as (rollout, engine):
+        poll = engine.poll
+        # The engine answers only when the calls of both episodes are there.
+        engine.poll = lambda: poll() if engine.batch_sizes or len(engine.running) == 8 else []
+        rollout.start([GroupTask(0, 0, 2, SAMPLING)])
+        result = finish(rollout)
     assert [episode.get_return() for episode in result.episodes] == [4, 4]
-    assert max(engine.batch_sizes) >= 4
+    assert engine.batch_sizes[0] == 8
     seen = {record.anchor for record in step_records([result.episodes[0]])}
     assert seen == {f"floor {floor}?" for floor in range(4)}
 

@@ -75,6 +75,24 @@ def test_a_command_gets_words_and_variables():
     assert ended(start_program(words, ACCESS)).result == "7 7 http://localhost/v1 key\n"
 
 
+def test_of_a_long_output_the_end_is_kept():
+    words = ["sh", "-c", "yes x | head -c 3000000; echo the end"]
+    result = ended(start_program(words, ACCESS)).result
+    assert len(result) == 100_000
+    assert result.endswith("the end\n")
+
+
+def test_the_last_words_of_a_command_are_known_while_it_runs():
+    words = ["sh", "-c", "for i in 1 2 3; do echo word $i >&2; done; sleep 600"]
+    program = start_program(words, ACCESS)
+    for _ in range(600):
+        if "word 3" in program.last_words():
+            break
+        time.sleep(0.05)
+    assert program.last_words() == "; its last words: word 1\nword 2\nword 3"
+    program.end()
+
+
 def test_a_command_that_is_not_there_is_a_mistake():
     with pytest.raises(ConfigError, match="there is no command 'no-such-agent'"):
         check_program(["no-such-agent"])
