@@ -93,6 +93,7 @@ class PlaySession:
                 close_timeout=_CLOSE_S,
                 max_size=MAX_ANSWER_BYTES,
                 compression=None,
+                ping_interval=None,  # a server in a long step answers none; `ask` has a limit
                 **options,
             )
         except self._errors.InvalidHandshake as error:
