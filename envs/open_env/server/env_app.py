@@ -26,6 +26,7 @@ from ..messages import (
     FACTORY_ERROR,
     INVALID_JSON,
     METADATA,
+    OUR_MARK,
     SESSION_ERROR,
     TEXT,
     decode,
@@ -226,9 +227,10 @@ def schema() -> dict[str, Any]:
         "done": {"type": "boolean"},
         **seen,
     }
+    marked = {"$comment": OUR_MARK, **_object("TextObservation", observation, [TEXT])}
     return {
         "action": _object("TextAction", {TEXT: text, **base}, [TEXT]),
-        "observation": _object("TextObservation", observation, [TEXT]),
+        "observation": marked,
         "state": _object("State", state, []),
     }
 
