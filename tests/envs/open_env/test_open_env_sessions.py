@@ -159,7 +159,7 @@ def test_an_error_of_the_environment_costs_the_episode_only():
         (observed({"reply": "x"}, done="yes"), "is not an observation of OpenEnv"),
     ],
 )
-def test_an_answer_that_makes_no_sense_is_told(answer, message):
+def test_an_answer_that_cannot_be_used_is_told(answer, message):
     with foreign_server(lambda kind, data: answer) as server:
         env = make(OPEN_ENV, url=server.url)
         with pytest.raises(OpenEnvError, match=message):
@@ -272,7 +272,7 @@ def test_an_interrupted_question_ends_the_session_so_that_its_answer_is_never_ta
             session.ask("reset", {"seed": 2})
 
 
-def test_pings_end_no_session_in_a_long_step():
+def test_a_long_step_outlives_the_limits_of_pings():
     # Each answer has a limit of its own, and a busy side answers no ping.
     with serving() as server:
         session = PlaySession(ServerAddress.parse(server.url), timeout_s=20)
