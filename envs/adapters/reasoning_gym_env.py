@@ -8,6 +8,7 @@ from ..common.clean_text import valid_text
 from ..common.optional_backends import import_backend
 from ..contract import ANCHOR, EXPERT_ACTION, SCORE, TAGS, TASK, TASK_ID, WON
 from .adapter import AdapterEnv, Answer
+from .answers_run_as_code import permitted_settings
 from .global_random import OwnRandomState
 
 
@@ -17,11 +18,12 @@ class ReasoningGymEnv(AdapterEnv):
     Args:
         name: Its name there, such as "leg_counting".
         **config: Its own settings, such as ``max_animals=5``; the seed of the episode is its seed.
+            ``trust_answers=True`` permits a dataset that runs answers as Python to score them.
     """
 
     def __init__(self, name: str = "leg_counting", **config: Any) -> None:
         super().__init__(name=name, **config)
-        self._name, self._config = name, config
+        self._name, self._config = name, permitted_settings(name, config)
         self._create = import_backend("reasoning_gym", extra="reasoning-gym").create_dataset
         try:
             self._ensure_open()
@@ -46,7 +48,7 @@ class ReasoningGymEnv(AdapterEnv):
         with self._random:
             try:
                 score = float(self._game.score_answer(action, self._entry))
-            except Exception:  # some datasets parse answers carelessly
+            except (Exception, SystemExit):  # some datasets parse answers carelessly
                 score = 0.0
         text = "The answer is right." if score >= 1 else f"The answer scores {score:g} of 1."
         return text, score, True, False, self._info(score)
@@ -54,5 +56,5 @@ class ReasoningGymEnv(AdapterEnv):
     def _info(self, score: float) -> dict[str, Any]:
         question, answer = self._entry["question"].strip(), self._entry.get("answer")
         info = {TASK: question, ANCHOR: question, WON: score >= 1, SCORE: score, TAGS: [self._name]}
-        info[TASK_ID] = f"{self._name}/{self._number}"
-        return info | ({EXPERT_ACTION: answer} if isinstance(answer, str) else {})
+        info |= {EXPERT_ACTION: answer} if isinstance(answer, str) else {}
+        return info | {TASK_ID: f"{self._name}/{self._number}"}

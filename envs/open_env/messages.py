@@ -30,6 +30,8 @@ SESSION_ERROR: Final = "SESSION_ERROR"
 TEXT: Final = "text"
 """The field of an observation of ``rllib serve-env``, and of its actions, that holds the text."""
 METADATA: Final = "metadata"
+OUR_MARK: Final = "rllib serve-env"
+"""The ``$comment`` in our server's schema of observations, which tells it from others."""
 TRUNCATED: Final = "truncated"
 """A key of our server's metadata: whether an episode that is done was cut short. OpenEnv itself
 only has ``done``."""

@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 from ..adapters.adapter import AdapterEnv, Answer
 from ..common.clean_text import valid_text
 from ..common.option_checks import check_number, check_positive
-from ..contract import ANCHOR, MAX_REWARD, RUNS_IN_THREADS, TASK, WON
+from ..contract import (
+    ANCHOR,
+    MAX_REWARD,
+    ROLE_REWARDS,
+    RUNS_IN_THREADS,
+    TASK,
+    TOOL_RESULTS,
+    WON,
+)
 from .client.action_writer import ActionWriter, UnreadableActionError
 from .client.observation_reader import ObservationReader
 from .client.play_session import PlaySession, open_patiently
@@ -19,6 +27,7 @@ from .client.tool_menu import ask_for_tools
 from .messages import RESET, STEP, VALIDATION_ERROR, OpenEnvError
 
 T = TypeVar("T")
+_OF_ONE_STEP = (ROLE_REWARDS, TOOL_RESULTS)  # what a step paid and returned, not a state
 
 
 class OpenEnvEnv(AdapterEnv):
@@ -123,7 +132,11 @@ class OpenEnvEnv(AdapterEnv):
     def _open(self) -> PlaySession:
         session = self._patiently(self._open_session)
         if self._schema.has_tools:
-            self._menu = ask_for_tools(session)
+            try:
+                self._menu = ask_for_tools(session)
+            except BaseException:
+                session.close()
+                raise
         return session
 
     def _shut(self, game: PlaySession) -> None:
@@ -165,4 +178,5 @@ class OpenEnvEnv(AdapterEnv):
 
     def _refused(self, why: str) -> Answer:
         text, info = self._last
-        return why, 0.0, False, False, {**info, ANCHOR: info.get(ANCHOR, text)}
+        state = {key: value for key, value in info.items() if key not in _OF_ONE_STEP}
+        return why, 0.0, False, False, {**state, ANCHOR: info.get(ANCHOR, text)}

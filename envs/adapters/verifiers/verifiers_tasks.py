@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 from ...common.optional_backends import import_backend
 
+_HOOKS = ("setup", "finalize", "stage_verifier")  # which a harness calls with its runtime
 _LEAST = 5  # so that training and tests both have some
 
 
@@ -23,12 +25,23 @@ def plain_tasks(name: str, num_tasks: int, config: Mapping[str, Any]) -> list[An
     options = loaders.taskset_config_type(name)(id=name, **config)
     taskset = loaders.load_taskset(options)
     tasks = list(islice(taskset, num_tasks))
-    kind = type(taskset).task_type()
+    kinds = {type(taskset).task_type(), *map(type, tasks)}
     needs = {
         "an environment of its own": loaders.environment_class(name) is not vf.SingleAgentEnv,
-        "tools": _changes(type(taskset), vf.Taskset) or _changes(kind, vf.Task),
-        "a container": kind.NEEDS_CONTAINER,
-        "a judge": bool(options.task.judges),
+        "tools": any(_has_own("toolsets", kind, vf.Task) for kind in kinds)
+        or _has_own("toolsets", type(taskset), vf.Taskset),
+        "a container": any(kind.NEEDS_CONTAINER for kind in kinds),
+        "an image": any(task.data.image for task in tasks),
+        "a judge": bool(options.task.judges) or any(task.config.judges for task in tasks),
+        **{
+            f"its own {hook}": any(_has_own(hook, kind, vf.Task) for kind in kinds)
+            for hook in _HOOKS
+        },
+        "a runtime for its scores": any(map(_needs_runtime, tasks)),
+        "a score after the episode": any(task.scoring_deferred for task in tasks),
+        "a user who begins (a prompt is empty)": any(
+            not task.data.prompt_text.strip() for task in tasks
+        ),
     }
     needed = [what for what, is_needed in needs.items() if is_needed]
     if needed or len(tasks) < _LEAST:
@@ -40,6 +53,16 @@ def plain_tasks(name: str, num_tasks: int, config: Mapping[str, Any]) -> list[An
     return tasks
 
 
-def _changes(own: Any, base: Any) -> bool:
-    """Return whether a class declares tool servers, which its base does not."""
-    return own.toolsets.__func__ is not base.toolsets.__func__
+def _has_own(name: str, own: Any, base: Any) -> bool:
+    """Return whether a class replaces a method of its base, which does nothing there."""
+    method, theirs = getattr(own, name), getattr(base, name)
+    return getattr(method, "__func__", method) is not getattr(theirs, "__func__", theirs)
+
+
+def _needs_runtime(task: Any) -> bool:
+    """Return whether scoring without a runtime would leave out a reward or a metric."""
+    for function in (*task.hooks("metric"), *task.hooks("reward")):
+        runtime = inspect.signature(function).parameters.get("runtime")
+        if runtime is not None and runtime.default is inspect.Parameter.empty:
+            return True
+    return False

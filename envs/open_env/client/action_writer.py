@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from .server_schema import ServerSchema
+from ...common.clean_text import valid_text
+from .server_schema import ServerSchema, field_type
 
 JSON = "json"
+_DEEPEST = 32  # lists and objects within each other; servers give up at some hundreds
 _CALL = "call_tool"  # the type of openenv's CallToolAction
 
 
@@ -50,7 +52,7 @@ class ActionWriter:
                 f"action must be 'json' or a field of the server's actions ({fields}); got "
                 f"{action!r}. Fix it in env_config."
             )
-        self._kind = _kind(schema.action[self.field])
+        self._kind = field_type(schema.action[self.field])
         if self._kind not in _READERS:
             raise ValueError(
                 f"The field {self.field!r} of the server's actions is not text or a number. Use "
@@ -72,14 +74,34 @@ class ActionWriter:
 
     def _read_json(self, text: str) -> dict[str, Any]:
         try:
-            action = json.loads(text, parse_constant=_number)
+            action = json.loads(text, parse_constant=_number, parse_float=_number)
         except (ValueError, RecursionError) as error:
             raise UnreadableActionError("An action is a JSON object, such as {}.") from error
         if not isinstance(action, dict):
             raise UnreadableActionError("An action is a JSON object, such as {}.")
+        action = _sendable(action, _DEEPEST)
         if self._has_tools and "tool_name" in action:
             return {"type": _CALL, **action}
         return action
+
+
+def _sendable(value: Any, depth: int) -> Any:
+    r"""Return a value of JSON without lone surrogates such as "\ud800", which servers choke on.
+
+    Raises:
+        UnreadableActionError: It has more than ``depth`` levels.
+    """
+    if isinstance(value, str):
+        return valid_text(value)
+    if not isinstance(value, list | dict):
+        return value
+    if depth == 0:
+        raise UnreadableActionError(
+            f"An action has at most {_DEEPEST} levels of lists and objects within each other."
+        )
+    if isinstance(value, list):
+        return [_sendable(one, depth - 1) for one in value]
+    return {valid_text(name): _sendable(one, depth - 1) for name, one in value.items()}
 
 
 def _only_field(schema: ServerSchema) -> str:
@@ -88,8 +110,4 @@ def _only_field(schema: ServerSchema) -> str:
     if schema.has_tools or len(candidates) != 1:
         return JSON
     (name,) = candidates
-    return name if _kind(schema.action[name]) in _READERS else JSON
-
-
-def _kind(field: Any) -> str:
-    return str(field.get("type", "")) if isinstance(field, Mapping) else ""
+    return name if field_type(schema.action[name]) in _READERS else JSON

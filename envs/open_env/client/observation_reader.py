@@ -6,19 +6,20 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ...contract import ANCHOR, DATA_FILES, INFO_TYPES
+from ...contract import ANCHOR, DATA_FILES, INFO_TYPES, KEYS_OF_ROLES, ContractViolationError
+from ...info_fence import read_key
 from ..messages import METADATA, TRUNCATED, OpenEnvError
 from .server_schema import ServerSchema
 
 _SHOWN_ALL, _BEGIN = "json", "Begin."
 _MISSING = object()
-_TEXT_LISTS = (list, tuple)
 
 
 class ObservationReader:
     """Finds the text, and each key of ``info``, in an observation or its metadata.
 
-    A key that is not mapped is looked for under its own name, and taken if its type is right.
+    A key that is not mapped is looked for under its own name, and taken if its type is right. Only
+    ``rllib serve-env`` means the contract's ``role`` by that name; others mean that of a message.
 
     Args:
         schema: The fields that the server's environment has.
@@ -33,6 +34,9 @@ class ObservationReader:
     def __init__(
         self, schema: ServerSchema, observation: str | None, info: Mapping[str, str] | None
     ) -> None:
+        # A server's files are not here.
+        foreign = () if schema.is_ours else KEYS_OF_ROLES
+        self._named = [key for key in INFO_TYPES if key not in (DATA_FILES, *foreign)]
         self._text_field = observation or schema.text_field or _SHOWN_ALL
         self._paths = dict(info or {})
         unknown = [key for key in self._paths if key not in INFO_TYPES]
@@ -66,7 +70,13 @@ class ObservationReader:
         fields = {**seen, METADATA: metadata if isinstance(metadata, Mapping) else {}}
         is_cut = done and fields[METADATA].get(TRUNCATED) is True
         info = {key: value for key, value in self._info(fields).items() if value is not _MISSING}
-        return self._text(fields), float(reward or 0.0), done and not is_cut, is_cut, info
+        try:
+            text = self._text(fields)
+        except RecursionError as error:
+            raise OpenEnvError(
+                "A server's observation is nested too deeply to be shown."
+            ) from error
+        return text, float(reward or 0.0), done and not is_cut, is_cut, info
 
     def _text(self, fields: Mapping[str, Any]) -> str:
         value = _find(fields, self._text_field)
@@ -83,7 +93,7 @@ class ObservationReader:
         for key in INFO_TYPES:
             if key in self._paths:
                 found[key] = _mapped(_find(fields, self._paths[key]), key)
-            elif key != DATA_FILES:  # a server's files are not here
+            elif key in self._named:
                 found[key] = _usable(fields.get(key, fields[METADATA].get(key, _MISSING)), key)
         return found
 
@@ -108,6 +118,7 @@ def _usable(value: Any, key: str) -> Any:
     """Return a value found by its name, if it can be meant for this key."""
     if key == ANCHOR:
         return value if isinstance(value, str | int) else _MISSING
-    if isinstance(value, _TEXT_LISTS) and not all(isinstance(one, str) for one in value):
+    try:
+        return value if value is _MISSING else read_key(key, value)
+    except ContractViolationError:
         return _MISSING
-    return value if isinstance(value, INFO_TYPES[key]) else _MISSING

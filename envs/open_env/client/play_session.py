@@ -73,8 +73,11 @@ class PlaySession:
             ) from error
         except self._errors.ConnectionClosed as error:
             raise self._lost(f"closed the connection during {kind!r} ({error})") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._lost(f"answered {kind!r} with something else ({error})") from error
+        except BaseException:  # such as an interrupt; the answer would be taken for the next one's
+            self._hang_up()
+            raise
         return self._read(kind, *answer)
 
     def close(self) -> None:
@@ -93,6 +96,7 @@ class PlaySession:
                 close_timeout=_CLOSE_S,
                 max_size=MAX_ANSWER_BYTES,
                 compression=None,
+                ping_interval=None,  # a server in a long step answers none; `ask` has a limit
                 **options,
             )
         except self._errors.InvalidHandshake as error:

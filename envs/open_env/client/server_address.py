@@ -26,7 +26,7 @@ class ServerAddress:
         """Read a base address, or that of the WebSocket itself (``ws://.../ws``).
 
         Raises:
-            ValueError: It is no such address.
+            ValueError: It is not such an address.
         """
         try:
             parts = urlsplit(url) if isinstance(url, str) else None

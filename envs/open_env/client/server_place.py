@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import selectors
 import subprocess
 import sys
@@ -15,8 +17,7 @@ from ..messages import OpenEnvError
 from .server_address import ServerAddress
 
 _SCRIPT = Path(__file__).parents[1] / "server" / "packaged_app.py"
-_END_S = 3.0  # for the process to end by itself
-_ANNOUNCEMENT = b"listening "
+_END_S = 8.0  # for the process to end by itself, which it does within 5 s
 
 
 class ServerPlace(ABC):
@@ -108,13 +109,14 @@ class PackagedServer(ServerPlace):
 
     def _start(self) -> None:
         paths = os.pathsep.join(path for path in sys.path if path)
+        token = secrets.token_hex(16)  # so that nothing that the package prints is taken for it
         self._process = subprocess.Popen(
-            [self._python, str(_SCRIPT), self._app],
+            [self._python, str(_SCRIPT), self._app, token],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **({"PYTHONPATH": paths} if self._inherits_path else {})},
         )
-        port = _read_port(self._process, self._start_s)
+        port = _read_port(self._process, token, self._start_s)
         if port is None:
             status = self._process.poll()
             self.close()
@@ -127,10 +129,11 @@ class PackagedServer(ServerPlace):
         self._port = port
 
 
-def _read_port(process: subprocess.Popen[bytes], limit_s: float) -> int | None:
-    """Read the line with the port; None if the process ends or takes too long."""
+def _read_port(process: subprocess.Popen[bytes], token: str, limit_s: float) -> int | None:
+    """Read the port after the token; None if the process ends or takes too long."""
     assert process.stdout is not None
     deadline, said = time.monotonic() + limit_s, b""
+    announcement = re.compile(rf"{token} (\d+)\n".encode())
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while selector.select(max(deadline - time.monotonic(), 0)):
@@ -139,8 +142,6 @@ def _read_port(process: subprocess.Popen[bytes], limit_s: float) -> int | None:
                 process.wait()
                 return None
             said += part
-            *lines, said = said.split(b"\n")  # the package may print lines of its own
-            for line in lines:
-                if line.startswith(_ANNOUNCEMENT):
-                    return int(line.removeprefix(_ANNOUNCEMENT))
+            if found := announcement.search(said):
+                return int(found[1])
     return None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..messages import METADATA, TEXT, OpenEnvError
+from ..messages import METADATA, OUR_MARK, TEXT, OpenEnvError
 from .server_address import ServerAddress
 
 _MAX_BYTES, _PART_BYTES = 4 * 2**20, 2**16
@@ -26,11 +26,13 @@ class ServerSchema:
         action: Those of an action.
         required: The names of those that an action must have.
         observation: Those of an observation.
+        is_ours: Whether the server is ``rllib serve-env``, whose names are those of the contract.
     """
 
     action: Mapping[str, Any]
     required: frozenset[str]
     observation: Mapping[str, Any]
+    is_ours: bool = False
 
     @classmethod
     def fetch(cls, address: ServerAddress, *, timeout_s: float) -> ServerSchema:
@@ -64,7 +66,8 @@ class ServerSchema:
             action, observation = schema["action"], schema["observation"]
             fields, required = action.get("properties", {}), action.get("required", [])
             seen = observation.get("properties", {})
-            return cls(_own(fields), frozenset(required), _own(seen))
+            is_ours = observation.get("$comment") == OUR_MARK
+            return cls(_own(fields), frozenset(required), _own(seen), is_ours)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise _other_server(url, "its answer is not a schema") from error
 
@@ -81,8 +84,12 @@ class ServerSchema:
         """
         if self.has_tools and TEXT not in self.observation:
             return None
-        texts = [name for name, field in self.observation.items() if _type(field) == "string"]
-        return TEXT if TEXT in texts else texts[0] if len(texts) == 1 else None
+        if TEXT in self.observation and field_type(self.observation[TEXT]) == "string":
+            return TEXT
+        texts = [name for name, field in self.observation.items() if field_type(field) == "string"]
+        # Beside a text that is always there, one that may be null is an error or a hint.
+        sure = [name for name in texts if self.observation[name].get("type") == "string"] or texts
+        return sure[0] if len(sure) == 1 else None
 
 
 def _get(url: str, address: ServerAddress, timeout_s: float) -> bytes:
@@ -101,8 +108,23 @@ def _own(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: field for name, field in fields.items() if name not in _BASE_FIELDS}
 
 
-def _type(field: Any) -> str:
-    return str(field.get("type", "")) if isinstance(field, Mapping) else ""
+def field_type(field: Any) -> str:
+    """Return the JSON type of a field, which may also be null; "" if it has none or several.
+
+    Pydantic writes ``Optional[str]`` as ``{"anyOf": [{"type": "string"}, {"type": "null"}]}``.
+    """
+    if not isinstance(field, Mapping):
+        return ""
+    found = [one for one in _types(field) if one != "null"]
+    return found[0] if len(found) == 1 else ""
+
+
+def _types(field: Mapping[str, Any]) -> list[str]:
+    own = field.get("type")
+    options = field.get("anyOf") or field.get("oneOf")
+    if own is None and isinstance(options, list):
+        own = [option.get("type", "") if isinstance(option, Mapping) else "" for option in options]
+    return [str(one) for one in (own if isinstance(own, list) else [own or ""])]
 
 
 def _other_server(url: str, what: str) -> OpenEnvError:

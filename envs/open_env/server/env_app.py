@@ -8,8 +8,8 @@ the page for browsers.
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,21 +20,23 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...common.option_checks import check_positive, check_whole
-from ...info_fence import described
 from ..messages import (
     CAPACITY_REACHED,
     CLOSE,
     FACTORY_ERROR,
     INVALID_JSON,
     METADATA,
+    OUR_MARK,
     SESSION_ERROR,
     TEXT,
     decode,
 )
-from .hosted_session import HostedSession, error_answer
+from .hosted_session import error_answer
 from .served_env import ServedEnv
+from .session_thread import SessionThread
 
-_MOST_THREADS = 32
+_CLOSE_S = 3.0  # for an environment to close, before its place is given away
+_MOST_UNREAD = 16  # messages that a client may send before their answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +46,21 @@ class ServingLimits:
     Attributes:
         max_sessions: How many may play at a time; another one is refused.
         idle_timeout_s: The time after which a session without a message ends.
+        step_timeout_s: The time after which a call of an environment (a step, a reset, its making)
+            counts as hung, and its session ends.
         max_action_chars: The longest text of an action.
     """
 
     max_sessions: int = 256
     idle_timeout_s: float = 3600.0
+    step_timeout_s: float = 30.0
     max_action_chars: int = 100_000
 
     def __post_init__(self) -> None:
         """Check every value."""
         check_whole("max_sessions", self.max_sessions, low=1)
         check_positive("idle_timeout_s", self.idle_timeout_s)
+        check_positive("step_timeout_s", self.step_timeout_s)
         check_whole("max_action_chars", self.max_action_chars, low=1)
 
     @property
@@ -64,31 +70,40 @@ class ServingLimits:
 
 
 class EnvApp:
-    """Plays sessions of one environment, each with an instance of its own.
+    """Plays sessions of one environment, each with an instance and a thread of its own.
 
-    Environments that say that they run in threads do; others play in one thread, one call at a
-    time, because they may share global state.
+    Environments that say that they run in threads do; others take turns, one call at a time,
+    because they may share global state.
     """
 
     def __init__(self, served: ServedEnv, limits: ServingLimits) -> None:
         """Start without sessions."""
         self._served, self._limits = served, limits
         self._num_sessions = 0
-        num_threads = min(_MOST_THREADS, limits.max_sessions) if served.may_thread else 1
-        self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="open-env")
+        self._closings: set[asyncio.Task[None]] = set()
+        self._turns: AbstractAsyncContextManager[Any] = (
+            nullcontext() if served.may_thread else asyncio.Lock()
+        )
         self.asgi = Starlette(
+            lifespan=self._lifespan,
             routes=[
                 Route("/health", self._health),
                 Route("/schema", self._schema),
                 Route("/metadata", self._metadata),
                 WebSocketRoute("/ws", self._session),
-            ]
+            ],
         )
 
     @property
     def num_sessions(self) -> int:
         """The number of sessions that play."""
         return self._num_sessions
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        yield
+        if self._closings:  # a step that does not hang ends, and its environment is closed
+            await asyncio.wait(self._closings, timeout=_CLOSE_S)
 
     async def _health(self, request: Request) -> JSONResponse:
         return JSONResponse({"status": "healthy"})
@@ -128,23 +143,43 @@ class EnvApp:
             self._num_sessions -= 1
 
     async def _host(self, websocket: WebSocket) -> str | None:
+        thread = SessionThread(
+            self._served,
+            max_action_chars=self._limits.max_action_chars,
+            turns=self._turns,
+            limit_s=self._limits.step_timeout_s,
+        )
+        inbox: asyncio.Queue[str | bytes] = asyncio.Queue(_MOST_UNREAD)
+        listening = asyncio.create_task(_listen(websocket, inbox))
+        talking = asyncio.create_task(self._converse(websocket, inbox, thread))
         try:
-            env = await self._in_thread(self._served.make)
-        except BaseException as error:  # the environment's constructor may raise anything
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            return error_answer(FACTORY_ERROR, described(error), factory_name=self._served.env_id)
-        session = HostedSession(env, max_action_chars=self._limits.max_action_chars)
-        try:
-            return await self._converse(websocket, session)
+            # A client that leaves is noticed during a step too.
+            await asyncio.wait({listening, talking}, return_when=asyncio.FIRST_COMPLETED)
+            return await talking if talking.done() else None
         finally:
-            await self._in_thread(session.close)
+            listening.cancel()
+            talking.cancel()
+            await self._close(thread)
 
-    async def _converse(self, websocket: WebSocket, session: HostedSession) -> str | None:
+    async def _close(self, thread: SessionThread) -> None:
+        """Close a session's environment, without waiting for a call that runs."""
+        is_busy = thread.is_busy
+        closing = asyncio.create_task(thread.close())
+        self._closings.add(closing)
+        closing.add_done_callback(self._closings.discard)
+        if not is_busy:
+            await asyncio.wait({closing}, timeout=_CLOSE_S)
+
+    async def _converse(
+        self, websocket: WebSocket, inbox: asyncio.Queue[str | bytes], thread: SessionThread
+    ) -> str | None:
+        failure = await thread.open()
+        if failure != "":
+            return failure or self._hung(FACTORY_ERROR)
         limit_s = self._limits.idle_timeout_s
         while True:
             try:
-                text = await asyncio.wait_for(_receive(websocket), limit_s)
+                text = await asyncio.wait_for(inbox.get(), limit_s)
             except TimeoutError:
                 return error_answer(SESSION_ERROR, f"The session was idle for {limit_s:g} s")
             try:
@@ -154,10 +189,24 @@ class EnvApp:
                 continue
             if kind == CLOSE:
                 return None
-            await websocket.send_text(await self._in_thread(session.answer, kind, data))
+            answer = await thread.answer(kind, data)
+            if answer is None:
+                return self._hung(SESSION_ERROR)
+            await websocket.send_text(answer)
 
-    async def _in_thread(self, call: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+    def _hung(self, code: str) -> str:
+        return error_answer(
+            code,
+            f"The environment did not answer within {self._limits.step_timeout_s:g} s. Raise the "
+            "server's --step-timeout, or look at what the environment does",
+        )
+
+
+async def _listen(websocket: WebSocket, inbox: asyncio.Queue[str | bytes]) -> None:
+    """Put messages into the inbox until the client has gone."""
+    with suppress(WebSocketDisconnect):
+        while True:
+            await inbox.put(await _receive(websocket))
 
 
 async def _receive(websocket: WebSocket) -> str | bytes:
@@ -178,9 +227,10 @@ def schema() -> dict[str, Any]:
         "done": {"type": "boolean"},
         **seen,
     }
+    marked = {"$comment": OUR_MARK, **_object("TextObservation", observation, [TEXT])}
     return {
         "action": _object("TextAction", {TEXT: text, **base}, [TEXT]),
-        "observation": _object("TextObservation", observation, [TEXT]),
+        "observation": marked,
         "state": _object("State", state, []),
     }
 

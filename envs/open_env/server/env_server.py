@@ -11,7 +11,8 @@ from typing import Any
 
 import uvicorn
 
-_GRACE_S = 3  # for sessions that are in a step when the server stops
+_GRACE_S = 5  # for sessions to close their environments when the server stops
+_PING_TIMEOUT_S = 300  # a client in a long computation of its own answers no ping
 
 
 class EnvServer:
@@ -47,6 +48,7 @@ class EnvServer:
                 access_log=False,
                 ws_max_size=max_message_bytes,
                 ws_per_message_deflate=False,
+                ws_ping_timeout=_PING_TIMEOUT_S,
                 timeout_graceful_shutdown=_GRACE_S,
             )
         )

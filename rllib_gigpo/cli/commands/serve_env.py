@@ -54,6 +54,14 @@ def add_parser(subparsers: Any) -> None:
         default=3600,
         help="end a session that sends nothing for this long (default: 3600)",
     )
+    parser.add_argument(
+        "--step-timeout",
+        metavar="SECONDS",
+        type=whole_number(1),
+        default=30,
+        help="end a session whose environment takes longer than this for a step, a reset or its "
+        "making (default: 30)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -76,7 +84,11 @@ def make_server(args: argparse.Namespace) -> EnvServer:
     from rllib_gigpo.envs.open_env.server.env_server import EnvServer
     from rllib_gigpo.envs.open_env.server.served_env import ServedEnv
 
-    limits = ServingLimits(max_sessions=args.max_sessions, idle_timeout_s=float(args.idle_timeout))
+    limits = ServingLimits(
+        max_sessions=args.max_sessions,
+        idle_timeout_s=float(args.idle_timeout),
+        step_timeout_s=float(args.step_timeout),
+    )
     try:
         served = ServedEnv.try_out(args.env_id, args.env_config or {})
     except ImportError as error:

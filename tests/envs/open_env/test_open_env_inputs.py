@@ -37,7 +37,7 @@ def sent_after(server, env, text):
 @pytest.mark.parametrize(
     "url", ["", "nowhere", "ftp://host", "http://", "http://host:port", 8000, "http://h/?a=b"]
 )
-def test_an_address_that_is_none_is_refused(url):
+def test_what_is_not_an_address_is_refused(url):
     with pytest.raises(ValueError, match=r"url must be the address .*Fix it in env_config"):
         make(OPEN_ENV, url=url)
 
@@ -154,8 +154,11 @@ def test_a_number_is_read_from_the_text():
 REFUSED = {"won": False, "anchor": "begin"}
 
 
-@pytest.mark.parametrize("text", ["", "go", "[1]", "3", '{"a": NaN}', "[" * 100_000, "\ud800"])
-def test_text_that_is_no_json_object_is_answered_and_never_sent(text):
+NOT_JSON = ["", "go", "[1]", "3", '{"a": NaN}', '{"a": 1e999}', "[" * 100_000, "\ud800"]
+
+
+@pytest.mark.parametrize("text", NOT_JSON)
+def test_text_that_is_not_a_json_object_is_answered_and_never_sent(text):
     fields = {"x": COUNT, "y": COUNT}
     with foreign_server(echo, action=fields, required=["x", "y"]) as server:
         env = make(OPEN_ENV, url=server.url)
@@ -163,6 +166,73 @@ def test_text_that_is_no_json_object_is_answered_and_never_sent(text):
         answer = env.step(text)
         assert answer == ("An action is a JSON object, such as {}.", 0.0, False, False, REFUSED)
         assert sent_after(server, env, '{"x": 1, "y": 2}') == [{"x": 1, "y": 2}]
+
+
+def test_an_action_that_is_nested_too_deeply_is_answered_and_never_sent():
+    fields = {"x": COUNT, "y": COUNT}
+    with foreign_server(echo, action=fields, required=["x", "y"]) as server:
+        env = make(OPEN_ENV, url=server.url)
+        env.reset(seed=0)
+        said, *rest = env.step('{"x": ' + "[" * 300 + "]" * 300 + "}")
+        assert said == "An action has at most 32 levels of lists and objects within each other."
+        assert rest == [0.0, False, False, REFUSED]
+        assert sent_after(server, env, '{"x": [[[1]]]}') == [{"x": [[[1]]]}]
+
+
+def test_lone_surrogates_in_json_are_replaced():
+    fields = {"x": TEXT, "y": TEXT}
+    with foreign_server(echo, action=fields, required=["x", "y"]) as server:
+        env = make(OPEN_ENV, url=server.url)
+        sent = sent_after(server, env, r'{"x": ["a\ud800"], "\udc00": {"y": "\ud83d\ude00"}}')
+        assert sent == [{"x": ["a?"], "?": {"y": "\U0001f600"}}]
+
+
+def test_a_refused_action_repeats_neither_pay_nor_results_of_tools():
+    paid = {"role_rewards": {"a": 1.0}, "tool_results": [{"name": "n", "content": "c"}]}
+
+    def react(kind, data):
+        if data.get("message") == "bad":
+            return error("VALIDATION_ERROR", "no")
+        return observed({"reply": "x"}, metadata={"task": "t", **paid})
+
+    with foreign_server(react) as server:
+        env = make(OPEN_ENV, url=server.url, info={"role_rewards": "metadata.role_rewards"})
+        env.reset(seed=0)
+        assert env.step("good")[4] == {"task": "t", **paid}
+        assert env.step("bad")[4] == {"task": "t", "anchor": "x"}
+        env.close()
+
+
+def test_the_role_of_a_message_is_not_the_role_of_an_agent():
+    def react(kind, data):
+        return observed({"reply": "x", "role": "user"}, metadata={"role_rewards": {"user": 1}})
+
+    with foreign_server(react) as server:
+        for mapped, expected in ((None, {}), ({"role": "role"}, {"role": "user"})):
+            env = make(OPEN_ENV, url=server.url, info=mapped)
+            assert env.reset(seed=0)[1] == expected
+            env.close()
+
+
+MAYBE = {"anyOf": [TEXT, {"type": "null"}]}
+
+
+def test_fields_that_may_be_null_are_found():
+    def react(kind, data):
+        return observed({"reply": "seen", "hint": None})
+
+    for field in (MAYBE, {"type": ["string", "null"]}):
+        options = {"action": {"say": field, "metadata": {}}, "required": []}
+        with foreign_server(react, observation={"reply": TEXT, "hint": field}, **options) as server:
+            env = make(OPEN_ENV, url=server.url)
+            assert env.reset(seed=0)[0] == "seen"
+            assert sent_after(server, env, "hello") == [{"say": "hello"}]
+
+
+def test_a_number_that_may_be_null_is_read():
+    field = {"anyOf": [COUNT, {"type": "null"}]}
+    with foreign_server(echo, action={"move": field}, required=["move"]) as server:
+        assert sent_after(server, make(OPEN_ENV, url=server.url), "4") == [{"move": 4}]
 
 
 def test_an_action_that_the_server_refuses_is_answered():
@@ -211,6 +281,32 @@ def test_tools_are_listed_and_called_with_json():
         env.close()
         call = {"type": "call_tool", "tool_name": "look_up", "arguments": {"word": "a"}}
         assert ("step", call) in server.heard
+
+
+def test_a_listing_of_tools_that_fails_ends_its_session():
+    def react(kind, data):
+        return error("EXECUTION_ERROR", "no list")
+
+    with foreign_server(react, action=TOOLS, required=["tool_name"], observation=ANSWER) as server:
+        with pytest.raises(OpenEnvError, match="no list"):
+            make(OPEN_ENV, url=server.url)
+        assert server.heard[-1][0] == "close"
+
+
+def test_a_tool_with_a_strange_schema_is_listed():
+    tools = [
+        {"name": "a", "input_schema": {"properties": {"x": MAYBE, "y": 3}}},
+        {"name": "b", "input_schema": {"properties": None}},
+    ]
+
+    def react(kind, data):
+        return observed({"tools": tools} if kind == "step" else {})
+
+    with foreign_server(react, action=TOOLS, required=["tool_name"], observation=ANSWER) as server:
+        env = make(OPEN_ENV, url=server.url)
+        task = env.reset(seed=0)[1]["task"]
+        assert task.endswith('- a {"x": "string", "y": "any"}: \n- b {}: ')
+        env.close()
 
 
 def test_only_environments_of_text_are_served():

@@ -16,7 +16,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from rllib_gigpo.envs.making import make
+from rllib_gigpo.envs.open_env.client.observation_reader import ObservationReader
+from rllib_gigpo.envs.open_env.client.play_session import PlaySession
+from rllib_gigpo.envs.open_env.client.server_address import ServerAddress
+from rllib_gigpo.envs.open_env.client.server_schema import ServerSchema
 from rllib_gigpo.envs.open_env.messages import OpenEnvError
+from rllib_gigpo.envs.open_env.server.env_server import EnvServer
 
 
 def websocket(url):
@@ -147,13 +152,14 @@ def test_an_error_of_the_environment_costs_the_episode_only():
     [
         ("no json", "answered 'reset' with something else"),
         ("[1]", "answered 'reset' with something else"),
+        ("[" * 100_000, "answered 'reset' with something else"),
         (None, "closed the connection during 'reset'"),
         ({"type": "observation", "data": {"observation": "x"}}, "is not an observation of OpenEnv"),
         (observed({"reply": "x"}, reward="much"), "is not an observation of OpenEnv"),
         (observed({"reply": "x"}, done="yes"), "is not an observation of OpenEnv"),
     ],
 )
-def test_an_answer_that_makes_no_sense_is_told(answer, message):
+def test_an_answer_that_cannot_be_used_is_told(answer, message):
     with foreign_server(lambda kind, data: answer) as server:
         env = make(OPEN_ENV, url=server.url)
         with pytest.raises(OpenEnvError, match=message):
@@ -249,3 +255,36 @@ def test_an_environment_that_cannot_be_made_is_told(monkeypatch):
         )
         with pytest.raises(OpenEnvError, match="FACTORY_ERROR: ZeroDivisionError"):
             make(OPEN_ENV, url=server.url)
+
+
+def test_an_interrupted_question_ends_the_session_so_that_its_answer_is_never_taken(monkeypatch):
+    with foreign_server(lambda kind, data: observed({"reply": f"for {data}"})) as server:
+        session = PlaySession(ServerAddress.parse(server.url), timeout_s=20)
+
+        def interrupted(text):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("rllib_gigpo.envs.open_env.client.play_session.decode", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                session.ask("reset", {"seed": 1})
+        with pytest.raises(OpenEnvError, match="is lost; reset begins another"):
+            session.ask("reset", {"seed": 2})
+
+
+def test_a_long_step_outlives_the_limits_of_pings():
+    # Each answer has a limit of its own, and a busy side answers no ping.
+    with serving() as server:
+        session = PlaySession(ServerAddress.parse(server.url), timeout_s=20)
+        assert session._socket.ping_interval is None
+        session.close()
+    assert EnvServer(None)._server.config.ws_ping_timeout >= 300
+
+
+def test_an_observation_too_deep_to_be_shown_is_told():
+    deep = []
+    for _ in range(3000):
+        deep = [deep]
+    reader = ObservationReader(ServerSchema({}, frozenset(), {}), "json", None)
+    with pytest.raises(OpenEnvError, match="nested too deeply"):
+        reader.read({"observation": {"x": deep}})

@@ -1,14 +1,20 @@
 """A server that the environment starts by itself, and that ends with it."""
 
+import contextlib
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import psutil
 import pytest
 from support.games.open_env_servers import OPEN_ENV
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.making import make
+from rllib_gigpo.envs.open_env.client.server_place import PackagedServer
 from rllib_gigpo.envs.open_env.messages import OpenEnvError
 
 PACKAGE = "support.games.packaged_corridor"
@@ -93,3 +99,43 @@ def test_a_package_in_another_python_is_served():
     # A bare Python, without this repository on its path, has no such package.
     with pytest.raises(OpenEnvError, match="ended at once"):
         make(OPEN_ENV, package="no_such_package_x", python=sys.executable)
+
+
+@contextlib.contextmanager
+def served_package(package, start_s=60):
+    place = PackagedServer(package, python=None, start_s=start_s)
+    try:
+        yield place.address()
+    finally:
+        place.close()
+
+
+def test_web_pages_cannot_reach_a_packaged_server():
+    # "raw_asgi" is an application without any check of its own.
+    page = {"Origin": "http://evil.example"}
+    with served_package("support.games.raw_asgi:app") as address:
+        with urllib.request.urlopen(address.http) as answer:
+            assert answer.read() == b"hello"
+        asked = urllib.request.Request(f"{address.http}/reset", method="POST", headers=page)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(asked)
+        with connect(address.websocket, proxy=None) as socket:
+            assert socket.recv(timeout=20) == "played"
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(address.websocket, proxy=None, origin=page["Origin"])
+
+
+def test_the_environment_of_a_package_is_closed_before_its_server_ends(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAW_ASGI_DIARY", str(tmp_path / "diary"))
+    with contextlib.ExitStack() as stack:
+        with served_package("support.games.raw_asgi:app") as address:
+            socket = stack.enter_context(connect(address.websocket, proxy=None))
+            assert socket.recv(timeout=20) == "played"
+        assert (tmp_path / "diary").read_text() == "closed"
+
+
+def test_a_package_that_prints_a_port_of_its_own_is_not_misread():
+    with served_package("support.games.raw_asgi:app") as address:
+        assert not address.http.endswith(":1")
+        with urllib.request.urlopen(address.http) as answer:
+            assert answer.status == 200

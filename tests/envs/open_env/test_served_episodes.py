@@ -7,6 +7,7 @@ import pytest
 from support.games.open_env_servers import CORRIDOR, OPEN_ENV, serving
 
 from rllib_gigpo.envs import check_env
+from rllib_gigpo.envs.contract import DATA_FILES, INFO_TYPES
 from rllib_gigpo.envs.info_fence import read_info
 from rllib_gigpo.envs.making import make
 from rllib_gigpo.envs.open_env.server.json_info import anchor_text
@@ -22,6 +23,7 @@ SERVED = {
     "Blackjack-v0": {},
     "EZPoints-v0": {},
     "SearchQA-v0": {"synthetic": {"num_people": 40}},
+    "Tools-v0": {"expert": "rllib_gigpo.envs.tools.stock_room:expert"},
     "TextWorld-v0": {"challenge": "coin_collector", "level": 2},
     "MiniGrid-v0": {},
     "TextArena-v0": {},
@@ -41,7 +43,7 @@ def options_of(name, game_cache):
     return SERVED[name] | ({"cache_dir": str(game_cache)} if name == "TextWorld-v0" else {})
 
 
-def played(env, seeds=(0, 1), num_steps=12):
+def played(env, seeds=(0, 1, 5), num_steps=12):  # seed 5 begins with an expert action
     """Play actions that depend on what is seen only, and return everything that was seen."""
     seen = []
     for seed in seeds:
@@ -67,18 +69,7 @@ def as_sent(turn):
     return *answer, info
 
 
-CONTRACT = (
-    "task",
-    "admissible_actions",
-    "won",
-    "anchor",
-    "expert_action",
-    "score",
-    "tags",
-    "task_id",
-    "role",
-    "role_rewards",
-)
+CONTRACT = set(INFO_TYPES) - {DATA_FILES}  # whose files are the server's
 
 
 @pytest.mark.parametrize("name", SERVED)
@@ -117,6 +108,16 @@ def test_a_gymnasium_environment_of_somebody_else_is_served(monkeypatch, tmp_pat
         assert env.reset(seed=4) == ("seed 4", {})
         assert env.step("ab") == ("abab", 0.5, False, False, {})
         assert env.step("é\n☃") == ("é\n☃é\n☃", 0.5, False, True, {})
+        env.close()
+
+
+def test_results_of_tools_travel():
+    options = SERVED["Tools-v0"]
+    with serving(f"{IDS}Tools-v0", options) as server:
+        env = make(OPEN_ENV, url=server.url)
+        _, info = env.reset(seed=0)
+        text, *_, info = env.step(info["expert_action"])
+        assert info["tool_results"] == [{"name": "count", "content": text}]
         env.close()
 
 

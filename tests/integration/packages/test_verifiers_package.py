@@ -23,6 +23,12 @@ class SumData(vf.TaskData):
 class SumTask(vf.Task[SumData]):
     {more}
 
+    @vf.reward(weight=0)
+    async def has_no_bang(self, trace: vf.Trace) -> float:
+        if "!" in trace.last_reply:
+            raise ValueError("a careless reward")
+        return 0.0
+
     @vf.reward(weight=0.75)
     async def is_right(self, trace: vf.Trace) -> float:
         return float(trace.last_reply == self.data.answer)
@@ -40,7 +46,9 @@ class SumTaskset(vf.Taskset[SumTask, SumConfig]):
     def load(self):
         for number in range(self.config.size):
             data = SumData(prompt=f"What is {{number}} + 1?", answer=str(number + 1))
-            yield SumTask(data, self.config.task)
+            task = SumTask(data.model_copy(update={update}), self.config.task)
+            task.scoring_deferred = {is_deferred}
+            yield task
 
 
 __all__ = ["SumTaskset"]
@@ -55,8 +63,9 @@ def write_taskset(tmp_path, monkeypatch):
     pytest.importorskip("verifiers.v1", reason="`make integrations` installs it")
     monkeypatch.syspath_prepend(tmp_path)
 
-    def write(name, more="pass"):
-        (tmp_path / f"{name}.py").write_text(TASKSET.format(more=more))
+    def write(name, more="pass", *, update=None, is_deferred=False):
+        text = TASKSET.format(more=more, update=update or {}, is_deferred=is_deferred)
+        (tmp_path / f"{name}.py").write_text(text)
         return name
 
     return write
@@ -86,18 +95,52 @@ def test_test_seeds_have_tasks_of_their_own(write_taskset):
     assert not training & tests
 
 
-@pytest.mark.parametrize(
-    ("more", "options", "message"),
-    [
-        ("NEEDS_CONTAINER = True", {}, "it needs a container"),
-        ("toolsets = classmethod(lambda cls, config: [1])", {}, "it needs tools"),
-        ("pass", {"num_tasks": 4}, "it has 4 tasks of 5"),
-    ],
-)
-def test_what_one_turn_cannot_play_is_refused(write_taskset, more, options, message):
-    name = write_taskset(f"sums_refused_{len(more)}", more)
+def test_an_answer_that_a_reward_cannot_read_scores_nothing(write_taskset):
+    env = make(ENV, name=write_taskset("sums_careless"))
+    env.reset(seed=2)
+    assert env.step("3!")[:3] == ("The answer scores 0.", 0.0, True)
+    env.reset(seed=2)
+    assert env.step("3")[1] == 1.0
+
+
+def test_an_answer_keeps_its_lines(write_taskset):
+    env = make(ENV, name=write_taskset("sums_of_lines", update={"answer": "a\n  b"}))
+    env.reset(seed=0)
+    assert env.step("a\n  b\n")[1] == 0.75
+
+
+NEEDS_RUNTIME = "@vf.{}\n    async def with_it(self, trace, runtime): return 1.0"
+NOT_PLAYED = {
+    "container": ("NEEDS_CONTAINER = True", {}, "it needs a container"),
+    "tools": ("toolsets = classmethod(lambda cls, config: [1])", {}, "it needs tools"),
+    "setup": ("async def setup(self, trace, runtime): ...", {}, "it needs its own setup"),
+    "finalize": ("async def finalize(self, trace, runtime): ...", {}, "it needs its own finalize"),
+    "reward": (NEEDS_RUNTIME.format("reward"), {}, "it needs a runtime for its scores"),
+    "metric": (NEEDS_RUNTIME.format("metric"), {}, "it needs a runtime for its scores"),
+    "image": ("pass", {"update": {"image": "python:3.11"}}, "it needs an image"),
+    "deferred": ("pass", {"is_deferred": True}, "it needs a score after the episode"),
+    "empty": ("pass", {"update": {"prompt": " "}}, "it needs a user who begins"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_PLAYED)
+def test_what_one_turn_cannot_play_is_refused(write_taskset, name):
+    more, how, message = NOT_PLAYED[name]
+    taskset = write_taskset(f"sums_with_{name}", more, **how)
     with pytest.raises(ValueError, match=f"cannot be played: {message}.*Fix it in env_config"):
-        make(ENV, name=name, **options)
+        make(ENV, name=taskset)
+
+
+def test_a_reward_that_can_do_without_a_runtime_is_played(write_taskset):
+    more = "@vf.metric\n    async def with_it(self, trace, runtime=None): return 1.0"
+    env = make(ENV, name=write_taskset("sums_with_either", more))
+    env.reset(seed=2)
+    assert env.step("3")[1] == 1.0
+
+
+def test_a_taskset_with_too_few_tasks_is_refused(write_taskset):
+    with pytest.raises(ValueError, match="cannot be played: it has 4 tasks of 5"):
+        make(ENV, name=write_taskset("sums_too_few"), num_tasks=4)
 
 
 def test_a_taskset_that_is_not_installed_is_told(write_taskset):
