@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from support.shells import hear_ctrl_c
 
 EXPERIMENT = """
 import time
@@ -68,7 +68,7 @@ class Command:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_hear_signals,
+                preexec_fn=hear_ctrl_c,
                 **how,
             )
 
@@ -119,11 +119,6 @@ class Command:
         for process in self.started():
             with suppress(psutil.Error):
                 process.kill()
-
-
-def _hear_signals() -> None:
-    """Undo what a shell does for commands in the background: they ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def script_result(file: Path, *arguments: str) -> dict[str, Any]:

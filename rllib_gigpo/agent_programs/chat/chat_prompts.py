@@ -13,7 +13,7 @@ from rllib_gigpo.envs.tools.call_text import ToolCall
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_continuation import ChatContinuation
 from rllib_gigpo.prompting.chat_format import ChatFormat
-from rllib_gigpo.prompting.message_encoder import MessageEncoder
+from rllib_gigpo.prompting.contents.message_encoder import MessageEncoder
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
 from rllib_gigpo.prompting.tool_calls import AUTO
 from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat

@@ -7,8 +7,8 @@ from typing import Any
 
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_format import ChatFormat
+from rllib_gigpo.prompting.contents.message_encoder import MessageEncoder
 from rllib_gigpo.prompting.conversation import ConversationRenderer
-from rllib_gigpo.prompting.message_encoder import MessageEncoder
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
 from rllib_gigpo.prompting.text_encoder import mark

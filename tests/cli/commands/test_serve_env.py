@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from support.games.open_env_servers import CORRIDOR, OPEN_ENV, serving
+from support.shells import hear_ctrl_c
 
 from rllib_gigpo.cli import main
 from rllib_gigpo.cli.commands import serve_env
@@ -23,7 +24,9 @@ def test_the_command_serves_until_it_is_told_to_stop(number, status):
     command = [sys.executable, "-m", "rllib_gigpo.cli.main", "serve-env", CORRIDOR, "--port", "0"]
     options = ["--env-config", '{"length": 3}', "--max-sessions", "1"]
     pipe = subprocess.PIPE
-    with subprocess.Popen([*command, *options], stdout=pipe, stderr=pipe, text=True) as server:
+    with subprocess.Popen(
+        [*command, *options], stdout=pipe, stderr=pipe, text=True, preexec_fn=hear_ctrl_c
+    ) as server:
         name, url = server.stdout.readline().split()
         assert name == "environment"
         assert url.startswith("http://127.0.0.1:")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 from support.games import hanging_game
 from support.games.open_env_servers import OPEN_ENV, serving
+from support.shells import hear_ctrl_c
 from websockets.sync.client import connect
 
 from rllib_gigpo.envs.making import make
@@ -109,7 +110,9 @@ def test_an_environment_whose_making_hangs_is_told(monkeypatch):
 def test_an_interrupt_ends_the_server_during_a_hung_step():
     command = [sys.executable, "-m", "rllib_gigpo.cli.main", "serve-env", hanging_game.ID]
     path = {**os.environ, "PYTHONPATH": ":".join(path for path in sys.path if path)}
-    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, env=path) as server:
+    with subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, env=path, preexec_fn=hear_ctrl_c
+    ) as server:
         url = server.stdout.readline().split()[1].decode()
         with connect(f"ws{url.removeprefix('http')}/ws", proxy=None) as socket:
             for message in (("reset", {}), ("step", {"text": "go"})):
