@@ -355,9 +355,37 @@ NEW_USER = facts(
     }
 )
 
+PLUGGED_IN = {
+    "tools": "a class with tools, in TRL's shape",
+    "openenv": "an OpenEnv server in another process",
+    "program": "an agent's own program, through the endpoint",
+}
+PLUG_IN = Table(
+    ("the user's own",),
+    {
+        "iterations": "",
+        "seconds": "",
+        "success, first three iterations": "",
+        "success, last three": "",
+    },
+    [
+        Row(
+            (label,),
+            cells={
+                "iterations": str(15 if name == "tools" else 25),
+                "seconds": f"{{plug_in/{name}_s:.0f}}",
+                "success, first three iterations": f"{{plug_in/{name}_success_first:.2f}}",
+                "success, last three": f"{{plug_in/{name}_success_last:.2f}}",
+            },
+        )
+        for name, label in PLUGGED_IN.items()
+    ],
+)
+
 SPEED: Mapping[str, Table] = {
     **ENVIRONMENT_TABLES,
     **PARTS,
     **CREDIT_TABLES,
     "new-user": NEW_USER,
+    "plug-in": PLUG_IN,
 }
