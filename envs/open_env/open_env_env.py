@@ -31,14 +31,14 @@ _OF_ONE_STEP = (ROLE_REWARDS, TOOL_RESULTS)  # what a step paid and returned, no
 
 
 class OpenEnvEnv(AdapterEnv):
-    """An environment on a server; each instance has a session of its own.
+    """An environment on a server; each instance has its own session.
 
     A connection that is lost in the middle of an episode is an error, which costs the group; the
     next reset opens a new session, and waits for the server if it is about to come back.
 
     Args:
         url: The server's address, such as "http://127.0.0.1:8000".
-        package: An OpenEnv package, such as "echo_env", to be served in a process of its own for
+        package: An OpenEnv package, such as "echo_env", to be served in its own process for
             this instance, instead of ``url``.
         python: The Python that has the package; None is the one that runs.
         action: The field of the action that gets the agent's text, or "json" if the text is the

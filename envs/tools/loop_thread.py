@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for async tools and for connections that stay open."""
+"""An event loop in its own thread, for async tools and for connections that stay open."""
 
 from __future__ import annotations
 

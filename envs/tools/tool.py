@@ -210,7 +210,7 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
     config = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True)
     try:
         return TypeAdapter(hint, config=config)
-    except PydanticUserError:  # a model or a dataclass has a config of its own
+    except PydanticUserError:  # a model or a dataclass has its own config
         return TypeAdapter(hint)
 
 

@@ -27,7 +27,7 @@ def plain_tasks(name: str, num_tasks: int, config: Mapping[str, Any]) -> list[An
     tasks = list(islice(taskset, num_tasks))
     kinds = {type(taskset).task_type(), *map(type, tasks)}
     needs = {
-        "an environment of its own": loaders.environment_class(name) is not vf.SingleAgentEnv,
+        "its own environment": loaders.environment_class(name) is not vf.SingleAgentEnv,
         "tools": any(_has_own("toolsets", kind, vf.Task) for kind in kinds)
         or _has_own("toolsets", type(taskset), vf.Taskset),
         "a container": any(kind.NEEDS_CONTAINER for kind in kinds),

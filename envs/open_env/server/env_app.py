@@ -70,7 +70,7 @@ class ServingLimits:
 
 
 class EnvApp:
-    """Plays sessions of one environment, each with an instance and a thread of its own.
+    """Plays sessions of one environment, each with its own instance and thread.
 
     Environments that say that they run in threads do; others take turns, one call at a time,
     because they may share global state.

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 
 _GRACE_S = 5  # for sessions to close their environments when the server stops
-_PING_TIMEOUT_S = 300  # a client in a long computation of its own answers no ping
+_PING_TIMEOUT_S = 300  # a client in its own long computation answers no ping
 
 
 class EnvServer:

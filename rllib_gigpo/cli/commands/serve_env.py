@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
         "serve-env",
         help="serve an environment to trainers that speak OpenEnv",
         description="Offer an environment as an OpenEnv server: sessions at /ws, and GET /health, "
-        "/schema and /metadata. Each session plays an instance of its own. Any Gymnasium "
+        "/schema and /metadata. Each session plays its own instance. Any Gymnasium "
         "environment with text as observations and actions can be served. Runs until interrupted. "
         "There are no passwords: with --host, everyone who reaches the port can play.",
     )

@@ -71,7 +71,7 @@ def blocks(
 ) -> Iterator[str]:
     """Require sub-goals where they are read, and the parser that finds them."""
     if sub_goals and action_parser is not None:
-        yield "sub_goals has no effect with an action_parser of your own; leave one of them out"
+        yield "sub_goals has no effect with your own action_parser; leave one of them out"
     if not sub_goals and columns.SEGMENT_STARTS in (rule.needs or ()):
         yield f"rule={rule.name!r} needs sub-goals; set prompting(sub_goals=True)"
     if sub_goals and "sub_goal" not in template.variables:

@@ -145,7 +145,7 @@ def _format_of(tokenizer: Any, kwargs: Mapping[str, Any]) -> ToolCallFormat:
     raise ConfigError(
         f"prompting(tools={AUTO!r}): no format fits the tokenizer's chat template; {found}. Set"
         f" tools to one of {', '.join(TOOL_CALL_FORMATS.names())} (hermes if the model knows none),"
-        " or to a class of your own; docs/tools.md."
+        " or to your own class; docs/tools.md."
     )
 
 

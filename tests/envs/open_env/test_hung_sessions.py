@@ -32,7 +32,7 @@ def fresh_game():
 
 @contextmanager
 def a_hung_step(server):
-    """Begin a step that hangs, in a session of its own, which stays open inside the block."""
+    """Begin a step that hangs, in its own session, which stays open inside the block."""
     with connect(f"ws{server.url.removeprefix('http')}/ws", proxy=None) as socket:
         socket.send(json.dumps({"type": "reset", "data": {"seed": 0}}))
         socket.recv(timeout=20)

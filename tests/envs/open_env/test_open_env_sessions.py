@@ -273,7 +273,7 @@ def test_an_interrupted_question_ends_the_session_so_that_its_answer_is_never_ta
 
 
 def test_a_long_step_outlives_the_limits_of_pings():
-    # Each answer has a limit of its own, and a busy side answers no ping.
+    # Each answer has its own limit, and a busy side answers no ping.
     with serving() as server:
         session = PlaySession(ServerAddress.parse(server.url), timeout_s=20)
         assert session._socket.ping_interval is None

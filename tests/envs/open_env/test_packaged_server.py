@@ -111,7 +111,7 @@ def served_package(package, start_s=60):
 
 
 def test_web_pages_cannot_reach_a_packaged_server():
-    # "raw_asgi" is an application without any check of its own.
+    # "raw_asgi" is an application without its own check.
     page = {"Origin": "http://evil.example"}
     with served_package("support.games.raw_asgi:app") as address:
         with urllib.request.urlopen(address.http) as answer:

@@ -1,4 +1,4 @@
-"""MCP servers as tools: a real server of the package ``mcp``, in a process of its own."""
+"""MCP servers as tools: a real server of the package ``mcp``, in its own process."""
 
 import socket
 import subprocess

@@ -15,7 +15,7 @@ NUM_ITERATIONS = 4
 
 
 def serve(tmp_path, name, *, port=0):
-    """Start `rllib serve-env` in a process of its own."""
+    """Start `rllib serve-env` in its own process."""
     options = ["--port", str(port), "--env-config", json.dumps({"trace": str(tmp_path / "trace")})]
     where = {"output": tmp_path / name, "env": {"PYTHONPATH": str(TESTS)}}
     return command("serve-env", CORRIDOR, *options, **where)

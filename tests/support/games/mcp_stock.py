@@ -1,4 +1,4 @@
-"""An MCP server for tests, a process of its own: it counts, fails, sleeps and dies.
+"""An MCP server for tests, its own process: it counts, fails, sleeps and dies.
 
 With a port as argument, it listens there; otherwise it speaks by standard input and output.
 """
