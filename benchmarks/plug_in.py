@@ -1,6 +1,7 @@
 """What a new user has already, trained: a class with tools, an OpenEnv server, an agent program.
 
     python benchmarks/plug_in.py --figures
+    python benchmarks/plug_in.py --figures --only tools
 
 Everything happens in a temporary folder with an empty home: clone, install, then the example of
 each kind, with the warm start of its small model. The OpenEnv server has its own process.
@@ -15,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +54,10 @@ def main() -> None:
     """Train all examples from a new clone, and print the seconds and the success of each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--figures", action="store_true", help="write docs/results/figures.json")
+    parser.add_argument("--only", nargs="+", choices=EXAMPLES, default=list(EXAMPLES))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        install_s, runs = measured(Path(folder))
+        install_s, runs = measured(Path(folder), arguments.only)
     print(f"install    {install_s:6.0f} s")
     figures = [Figure(ISSUE, "plug_in/install_s", install_s)]
     for name, run in runs.items():
@@ -69,25 +71,19 @@ def main() -> None:
         write_figures(figures)
 
 
-def measured(folder: Path) -> tuple[float, Mapping[str, Trained]]:
-    """Return the seconds of clone and installation, and how each example went."""
+def measured(folder: Path, names: Sequence[str]) -> tuple[float, Mapping[str, Trained]]:
+    """Return the seconds of clone and installation, and how some examples went."""
     clone = folder / "rllib-gigpo"
     install_s = timed(["git", "clone", "--quiet", str(ROOT), str(clone)], folder, folder)
     install_s += timed(["make", "setup"], clone, folder)
     with served(clone, folder) as url:
         os.environ["OPEN_ENV_URL"] = url
-        return install_s, {name: trained(name, file, clone, folder) for name, file in runs()}
+        return install_s, {name: trained(name, clone, folder) for name in names}
 
 
-def runs() -> Iterator[tuple[str, str]]:
-    """Yield the name and the file of each example, relative to the clone."""
-    for name, file in EXAMPLES.items():
-        yield name, f"tuned_examples/recipes/{file}"
-
-
-def trained(name: str, file: str, clone: Path, home: Path) -> Trained:
+def trained(name: str, clone: Path, home: Path) -> Trained:
     """Train an example to its end."""
-    output = home / name
+    output, file = home / name, f"tuned_examples/recipes/{EXAMPLES[name]}"
     rllib = str(clone / ".venv" / "bin" / "rllib")
     seconds = timed([rllib, "train", "file", file, "--output", str(output)], clone, home)
     lines = next(output.glob("*/*/result.json")).read_text().splitlines()

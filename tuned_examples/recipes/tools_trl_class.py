@@ -62,8 +62,13 @@ config = (
     .prompting(template="tools")
     .llm(max_prompt_tokens=384, max_response_tokens=32)
     .tasks(num_train_tasks=8, max_episode_steps=4)
-    .warm_start(env="Increment-v0", demonstrations={"episodes_per_seed": 16})
+    .training(lr=5e-4)
+    .warm_start(
+        env="Increment-v0",
+        demonstrations={"episodes_per_seed": 40},
+        fit={"num_epochs": 8, "prompt_loss_weight": 1.0},
+    )
     .debugging(seed=0)
 )
 
-stop = {"training_iteration": 15}
+stop = {"training_iteration": 40}
