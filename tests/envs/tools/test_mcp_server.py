@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gymnasium
 import pytest
-from support.typed_calls import step_typed
+from support.games.typed_calls import step_typed
 
 from rllib_gigpo.envs import check_env
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from support.typed_calls import step_typed
+from support.games.typed_calls import step_typed
 
 from rllib_gigpo.envs.info_fence import read_info
 from rllib_gigpo.envs.tools.tool import result_text

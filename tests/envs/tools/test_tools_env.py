@@ -10,7 +10,7 @@ import gymnasium
 import pytest
 from pydantic import Field
 from support.games.trl_classes import ROWS, AsyncEnv, CounterEnv, WordEnv
-from support.typed_calls import step_typed
+from support.games.typed_calls import step_typed
 
 from rllib_gigpo.envs import check_env
 from rllib_gigpo.envs.contract import FIRST_TEST_SEED
