@@ -372,7 +372,7 @@ PLUG_IN = Table(
         Row(
             (label,),
             cells={
-                "iterations": str(15 if name == "tools" else 25),
+                "iterations": str(40 if name == "tools" else 25),
                 "seconds": f"{{plug_in/{name}_s:.0f}}",
                 "success, first three iterations": f"{{plug_in/{name}_success_first:.2f}}",
                 "success, last three": f"{{plug_in/{name}_success_last:.2f}}",
