@@ -86,9 +86,14 @@ def is_call(value: Any) -> bool:
 
 
 def id_of(value: Mapping[str, Any]) -> str:
-    """Return the id of a call in the canonical form; empty if it has none."""
+    """Return the id that a model gave to a call; empty if it has none that templates take."""
     own = value.get("id")
-    return own if isinstance(own, str) else ""
+    return own if isinstance(own, str) and is_call_id(own) else ""
+
+
+def is_call_id(text: str) -> bool:
+    """Return whether an id has nine letters or digits: Mistral's templates refuse any other."""
+    return len(text) == 9 and text.isascii() and text.isalnum()
 
 
 def is_error(value: Any) -> bool:

@@ -45,10 +45,10 @@ class AskedCall:
         with contextlib.suppress(InvalidStateError):
             self.answer.set_result(answer)
 
-    def refuse(self, fault: ChatError) -> None:
+    def refuse(self, error: ChatError) -> None:
         """Refuse the call."""
         with contextlib.suppress(InvalidStateError):
-            self.answer.set_exception(fault)
+            self.answer.set_exception(error)
 
 
 class EngineLoop(Generic[Owner]):

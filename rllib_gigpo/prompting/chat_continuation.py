@@ -56,8 +56,8 @@ class ChatContinuation:
         self._past = [*chat.messages(_QUESTION), text_message("assistant", _ANSWER)]
         opening = chat.prompt_text(_QUESTION)
         whole = self._render_with(_QUESTION)
-        self._until_answer = _through_answer(whole)
-        before_answer = self._until_answer.removesuffix(_ANSWER)
+        until_answer = _through_answer(whole)
+        before_answer = until_answer.removesuffix(_ANSWER)
         if not (opening.startswith(before_answer) or before_answer.startswith(opening)):
             raise ConfigError(
                 "The tokenizer's chat template rewrites earlier turns when a chat goes on: it"
@@ -65,7 +65,7 @@ class ChatContinuation:
                 f" so no chat can be continued. {_CURE} If it moves the system prompt, leave that"
                 " out."
             )
-        after = whole[len(self._until_answer) :]
+        after = whole[len(until_answer) :]
         if _QUESTION not in after:
             raise ConfigError(
                 "The tokenizer's chat template leaves out the message that follows an answer:"

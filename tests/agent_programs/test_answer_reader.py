@@ -6,6 +6,7 @@ from support.quick_engine import certain
 
 from rllib_gigpo.agent_programs.answer_reader import AnswerReader
 from rllib_gigpo.engines.inference_engine import Generation
+from rllib_gigpo.prompting.tool_calls.mistral_format import MistralFormat
 
 
 @pytest.fixture
@@ -49,3 +50,12 @@ def test_an_answer_ends_with_the_token_that_completes_the_stop_text(
     kept, shorter = (tokenizer.decode(cut.token_ids[:n]) for n in (num_tokens, num_tokens - 1))
     assert any(stop in kept for stop in stops)
     assert not any(stop in shorter for stop in stops)
+
+
+@pytest.mark.parametrize(("own", "is_kept"), [("abcdefghi", True), ("odd", False)])
+def test_only_an_id_that_chat_templates_take_is_passed_on(tokenizer, own, is_kept):
+    response = f'[TOOL_CALLS] [{{"name": "f", "arguments": {{}}, "id": "{own}"}}]'
+    message, _ = AnswerReader(tokenizer).message(response, MistralFormat(), request_id="0-0-0")
+    (call,) = message["tool_calls"]
+    assert (call["id"] == own) == is_kept
+    assert len(call["id"]) == 9

@@ -111,7 +111,7 @@ class PlaySession:
             ) from error
 
     def _check_room(self) -> None:
-        """Ask for the state: without a question, a server has no time to refuse the session."""
+        """Ask for the state, so that a server that is full has the time to say so."""
         try:
             self.ask(STATE)
         except OpenEnvError as error:

@@ -109,7 +109,7 @@ class PackagedServer(ServerPlace):
 
     def _start(self) -> None:
         paths = os.pathsep.join(path for path in sys.path if path)
-        token = secrets.token_hex(16)  # so that nothing that the package prints is taken for it
+        token = secrets.token_hex(16)  # which the package's own output cannot hold
         self._process = subprocess.Popen(
             [self._python, str(_SCRIPT), self._app, token],
             stdin=subprocess.PIPE,

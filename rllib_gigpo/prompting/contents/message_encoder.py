@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.text_encoder import TextEncoder
 
 _FIRST_STAND_IN = 0x100000  # letters of private use, which chat templates treat as letters
+_STAND_IN = re.compile(f"[{chr(_FIRST_STAND_IN)}-{chr(sys.maxunicode)}]")
 Message = dict[str, Any]
 _STEERING = ("role", "type", "id", "tool_call_id")  # not shown, or known to the template
 
@@ -49,11 +52,11 @@ class MessageEncoder:
         """
         stand_ins = dict[str, str]()
         replaced = [self._replaced(message, stand_ins) for message in messages]
-        text = render([_with_texts(message, lambda text: text) for message in messages])
-        if not stand_ins:
-            return Prompt(token_ids=self._encoder.encode_around(text, {}), text=text)
+        rendered = text = render(replaced)
+        if stand_ins:
+            text = render([_with_texts(message, lambda text: text) for message in messages])
         by_letter = {letter: forged for forged, letter in stand_ins.items()}
-        return Prompt(self._encoder.encode_around(render(replaced), by_letter), text)
+        return Prompt(self._encoder.encode_around(rendered, by_letter), text)
 
     def _replaced(self, message: Message, stand_ins: dict[str, str]) -> Message:
         """Return a message in which a letter stands for each control token that it spells."""
@@ -67,7 +70,7 @@ class MessageEncoder:
 
         def of_text(text: str) -> str:
             # The letters of private use that the text itself has are replaced, too.
-            text = "".join(stand_in(one) if ord(one) >= _FIRST_STAND_IN else one for one in text)
+            text = _STAND_IN.sub(lambda match: stand_in(match[0]), text)
             return pattern.sub(lambda match: stand_in(match[0]), text)
 
         return _with_texts(message, of_text)

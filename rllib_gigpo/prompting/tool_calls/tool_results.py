@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rllib_gigpo.envs.tools.call_text import is_call_id
+
 
 @dataclass(frozen=True, slots=True)
 class ToolResults:
@@ -62,15 +64,10 @@ class ToolResults:
             {
                 "role": "tool",
                 "name": name,
-                "tool_call_id": own if _is_known_form(own) else f"{number:09d}",
+                "tool_call_id": own if is_call_id(own) else f"{number:09d}",
                 "content": [{"type": "text", "text": content}],
             }
             for number, (name, content, own) in enumerate(
                 zip(self.names, self.contents, ids, strict=True)
             )
         ]
-
-
-def _is_known_form(own: str) -> bool:
-    """Return whether an id has nine letters or digits: Mistral's templates refuse any other."""
-    return len(own) == 9 and own.isascii() and own.isalnum()
