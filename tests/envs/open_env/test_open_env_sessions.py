@@ -203,10 +203,11 @@ def test_a_page_in_a_browser_cannot_play():
 def test_a_client_that_vanishes_gives_its_place_back():
     with serving(max_sessions=1) as server:
         for _ in range(3):
-            with websocket(server.url) as socket:
+            with wait_and(server, lambda: websocket(server.url)) as socket:
                 ask(socket, "reset", {"seed": 0})
                 socket.socket.close()
-            env = make(OPEN_ENV, url=server.url)
+            env = wait_and(server, lambda: make(OPEN_ENV, url=server.url))
+            assert server.app.num_sessions == 1
             env.close()
 
 
