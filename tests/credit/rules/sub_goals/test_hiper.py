@@ -293,5 +293,5 @@ def test_a_parser_of_your_own_excludes_sub_goals():
         def parse(self, response, admissible_actions): ...
 
     config = GiGPOConfig().prompting(sub_goals=True, action_parser=Own())
-    with pytest.raises(ConfigError, match="sub_goals has no effect with an action_parser"):
+    with pytest.raises(ConfigError, match="sub_goals has no effect with your own action_parser"):
         _ = config.settings
