@@ -17,10 +17,9 @@ from rllib_gigpo.prompting.contents.message_encoder import MessageEncoder
 from rllib_gigpo.prompting.prompt_record import ChatTurn, Prompt
 from rllib_gigpo.prompting.tool_calls import AUTO
 from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat
-from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
+from rllib_gigpo.prompting.tool_calls.tool_results import takes_results
 from rllib_gigpo.prompting.tool_calls.tool_use import find_tool_use, later_kwargs
 
-_PROBE = "probe 4711 text"
 _MAX_CHATS = 64  # sets of tools whose chats are kept
 
 
@@ -156,7 +155,7 @@ class ToolChat:
         later = ChatFormat(tokenizer, chat_template_kwargs=later_kwargs(self._chat, own))
         self._continuation = ChatContinuation(later, tokenizer)
         self.tool_format = None if self._use is None else self._use.tool_format
-        self._has_tool_role = self._takes_results()
+        self._has_tool_role = takes_results(self._continuation, tokenizer)
 
     def opening(self, messages: Sequence[Message]) -> str:
         """Return a new chat, up to where the answer begins."""
@@ -197,13 +196,6 @@ class ToolChat:
             "role": "assistant",
             "content": message["content"] + self._use.tool_format.write(made),
         }
-
-    def _takes_results(self) -> bool:
-        results = ToolResults(("probe",), (_PROBE,)).messages()
-        try:
-            return _PROBE in self._continuation.text(results)
-        except ConfigError:
-            return False
 
 
 def _merged(messages: Sequence[Message]) -> list[Message]:

@@ -6,12 +6,11 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from rllib_gigpo.cli.experiment import json_object, whole_number
+from rllib_gigpo.cli.listening import add_address_options, refusals
 from rllib_gigpo.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from rllib_gigpo.envs.open_env.server.env_server import EnvServer
-
-_HIGHEST_PORT = 65535
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,18 +27,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--env-config", metavar="JSON", type=json_object, help="settings of the environment"
     )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on (default: 127.0.0.1, this machine only)",
-    )
-    parser.add_argument(
-        "--port",
-        metavar="N",
-        type=whole_number(0, _HIGHEST_PORT),
-        default=8000,
-        help="port to listen on; 0 picks a free one (default: 8000)",
-    )
+    add_address_options(parser)
     parser.add_argument(
         "--max-sessions",
         metavar="N",
@@ -98,16 +86,12 @@ def make_server(args: argparse.Namespace) -> EnvServer:
             f"{args.env_id} cannot be served: {type(error).__name__}: {error}"
         ) from error
     try:
-        return EnvServer(
-            EnvApp(served, limits).asgi,
-            host=args.host,
-            port=args.port,
-            max_message_bytes=limits.max_message_bytes,
-        )
+        with refusals(args):
+            return EnvServer(
+                EnvApp(served, limits).asgi,
+                host=args.host,
+                port=args.port,
+                max_message_bytes=limits.max_message_bytes,
+            )
     except ImportError as error:
         raise MissingExtraError(str(error)) from error
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot listen on {args.host}:{args.port}: {error}. Choose another --host or --port; "
-            "port 0 picks a free one."
-        ) from error

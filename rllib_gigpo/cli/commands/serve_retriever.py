@@ -5,12 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rllib_gigpo.cli.listening import add_address_options, refusals
 from rllib_gigpo.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from rllib_gigpo.envs.search_qa.retrieval import RetrieverServer
-
-_HIGHEST_PORT = 65535
 
 
 def add_parser(subparsers: Any) -> None:
@@ -29,18 +28,7 @@ def add_parser(subparsers: Any) -> None:
         required=True,
         help='JSONL file; each line is {"id", "contents"} or {"id", "title", "text"}',
     )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on (default: 127.0.0.1, this machine only)",
-    )
-    parser.add_argument(
-        "--port",
-        metavar="N",
-        type=_port,
-        default=8000,
-        help="port to listen on; 0 picks a free one (default: 8000)",
-    )
+    add_address_options(parser)
     parser.add_argument(
         "--top-k",
         metavar="N",
@@ -73,21 +61,9 @@ def make_server(args: argparse.Namespace) -> "RetrieverServer":
 
     try:
         retriever = BM25Retriever(read_corpus(args.corpus))
-        return RetrieverServer((args.host, args.port), retriever, top_k=args.top_k)
+        with refusals(args):
+            return RetrieverServer((args.host, args.port), retriever, top_k=args.top_k)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     except ImportError as error:
         raise MissingExtraError(str(error)) from error
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot listen on {args.host}:{args.port}: {error}. Choose another --host or --port; "
-            "port 0 picks a free one."
-        ) from error
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a port; give a number from 0 to {_HIGHEST_PORT}"
-        )
-    return int(text)

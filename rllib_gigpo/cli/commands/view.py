@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.cli.experiment import whole_number
+from rllib_gigpo.cli.listening import PORT
 
 DEFAULT_PORT = 8270
 
@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--port",
-        type=whole_number(0, 65535),
+        type=PORT,
         default=DEFAULT_PORT,
         help="TCP port of the page; 0 takes a free one (default: %(default)s)",
     )

@@ -12,12 +12,10 @@ from rllib_gigpo.prompting.conversation import ConversationRenderer
 from rllib_gigpo.prompting.prompt_record import Prompt
 from rllib_gigpo.prompting.template import PromptInputs, PromptTemplate
 from rllib_gigpo.prompting.text_encoder import mark
-from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults
+from rllib_gigpo.prompting.tool_calls.tool_results import ToolResults, takes_results
 from rllib_gigpo.prompting.tool_calls.tool_use import later_kwargs
 
 logger = logging.getLogger(__name__)
-
-_PROBE, _SECOND = "probe 4711 text", "probe 1508 text"
 
 
 class ToolConversationRenderer(ConversationRenderer):
@@ -31,7 +29,7 @@ class ToolConversationRenderer(ConversationRenderer):
         """Find out how the chat template shows results; see `ConversationRenderer`."""
         super().__init__(tokenizer, template, **kwargs)
         self._result_encoder = MessageEncoder(tokenizer)
-        self._has_tool_role = self._tries_tool_role()
+        self._has_tool_role = takes_results(self._continuation, tokenizer)
         if not self._has_tool_role:
             logger.warning(
                 "The tokenizer's chat template takes no messages of the role tool, so results of"
@@ -68,23 +66,3 @@ class ToolConversationRenderer(ConversationRenderer):
             chat_template_kwargs=later_kwargs(self._chat, given),
             parts=self._contents.parts,
         )
-
-    def _tries_tool_role(self) -> bool:
-        """Return whether the template shows results after an answer that it closes as always."""
-        try:
-            text = self._continuation.text(_probes(_PROBE, _SECOND).messages())
-        except ConfigError:
-            return False
-        user = self._continuation.text([self._chat.user_message(_PROBE)])
-        closes = text.startswith(self._continuation.before_end)
-        closes = closes and self._first_id(text) == self._first_id(user)
-        return closes and all(probe in text for probe in (_PROBE, _SECOND))
-
-    def _first_id(self, text: str) -> int:
-        """Return the token that ends the turn before a message."""
-        message = text.removeprefix(self._continuation.before_end)
-        return self._tokenizer(message, add_special_tokens=False).input_ids[0]
-
-
-def _probes(*contents: str) -> ToolResults:
-    return ToolResults(("probe",) * len(contents), contents)

@@ -1,4 +1,4 @@
-"""`ToolResults`: the results of one turn's tool calls, as facts that a prompt may show."""
+"""`ToolResults`: the results of one turn's tool calls, and whether a chat template shows them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rllib_gigpo.envs.tools.call_text import is_call_id
+from rllib_gigpo.errors import ConfigError
+from rllib_gigpo.prompting.chat_continuation import ChatContinuation, text_message
+
+_PROBES = "probe 4711 text", "probe 1508 text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,26 @@ class ToolResults:
                 zip(self.names, self.contents, ids, strict=True)
             )
         ]
+
+
+def takes_results(continuation: ChatContinuation, tokenizer: Any) -> bool:
+    """Return whether a chat template shows results as messages of the role tool.
+
+    It must show all of them, and close the answer before them as it does before a user's message.
+
+    Args:
+        continuation: The texts that continue a chat under the template.
+        tokenizer: Its Hugging Face tokenizer.
+    """
+
+    def closing_id(text: str) -> int:
+        message = text.removeprefix(continuation.before_end)
+        return tokenizer(message, add_special_tokens=False).input_ids[0]
+
+    try:
+        text = continuation.text(ToolResults(("probe",) * len(_PROBES), _PROBES).messages())
+    except ConfigError:
+        return False
+    user = continuation.text([text_message("user", _PROBES[0])])
+    closes = text.startswith(continuation.before_end) and closing_id(text) == closing_id(user)
+    return closes and all(probe in text for probe in _PROBES)

@@ -98,7 +98,7 @@ def test_a_taken_port_is_told_with_the_fix(corpus):
 def test_an_impossible_port_is_refused(corpus, capsys, port):
     with pytest.raises(SystemExit):
         parse("--corpus", corpus, f"--port={port}")
-    assert "is not a port; give a number from 0 to 65535" in capsys.readouterr().err
+    assert "is not a whole number from 0 to 65535" in capsys.readouterr().err
 
 
 def test_an_odd_number_of_passages_is_refused(corpus):
