@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from figures import slug
 from result_layout import Figures, cell, difference, facts
@@ -99,7 +100,37 @@ DYNAMICS = facts(
         ),
     }
 )
-MAP: Mapping[str, MapTable] = {
-    **dict(_tables("grid", grid_axes.AXES)),
-    **dict(_tables("agents", agent_axes.AXES)),
+FAMILIES: Mapping[str, Mapping[str, Axis]] = {"grid": grid_axes.AXES, "agents": agent_axes.AXES}
+
+
+class HoursTable:
+    """The runs and machine hours of both maps."""
+
+    def lines(self, figures: Figures) -> list[str]:
+        """Lay out the table in Markdown."""
+        body, num_runs, hours = list[list[str]](), 0, 0.0
+        for axis, line in self._measured(figures):
+            num_runs += line["n"]
+            hours += line["value"]
+            body.append([axis.title, f"{line['n']:,}", f"{line['value']:.2f}"])
+        body.append(["all", f"{num_runs:,}", f"{hours:.2f}"])
+        lines = markdown(["axis", "runs", "machine hours"], body)
+        lines[1] = "| --- | ---: | ---: |"
+        return lines
+
+    def is_measured(self, figures: Figures) -> bool:
+        """Return whether the table has a row."""
+        return any(self._measured(figures))
+
+    def _measured(self, figures: Figures) -> Iterator[tuple[Axis, Mapping[str, Any]]]:
+        for family, axes in FAMILIES.items():
+            for name, axis in axes.items():
+                line = figures.get(f"{family}/{name}/machine_hours")
+                if line is not None:
+                    yield axis, line
+
+
+MAP: Mapping[str, MapTable | HoursTable] = {
+    **{name: table for family in FAMILIES.items() for name, table in _tables(*family)},
+    "map-hours": HoursTable(),
 }

@@ -11,7 +11,14 @@ from typing import Any
 
 from map_axis import Axis
 from map_pictures import draw, save_picture
-from map_results import MapResults, figures_of, seed_figures, table_of
+from map_results import (
+    RUNS_AT_A_TIME,
+    MapResults,
+    figures_of,
+    machine_hours,
+    seed_figures,
+    table_of,
+)
 from run_files import PlannedRun, publish, restore, unfinished
 from run_pool import execute_missing
 
@@ -67,6 +74,7 @@ def run_map(one: Map, args: argparse.Namespace) -> int:
         report(axis, results, args.output)
     if args.figures:
         made = [line for axis in reported for line in figures_of(one.family, axis, results)]
+        made += machine_hours(one.family, one.axes, reported, results)
         # Runs that are quickly repeated are not listed one by one.
         of_seeds = [] if one.published is None else seed_figures(one.family, results)
         write_figures([*made, *of_seeds])
@@ -89,7 +97,7 @@ def parser_of(one: Map, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--axes", nargs="+", choices=one.axes, default=list(one.axes))
     parser.add_argument("--seeds", type=int, help="number of seeds (default: that of the plan)")
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=RUNS_AT_A_TIME)
     parser.add_argument("--report", action="store_true", help="report the finished runs only")
     return parser
 

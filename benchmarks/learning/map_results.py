@@ -19,6 +19,7 @@ from figures import Figure, result_figures, slug  # in benchmarks/
 from paired import PairedDifference
 
 ISSUE = 21
+RUNS_AT_A_TIME = 2  # on the two cores of a machine
 AREA, PANEL, STEPS, RECURRING, CHOICES = MEASURES
 PRIMARY = {AREA: "area under the success curve", PANEL: "success on the panel"}
 ANY = "any"  # the label of the points of a rule that does not read the setting
@@ -34,9 +35,11 @@ class MapResults:
 
     Attributes:
         values: Cell -> measure -> value by seed; steps of successes lack the runs without any.
+        seconds: Cell -> the seconds of all its runs.
     """
 
     values: Mapping[Any, Mapping[str, Mapping[int, float]]]
+    seconds: Mapping[Any, float]
 
     @classmethod
     def read(cls, runs: Sequence[PlannedRun]) -> MapResults:
@@ -47,12 +50,14 @@ class MapResults:
             ValueError: The file of a run is damaged.
         """
         values = defaultdict[Any, dict[str, dict[int, float]]](lambda: defaultdict(dict))
+        seconds = defaultdict[Any, float](float)
         for run in runs:
             record = run.read()
+            seconds[run.cell] += record["seconds"]
             for measure in MEASURES:
                 if record[measure] is not None:
                     values[run.cell][measure][run.seed] = record[measure]
-        return cls(values)
+        return cls(values, seconds)
 
     def num_seeds(self, cell: Any) -> int:
         """Runs of a cell."""
@@ -153,6 +158,27 @@ def seed_figures(family: str, results: MapResults) -> Iterator[Figure]:
             for seed, value in measures[measure].items():
                 name = f"{family}/runs/{cell.name}/seed_{seed}/{measure}"
                 yield Figure(ISSUE, name, value)
+
+
+def machine_hours(
+    family: str, axes: Mapping[str, Axis], reported: Sequence[Axis], results: MapResults
+) -> Iterator[Figure]:
+    """Yield runs and machine hours of each axis; a cell on several axes belongs to the first.
+
+    Args:
+        family: First part of the names.
+        axes: All axes of the map.
+        reported: Those whose figures are made.
+        results: Their runs.
+    """
+    taken = set[Any]()
+    for name, axis in axes.items():
+        own = set(axis.cells()) - taken
+        taken |= own
+        if axis in reported:
+            num_runs = sum(results.num_seeds(cell) for cell in own)
+            hours = sum(results.seconds[cell] for cell in own) / 3600 / RUNS_AT_A_TIME
+            yield Figure(ISSUE, f"{family}/{name}/machine_hours", hours, None, num_runs)
 
 
 def _spread(values: Sequence[float], layout: str) -> str:

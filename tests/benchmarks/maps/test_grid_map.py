@@ -321,6 +321,10 @@ def test_a_run_with_a_file_is_not_run_twice(finished, monkeypatch, capsys):
     assert (gain["issue"], gain["value"], gain["n"]) == (21, 0.0, 2)
     assert lines["grid/recurrence/0_gigpo/panel_success_over_grpo_high"]["value"] != 0.0
     assert "grid/recurrence/any_grpo_f_std/panel_steps_std" in lines
+    hours = lines["grid/recurrence/machine_hours"]
+    own = [json.loads(file.read_text())["seconds"] for file in files if "unique" in str(file)]
+    assert hours["n"] == len(own) == 4 * 2  # the other three cells belong to the axis of slack
+    assert hours["value"] == pytest.approx(sum(own) / 3600 / 2)
 
 
 @pytest.mark.parametrize(
