@@ -101,6 +101,7 @@ DYNAMICS = facts(
     }
 )
 FAMILIES: Mapping[str, Mapping[str, Axis]] = {"grid": grid_axes.AXES, "agents": agent_axes.AXES}
+_SUBJECTS = {"grid": "grid world", "agents": "language model"}
 
 
 class HoursTable:
@@ -109,25 +110,26 @@ class HoursTable:
     def lines(self, figures: Figures) -> list[str]:
         """Lay out the table in Markdown."""
         body, num_runs, hours = list[list[str]](), 0, 0.0
-        for axis, line in self._measured(figures):
+        for family, axis, line in self._measured(figures):
             num_runs += line["n"]
             hours += line["value"]
-            body.append([axis.title, f"{line['n']:,}", f"{line['value']:.2f}"])
-        body.append(["all", f"{num_runs:,}", f"{hours:.2f}"])
-        lines = markdown(["axis", "runs", "machine hours"], body)
-        lines[1] = "| --- | ---: | ---: |"
+            title = axis.title[0].lower() + axis.title[1:]
+            body.append([_SUBJECTS[family], title, f"{line['n']:,}", f"{line['value']:.2f}"])
+        body.append(["all", "", f"{num_runs:,}", f"{hours:.2f}"])
+        lines = markdown(["", "axis", "runs", "machine hours"], body)
+        lines[1] = "| --- | --- | ---: | ---: |"
         return lines
 
     def is_measured(self, figures: Figures) -> bool:
         """Return whether the table has a row."""
         return any(self._measured(figures))
 
-    def _measured(self, figures: Figures) -> Iterator[tuple[Axis, Mapping[str, Any]]]:
+    def _measured(self, figures: Figures) -> Iterator[tuple[str, Axis, Mapping[str, Any]]]:
         for family, axes in FAMILIES.items():
             for name, axis in axes.items():
                 line = figures.get(f"{family}/{name}/machine_hours")
                 if line is not None:
-                    yield axis, line
+                    yield family, axis, line
 
 
 MAP: Mapping[str, MapTable | HoursTable] = {
