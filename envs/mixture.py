@@ -67,7 +67,8 @@ class Part:
 
         Raises:
             ImportError: A package that it needs is missing.
-            ValueError: It cannot be made with these settings, or its spaces are not text.
+            ValueError: It cannot be made with these settings, its spaces are not text, or it has
+                tools.
         """
         try:
             env = make(self.env, **self.env_config)
@@ -84,6 +85,12 @@ class Part:
                     f"The {name} space of {self.env!r} is {space}, but a mixture needs text. Choose"
                     " its text option if it has one, or register it with a wrapper."
                 )
+        if getattr(env.unwrapped, "tools", None):
+            env.close()
+            raise ValueError(
+                f"{self.env!r} has tools, which a mixture cannot show to the model. Train on it"
+                " alone."
+            )
         return env
 
 

@@ -32,6 +32,7 @@ from rllib_gigpo.panels.task_start import started_task
 from rllib_gigpo.prompting.contents.text_prompter import TextPrompter
 from rllib_gigpo.prompting.contents.text_reader import text_reader
 from rllib_gigpo.prompting.memory import LastSteps
+from rllib_gigpo.prompting.tool_calls.tool_use import tools_of
 from rllib_gigpo.sampling.rollout_metrics import has_won
 
 if TYPE_CHECKING:
@@ -160,6 +161,11 @@ class ChatAgent:
         if any(map(looks_like_image, parts)):
             raise PanelError(
                 f"{panel.env} shows images, and a model behind a URL gets text; play another panel"
+            )
+        if tools_of(env):
+            raise PanelError(
+                f"{panel.env} has tools, and a model behind a URL is not offered any; play another"
+                " panel"
             )
         check_starts(panel, [started_task(task.seed, observation, info)])
         prompts = self._prompts

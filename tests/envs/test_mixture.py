@@ -91,6 +91,7 @@ def test_it_keeps_the_contract():
             [{"env": "rllib_gigpo.envs:NumberLine-v0", "env_config": {"observation": "image"}}],
             "observation space of .* is Box",
         ),
+        ([SHORT, {"env": "rllib_gigpo.envs:Tools-v0"}], "Tools-v0' has tools, which a mixture"),
     ],
 )
 def test_a_bad_part_is_an_error_at_the_start(parts, message):

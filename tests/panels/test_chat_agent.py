@@ -146,3 +146,13 @@ def test_another_start_is_refused_before_the_model_is_asked(serve):
     with pytest.raises(PanelError, match="the start of task 0"):
         play(server, panel.model_copy(update={"tasks": (changed,)}))
     assert not server.requests
+
+
+def test_an_environment_with_tools_is_refused(serve):
+    content = {
+        **corridor(num_tasks=1).model_dump(mode="json"),
+        "env": "rllib_gigpo.envs:Tools-v0",
+        "env_config": {},
+    }
+    with pytest.raises(PanelError, match="Tools-v0 has tools, and a model behind a URL is not"):
+        play(serve(lambda request: (200, "hm")), load_panel(content))
