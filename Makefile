@@ -53,7 +53,7 @@ train-llm: setup  ## train a pretrained language model, SmolLM2-135M, on two cor
 	    --output $(RESULTS)/train-llm $(ARGS)
 
 test: lint  ## check style and types, then run the tests
-	$(BIN)/python -m pytest -m "not slow and not gpu" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
 
 faults: setup  ## inject every fault of docs/reliability.md and print what happened
 	$(BIN)/python -m pytest -m "fault and not gpu" -p faults.fault_report \

@@ -67,7 +67,6 @@ DEV = [
     "pydantic-ai-slim[openai]==2.68.*",
     "pytest==9.2.*",
     "pytest-timeout>=2.4",
-    "pytest-xdist==3.8.*",
     "ruff==0.17.5",
 ]
 
