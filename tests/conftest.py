@@ -23,10 +23,17 @@ def ray_session():
 def short_collections():
     """Take what lives at the start of a module out of later garbage collections.
 
-    Imported packages alone make one last half a second, and an engine that stops needs three.
+    Imported packages alone make one last half a second, and an engine of vLLM needs four.
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def short_collections_after_an_engine():
+    """Do so again after an engine of vLLM has stopped, which puts everything back."""
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 def pytest_unconfigure():

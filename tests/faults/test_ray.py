@@ -97,7 +97,7 @@ def test_a_command_starts_its_own_cluster_whatever_ray_address_says(silent_port)
 
 
 @pytest.mark.fault("B22", "case 22", promise="A home that is missing or read-only does not matter.")
-@pytest.mark.parametrize("home", ["", "missing"])
+@pytest.mark.parametrize("home", [pytest.param("", marks=pytest.mark.slow), "missing"])
 def test_ray_starts_without_a_home(tmp_path, home):
     with small_disk(tmp_path / "disk", megabytes=1) as disk:
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

@@ -61,13 +61,14 @@ def test_a_run_cut_in_two_repeats_the_uncut_one_token_by_token(build, corridor_c
 def test_a_checkpoint_of_another_model_is_refused_with_both_described(
     build, corridor_config, tmp_path
 ):
-    algorithm = build(corridor_config())
+    algorithm = build(corridor_config().inference(engine="transformers"))
     algorithm.save_to_path(str(tmp_path / "checkpoint"))
     other = tmp_path / "other"
     tokenizer = build_tokenizer(["go left", "go right"] * 50, 320)
     build_model(tokenizer, hidden_size=128, num_layers=1, num_heads=2).save_pretrained(other)
     tokenizer.save_pretrained(other)
-    bigger = build(corridor_config().llm(model_path=str(other)))
+    config = corridor_config().inference(engine="transformers")
+    bigger = build(config.llm(model_path=str(other)))
     with pytest.raises(CheckpointError, match=r"hidden size 64.*hidden size 128"):
         bigger.restore_from_path(str(tmp_path / "checkpoint"))
     assert issubclass(CheckpointError, GiGPOError)

@@ -16,9 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "tuned_examples"
 FILES = {path.stem: path for path in sorted(EXAMPLES.glob("*/*.py"))}
 TRAINED_ALWAYS = (
     "textworld_gigpo_tiny",
-    "textworld_lora_tiny",
     "sokoban_gigpo_vlm_tiny",
-    "search_qa_gigpo_tiny",
     "textworld_gigpo_smollm2",
     "custom_env_gigpo",
     "tools_gigpo_tiny",
@@ -42,6 +40,7 @@ TRAINED_WHEN_ASKED = (
     "numberline_gigpo_vlm_tiny",
     "points24_gigpo_tiny",
     "search_qa_gigpo_smollm2",
+    "search_qa_gigpo_tiny",
     "sokoban_gigpo_tiny",
     "textworld_async_tiny",
     "textworld_coin10_gigpo_tiny",
@@ -49,6 +48,7 @@ TRAINED_WHEN_ASKED = (
     "textworld_grpo_smollm2",
     "textworld_grpo_tiny",
     "textworld_istar_tiny",
+    "textworld_lora_tiny",
     "textworld_own_rule_tiny",
     "textworld_ppo_tiny",
     "textworld_sharded_tiny",

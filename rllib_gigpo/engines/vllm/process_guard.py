@@ -9,6 +9,7 @@ Not undone: ``torch.accelerator.synchronize`` and ``empty_cache`` do nothing (vL
 calls them), and whatever ``import vllm`` itself sets.
 """
 
+import gc
 import os
 import random
 import sys
@@ -107,6 +108,20 @@ def undecorated_models(base: type) -> Iterator[None]:
         yield
     finally:
         base._decorate_cls_for_torch_compile = mark  # type: ignore[attr-defined]
+
+
+@contextmanager
+def postponed_collections() -> Iterator[None]:
+    """Let nothing collect garbage; the caller does so afterwards.
+
+    An engine that shuts down collects twice, half a second each, while its caller still holds it.
+    """
+    collect = gc.collect
+    gc.collect = lambda generation=2: 0
+    try:
+        yield
+    finally:
+        gc.collect = collect
 
 
 @contextmanager

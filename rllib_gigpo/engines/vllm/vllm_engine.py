@@ -142,10 +142,14 @@ class VllmEngine(InferenceEngine):
         self._asleep = []
         if llm is not None:
             self._weights.close()
-            with process_guard.kept_process_groups(parallel_state):
+            with (
+                process_guard.kept_process_groups(parallel_state),
+                process_guard.postponed_collections(),
+            ):
                 llm.engine_core.shutdown()
             del llm
             gc.collect()  # the weights and the KV cache are in reference cycles
+            torch.cuda.empty_cache()  # does nothing without a GPU
 
     # Generation ----------------------------------------------------------------------------------
 

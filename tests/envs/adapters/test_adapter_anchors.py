@@ -106,6 +106,7 @@ def test_listed_moves_are_the_admissible_actions(text, actions):
     assert named_actions(text) == actions
 
 
+@pytest.mark.slow
 def test_scienceworld_is_the_same_at_every_reset_of_a_seed(adapter_games):
     adapter_class("science_world")
     env = adapter_games["science_world"]

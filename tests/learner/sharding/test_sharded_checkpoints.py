@@ -100,6 +100,7 @@ def test_sharded_learners_go_on_from_one(
     assert_same(weights(learner), of_each(group, weights)[0], tolerance=1e-5)
 
 
+@pytest.mark.slow
 def test_a_second_model_goes_on_even_if_it_has_no_moments_yet(
     make_group, train_group, make_rows, weights, assert_same, save, tmp_path
 ):
