@@ -23,7 +23,7 @@ def ray_session():
 def short_collections():
     """Take what lives at the start of a module out of later garbage collections.
 
-    Imported packages alone make one last half a second, and an engine of vLLM needs four.
+    Imported packages alone make one last half a second, and an engine of vLLM needs two.
     """
     gc.collect()
     gc.freeze()
