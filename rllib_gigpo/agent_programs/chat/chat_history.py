@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rllib_gigpo.agent_programs.chat.chat_request import ChatRequest, Message
 from rllib_gigpo.prompting.prompt_record import ChatTurn
@@ -18,7 +20,7 @@ class ChatHistory:
 
     def __init__(self) -> None:
         """Start without a turn."""
-        self._turns: dict[str, ChatTurn] = {}
+        self._turns: dict[bytes, ChatTurn] = {}
 
     def add(self, request: ChatRequest, answer: Message, turn: ChatTurn) -> None:
         """Add a finished turn.
@@ -28,7 +30,8 @@ class ChatHistory:
             answer: The message that it was answered with.
             turn: The prompt and the sampled answer.
         """
-        self._turns[_key([*request.messages, answer], request)] = turn
+        *_, key = _keys([*request.messages, answer], request)
+        self._turns[key] = turn
 
     def find(self, request: ChatRequest) -> tuple[ChatTurn, int] | None:
         """Return the turn that a call continues, and how many messages they share; or None.
@@ -36,15 +39,20 @@ class ChatHistory:
         Args:
             request: The call.
         """
-        messages = request.messages
-        for num_shared in range(len(messages) - 1, 0, -1):
-            if messages[num_shared - 1]["role"] != "assistant":
-                continue
-            turn = self._turns.get(_key(messages[:num_shared], request))
-            if turn is not None:
-                return turn, num_shared
-        return None
+        found = None
+        for num_shared, key in enumerate(_keys(request.messages[:-1], request), start=1):
+            if key in self._turns:
+                found = self._turns[key], num_shared
+        return found
 
 
-def _key(messages: Sequence[Message], request: ChatRequest) -> str:
-    return json.dumps([messages, request.tools], sort_keys=True)
+def _keys(messages: Sequence[Message], request: ChatRequest) -> Iterator[bytes]:
+    """Yield, for each message, a key of the messages up to it; it also tells the tools apart."""
+    hashed = hashlib.sha256(_json(request.tools))
+    for message in messages:
+        hashed.update(_json(message))
+        yield hashed.digest()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True).encode() + b"\n"
