@@ -36,5 +36,5 @@ def __getattr__(name: str) -> Any:
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_EXPORTS[name], __name__), name)
-    globals()[name] = value  # a submodule of the same name cannot shadow it from here on
+    globals()[name] = value  # found at once from here on
     return value

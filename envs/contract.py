@@ -4,7 +4,7 @@ An environment is any ``gymnasium.Env`` whose observations are text (or become t
 setting ``observation_to_text``) and whose ``reset(seed=...)`` is deterministic in the seed, so that
 a group of episodes can share one task. Both ``reset`` and ``step`` may return the keys below. The
 fence (`response_fence.py`, `info_fence.py`) checks them in training and in
-``rllib_gigpo.envs.check_env``.
+``rllib check-env``.
 """
 
 from __future__ import annotations
@@ -61,6 +61,10 @@ TOOL_RESULTS: Final = "tool_results"
 of the tool, the "content" that it returned, and the "id" of the call if the model gave one. With
 ``prompting(tools=...)`` the model sees them as messages of the role tool, in place of the
 observation."""
+
+TOOL_ERROR: Final = "Error:"
+"""How the "content" of a tool begins that failed or refused its arguments; the metric
+``tool_error_rate`` counts them."""
 
 RUNS_IN_THREADS: Final = "runs_in_threads"
 """Key of an environment's ``metadata``, bool: instances may run in several threads at once, and a
@@ -125,6 +129,13 @@ class ContractViolationError(ValueError):
         """Store the kind; ``message`` says what is wrong and what to change."""
         super().__init__(message)
         self.kind = kind
+
+
+class NoRoomError(RuntimeError):
+    """There is no room for another copy of the environment now, such as on a server that is full.
+
+    In training, the episode then waits until another one has ended.
+    """
 
 
 def text_space(max_length: int) -> spaces.Text:

@@ -38,6 +38,7 @@ from .env_probe import (
     text_reader,
 )
 from .env_report import EnvReport
+from .tool_checks import tool_remarks
 
 _ODD_ACTIONS = ("", "xyzzy", "go \x00\u2603\nnowhere", "very " * 500)
 _SLOW_STEPS_PER_S = 20.0
@@ -123,6 +124,8 @@ class _Probe:
         self._try_odd_actions(env)
         self._measure_memory(env)
         self.notes += remarks(self.groups)
+        tools = getattr(env.unwrapped, "tools", None)
+        self.notes += tool_remarks(tools, self.episodes) if tools else []
 
     def _play_at_random(self, env: gymnasium.Env, num_episodes: int) -> bool:
         for number in range(num_episodes):

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from ..contract import NoRoomError
+
 RESET, STEP, STATE, CLOSE = "reset", "step", "state", "close"
 OBSERVATION, ERROR = "observation", "error"
 
@@ -49,6 +51,10 @@ class OpenEnvError(RuntimeError):
         """Store the parts; ``message`` says what happened, where, and the cure."""
         super().__init__(message)
         self.code, self.detail = code, detail
+
+
+class ServerFullError(OpenEnvError, NoRoomError):
+    """A server has no room for another session now."""
 
 
 def encode(kind: str, data: dict[str, Any] | None = None) -> str:

@@ -19,7 +19,8 @@ from ..contract import (
 )
 from .client.action_writer import ActionWriter, UnreadableActionError
 from .client.observation_reader import ObservationReader
-from .client.play_session import PlaySession, open_patiently
+from .client.patient_opening import open_patiently
+from .client.play_session import PlaySession
 from .client.server_address import ServerAddress
 from .client.server_place import PackagedServer, RunningServer, ServerPlace
 from .client.server_schema import ServerSchema

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..common.optional_backends import import_backend
+from ..contract import TOOL_ERROR
 from ..info_fence import described
 from .loop_thread import LoopThread
 from .tool import Tool
@@ -109,14 +110,14 @@ class McpServer:
             )
         except Exception as error:  # of the connection; the package has many kinds
             if _is_refusal(error):
-                return f"Error: {error}"
+                return f"{TOOL_ERROR} {error}"
             self.close()
             raise RuntimeError(
                 f"The MCP server {self._settings.shown!r} failed at {name}: {described(error)}"
                 f" (timeout_s={self._settings.timeout_s:g})."
             ) from error
         text = "\n".join(getattr(part, "text", f"[{part.type}]") for part in result.content)
-        return f"Error: {text}" if result.is_error else text
+        return f"{TOOL_ERROR} {text}" if result.is_error else text
 
     def close(self) -> None:
         """Close the connection, which ends the server's process; the next use connects again."""

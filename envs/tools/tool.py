@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
+from ..contract import TOOL_ERROR
 from ..info_fence import described
 from .docstrings import read_docstring
 
@@ -54,7 +55,7 @@ class Tool(ABC):
 
     def refusal(self, reasons: Sequence[str]) -> str:
         """Return what the agent sees if its arguments are wrong."""
-        return f"Error: {'; '.join(reasons)}. The tool is {self.signature}."
+        return f"{TOOL_ERROR} {'; '.join(reasons)}. The tool is {self.signature}."
 
     def misfits(self, arguments: Mapping[str, Any], *, any_name: bool = False) -> Iterator[str]:
         """Yield what is missing and what is unknown among arguments."""
@@ -126,7 +127,7 @@ class MethodTool(Tool):
         try:
             return result_text(self._wait(self._method(**values)))
         except Exception as error:  # the tool's own code may raise anything
-            return f"Error: {self.signature} failed with {described(error)}"
+            return f"{TOOL_ERROR} {self.signature} failed with {described(error)}"
 
     def _property(self, parameter: inspect.Parameter, description: str) -> dict[str, Any]:
         try:

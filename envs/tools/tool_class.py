@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from ..info_fence import described
 from .loop_thread import LoopThread
 from .tool import MethodTool
 from .tool_tasks import named_object
 
 _NOT_TOOLS = ("reset", "get_reward")
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class HookError(RuntimeError):
+    """A function of the user failed; the message names it."""
+
+
+@contextmanager
+def hook(name: str) -> Iterator[None]:
+    """Name a function of the user in what it raises."""
+    try:
+        yield
+    except Exception as error:
+        raise HookError(f"{name} failed with {described(error)}") from error
 
 
 class ToolClass:
@@ -33,7 +48,13 @@ class ToolClass:
                 f"environment={environment!r} must be a class, a function that returns an instance,"
                 " or 'module:name' of one. Fix it in env_config."
             )
-        self.instance = environment()
+        try:
+            self.instance = environment()
+        except TypeError as error:
+            raise ValueError(
+                f"environment={environment!r} is made without arguments, which failed: {error}."
+                " Give its arguments defaults, or name a function that returns an instance."
+            ) from error
         self._thread = thread
         self._name = type(self.instance).__name__
         if not callable(getattr(self.instance, "reset", None)):
@@ -46,28 +67,46 @@ class ToolClass:
         ]
         parameters = inspect.signature(self.instance.reset).parameters.values()
         self._takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
-        self._takes = {one.name for one in parameters if one.kind in _NAMED}
+        named = [one for one in parameters if one.kind in _NAMED]
+        self._takes = {one.name for one in named}
+        needed = {one.name for one in named if one.default is inspect.Parameter.empty}
+        self._needs = needed - {"seed"}
 
-    def reset(self, row: Mapping[str, Any], *, seed: int) -> str:
-        """Begin a task and return what the agent is told of it.
+    def check_row(self, row: Mapping[str, Any], where: str) -> None:
+        """Check that a task has the arguments of ``reset``.
+
+        Args:
+            row: The task.
+            where: What it is, for the message.
 
         Raises:
-            ValueError: The row has a key that ``reset`` does not take.
-            TypeError: ``reset`` returned something that is not text.
+            ValueError: It lacks one, or has one that ``reset`` does not take.
+        """
+        takes = f"{self._name}.reset takes {', '.join(sorted(self._takes)) or 'nothing'}"
+        missing = sorted(self._needs - set(row))
+        if missing:
+            raise ValueError(f"{where} lacks {missing[0]!r}: {takes}.")
+        unknown = sorted(set(row) - self._takes - {"prompt"})
+        if unknown and not self._takes_any:
+            raise ValueError(
+                f"{where} has {unknown[0]!r}, but {takes}. Add it there, or **kwargs, or leave it"
+                " out of the task."
+            )
+
+    def reset(self, row: Mapping[str, Any], *, seed: int) -> str:
+        """Begin a task, whose row is checked, and return what the agent is told of it.
+
+        Raises:
+            HookError: ``reset`` failed.
+            TypeError: It returned something that is not text.
         """
         given = dict(row)
         if "seed" in self._takes:
             given.setdefault("seed", seed)
-        if not self._takes_any:
-            if "prompt" not in self._takes:
-                given.pop("prompt", None)
-            unknown = sorted(set(given) - self._takes)
-            if unknown:
-                raise ValueError(
-                    f"The task has {unknown[0]!r}, but {self._name}.reset takes"
-                    f" {', '.join(sorted(self._takes)) or 'nothing'}. Add it, or **kwargs."
-                )
-        text = self._thread.wait(self.instance.reset(**given))
+        if not self._takes_any and "prompt" not in self._takes:
+            given.pop("prompt", None)
+        with hook(f"{self._name}.reset"):
+            text = self._thread.wait(self.instance.reset(**given))
         if text is not None and not isinstance(text, str):
             raise TypeError(
                 f"{self._name}.reset returned {type(text).__name__}; it must return a string, which"
@@ -91,13 +130,15 @@ class ToolClass:
     @property
     def is_done(self) -> bool:
         """Whether the instance says by an attribute ``done`` that the episode is over."""
-        done = getattr(self.instance, "done", False)
+        with hook(f"{self._name}.done"):
+            done = getattr(self.instance, "done", False)
         return not callable(done) and bool(done)
 
     @property
     def won(self) -> bool | None:
         """Its attribute ``won``; None if it has none."""
-        won = getattr(self.instance, "won", None)
+        with hook(f"{self._name}.won"):
+            won = getattr(self.instance, "won", None)
         return None if won is None or callable(won) else bool(won)
 
     def reward(self, function: Callable[..., Any] | None, answer: str | None) -> float:
@@ -110,10 +151,12 @@ class ToolClass:
         """
         own = getattr(self.instance, "get_reward", None)
         if function is not None:
-            return self._thread.wait(function(self.instance, answer))
-        if callable(own):
-            return self._thread.wait(own(answer) if _takes_answer(own) else own())
-        return self.instance.reward
+            with hook("env_config['reward']"):
+                return self._thread.wait(function(self.instance, answer))
+        with hook(f"{self._name}.{'get_reward' if callable(own) else 'reward'}"):
+            if callable(own):
+                return self._thread.wait(own(answer) if _takes_answer(own) else own())
+            return self.instance.reward
 
     def close(self) -> None:
         """Call its ``close()`` if it has one without parameters."""

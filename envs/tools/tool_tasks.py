@@ -14,8 +14,8 @@ from ..contract import FIRST_TEST_SEED
 Row = dict[str, Any]
 _EVERY_NTH_IS_A_TEST = 5
 _FORMS = (
-    "a list of dicts, a .jsonl file with an object a line, or a function from a seed to a dict (or"
-    ' "module:name" of one of them)'
+    "a list of dicts, a .jsonl file with one JSON object per line, or a function from a seed to a"
+    ' dict (or "module:name" of one of them)'
 )
 
 
@@ -41,12 +41,19 @@ class ToolTasks:
         """
         self.files = [str(Path(one).expanduser()) for one in (tasks, test_tasks) if _is_file(one)]
         self._train = _source("tasks", tasks)
+        self._listed = dict(_numbered("tasks", self._train))
         if test_tasks is not None:
             self._test = _source("test_tasks", test_tasks)
+            self._listed |= _numbered("test_tasks", self._test)
         elif isinstance(self._train, list):
             self._train, self._test = _hold_out(self._train)
         else:
             self._test = self._train
+
+    @property
+    def listed(self) -> Mapping[str, Row]:
+        """The rows that are known beforehand, by what they are in messages."""
+        return self._listed
 
     def pick(self, seed: int) -> Row:
         """Return the row of a seed, a copy.
@@ -69,6 +76,8 @@ def named_object(path: str, what: str) -> Any:
         ValueError: It cannot be imported; the message calls it ``what``.
     """
     module, _, name = path.partition(":")
+    if not name:
+        raise ValueError(f"{what}={path!r} must be 'module:name', such as 'my_tools:{path}'.")
     try:
         found = import_module(module)
         for part in name.split("."):
@@ -127,11 +136,16 @@ def _source(what: str, given: Any) -> list[Row] | Callable[[int], Any]:
     raise ValueError(f"{what} must be {_FORMS}; got {given!r}. Fix it in env_config.")
 
 
+def _numbered(what: str, source: list[Row] | Callable[[int], Any]) -> dict[str, Row]:
+    rows = source if isinstance(source, list) else []
+    return {f"{what}[{number}]": row for number, row in enumerate(rows)}
+
+
 def _hold_out(rows: list[Row]) -> tuple[list[Row], list[Row]]:
     nth = _EVERY_NTH_IS_A_TEST
     if len(rows) < nth:
         raise ValueError(
-            f"{len(rows)} tasks are too few to hold out every fifth for tests. Set test_tasks; it"
+            f"Too few tasks ({len(rows)}) to hold out every fifth for tests. Set test_tasks; it"
             " may be the same list if the class makes other tasks for other seeds."
         )
     return [row for n, row in enumerate(rows, start=1) if n % nth], rows[nth - 1 :: nth]
@@ -151,10 +165,10 @@ def _read_file(file: Path) -> list[Row]:
         ]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"{file} cannot be read ({error}). It must have an object a line."
+            f"{file} cannot be read ({error}). It must have one JSON object per line."
         ) from error
     if not rows:
-        raise ValueError(f"{file} has no tasks. It must have an object a line.")
+        raise ValueError(f"{file} has no tasks. It must have one JSON object per line.")
     return rows
 
 

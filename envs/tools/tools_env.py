@@ -19,6 +19,7 @@ from ..contract import (
     FIRST_TEST_SEED,
     RUNS_IN_THREADS,
     TASK,
+    TOOL_ERROR,
     TOOL_RESULTS,
     WON,
     text_space,
@@ -28,7 +29,7 @@ from .call_text import ToolCall, is_call, read_action, typed_action, write_calls
 from .loop_thread import LoopThread
 from .mcp_server import McpServer, McpSettings
 from .tool import Tool
-from .tool_class import ToolClass
+from .tool_class import ToolClass, hook
 from .tool_tasks import ToolTasks, named_object, prompt_text
 
 EXAMPLE = "rllib_gigpo.envs.tools.stock_room:StockRoom"
@@ -115,6 +116,8 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
             for setting in [mcp] if isinstance(mcp, Mapping) else (mcp or ()):
                 self._servers.append(McpServer(McpSettings.from_setting(setting), self._thread))
             self._tools = _by_name(self._class.tools, self._servers, tools)
+            for where, row in self._tasks.listed.items():
+                self._class.check_row(row, where)
         except BaseException:
             self.close()
             raise
@@ -136,6 +139,7 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
         self._turns_left = 0
         picked = int(self.np_random.integers(FIRST_TEST_SEED)) if seed is None else seed
         row = self._tasks.pick(picked)
+        self._class.check_row(row, f"The task of seed {picked}")
         for server in self._servers:
             server.begin_episode()
         texts = (prompt_text(row.get("prompt")), self._class.reset(row, seed=picked))
@@ -160,7 +164,7 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
         if found is None:
             answer, self._text = action.strip(), "The episode is over."
         elif isinstance(found, str):
-            self._text = f"Error: {found}"
+            self._text = f"{TOOL_ERROR} {found}"
         else:
             results = [self._called(call) for call in found]
             self._text = "\n".join(one["content"] for one in results)
@@ -193,7 +197,7 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
         tool = self._tools.get(call.name)
         if tool is None:
             known = ", ".join(one.signature for one in self._tools.values())
-            content = f"Error: there is no tool {call.name!r}. The tools are {known}."
+            content = f"{TOOL_ERROR} there is no tool {call.name!r}. The tools are {known}."
         else:
             content = valid_text(tool.call(call.arguments))
         arguments = json.dumps(call.arguments, sort_keys=True, ensure_ascii=False)
@@ -205,10 +209,14 @@ class ToolEnv(gymnasium.Env[str, str], EzPickle):
         info = {
             TASK: self._task,
             WON: self._class.won,
-            ANCHOR: self._calls if self._anchor is None else self._anchor(instance),
+            ANCHOR: self._calls,
         }
+        if self._anchor is not None:
+            with hook("env_config['anchor']"):
+                info[ANCHOR] = self._anchor(instance)
         if self._expert is not None and not is_over:
-            info[EXPERT_ACTION] = _action_text(self._expert(instance))
+            with hook("env_config['expert']"):
+                info[EXPERT_ACTION] = _action_text(self._expert(instance), self._tools)
         return {key: value for key, value in info.items() if value is not None}
 
 
@@ -234,28 +242,35 @@ def _by_name(
                 " tools of its MCP server."
             )
         tools[tool.name] = tool
-    missing = [name for name in wanted or () if name not in tools]
-    if missing or isinstance(wanted, str) or not tools:
+    if not tools:
         raise ValueError(
-            f"tools={wanted!r} must be a list of names out of {', '.join(tools) or '(none)'}. A"
-            " tool is a public method of the class, or comes from a server of mcp."
+            "There is not a single tool. A tool is a public method of the class (not reset or"
+            " get_reward), or comes from a server of mcp."
+        )
+    missing = [name for name in wanted or () if name not in tools]
+    if missing or isinstance(wanted, str):
+        raise ValueError(
+            f"tools={wanted!r} must be a list of names out of {', '.join(tools)}. Fix it in"
+            " env_config."
         )
     return tools if wanted is None else {name: tools[name] for name in wanted}
 
 
-def _action_text(advice: Any) -> str | None:
+def _action_text(advice: Any, tools: Mapping[str, Tool]) -> str | None:
     """Return the text of an expert's advice."""
     if advice is None or isinstance(advice, str):
         return advice
-    if isinstance(advice, ToolCall):
-        return write_calls([advice])
-    calls = [advice] if isinstance(advice, Mapping) else list(advice)
-    if not all(map(is_call, calls)):
+    given = [advice] if isinstance(advice, Mapping | ToolCall) else list(advice)
+    calls = [ToolCall(one["name"], one["arguments"]) if is_call(one) else one for one in given]
+    if not all(isinstance(call, ToolCall) for call in calls):
         raise ValueError(
-            f"The expert returned {advice!r}; it must return calls such as"
-            ' {"name": "add", "arguments": {"a": 1}}, or a text for an answer.'
+            f"it returned {advice!r}, but must return calls such as"
+            ' {"name": "add", "arguments": {"a": 1}}, or a text for an answer'
         )
-    return write_calls(ToolCall(one["name"], one["arguments"]) for one in calls)
+    unknown = [call.name for call in calls if call.name not in tools]
+    if unknown:
+        raise ValueError(f"it called {unknown[0]!r}, but the tools are {', '.join(tools)}")
+    return write_calls(calls)
 
 
 def _in_short(result: str) -> str:

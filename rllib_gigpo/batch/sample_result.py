@@ -32,6 +32,7 @@ class LostGroup:
     - not_deterministic: Members of the group started differently, or a step that a fork repeated
       was answered differently.
     - timeout: A call did not return in time.
+    - no_room: The environment could not be made, because there was no room for a single one.
     - worker: The environment's process died.
     - program: An agent's own program failed, or made no call.
 

@@ -80,7 +80,7 @@ def json_object(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not JSON ({error.msg} at character {error.pos}); "
-            "write it like '{\"training_iteration\": 10}'"
+            "write it like '{\"key\": 10}'"
         ) from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f'{text!r} is not a JSON object like {{"key": value}}')

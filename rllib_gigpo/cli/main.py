@@ -13,14 +13,13 @@ from typing import NoReturn
 from rllib_gigpo import __version__
 from rllib_gigpo.cli import INTERRUPTED, OUTPUT_CLOSED, SIGNALLED
 from rllib_gigpo.cli.commands import (
+    check_environment,
     doctor,
     envs,
     evaluate,
     import_model,
     make_alfworld_games,
     play,
-    serve_env,
-    serve_retriever,
     settings,
     train,
     view,
@@ -28,6 +27,7 @@ from rllib_gigpo.cli.commands import (
 )
 from rllib_gigpo.cli.module_folders import modules_from
 from rllib_gigpo.cli.panels import panel_command
+from rllib_gigpo.cli.serving import serve_env, serve_retriever
 from rllib_gigpo.cli.stop_signals import (
     StoppedBySignal,
     discard_closed_outputs,
@@ -46,6 +46,7 @@ _SUBCOMMANDS = (
     warm_start,
     import_model,
     play,
+    check_environment,
     envs,
     doctor,
     serve_env,

@@ -11,9 +11,11 @@ from typing import Any
 
 import gymnasium as gym
 
+from rllib_gigpo.envs.contract import NoRoomError
 from rllib_gigpo.envs.making import make
-from rllib_gigpo.errors import EnvContractError
+from rllib_gigpo.errors import EnvContractError, GiGPOError
 
+_TRY_IT = "Try it in a Python shell, or run `rllib check-env` on it."
 _PARTS = ("observation_space", "action_space", "reset", "step")
 
 
@@ -47,23 +49,28 @@ class EnvSource:
 
         Raises:
             EnvContractError: The environment cannot be made, or is none; the message says why.
+            NoRoomError: There is no room for another one now.
         """
         try:
             env = self._make()
+        except NoRoomError:
+            raise
         except BaseException as error:  # a user's constructor may raise anything
             if not is_fault(error):
                 raise
+            # Our own errors name the cure themselves.
+            text = str(error).rstrip(".")
+            cure = "" if isinstance(error, GiGPOError) else f" {_TRY_IT}"
             raise EnvContractError(
                 f"The environment {self.env!r} cannot be made with"
-                f" env_config={dict(self.env_config)!r}: {type(error).__name__}: {error}."
-                " Try it in a Python shell, or run rllib_gigpo.envs.check_env on it."
+                f" env_config={dict(self.env_config)!r}: {type(error).__name__}: {text}.{cure}"
             ) from error
         missing = [name for name in _PARTS if not hasattr(env, name)]
         if missing:
             raise EnvContractError(
                 f"{self.name} made a {type(env).__name__}, which has no {' and no '.join(missing)}."
                 " An environment is a gymnasium.Env that sets its spaces in its constructor; run"
-                " rllib_gigpo.envs.check_env on it."
+                " `rllib check-env` on it."
             )
         return env
 

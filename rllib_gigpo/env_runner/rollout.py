@@ -25,8 +25,9 @@ from rllib_gigpo.env_runner.episodes.answer_seed import answer_seed
 from rllib_gigpo.env_runner.episodes.episode_run import EpisodeRun
 from rllib_gigpo.env_runner.episodes.played_group import PlayedGroup
 from rllib_gigpo.env_runner.episodes.shown_value import short
+from rllib_gigpo.env_runner.last_words import tell_driver
 from rllib_gigpo.env_runner.pools.env_pool import EnvPool
-from rllib_gigpo.env_runner.pools.env_slots import EnvEvent
+from rllib_gigpo.env_runner.pools.env_slots import NO_ROOM, EnvEvent
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.errors import EngineError
 from rllib_gigpo.group_plans.from_reset import FromReset
@@ -82,6 +83,9 @@ class Rollout:
         self._waiting: deque[EpisodeRun] = deque()
         self._groups: dict[int | str, PlayedGroup] = {}
         self._free_slots: list[int] = []
+        self._used_slots: set[int] = set()  # in which an episode has started
+        self._is_full = False  # whether other slots have no room for an environment
+        self._has_told = False  # that it is full
         self._in_env: dict[int, EpisodeRun] = {}
         self._in_engine: dict[str, EpisodeRun] = {}
         self._need_prompt: list[EpisodeRun] = []
@@ -148,7 +152,9 @@ class Rollout:
         num_slots = wanted if bound is None else min(wanted, bound)
         held = {run.slot for run in (*self._in_env.values(), *self._in_engine.values())}
         held |= {run.slot for run in self._need_prompt}
-        self._free_slots = [slot for slot in reversed(range(num_slots)) if slot not in held]
+        self._is_full &= bool(held)  # nobody plays, so it is time to look again
+        slots = [one for one in range(num_slots) if one in self._used_slots or not self._is_full]
+        self._free_slots = [slot for slot in reversed(slots) if slot not in held]
 
     def _begin_waiting_episodes(self) -> bool:
         """Begin as many episodes as there are slots; return whether there was one."""
@@ -161,8 +167,10 @@ class Rollout:
             if run.is_dropped:
                 continue
             run.slot = self._free_slots.pop()
+            is_new = not run.called_at
             self._enter_env(run)
-            self._call_back("on_episode_created", run)
+            if is_new:
+                self._call_back("on_episode_created", run)
             self._envs.reset(run.slot, run.task.seed, is_training=run.task.is_training)
             has_begun = True
         return has_begun
@@ -209,6 +217,9 @@ class Rollout:
             if run.is_dropped:
                 self._free_slots.append(event.slot)
                 continue
+            if event.error_kind == NO_ROOM and self._may_wait(run):
+                self._wait_for_room(run, event)
+                continue
             fault = self._fault(run, event)
             if fault is not None:
                 self._free_slots.append(event.slot)
@@ -219,6 +230,20 @@ class Rollout:
                 self._add_repeated_step(run, event)
             else:
                 self._add_step(run, event)
+
+    def _may_wait(self, run: EpisodeRun) -> bool:
+        """Return whether another episode plays, which will leave its slot to this one."""
+        return not run.episode.is_reset and bool(
+            self._in_env or self._in_engine or self._need_prompt
+        )
+
+    def _wait_for_room(self, run: EpisodeRun, event: EnvEvent) -> None:
+        """Let an episode begin later, in the slot of another one."""
+        self._waiting.append(run)
+        self._is_full = True
+        if not self._has_told:
+            self._has_told = True
+            tell_driver(f"{event.error} Until then, episodes wait for each other.")
 
     def _fault(self, run: EpisodeRun, event: EnvEvent) -> tuple[str, str] | None:
         """Check what an environment returned."""
@@ -231,6 +256,7 @@ class Rollout:
         return _role_fault(run, event)
 
     def _add_reset(self, run: EpisodeRun, event: EnvEvent) -> None:
+        self._used_slots.add(run.slot)
         run.recorder.add_reset(event)
         self._call_back("on_episode_start", run)
         self._go_on(run)

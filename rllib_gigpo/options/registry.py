@@ -211,10 +211,20 @@ def import_object(path: str, *, setting: str) -> Any:
         ConfigError: It cannot be imported.
     """
     module_name, _, name = path.partition(":")
+    if not name:
+        raise ConfigError(
+            f"{setting}={path!r} must be 'module:name', such as {_with_colon(path)!r}"
+        )
     try:
         return getattr(import_module(module_name), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{setting}={path!r} cannot be imported: {error}") from error
+
+
+def _with_colon(path: str) -> str:
+    """Return what a path without a colon may mean: "a.b.c" is "a.b:c"."""
+    module, _, name = path.rpartition(".")
+    return f"{module or 'my_module'}:{name}"
 
 
 def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:

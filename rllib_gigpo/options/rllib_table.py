@@ -60,7 +60,7 @@ FIXED: Mapping[str, tuple[Any, str]] = {
     "add_default_connectors_to_module_to_env_pipeline": (False, "RLlib's are for tensors"),
     "add_default_connectors_to_learner_pipeline": (False, "RLlib's are for tensors"),
     "_dont_auto_sync_env_runner_states": (True, "each EnvRunner keeps its connectors' states"),
-    "disable_env_checking": (True, "every response is checked; see rllib_gigpo.envs.check_env"),
+    "disable_env_checking": (True, "every response is checked; see `rllib check-env`"),
 }
 
 # Settings that RLlib or `GiGPOConfig.validate` computes.

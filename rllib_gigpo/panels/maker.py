@@ -31,7 +31,7 @@ def with_starts(panel: Panel, local: Mapping[str, Any]) -> Panel:
     if again != tasks[0]:
         raise PanelError(
             f"{panel.env} started {tasks[0].label} in two ways, so no panel can be made of it;"
-            " reset() must depend on its seed only. rllib_gigpo.envs.check_env shows more."
+            " reset() must depend on its seed only. `rllib check-env` shows more."
         )
     return panel.model_copy(
         update={

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
+from rllib_gigpo.env_runner.last_words import tell_driver
 from rllib_gigpo.errors import RolloutError
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ MAX_INCIDENTS = 6
 
 _SAME_INCIDENT_S = 10.0  # a server that is down hangs all EnvRunners at about the same time
 
+_SOON_S = 10.0  # warnings that an iteration has not shown by then are told at once
+
 _SLOW_INCIDENTS = {"timeout", "runner", "engine", "weights"}
 # One of these may cost many groups at once, so it counts as one lost group.
 _INCIDENTS = _SLOW_INCIDENTS | {"worker"}
@@ -37,10 +40,23 @@ _INCIDENTS = _SLOW_INCIDENTS | {"worker"}
 class FaultBound:
     """The watch over the groups that faults cost."""
 
-    def __init__(self, *, max_rate: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start without groups; more than ``max_rate`` of the last `WINDOW` groups is too many."""
+    def __init__(
+        self,
+        *,
+        max_rate: float,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = tell_driver,
+    ) -> None:
+        """Start without groups.
+
+        Args:
+            max_rate: More than this share of the last `WINDOW` groups is too many.
+            clock: Returns the time in seconds.
+            tell: Shows a warning at once, while an iteration is under way.
+        """
         self._max_rate = max_rate
-        self._clock = clock
+        self._clock, self._tell = clock, tell
+        self._warned_at = math.inf  # of the first warning that nobody has been told
         self._incident_at = -math.inf  # when the last one began
         self._window: deque[LostGroup | None] = deque(maxlen=WINDOW)  # None: it finished
         self._num_incidents = 0  # in a row
@@ -55,6 +71,9 @@ class FaultBound:
         """
         self._warn_of_new_kinds(part.lost, "was lost")
         self._warn_of_new_kinds(part.moved, "is played again elsewhere")
+        if self._clock() > self._warned_at + _SOON_S:
+            self._warned_at = math.inf
+            self._tell("\n".join(self._untold.values()))
         if not (part.groups or part.lost):
             return
         self._window.extend(_outcomes(part))
@@ -77,14 +96,13 @@ class FaultBound:
 
     def _stop(self, reason: str, lost: Sequence[LostGroup]) -> NoReturn:
         raise RolloutError(
-            f"{reason}, so the run stops. {described(lost)} Fix the environment"
-            " (rllib_gigpo.envs.check_env shows what is wrong with it), or allow more with"
-            " config.env_runners(max_lost_group_rate=...)."
+            f"{reason}, so the run stops. {described(lost)} Fix {_culprit(lost)}, or allow more"
+            " with config.env_runners(max_lost_group_rate=...)."
         )
 
     def take_warnings(self) -> dict[str, str]:
         """Return the first fault of each kind that is new since the last call."""
-        untold, self._untold = self._untold, {}
+        untold, self._untold, self._warned_at = self._untold, {}, math.inf
         return untold
 
     def _warn_of_new_kinds(self, lost: Sequence[LostGroup], what: str) -> None:
@@ -92,6 +110,7 @@ class FaultBound:
             if group.kind not in self._known_kinds:
                 self._known_kinds.add(group.kind)
                 self._untold[group.kind] = f"a group {what} ({group.kind}): {group.message}"
+                self._warned_at = min(self._warned_at, self._clock())
                 logger.warning(self._untold[group.kind])
 
 
@@ -103,6 +122,13 @@ def _outcomes(part: SampleResult) -> list[LostGroup | None]:
     outcomes = [(group.task, group) for group in (*counted, *incidents.values())]
     outcomes += [(group.task, None) for group in part.groups]
     return [fault for _, fault in sorted(outcomes, key=lambda outcome: outcome[0].place)]
+
+
+def _culprit(lost: Sequence[LostGroup]) -> str:
+    """Return what the user has to look at."""
+    if lost[-1].kind == "program":
+        return "the agent's program"
+    return "the environment (`rllib check-env` shows what is wrong with it)"
 
 
 def described(lost: Sequence[LostGroup]) -> str:

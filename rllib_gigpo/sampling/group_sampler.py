@@ -124,7 +124,7 @@ class GroupSampler:
         if not result.groups:
             raise RolloutError(
                 f"No task could be played in {MAX_ATTEMPTS} attempts. {described(result.lost)} Fix"
-                " the environment; rllib_gigpo.envs.check_env shows what is wrong with it."
+                " the environment; `rllib check-env` shows what is wrong with it."
             )
         return self._with_stats(result)
 

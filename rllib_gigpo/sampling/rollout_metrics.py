@@ -18,6 +18,7 @@ from rllib_gigpo.batch.role_turns import (
 )
 from rllib_gigpo.batch.sample_result import LostGroup, RolloutStats, SampleResult
 from rllib_gigpo.batch.step_record import StepRecord, step_records
+from rllib_gigpo.envs.contract import TOOL_ERROR, TOOL_RESULTS
 
 _Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -66,6 +67,7 @@ def rollout_metrics(result: SampleResult) -> dict[str, Any]:
         "tags": tag_metrics(from_reset),
         **role_metrics(from_reset),
         **fork_metrics(episodes),
+        **tool_metrics(episodes),
     }
 
 
@@ -90,6 +92,19 @@ def fork_metrics(episodes: Sequence[Any]) -> dict[str, dict[str, float]]:
             "num_saved_response_tokens": sum(len(one.response_token_ids) for one in repeated),
         }
     }
+
+
+def tool_metrics(episodes: Sequence[Any]) -> dict[str, float]:
+    """Return the share of tool calls that failed; nothing without a call."""
+    results = [
+        one
+        for episode in episodes
+        for info in episode.get_infos()
+        for one in info.get(TOOL_RESULTS, ())
+    ]
+    if not results:
+        return {}
+    return {"tool_error_rate": _mean(one["content"].startswith(TOOL_ERROR) for one in results)}
 
 
 def _costs(stats: RolloutStats) -> dict[str, float]:

@@ -271,7 +271,7 @@ def _told(name: str, seed: int) -> Iterator[None]:
         if not _is_fault(error):
             raise
         raise EnvContractError(
-            f"{name}, seed {seed}: {described(error)}. rllib_gigpo.envs.check_env shows more."
+            f"{name}, seed {seed}: {described(error)}. `rllib check-env` shows more."
         ) from error
 
 

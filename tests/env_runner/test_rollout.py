@@ -15,7 +15,8 @@ from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.env_source import EnvSource
-from rllib_gigpo.env_runner.pools.env_pool import OverlappingEnvs
+from rllib_gigpo.env_runner.pools.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
+from rllib_gigpo.envs.contract import NoRoomError
 from rllib_gigpo.errors import EngineError
 from rllib_gigpo.sampling.evaluation import EvaluationTasks
 
@@ -387,3 +388,55 @@ def test_a_discrete_action_is_found_by_name_and_nonsense_leaves_the_state(play):
     ]
     assert [record.is_admissible for record in step_records([episode])] == [True, False, True]
     assert [float(reward) for reward in episode.get_rewards()] == [1.0, 0.0, 0.0]
+
+
+class CrowdedWalk(Walk):
+    """A walk with room for some copies only."""
+
+    room, num_open, num_refused = 4, 0, 0
+
+    def __init__(self, config=None):
+        cls = CrowdedWalk
+        if cls.num_open == cls.room:
+            cls.num_refused += 1
+            raise NoRoomError(f"there is room for {cls.room} only.")
+        cls.num_open += 1
+        super().__init__(config)
+
+    def close(self):
+        CrowdedWalk.num_open -= 1
+
+
+@pytest.fixture
+def crowded(monkeypatch):
+    """Return a function that makes `CrowdedWalk` with some room."""
+
+    def make(room):
+        monkeypatch.setattr(CrowdedWalk, "room", room)
+        monkeypatch.setattr(CrowdedWalk, "num_open", 0)
+        monkeypatch.setattr(CrowdedWalk, "num_refused", 0)
+        return CrowdedWalk
+
+    return make
+
+
+@pytest.mark.parametrize("num_threads", [0, 2])
+def test_without_room_for_all_episodes_some_wait_for_others(play, crowded, caplog, num_threads):
+    env = crowded(4)
+    source = EnvSource(env, {})
+    pool = ThreadedEnvs(source, num_threads=num_threads) if num_threads else SerialEnvs(source)
+    result, engine = play(env, lambda prompt: "up", seeds=[0, 1, 2], envs=pool)
+    assert [len(group.episodes) for group in result.groups] == [3, 3, 3]
+    assert not result.lost
+    assert max(engine.batch_sizes) <= 4
+    told = [one.getMessage() for one in caplog.records if "room for 4 only" in one.getMessage()]
+    assert len(told) == 1
+    assert told[0].endswith("Until then, episodes wait for each other.")
+    # An episode of each of the other slots is refused once, and no slot is asked again.
+    assert env.num_refused == 9 - 4
+
+
+def test_without_any_room_groups_are_lost(play, crowded):
+    result, _ = play(crowded(0), lambda prompt: "up", seeds=[0, 1])
+    assert [(lost.kind, lost.task.seed) for lost in result.lost] == [("no_room", 1), ("no_room", 0)]
+    assert "there is room for 0 only" in result.lost[0].message

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from sampling.fake_crew import FakeCrew
 
+from rllib_gigpo.batch.group_task import GroupTask
+from rllib_gigpo.batch.sample_result import LostGroup, SampleResult
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.errors import RolloutError
 from rllib_gigpo.sampling import fault_bound
@@ -144,7 +146,7 @@ def test_an_environment_that_fails_in_a_tenth_of_its_steps_goes_on(record_proper
 @pytest.mark.fault("B5", promise="An environment that always fails ends the run soon.")
 def test_a_hundred_lost_groups_stop_with_the_kinds_and_the_last_fault():
     crew = FakeCrew(broken=range(1000))
-    with pytest.raises(RolloutError, match=r"100 of the last 100.*100 x step.*broke.*check_env"):
+    with pytest.raises(RolloutError, match=r"100 of the last 100.*100 x step.*broke.*check-env"):
         sample(crew, stream().draw, 4)
     assert num_played(crew) <= 100 + 3  # those that were under way
 
@@ -228,3 +230,16 @@ def test_an_evaluation_of_which_nothing_can_be_played_is_an_error():
         sample_fixed(
             FakeCrew(broken=range(1000)), EvaluationTasks(range(100, 103), SamplingSettings())
         )
+
+
+def test_an_iteration_that_takes_long_tells_its_warnings_before_its_end():
+    told, times = list[str](), iter([0.0, 5.0, 5.0, 11.0, 12.0])
+    bound = fault_bound.FaultBound(max_rate=1.0, clock=lambda: next(times), tell=told.append)
+    task = GroupTask(0, 0, 1, SamplingSettings(max_tokens=8))
+    bound.note(SampleResult(lost=[LostGroup(task, "step", "broke")]))
+    bound.note(SampleResult())
+    assert told == []
+    bound.note(SampleResult())
+    bound.note(SampleResult())
+    assert told == ["a group was lost (step): broke"]
+    assert bound.take_warnings() == {"step": "a group was lost (step): broke"}

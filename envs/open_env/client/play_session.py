@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -17,17 +15,15 @@ from ..messages import (
     SESSION_ERROR,
     STATE,
     OpenEnvError,
+    ServerFullError,
     decode,
     encode,
 )
 from .server_address import ServerAddress
 
 MAX_ANSWER_BYTES = 16 * 2**20
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _CLOSE_S = 2.0  # for the closing handshake
-_FULL_S = 3.0  # a session that was just closed may still hold its place
 _LAST_CODES = (FACTORY_ERROR, SESSION_ERROR)  # after which a server closes the connection
-_REACHED: set[str] = set()  # servers that have answered this process
 
 
 class PlaySession:
@@ -123,10 +119,12 @@ class PlaySession:
             return data
         code, text = str(data.get("code", "")), str(data.get("message", data))[:1000].rstrip(".")
         if code == CAPACITY_REACHED:
-            raise self._lost(
-                f"is full: {text}. Each environment needs a session, num_groups * group_size of "
-                "them in training. Raise the server's limit (rllib serve-env --max-sessions N; "
-                "max_concurrent_envs of openenv's create_app), or play fewer groups at a time",
+            self._hang_up()
+            raise ServerFullError(
+                f"The server at {self._address.http} is full: {text}. Each environment needs a "
+                "session, num_groups * group_size of them in training. Raise the server's limit "
+                "(rllib serve-env --max-sessions N; max_concurrent_envs of openenv's create_app), "
+                "or play fewer groups at a time.",
                 code=code,
             )
         if code in _LAST_CODES:
@@ -142,30 +140,3 @@ class PlaySession:
         self.is_lost = True
         if hasattr(self, "_open"):
             self._open.close()
-
-
-def open_patiently(open_once: Callable[[], Any], address: ServerAddress, *, wait_s: float) -> Any:
-    """Open something on a server that may be about to come back.
-
-    An address that has never answered this process is tried once, so that a wrong one is an error
-    at the start. A server that has answered before is given ``wait_s`` seconds to restart.
-
-    Raises:
-        OpenEnvError: It does not come back in time.
-    """
-    start, pause_s = time.monotonic(), _FIRST_PAUSE_S
-    while True:
-        try:
-            opened = open_once()
-        except OpenEnvError as error:
-            is_known = address.http in _REACHED
-            limit_s = _FULL_S if error.code == CAPACITY_REACHED else wait_s if is_known else 0.0
-            if error.code not in ("", CAPACITY_REACHED):
-                raise
-            if time.monotonic() - start + pause_s > limit_s:
-                raise
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        else:
-            _REACHED.add(address.http)
-            return opened

@@ -8,6 +8,7 @@ the page for browsers.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from ..messages import (
 from .hosted_session import error_answer
 from .served_env import ServedEnv
 from .session_thread import SessionThread
+
+logger = logging.getLogger(__name__)
 
 _CLOSE_S = 3.0  # for an environment to close, before its place is given away
 _MOST_UNREAD = 16  # messages that a client may send before their answers
@@ -80,6 +83,7 @@ class EnvApp:
         """Start without sessions."""
         self._served, self._limits = served, limits
         self._num_sessions = 0
+        self._has_refused = False
         self._closings: set[asyncio.Task[None]] = set()
         self._turns: AbstractAsyncContextManager[Any] = (
             nullcontext() if served.may_thread else asyncio.Lock()
@@ -130,6 +134,11 @@ class EnvApp:
         """Play a session to its end and return the error that ended it, if one did."""
         limit = self._limits.max_sessions
         if self._num_sessions >= limit:
+            if not self._has_refused:
+                self._has_refused = True
+                logger.warning(
+                    "All %d sessions are in use, so another one is refused (--max-sessions).", limit
+                )
             return error_answer(
                 CAPACITY_REACHED,
                 f"Server at capacity: {self._num_sessions}/{limit} sessions active",

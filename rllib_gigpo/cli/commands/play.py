@@ -111,7 +111,8 @@ def run(args: argparse.Namespace) -> int:
 
     env = EnvSource(env_ids[0], args.env_config or {}).make()
     history_length = _HISTORY_LENGTH if args.history_length is None else args.history_length
-    template = PromptTemplate.from_name_or_source(args.template or "default")
+    usual = "tools" if getattr(env.unwrapped, "tools", None) else "default"
+    template = PromptTemplate.from_name_or_source(args.template or usual)
     prompter = TextPrompter(template, LastSteps(history_length))
     player = make_player(args.player or "person", args.seed, env)
     try:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rllib_gigpo.cli.listening import PORT
+from rllib_gigpo.cli.serving.listening import PORT
 
 DEFAULT_PORT = 8270
 

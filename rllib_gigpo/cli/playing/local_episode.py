@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rllib_gigpo.cli.playing.pictures import pictures_of, show_pictures
-from rllib_gigpo.cli.playing.played_step import facts, result, rule
+from rllib_gigpo.cli.playing.played_step import facts, listed, result, rule
 from rllib_gigpo.cli.playing.players import Player, Quit
 from rllib_gigpo.cli.playing.shown import in_one_line, shown
 from rllib_gigpo.envs.response_fence import read_reset, read_step
@@ -27,9 +27,12 @@ def play_here(
     Raises:
         EnvContractError: The environment failed.
     """
+    tools = getattr(env.unwrapped, "tools", None)
+    if tools:
+        print(f"{rule('tools')}\n{listed(tools)}")
     with _told(f"reset(seed={seed})"):
         observation, info = read_reset(env.reset(seed=seed))
-    total, ended = 0.0, False
+    total, ended, terminated = 0.0, False, False
     for step in range(1, max_steps + 1):
         role = info.get("role", "")
         print(f"{rule(step, role)}\n{prompter.render(shown(observation), info)}")
@@ -49,7 +52,8 @@ def play_here(
             print(f"{rule('the end')}\n{shown(observation)}")
             show_pictures(pictures_of(observation))
             break
-    print(f"won {bool(info.get('won'))}, return {total:g}" + ("" if ended else ", not finished"))
+    won = info.get("won", terminated and total > 0)
+    print(f"won {bool(won)}, return {total:g}" + ("" if ended else ", not finished"))
 
 
 @contextmanager

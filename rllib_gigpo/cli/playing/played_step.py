@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,18 @@ def facts(anchor: object, actions: Sequence[str] | None) -> str:
     """Return the lines about the state: its anchor and the numbered admissible actions."""
     numbered = "  ".join(f"{i}:{action}" for i, action in enumerate(actions or (), 1))
     return f"anchor     {shown(anchor)}\nadmissible {numbered or '(not listed)'}"
+
+
+def listed(tools: Sequence[Mapping[str, Any]]) -> str:
+    """Return a line for each tool: how it is called, and what it does."""
+    functions = [tool["function"] for tool in tools]
+    calls = [
+        f"{one['name']}({', '.join(one['parameters'].get('properties', {}))})" for one in functions
+    ]
+    return "\n".join(
+        f"{call}  {one.get('description', '')}".rstrip()
+        for call, one in zip(calls, functions, strict=True)
+    )
 
 
 def result(action: object, reward: float, total: float) -> str:

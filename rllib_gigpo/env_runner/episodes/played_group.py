@@ -126,5 +126,5 @@ class PlayedGroup:
             "not_deterministic",
             f"reset(seed={self.task.seed}) gave two different starts: {short(repr(first))} and"
             f" {short(repr(start))}. reset() must depend only on its seed: draw from a generator"
-            " that it seeds, and run rllib_gigpo.envs.check_env",
+            " that it seeds, and run `rllib check-env`",
         )

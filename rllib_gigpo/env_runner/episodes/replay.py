@@ -61,5 +61,5 @@ class Replay:
             f"the same actions as before led to {'an end' if ended else short(repr(second))}"
             f" instead of {short(repr(first))}, so group_plan cannot return to a state. What an"
             " episode does must depend only on the seed of its reset() and on its actions: run"
-            " rllib_gigpo.envs.check_env",
+            " `rllib check-env`",
         )

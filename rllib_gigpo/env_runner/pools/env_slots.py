@@ -10,10 +10,11 @@ from typing import Any
 import gymnasium as gym
 
 from rllib_gigpo.env_runner.env_source import EnvSource, is_fault
-from rllib_gigpo.envs.contract import ContractViolationError
+from rllib_gigpo.envs.contract import ContractViolationError, NoRoomError
 from rllib_gigpo.envs.info_fence import described, text_of
 from rllib_gigpo.envs.response_fence import check_sendable, read_reset, read_step
 
+NO_ROOM = "no_room"  # the kind of error after which an episode may wait
 OnCreated = Callable[[gym.Env, bool], None]  # gets an environment and whether it is for training
 
 
@@ -135,5 +136,6 @@ class EnvSlots:
             if not is_fault(error):
                 raise
             self.close_slot(slot)
+            kind = NO_ROOM if isinstance(error, NoRoomError) else kind
             event = EnvEvent(slot=slot, error=described(error), error_kind=kind)
         return replace(event, seconds=time.perf_counter() - start)

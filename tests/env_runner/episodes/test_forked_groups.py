@@ -178,7 +178,7 @@ def test_an_environment_that_does_not_repeat_itself_costs_its_group(forked):
     (lost,) = result.lost
     assert lost.kind == "not_deterministic"
     assert "group_plan cannot return to a state" in lost.message
-    assert "check_env" in lost.message
+    assert "check-env" in lost.message
 
 
 def test_forks_at_high_entropy_begin_at_the_answers_that_had_it(forked):

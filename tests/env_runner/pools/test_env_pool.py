@@ -211,7 +211,7 @@ def test_threads_step_each_environment_outside_of_the_callers_thread():
 
 
 def test_an_environment_that_cannot_be_made_says_why():
-    with pytest.raises(EnvContractError, match="check_env"):
+    with pytest.raises(EnvContractError, match="check-env"):
         EnvSource("rllib_gigpo.envs:Corridor-v0", {"length": 0}).make()
 
 

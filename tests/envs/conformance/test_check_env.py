@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from rllib_gigpo.cli.main import main
 from rllib_gigpo.envs import EnvReport, check_env
 from rllib_gigpo.envs.conformance.contract_checks import recurring_anchors, remarks
 from rllib_gigpo.envs.conformance.env_probe import Episode, Turn, memory_per_copy
@@ -262,14 +263,11 @@ def test_too_few_episodes_are_refused():
         check_env(CORRIDOR, num_episodes=1)
 
 
-def test_the_command_prints_the_report_and_tells_the_shell():
-    command = [sys.executable, "-m", "rllib_gigpo.envs.check_env", CORRIDOR, "--env-config"]
-    good = subprocess.run([*command, '{"length": 3}'], capture_output=True, text=True)
-    bad = subprocess.run([*command, '{"length": 1}'], capture_output=True, text=True)
-    assert good.returncode == 0
-    assert "keeps the contract" in good.stdout
-    assert bad.returncode == 1
-    assert "problem: making the environment" in bad.stdout
+def test_the_command_prints_the_report_and_tells_the_shell(capsys):
+    assert main(["check-env", CORRIDOR, "--env-config", '{"length": 3}']) == 0
+    assert "keeps the contract" in capsys.readouterr().out
+    assert main(["check-env", CORRIDOR, "--env-config", '{"length": 1}']) == 1
+    assert "problem: making the environment" in capsys.readouterr().out
 
 
 class WithProcess(CorridorEnv):

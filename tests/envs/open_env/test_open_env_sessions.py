@@ -15,8 +15,10 @@ from support.games.open_env_servers import (
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from rllib_gigpo.envs.contract import NoRoomError
 from rllib_gigpo.envs.making import make
 from rllib_gigpo.envs.open_env.client.observation_reader import ObservationReader
+from rllib_gigpo.envs.open_env.client.patient_opening import open_patiently
 from rllib_gigpo.envs.open_env.client.play_session import PlaySession
 from rllib_gigpo.envs.open_env.client.server_address import ServerAddress
 from rllib_gigpo.envs.open_env.client.server_schema import ServerSchema
@@ -87,14 +89,30 @@ def test_a_server_that_stays_away_is_an_error_after_the_wait():
         make(OPEN_ENV, url=server.url, reconnect_s=0.3)
 
 
+def test_only_the_first_environment_waits_for_a_server_that_stays_away():
+    address, tries = ServerAddress.parse("http://127.0.0.1:9"), list[int]()
+
+    def away():
+        tries[-1] += 1
+        raise OpenEnvError("away")
+
+    assert open_patiently(lambda: "open", address, wait_s=0.3) == "open"
+    for _ in range(3):
+        tries.append(0)
+        with pytest.raises(OpenEnvError, match="away"):
+            open_patiently(away, address, wait_s=0.3)
+    assert tries[0] > 1
+    assert tries[1:] == [1, 1]
+
+
 def test_a_full_server_says_what_to_raise_and_a_free_place_is_taken():
     with serving(max_sessions=1) as server:
         first = make(OPEN_ENV, url=server.url)
-        with pytest.raises(OpenEnvError, match=r"is full: .*1/1 sessions.*--max-sessions N"):
-            make(OPEN_ENV, url=server.url)
         threading.Timer(0.5, first.close).start()
         second = make(OPEN_ENV, url=server.url)  # waits for the place
         second.reset(seed=0)
+        with pytest.raises(NoRoomError, match=r"is full: .*1/1 sessions.*--max-sessions N"):
+            make(OPEN_ENV, url=server.url)
         second.close()
 
 

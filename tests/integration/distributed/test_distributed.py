@@ -109,5 +109,5 @@ def test_an_environment_that_always_fails_stops_the_run_with_its_error(build, co
             pass
 
     algorithm.env_runner._rollouts._pool = Broken()
-    with pytest.raises(RolloutError, match=r"OSError: disk.*check_env"):
+    with pytest.raises(RolloutError, match=r"OSError: disk.*check-env"):
         algorithm.train()

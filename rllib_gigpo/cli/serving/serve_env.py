@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from rllib_gigpo.cli.experiment import json_object, whole_number
-from rllib_gigpo.cli.listening import add_address_options, refusals
+from rllib_gigpo.cli.serving.listening import add_address_options, refusals
 from rllib_gigpo.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rllib_gigpo.cli.listening import add_address_options, refusals
+from rllib_gigpo.cli.serving.listening import add_address_options, refusals
 from rllib_gigpo.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
