@@ -20,8 +20,9 @@ from rllib_gigpo.reports.settings_table import setting_rows
 
 CONFIG = Path(__file__).parents[1] / "rllib_gigpo" / "config"
 MAX_LINES = 950
-# Not settings: the numbers of presets, and the parts that RLlib builds from a config.
-_LEFT_OUT = ("presets.py", "rllib_parts.py")
+# Not settings: the numbers of presets, the parts that RLlib builds from a config, and what tells
+# search spaces from values.
+_LEFT_OUT = ("presets.py", "rllib_parts.py", "search_space.py")
 _DOCSTRING_OR_MESSAGE = ("f", '"""')
 
 

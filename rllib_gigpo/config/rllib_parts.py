@@ -11,6 +11,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 from ray.rllib.utils.annotations import override
 
+from rllib_gigpo.config.search_space import is_searched
 from rllib_gigpo.options.rllib_table import DEFAULTS, FIXED
 
 if TYPE_CHECKING:
@@ -137,11 +138,16 @@ class RLlibParts(AlgorithmConfig):
             fit: How the model is fitted: fields of `FitSettings`.
 
         Raises:
-            ConfigError: The demonstrations cannot be played with this config.
+            ConfigError: A setting is wrong, or the demonstrations cannot be played with this
+                config.
             EnvContractError: The environment gives no expert actions.
         """
+        from rllib_gigpo.config import sections
         from rllib_gigpo.warm_start import print_progress, settings_for, warm_start
 
+        if not is_searched(self.to_dict()):
+            # Before the minutes of a fit; the config is not finished, so others may be missing.
+            sections.refuse(sections.read(self, checks=[])[1])
         settings = settings_for(
             self,
             env=env,

@@ -1,6 +1,7 @@
 """Warm starts from a config, which then trains the fitted model."""
 
 import pytest
+from ray import tune
 
 from rllib_gigpo import GiGPOConfig
 from rllib_gigpo.errors import ConfigError
@@ -95,3 +96,13 @@ def test_all_that_a_warm_start_cannot_do_is_said_at_once(config):
         config.warm_start()
     for part in ("pass env=id", "num_train_tasks is not set", "observation_to_text is set"):
         assert part in str(caught.value)
+
+
+def test_a_wrong_setting_is_an_error_before_the_fit(config, monkeypatch):
+    config.training(penalties={"format": -0.1})
+    with pytest.raises(ConfigError, match=r"penalties\.format=-0\.1 must be at least 0"):
+        config.warm_start()
+    fitted = []
+    monkeypatch.setattr("rllib_gigpo.warm_start.warm_start", lambda *_, **__: fitted.append(1))
+    config.training(penalties={}, step_weight=tune.grid_search([0.5, -1.0])).warm_start()
+    assert fitted == [1]

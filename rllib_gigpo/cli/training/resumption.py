@@ -19,9 +19,10 @@ from rllib_gigpo.checkpoints.finder import (
 )
 from rllib_gigpo.checkpoints.written_aside import disk_state
 from rllib_gigpo.cli.experiment import Experiment
-from rllib_gigpo.cli.training.run_record import RECORD_FILE, RunRecord, is_searched, objects_of
+from rllib_gigpo.cli.training.run_record import RECORD_FILE, RunRecord, objects_of
 from rllib_gigpo.cli.training.run_settings import RunSettings
 from rllib_gigpo.cli.training.saved_run import STATE_FILES, SavedRun, SavedTrial
+from rllib_gigpo.config.search_space import is_searched
 from rllib_gigpo.errors import CheckpointError, ConfigError
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from ray import tune
 from ray.tune.experiment import Trial
-from ray.tune.search.variant_generator import parse_spec_vars
 
 from rllib_gigpo.checkpoints.run_description import is_json
 from rllib_gigpo.cli.experiment import Experiment
 from rllib_gigpo.cli.training.run_settings import RunSettings
+from rllib_gigpo.config.search_space import is_searched
 from rllib_gigpo.installation import run_versions
 from rllib_gigpo.reports.results import VERSIONS_FILE
 
@@ -95,12 +95,6 @@ def plain_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in config.items()
         if is_json(value) and not is_searched({name: value})
     }
-
-
-def is_searched(config: Mapping[str, Any]) -> bool:
-    """Return whether some value is a search space of Tune."""
-    _, domains, grids = parse_spec_vars(config)
-    return bool(domains or grids)
 
 
 class RecordCallback(tune.Callback):

@@ -22,8 +22,9 @@ from rllib_gigpo.cli.training.closing_report import report_trial, report_unfinis
 from rllib_gigpo.cli.training.graceful_stop import GracefulStop, StopAtSignal
 from rllib_gigpo.cli.training.progress_display import ProgressDisplay, make_display
 from rllib_gigpo.cli.training.resumption import Resumption, checkpoint_config
-from rllib_gigpo.cli.training.run_record import RecordCallback, RunRecord, is_searched
+from rllib_gigpo.cli.training.run_record import RecordCallback, RunRecord
 from rllib_gigpo.cli.training.run_settings import RunSettings
+from rllib_gigpo.config.search_space import is_searched
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.reports.results import summarize
 from rllib_gigpo.resources import check_resources

@@ -41,8 +41,8 @@ _CHECKS = [
 ]
 
 
-def read(config: Any) -> tuple[Settings | None, list[str]]:
-    """Build all sections from the attributes of a config.
+def read(config: Any, checks: list[Any] = _CHECKS) -> tuple[Settings | None, list[str]]:
+    """Build all sections from the attributes of a config, with ``checks`` between settings.
 
     Returns:
         The settings, or None if there are mistakes; and a sentence on each mistake and its fix.
@@ -61,7 +61,7 @@ def read(config: Any) -> tuple[Settings | None, list[str]]:
             values |= _right_ones(section, given, error)
         else:
             values |= dict(built[title])
-    for check in _CHECKS:
+    for check in checks:
         names = inspect.signature(check).parameters
         if all(name in values for name in names):
             mistakes += check(*(values[name] for name in names))

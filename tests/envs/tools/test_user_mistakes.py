@@ -1,4 +1,4 @@
-"""A user's class, tasks and functions that are wrong: each message names what, where and the cure."""
+"""A user's class, tasks and functions that are wrong: messages name what, where and the cure."""
 
 import pytest
 
@@ -79,7 +79,10 @@ def fail(*_):
             {"tasks": with_row(3, colour="red")},
             r"^tasks\[3\] has 'colour', but Levers.reset takes right",
         ),
-        ({"tasks": with_row(2, right=None)}, r"^tasks\[2\] lacks 'right': Levers.reset takes right"),
+        (
+            {"tasks": with_row(2, right=None)},
+            r"^tasks\[2\] lacks 'right': Levers.reset takes right",
+        ),
         ({"test_tasks": [{}]}, r"^test_tasks\[0\] lacks 'right'"),
         ({"environment": Unmade}, "is made without arguments, which failed: .*'number'"),
         ({"environment": Toolless, "tasks": None}, "There is not a single tool"),
@@ -115,11 +118,14 @@ def test_a_task_of_a_function_is_checked_when_it_is_drawn():
     ],
 )
 def test_a_function_that_fails_is_named(config, name):
-    env = ToolEnv(**{"environment": Levers, "tasks": TASKS, **config})
-    with pytest.raises(HookError, match=f"^{name}"):
+    def play():
         env.reset(seed=0)
         env.step('{"name": "pull", "arguments": {"lever": 1}}')
         env.step("Done.")
+
+    env = ToolEnv(**{"environment": Levers, "tasks": TASKS, **config})
+    with pytest.raises(HookError, match=f"^{name}"):
+        play()
 
 
 def test_a_tool_that_always_fails_and_one_without_a_description_are_noted():
