@@ -10,6 +10,7 @@ from ray.rllib.utils.annotations import override
 
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.hang_watch import HangWatch
+from rllib_gigpo.env_runner.last_words import tell_driver
 from rllib_gigpo.env_runner.pools.daemon_threads import useful_num_threads
 from rllib_gigpo.env_runner.pools.env_pool import EnvPool, OverlappingEnvs, SerialEnvs, ThreadedEnvs
 from rllib_gigpo.env_runner.pools.env_slots import OnCreated
@@ -66,6 +67,7 @@ class EnvironmentRollouts(RolloutMaker):
         self._source, self._place = source, place
         self._pipelines, self._on_created = pipelines, on_created
         self._pool: EnvPool | None = None
+        self._has_told = False  # that there is not room for all environments
 
     @property
     @override(RolloutMaker)
@@ -93,7 +95,13 @@ class EnvironmentRollouts(RolloutMaker):
             module_to_env=module_to_env,
             settings=settings,
             callbacks=callbacks,
+            tell=self._tell_once,
         )
+
+    def _tell_once(self, message: str) -> None:
+        if not self._has_told:
+            self._has_told = True
+            tell_driver(message)
 
     @override(RolloutMaker)
     def close(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -62,6 +62,7 @@ class Rollout:
         module_to_env: Any,
         settings: RolloutSettings,
         callbacks: Mapping[bool, RunnerCallbacks] = MappingProxyType({}),
+        tell: Callable[[str], None] = tell_driver,
     ) -> None:
         """Connect the parts; `start` adds groups.
 
@@ -72,6 +73,7 @@ class Rollout:
             module_to_env: The pipeline from the engine's answers to actions.
             settings: The settings of all episodes.
             callbacks: The user's hooks, by whether an episode is for training.
+            tell: Shows a message at once.
         """
         self._module = module
         self._envs = envs
@@ -79,13 +81,13 @@ class Rollout:
         self._module_to_env = module_to_env
         self._settings = settings
         self._callbacks = callbacks
+        self._tell = tell
         self._asks_uncertainty = settings.with_uncertainty or settings.group_plan.needs_entropy
         self._waiting: deque[EpisodeRun] = deque()
         self._groups: dict[int | str, PlayedGroup] = {}
         self._free_slots: list[int] = []
         self._used_slots: set[int] = set()  # in which an episode has started
         self._is_full = False  # whether other slots have no room for an environment
-        self._has_told = False  # that it is full
         self._in_env: dict[int, EpisodeRun] = {}
         self._in_engine: dict[str, EpisodeRun] = {}
         self._need_prompt: list[EpisodeRun] = []
@@ -240,10 +242,9 @@ class Rollout:
     def _wait_for_room(self, run: EpisodeRun, event: EnvEvent) -> None:
         """Let an episode begin later, in the slot of another one."""
         self._waiting.append(run)
+        if not self._is_full:
+            self._tell(f"{event.error} Until then, episodes wait for each other.")
         self._is_full = True
-        if not self._has_told:
-            self._has_told = True
-            tell_driver(f"{event.error} Until then, episodes wait for each other.")
 
     def _fault(self, run: EpisodeRun, event: EnvEvent) -> tuple[str, str] | None:
         """Check what an environment returned."""

@@ -18,6 +18,7 @@ from rllib_gigpo.reports.results import (
 )
 
 _ERROR_LINES = 15
+_OUR_ERRORS = "rllib_gigpo.errors."  # whose messages say what is wrong without a traceback
 
 
 def report_trial(
@@ -37,7 +38,7 @@ def report_trial(
         print_error(copy if _size(copy) >= _size(errors) else errors)
     folder = _short(folder)
     print(f"results      {folder}")
-    if not (folder / RESULT_FILE).is_file():
+    if not _size(folder / RESULT_FILE):
         return
     summaries = read_result_file(folder / RESULT_FILE)
     report_mismatch(summaries)
@@ -73,20 +74,24 @@ def report_unfinished(experiment_folder: Path, *, how: str) -> None:
         how: How it ended: "interrupted" or "failed".
     """
     if not any(newest_checkpoint(trial) for trial in trials_in(experiment_folder)):
-        print(f"{how:<11}  before the first checkpoint, so there is nothing to resume; repeat the")
-        print("             command, perhaps with a smaller --checkpoint-freq")
+        has_trained = any(map(_size, experiment_folder.glob(f"*/{RESULT_FILE}")))
+        print(f"{how:<11}  before the first checkpoint, so there is nothing to resume")
+        if has_trained:
+            print("             repeat the command, perhaps with a smaller --checkpoint-freq")
         return
     print(f"{how:<11}  to continue from the last checkpoint, repeat the command with")
     print(f"             --resume {shlex.quote(str(_short(experiment_folder)))}")
 
 
 def print_error(error_file: Path) -> None:
-    """Print the end of a trial's traceback, which shows the cause, and where the rest is."""
+    """Print the message or the end of the traceback of a trial's error, and where the rest is."""
     try:
         lines = error_file.read_text(errors="replace").rstrip().splitlines()
     except OSError as error:
         lines = [f"{error_file} cannot be read: {error.strerror} ({disk_state(error_file)})"]
-    print("\n".join(lines[-_ERROR_LINES:]))
+    ours = [number for number, line in enumerate(lines) if line.startswith(_OUR_ERRORS)]
+    shown = lines[ours[-1] :] if ours else lines[-_ERROR_LINES:]
+    print("\n".join(shown).removeprefix(_OUR_ERRORS))
     print(f"the run failed; the full error is in {error_file}; -v shows what the workers print")
 
 

@@ -138,8 +138,8 @@ def _errors(trial: Trial) -> Path | None:
 def _silence_tune() -> None:
     """Leave the screen to the display; the errors of failed trials are reported at the end."""
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new reporter prints tables even at verbose=0
-    for name in ("ray.tune.tune", "ray.tune.execution.tune_controller"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("tune", "execution.tune_controller", "analysis.experiment_analysis"):
+        logging.getLogger(f"ray.tune.{name}").setLevel(logging.CRITICAL)
 
 
 def _trial_folder(trial: Trial) -> str:

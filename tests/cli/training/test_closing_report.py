@@ -8,7 +8,7 @@ import pytest
 from faults.small_disk import fill, small_disk
 
 from rllib_gigpo.cli.commands.evaluate import write_json
-from rllib_gigpo.cli.training.closing_report import report_mismatch, report_trial
+from rllib_gigpo.cli.training.closing_report import report_mismatch, report_trial, report_unfinished
 from rllib_gigpo.errors import CheckpointError
 from rllib_gigpo.reports import plots
 from rllib_gigpo.reports.results import IterationSummary
@@ -94,3 +94,27 @@ def test_a_mismatch_of_engine_and_learner_is_reported_once(capsys):
         "mismatch     engine and Learner differ in 2 of 3 iterations; most in 3: KL 0.0020, at most"
         " 0.30\n"
     )
+
+
+def test_an_error_of_ours_needs_no_traceback(trial, capsys):
+    (trial / "error.txt").write_text(
+        "Failure # 1\nTraceback (most recent call last):\n  File ...\n"
+        "rllib_gigpo.errors.EnvContractError: no server;\nstart one\n"
+    )
+    report_trial(trial, experiment="mine", errors=trial / "error.txt")
+    output = capsys.readouterr().out
+    assert output.startswith("EnvContractError: no server;\nstart one\nthe run failed;")
+    assert "Traceback" not in output
+
+
+def test_only_a_run_that_has_trained_is_told_to_write_checkpoints_more_often(tmp_path, capsys):
+    trial = tmp_path / "trial"
+    trial.mkdir()
+    (trial / "result.json").touch()
+    report_unfinished(tmp_path, how="failed")
+    assert capsys.readouterr().out.splitlines() == [
+        "failed       before the first checkpoint, so there is nothing to resume"
+    ]
+    (trial / "result.json").write_text("{}\n")
+    report_unfinished(tmp_path, how="failed")
+    assert "perhaps with a smaller --checkpoint-freq" in capsys.readouterr().out
