@@ -10,7 +10,7 @@ from support.games.open_env_servers import CORRIDOR, OPEN_ENV, serving
 from support.shells import hear_ctrl_c
 
 from rllib_gigpo.cli import main
-from rllib_gigpo.cli.commands import serve_env
+from rllib_gigpo.cli.serving import serve_env
 from rllib_gigpo.envs.making import make
 from rllib_gigpo.envs.open_env.messages import OpenEnvError
 

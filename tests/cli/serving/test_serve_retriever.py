@@ -8,7 +8,7 @@ import pytest
 from support.games import fake_retriever as fake
 
 from rllib_gigpo.cli import main
-from rllib_gigpo.cli.commands import serve_retriever
+from rllib_gigpo.cli.serving import serve_retriever
 from rllib_gigpo.envs.search_qa.retrieval import HttpRetriever, HttpSettings, Passage
 from rllib_gigpo.errors import ConfigError, MissingExtraError
 
