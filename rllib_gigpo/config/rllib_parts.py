@@ -129,8 +129,9 @@ class RLlibParts(AlgorithmConfig):
         calls find the model in the cache.
 
         Args:
-            env: Gymnasium id; needed if `environment` was given a class or a function.
-            env_config: Environment keywords that differ in demonstrations.
+            env: Gymnasium id; needed if `environment` was given a class or a function, or if
+                demonstrations come from another environment, such as the one that a server plays.
+            env_config: Environment keywords that differ in demonstrations; all of another one's.
             base_model: Hugging Face folder to fit; None for a new model of 0.3M parameters.
             demonstrations: How the expert plays: fields of `DemonstrationSettings`, as a dict or an
                 object. In a dict, ``max_episode_steps`` defaults to that of the config.

@@ -50,10 +50,13 @@ def settings_for(
             )
     if mistakes:
         raise ConfigError(f"The config does not allow a warm start: {'; '.join(mistakes)}.")
+    # Of another environment, such as the one behind a server, the config knows no settings.
+    is_other = env is not None and isinstance(config.env, str) and env != config.env
+    own_config = {} if is_other else dict(config.env_config)
     first, number = config.first_train_task, config.num_train_tasks
     return WarmStartSettings(
         env=str(played_env),
-        env_config=dict(config.env_config) | dict(env_config or {}),
+        env_config=own_config | dict(env_config or {}),
         seeds=tuple(range(first, first + number)),
         base_model=base_model,
         prompting=prompting_of(config),

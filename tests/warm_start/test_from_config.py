@@ -106,3 +106,9 @@ def test_a_wrong_setting_is_an_error_before_the_fit(config, monkeypatch):
     monkeypatch.setattr("rllib_gigpo.warm_start.warm_start", lambda *_, **__: fitted.append(1))
     config.training(penalties={}, step_weight=tune.grid_search([0.5, -1.0])).warm_start()
     assert fitted == [1]
+
+
+def test_another_environment_gets_its_own_settings_only(config):
+    config.environment("rllib_gigpo.envs:OpenEnv-v0", env_config={"url": "http://127.0.0.1:8000"})
+    settings = settings_for(config, env="Signs-v0", env_config={"num_steps": 2})
+    assert (settings.env, settings.env_config) == ("Signs-v0", {"num_steps": 2})

@@ -21,19 +21,18 @@ from rllib_gigpo.envs.open_env.server.background import serve_in_background
 DELIVERY = "rllib_gigpo.envs:Delivery-v0"
 GRID = {"size": 3, "num_walls": 2, "slack": 3}
 
+url = os.environ.get("OPEN_ENV_URL") or serve_in_background(DELIVERY, GRID)
+
 config = (
     GiGPOConfig.preset("gigpo-tiny")
-    .environment(DELIVERY, env_config=GRID)
+    .environment("rllib_gigpo.envs:OpenEnv-v0", env_config={"url": url, "reconnect_s": 60})
     .tasks(num_train_tasks=1024, num_test_tasks=256, max_episode_steps=100)
     .prompting(template="{{ observation }}", history_length=0)
     .llm(max_prompt_tokens=64)
     .training(lr=3e-4)
     # The model is fitted without a server, so that the fit is found again with any address.
-    .warm_start(demonstrations={"random_label_probability": 0.65})
+    .warm_start(env=DELIVERY, env_config=GRID, demonstrations={"random_label_probability": 0.65})
     .debugging(seed=0)
-    .environment("rllib_gigpo.envs:OpenEnv-v0")
 )
-url = os.environ.get("OPEN_ENV_URL") or serve_in_background(DELIVERY, GRID)
-config.env_config = {"url": url, "reconnect_s": 60}
 
 stop = {"training_iteration": 25}
