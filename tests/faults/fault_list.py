@@ -56,4 +56,6 @@ FAULTS = {
     "B30": "the loss of a node with EnvRunners",
     "B31": "a full object store",
     "B32": "kill -9 of a server of environments",
+    "B33": "a server of environments that is gone for good",
+    "B34": "a server of environments with fewer sessions than episodes",
 }
