@@ -57,10 +57,10 @@ def _spec(env_id: str) -> EnvSpec | None:
 
 def _check_options(spec: EnvSpec, env_config: Mapping[str, Any]) -> None:
     """Refuse options that the environment's class does not take, by name."""
-    creator = spec.entry_point
+    entry: Any = spec.entry_point
     try:
-        creator = load_env_creator(creator) if isinstance(creator, str) else creator
-        parameters = inspect.signature(creator).parameters.values()  # type: ignore[arg-type]
+        creator = load_env_creator(entry) if isinstance(entry, str) else entry
+        parameters = inspect.signature(creator).parameters.values()
     except (ImportError, AttributeError, TypeError, ValueError):
         return  # Gymnasium says what is wrong
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters):

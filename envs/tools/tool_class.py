@@ -48,13 +48,13 @@ class ToolClass:
                 f"environment={environment!r} must be a class, a function that returns an instance,"
                 " or 'module:name' of one. Fix it in env_config."
             )
-        try:
-            self.instance = environment()
-        except TypeError as error:
+        needed = _needed_arguments(environment)
+        if needed:
             raise ValueError(
-                f"environment={environment!r} is made without arguments, which failed: {error}."
-                " Give its arguments defaults, or name a function that returns an instance."
-            ) from error
+                f"environment={environment!r} needs {', '.join(needed)}, but is made without"
+                " arguments. Give them defaults, or name a function that returns an instance."
+            )
+        self.instance = environment()
         self._thread = thread
         self._name = type(self.instance).__name__
         if not callable(getattr(self.instance, "reset", None)):
@@ -67,10 +67,8 @@ class ToolClass:
         ]
         parameters = inspect.signature(self.instance.reset).parameters.values()
         self._takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
-        named = [one for one in parameters if one.kind in _NAMED]
-        self._takes = {one.name for one in named}
-        needed = {one.name for one in named if one.default is inspect.Parameter.empty}
-        self._needs = needed - {"seed"}
+        self._takes = {one.name for one in parameters if one.kind in _NAMED}
+        self._needs = set(_needed_arguments(self.instance.reset)) - {"seed"}
 
     def check_row(self, row: Mapping[str, Any], where: str) -> None:
         """Check that a task has the arguments of ``reset``.
@@ -178,6 +176,16 @@ class ToolClass:
             if name == "close" and self._is_plain_close():
                 continue
             yield name
+
+
+def _needed_arguments(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the arguments without a default; none if nothing is known of them."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of a function in C
+        return []
+    empty = inspect.Parameter.empty
+    return [one.name for one in parameters if one.kind in _NAMED and one.default is empty]
 
 
 def _takes_answer(get_reward: Callable[..., Any]) -> bool:

@@ -260,13 +260,16 @@ def _action_text(advice: Any, tools: Mapping[str, Tool]) -> str | None:
     """Return the text of an expert's advice."""
     if advice is None or isinstance(advice, str):
         return advice
-    given = [advice] if isinstance(advice, Mapping | ToolCall) else list(advice)
-    calls = [ToolCall(one["name"], one["arguments"]) if is_call(one) else one for one in given]
-    if not all(isinstance(call, ToolCall) for call in calls):
+    given: list[Any] = [advice] if isinstance(advice, Mapping | ToolCall) else list(advice)
+    if not all(isinstance(one, ToolCall) or is_call(one) for one in given):
         raise ValueError(
             f"it returned {advice!r}, but must return calls such as"
             ' {"name": "add", "arguments": {"a": 1}}, or a text for an answer'
         )
+    calls = [
+        one if isinstance(one, ToolCall) else ToolCall(one["name"], one["arguments"])
+        for one in given
+    ]
     unknown = [call.name for call in calls if call.name not in tools]
     if unknown:
         raise ValueError(f"it called {unknown[0]!r}, but the tools are {', '.join(tools)}")

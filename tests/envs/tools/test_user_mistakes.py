@@ -84,7 +84,7 @@ def fail(*_):
             r"^tasks\[2\] lacks 'right': Levers.reset takes right",
         ),
         ({"test_tasks": [{}]}, r"^test_tasks\[0\] lacks 'right'"),
-        ({"environment": Unmade}, "is made without arguments, which failed: .*'number'"),
+        ({"environment": Unmade}, "needs number, but is made without arguments"),
         ({"environment": Toolless, "tasks": None}, "There is not a single tool"),
         ({"environment": "levers"}, "must be 'module:name', such as 'my_tools:levers'"),
     ],
