@@ -108,6 +108,7 @@ def _draw_rules(axis: Axis, results: MapResults) -> Figure:
     for panel in panels:
         panel.grid(alpha=0.3)
         panel.tick_params(axis="y", length=0)
+        panel.locator_params(axis="x", nbins=5)
     panels[0].set_yticks(range(len(ranked)), ranked)
     panels[0].set_ylim(-0.6, len(ranked) - 0.4)
     _add_legend(figure, panels[0])
