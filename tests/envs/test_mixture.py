@@ -84,7 +84,7 @@ def test_it_keeps_the_contract():
         ([{"env": 5}], "needs an id"),
         ([SHORT, {"env": "rllib_gigpo.envs:Nowhere-v0"}], r"Nowhere-v0' of the mixture cannot be"),
         ([SHORT, {"env": "no_such_module_anywhere:X-v0"}], "no_such_module_anywhere"),
-        ([SHORT, {**LONG, "env_config": {"lenght": 9}}], "unexpected keyword argument 'lenght'"),
+        ([SHORT, {**LONG, "env_config": {"lenght": 9}}], "no option 'lenght'"),
         ([SHORT, {**LONG, "env_config": {"length": 1}}], "length must be a whole number"),
         ([SHORT, {"env": "FrozenLake-v1"}], "observation space of 'FrozenLake-v1' is Discrete"),
         (

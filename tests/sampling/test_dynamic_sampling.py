@@ -29,8 +29,8 @@ class Episode:
     def get_return(self):
         return self._reward
 
-    def get_infos(self, index):
-        return {}
+    def get_infos(self, index=None):
+        return [{}] if index is None else {}
 
     def get_extra_model_outputs(self, column):
         return []

@@ -238,3 +238,12 @@ def test_a_group_has_spread_if_the_returns_of_one_role_differ():
     assert not has_spread(group_of(duel(black=1.0), duel(black=1.0)))
     team = [of_roles(("a", 0.0), ("b", 1.0), won=True), of_roles(("a", 1.0), won=True)]
     assert not has_spread(group_of(*team))  # b has nobody to be compared with
+
+
+def test_the_share_of_failed_tool_calls_is_counted_where_there_are_tools():
+    assert "tool_error_rate" not in rollout_metrics(sampled(episode([1])))
+    played = episode([1])
+    contents = ("4", "Error: there is no tool 'cuont'.", "Done.", "12")
+    results = [{"name": "count", "content": content} for content in contents]
+    played.get_infos()[-1]["tool_results"] = results
+    assert rollout_metrics(sampled(played))["tool_error_rate"] == 0.25
