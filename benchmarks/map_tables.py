@@ -132,7 +132,37 @@ class HoursTable:
                     yield family, axis, line
 
 
-MAP: Mapping[str, MapTable | HoursTable] = {
+@dataclass(frozen=True, slots=True)
+class SearchTable:
+    """The values that a search tried, as search_table.py has measured them."""
+
+    setting: str
+    head: str
+    base: str
+
+    def lines(self, figures: Figures) -> list[str]:
+        """Lay out the table in Markdown."""
+        heads = [self.head, "seeds", "area", f"minus {self.base}", "success, last 5 iterations"]
+        lines = markdown(heads, list(self._rows(figures)))
+        lines[1] = "| " + " | ".join(["---:"] * len(heads)) + " |"
+        return lines
+
+    def is_measured(self, figures: Figures) -> bool:
+        """Return whether the table has a row."""
+        return any(self._rows(figures))
+
+    def _rows(self, figures: Figures) -> Iterator[list[str]]:
+        start = f"search/{self.setting}/"
+        values = {name.split("/")[2] for name in figures if name.startswith(start)}
+        for value in sorted(values, key=float):
+            prefix = start + value
+            columns = (COLUMNS["area"], difference("area_over_base"), "{last_5_mean:.3f}")
+            filled = [_filled(template, prefix, figures) for template in columns]
+            yield [value, cell("{area_mean:n}", prefix, figures), *filled]
+
+
+MAP: Mapping[str, MapTable | HoursTable | SearchTable] = {
     **{name: table for family in FAMILIES.items() for name, table in _tables(*family)},
     "map-hours": HoursTable(),
+    "search-omega": SearchTable("step_weight", "ω", "ω = 1"),
 }

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks" / "learning"))
 import agent_axes
 import agent_runs
 import dynamics
+import search_table
 from agent_anchors import SometimesUnique, WithoutParcel
 from map_axis import GIGPO, SAME_F
 from support.episodes import episode_of, step_record
@@ -206,3 +207,27 @@ def test_one_command_draws_and_prints_the_dynamics_of_a_run(tmp_path, capsys):
     assert float(printed["groups_above_10_last_5"]) == pytest.approx(0.25)
     with pytest.raises(SystemExit, match=r"has no result\.json"):
         dynamics.main([str(tmp_path)])
+
+
+# ---------------------------------------------------------------- a search of rllib train
+
+
+def test_the_values_of_a_search_are_compared_over_its_seeds(tmp_path, capsys):
+    for value, seed, success in ((0.5, 0, 0.2), (0.5, 1, 0.4), (1.0, 0, 0.1), (1.0, 1, 0.2)):
+        trial = tmp_path / f"trial_{value}_{seed}"
+        trial.mkdir()
+        (trial / "params.json").write_text(json.dumps({"step_weight": value, "seed": seed}))
+        # The trials take 20 and 30 steps, so they are compared at 20.
+        played = {"num_env_steps": 10 if value == 0.5 else 15, "success_rate": success}
+        lines = [json.dumps({"env_runners": played})] * 2
+        (trial / "result.json").write_text("\n".join(lines))
+    options = ["--setting", "step_weight", "--base", "1"]
+    assert search_table.main([str(tmp_path), *options]) == 0
+    lower, base = capsys.readouterr().out.splitlines()
+    assert lower.startswith(
+        "step_weight=0.5  area_mean +0.300  area_std +0.141  last_5_mean +0.300"
+    )
+    assert "area_over_base +0.150" in lower
+    assert base == "step_weight=1  area_mean +0.150  area_std +0.071  last_5_mean +0.150"
+    with pytest.raises(SystemExit, match="has no trials"):
+        search_table.main([str(tmp_path / "trial_0.5_0"), *options])
