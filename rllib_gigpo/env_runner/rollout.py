@@ -88,6 +88,7 @@ class Rollout:
         self._free_slots: list[int] = []
         self._used_slots: set[int] = set()  # in which an episode has started
         self._is_full = False  # whether other slots have no room for an environment
+        self._was_full = False
         self._in_env: dict[int, EpisodeRun] = {}
         self._in_engine: dict[str, EpisodeRun] = {}
         self._need_prompt: list[EpisodeRun] = []
@@ -155,8 +156,10 @@ class Rollout:
         held = {run.slot for run in (*self._in_env.values(), *self._in_engine.values())}
         held |= {run.slot for run in self._need_prompt}
         self._is_full &= bool(held)  # nobody plays, so it is time to look again
-        slots = [one for one in range(num_slots) if one in self._used_slots or not self._is_full]
-        self._free_slots = [slot for slot in reversed(slots) if slot not in held]
+        roomy = sorted(self._used_slots) if self._was_full else []
+        others = [] if self._is_full else [one for one in range(num_slots) if one not in roomy]
+        free = [slot for slot in (*roomy, *others) if slot not in held]
+        self._free_slots = free[: max(0, num_slots - used)][::-1]
 
     def _begin_waiting_episodes(self) -> bool:
         """Begin as many episodes as there are slots; return whether there was one."""
@@ -244,7 +247,7 @@ class Rollout:
         self._waiting.append(run)
         if not self._is_full:
             self._tell(f"{event.error} Until then, episodes wait for each other.")
-        self._is_full = True
+        self._is_full = self._was_full = True
 
     def _fault(self, run: EpisodeRun, event: EnvEvent) -> tuple[str, str] | None:
         """Check what an environment returned."""

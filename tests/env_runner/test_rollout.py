@@ -16,6 +16,7 @@ from rllib_gigpo.batch.step_record import step_records
 from rllib_gigpo.engines.inference_engine import SamplingSettings
 from rllib_gigpo.env_runner.env_source import EnvSource
 from rllib_gigpo.env_runner.pools.env_pool import OverlappingEnvs, SerialEnvs, ThreadedEnvs
+from rllib_gigpo.env_runner.pools.env_slots import NO_ROOM, EnvEvent
 from rllib_gigpo.envs.contract import NoRoomError
 from rllib_gigpo.errors import EngineError
 from rllib_gigpo.sampling.evaluation import EvaluationTasks
@@ -440,3 +441,20 @@ def test_without_any_room_groups_are_lost(play, crowded):
     result, _ = play(crowded(0), lambda prompt: "up", seeds=[0, 1])
     assert [(lost.kind, lost.task.seed) for lost in result.lost] == [("no_room", 1), ("no_room", 0)]
     assert "there is room for 0 only" in result.lost[0].message
+
+
+class HighSlots(SerialEnvs):
+    """A pool that has room in the slots from 5 on only."""
+
+    def reset(self, slot, seed, *, is_training=True):
+        if slot < 5:
+            self._events.append(EnvEvent(slot=slot, error="no room.", error_kind=NO_ROOM))
+        else:
+            super().reset(slot, seed, is_training=is_training)
+
+
+def test_episodes_wait_for_whichever_slots_have_room(play):
+    pool = HighSlots(EnvSource(Walk, {}))
+    result, _ = play(Walk, lambda prompt: "up", seeds=[0, 1, 2], envs=pool)
+    assert [len(group.episodes) for group in result.groups] == [3, 3, 3]
+    assert not result.lost
