@@ -10,6 +10,7 @@ from typing import Any
 from rllib_gigpo.agent_programs.chat.chat_request import Message
 from rllib_gigpo.batch.token_uncertainty import TokenUncertainty
 from rllib_gigpo.engines.inference_engine import Generation
+from rllib_gigpo.envs.common.clean_text import valid_text
 from rllib_gigpo.prompting.response_decoder import ResponseDecoder
 from rllib_gigpo.prompting.tool_calls import TOOL_CALL_FORMATS
 from rllib_gigpo.prompting.tool_calls.tool_call_format import ToolCallFormat, typed_call
@@ -101,9 +102,9 @@ class AnswerReader:
         made = [typed_call(call, tools, tool_format) for call in found]
         calls = [
             {
-                "id": call.id or _call_id(f"{request_id}-{index}"),
+                "id": valid_text(call.id) or _call_id(f"{request_id}-{index}"),
                 "type": "function",
-                "function": {"name": call.name, "arguments": dict(call.arguments)},
+                "function": {"name": valid_text(call.name), "arguments": dict(call.arguments)},
             }
             for index, call in enumerate(made)
         ]

@@ -150,8 +150,8 @@ class CallDesk:
 
     def _prompt(self, request: ChatRequest, episode: ProgramEpisode) -> Prompt:
         """Return the prompt of a call, which continues a chat if the chat template lets it."""
-        found = episode.history.find(request)
         try:
+            found = episode.history.find(request)
             if found is not None:
                 turn, num_shared = found
                 try:
@@ -194,12 +194,17 @@ class CallDesk:
         episode, request = call.episode, call.asked.request
         episode.open_calls.discard(generation.request_id)
         generation, text = self._reader.cut(generation, request.stops)
-        message, is_valid = self._reader.message(
-            text,
-            self._prompts.chat(request.tools).tool_format,
-            tools=request.tools,
-            request_id=generation.request_id,
-        )
+        try:
+            message, is_valid = self._reader.message(
+                text,
+                self._prompts.chat(request.tools).tool_format,
+                tools=request.tools,
+                request_id=generation.request_id,
+            )
+            episode.history.add(request, message, ChatTurn(call.prompt, generation.token_ids))
+        except Exception as error:  # the format may be the user's, and the answer anything
+            call.asked.refuse(_unreadable(error))
+            return
         episode.calls.append(
             PlayedCall(
                 request=request,
@@ -213,7 +218,6 @@ class CallDesk:
         )
         episode.was_too_long = False
         episode.answer_s += time.monotonic() - call.asked_at
-        episode.history.add(request, message, ChatTurn(call.prompt, generation.token_ids))
         self._count_tokens(call.prompt, generation)
         call.asked.reply(
             ChatAnswer(
@@ -234,6 +238,12 @@ class CallDesk:
             num_cached_tokens=stats.num_cached_tokens + generation.num_cached_tokens,
             num_response_tokens=stats.num_response_tokens + len(generation.token_ids),
         )
+
+
+def _unreadable(error: Exception) -> ChatError:
+    return ChatError(
+        f"The model's answer cannot be read: {described(error)}", status=500, code="answer_failed"
+    )
 
 
 def _finish_reason(message: Message, generation: Generation) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Thread
 from typing import Any
 
@@ -14,7 +14,7 @@ import uvicorn
 from ray.util import get_node_ip_address
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from rllib_gigpo.agent_programs.chat.chat_answer import ChatAnswer
@@ -124,7 +124,7 @@ class ChatServer:
                 return await handler(request)
             except ChatError as error:
                 self._num_refused += error.status not in _NOT_COUNTED
-                return JSONResponse(error.body, status_code=error.status)
+                return _json(error.body, status=error.status)
 
         return guarded
 
@@ -138,7 +138,7 @@ class ChatServer:
         self._ask(asked)
         answer = await self._answered(asked, request)
         if not asked.request.is_streamed:
-            return JSONResponse(answer.body)
+            return _json(answer.body)
         events = answer.events(with_usage=asked.request.with_usage)
         return StreamingResponse(events, media_type="text/event-stream")
 
@@ -164,24 +164,23 @@ class ChatServer:
         key, body = await self._key_of(request), await self._body_of(request)
         try:
             posted = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ChatError(f"The body is not valid JSON: {error}") from error
         reward = posted.get("reward") if isinstance(posted, dict) else None
-        is_number = isinstance(reward, int | float) and not isinstance(reward, bool)
-        if not (is_number and math.isfinite(float(reward or 0))):
+        if not _is_finite(reward):
             raise ChatError(
                 'POST {"reward": a finite number} to /v1/reward; keys of info, such as "won": true,'
                 " may stand beside it."
             )
         self._post_reward(key, posted)
-        return JSONResponse({"reward": reward})
+        return _json({"reward": reward})
 
     async def _models(self, request: Request) -> Response:
         await self._key_of(request)
-        return JSONResponse({"object": "list", "data": [{"id": "policy", "object": "model"}]})
+        return _json({"object": "list", "data": [{"id": "policy", "object": "model"}]})
 
     async def _health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        return _json({"status": "ok"})
 
     async def _unknown(self, request: Request) -> Response:
         raise ChatError(
@@ -216,6 +215,20 @@ class ChatServer:
                     code="request_too_large",
                 )
         return bytes(body)
+
+
+def _json(body: Mapping[str, Any], *, status: int = 200) -> Response:
+    """Return an answer in ASCII, which can hold every text, even half of a surrogate pair."""
+    return Response(json.dumps(body), status_code=status, media_type="application/json")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # of a whole number that no float can hold
+        return False
 
 
 async def _departure(request: Request) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from rllib_gigpo.agent_programs.call_desk import CallDesk, OpenCall
@@ -19,10 +19,10 @@ from rllib_gigpo.agent_programs.chat_server import ChatServer
 from rllib_gigpo.agent_programs.engine_loop import EngineLoop
 from rllib_gigpo.agent_programs.program_episode import ProgramEpisode
 from rllib_gigpo.agent_programs.program_settings import ProgramSettings
+from rllib_gigpo.agent_programs.reward_threads import RewardThreads
 from rllib_gigpo.agent_programs.started_program import ProgramAccess, ProgramEnd, start_program
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
-from rllib_gigpo.env_runner.pools.daemon_threads import DaemonThreads
 from rllib_gigpo.env_runner.rollout import RolloutSettings
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.envs.contract import ContractViolationError
@@ -43,7 +43,7 @@ class EndpointRollout:
         loop: EngineLoop[OpenCall],
         server: ChatServer,
         desk: CallDesk,
-        judges: DaemonThreads,
+        judges: RewardThreads,
         *,
         programs: Mapping[bool, ProgramSettings],
         settings: RolloutSettings,
@@ -149,7 +149,12 @@ class EndpointRollout:
                 is_training=episode.task.is_training,
             )
             episode.started_at = time.monotonic()
-            episode.program = start_program(self._program_of(episode).program, access)
+            try:
+                episode.program = start_program(self._program_of(episode).program, access)
+            except (OSError, RuntimeError, ValueError) as error:  # no process, no thread
+                message = f"it cannot be started: {described(error)}. Play fewer episodes at a time"
+                cure = "with config.inference(max_concurrent_episodes=...), or fix the command"
+                self._lose(episode, "program", f"{message} {cure}")
 
     def _check(self, episode: ProgramEpisode) -> None:
         """Judge an episode whose program has ended; lose the group of one that failed."""
@@ -193,35 +198,39 @@ class EndpointRollout:
         episode.ended_at = time.monotonic()
         self._server.open_keys.discard(episode.api_key)
         self._desk.drop(episode, _over())
-        assert episode.program is not None
-        episode.program.end()
+        if episode.program is not None:
+            episode.program.end()
 
     # ------------------------------------------------------------------ rewards
 
     def _judge(self, episode: ProgramEpisode, end: ProgramEnd) -> None:
         self._stop(episode)
-        self._judged.append(episode)
-        episode.has_result = end.result is not None
+        # A command prints something, if only nothing; text is not a reward.
+        episode.has_result = end.result is not None and not isinstance(end.result, str)
         reward = self._program_of(episode).reward
+        find = partial(episode.outcome, end, reward)
         if reward is None:
-            episode.verdict = Future()
-            episode.verdict.set_result(episode.outcome(end, None))
+            self._finish(episode, find)
         else:
-            episode.verdict = self._judges.submit(lambda: episode.outcome(end, reward))
+            episode.verdict = self._judges.judge(find)
+            self._judged.append(episode)
 
     def _take_verdict(self, episode: ProgramEpisode) -> None:
-        """Finish an episode whose reward is known; lose the group of one that gets none."""
+        """Finish an episode whose reward is known; lose the group of one that waits too long."""
         assert episode.verdict is not None
-        if not episode.verdict.done():
-            limit_s = self._program_of(episode).timeout_s
-            if time.monotonic() > episode.ended_at + limit_s:
-                self._judges.add(1)  # in place of the thread that hangs
-                message = f"env_config['reward'] has taken {limit_s:g} s, the limit of timeout_s"
-                self._lose(episode, "timeout", message)
+        if episode.verdict.is_known:
+            self._judged.remove(episode)
+            self._finish(episode, episode.verdict.outcome)
             return
-        self._judged.remove(episode)
+        limit_s = self._program_of(episode).timeout_s
+        if episode.verdict.seconds > limit_s:
+            message = f"env_config['reward'] has taken {limit_s:g} s, the limit of timeout_s"
+            self._lose(episode, "timeout", message)
+
+    def _finish(self, episode: ProgramEpisode, find: Callable[[], dict[str, Any]]) -> None:
+        """Finish an episode with its reward; lose the group of one that gets none."""
         try:
-            episode.record(episode.verdict.result())
+            episode.record(find())
         except ContractViolationError as error:
             self._lose(episode, error.kind, f"{error}{self._hint(episode)}")
             return
@@ -267,9 +276,11 @@ class EndpointRollout:
     def _end_group(self, group_id: int | str) -> None:
         group = self._groups.pop(group_id)
         self._waiting = deque(one for one in self._waiting if one not in group)
-        self._judged = [one for one in self._judged if one not in group]
         for episode in group:
             self._stop(episode)
+            if episode in self._judged and episode.verdict is not None:
+                episode.verdict.abandon()
+        self._judged = [one for one in self._judged if one not in group]
 
 
 def _over() -> ChatError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +13,7 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from rllib_gigpo import columns
 from rllib_gigpo.agent_programs.chat.chat_history import ChatHistory
 from rllib_gigpo.agent_programs.chat.chat_request import ChatRequest, Message
+from rllib_gigpo.agent_programs.reward_threads import Verdict
 from rllib_gigpo.agent_programs.started_program import ProgramEnd, StartedProgram
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import StepRecord
@@ -52,7 +52,7 @@ class PlayedProgram:
     Attributes:
         seed: The seed of the task.
         is_training: Whether the episode is for training.
-        calls: The calls, in the order in which they came.
+        calls: The calls, in the order in which they were answered.
         result: What the function returned, or what the command printed; None if the episode was
             ended.
         is_truncated: Whether a limit ended the episode.
@@ -86,8 +86,8 @@ class ProgramEpisode:
         ended_at: When it ended.
         answer_s: Seconds that the calls took, which the program spent waiting.
         is_cut: Whether a limit ended the episode; known at its end.
-        has_result: Whether the program returned or printed something.
-        verdict: The reward and the last info, once they are asked for.
+        has_result: Whether the program returned something that may be a reward.
+        verdict: What the reward function finds, once it is asked.
         episode: The finished episode; None until then.
     """
 
@@ -108,7 +108,7 @@ class ProgramEpisode:
     answer_s: float = 0.0
     is_cut: bool = False
     has_result: bool = False
-    verdict: Future[dict[str, Any]] | None = None
+    verdict: Verdict | None = None
     episode: SingleAgentEpisode | None = None
 
     @property

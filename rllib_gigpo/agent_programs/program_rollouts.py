@@ -15,7 +15,7 @@ from rllib_gigpo.agent_programs.chat_server import ChatServer
 from rllib_gigpo.agent_programs.endpoint_rollout import EndpointRollout
 from rllib_gigpo.agent_programs.engine_loop import EngineLoop
 from rllib_gigpo.agent_programs.program_settings import ProgramSettings
-from rllib_gigpo.env_runner.pools.daemon_threads import DaemonThreads
+from rllib_gigpo.agent_programs.reward_threads import RewardThreads
 from rllib_gigpo.env_runner.rollout import RolloutSettings
 from rllib_gigpo.env_runner.rollout_maker import RolloutMaker
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from rllib_gigpo.config.sections import Settings
     from rllib_gigpo.config.sections.prompts import PromptSection
 
-_NUM_JUDGES = 4
-
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
@@ -38,7 +36,7 @@ class _Endpoint:
 
     loop: EngineLoop[Any]
     server: ChatServer
-    judges: DaemonThreads
+    judges: RewardThreads
 
 
 class ProgramRollouts(RolloutMaker):
@@ -145,7 +143,7 @@ class ProgramRollouts(RolloutMaker):
             ask=loop.ask,
             post_reward=self._post_reward,
         )
-        return _Endpoint(loop, server, DaemonThreads(_NUM_JUDGES, name="reward"))
+        return _Endpoint(loop, server, RewardThreads())
 
     @override(RolloutMaker)
     def close(self) -> None:

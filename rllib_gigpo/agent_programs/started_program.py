@@ -39,6 +39,7 @@ sys.exit(status if status >= 0 else 128 - status)
 """
 _KEPT_OUTPUT = 100_000  # bytes of a command's output that its reward may read
 _SHOWN_ERROR = 800  # bytes of a command's errors in a message
+_PROXY_EXCEPTIONS = ("NO_PROXY", "no_proxy")  # some clients prefer the one, some the other
 _PIPE_WAIT_S = 1.0  # for the rest of what a command wrote before it ended
 
 
@@ -171,7 +172,7 @@ class ProcessProgram(StartedProgram):
             "OPENAI_BASE_URL": access.base_url,
             "OPENAI_API_KEY": access.api_key,
             "TASK_SEED": str(access.seed),
-            "NO_PROXY": _without_proxy(access.base_url),
+            **dict.fromkeys(_PROXY_EXCEPTIONS, _without_proxy(access.base_url)),
         }
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *filled],
@@ -232,9 +233,9 @@ def _arguments_of(function: Callable[..., Any], access: ProgramAccess) -> dict[s
 
 
 def _without_proxy(base_url: str) -> str:
-    """Return NO_PROXY with the endpoint's address, which no proxy reaches."""
-    known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
-    return ",".join(filter(None, [known, urlsplit(base_url).hostname]))
+    """Return the hosts without a proxy, and the endpoint's, which no proxy reaches."""
+    known = [os.environ.get(name) for name in _PROXY_EXCEPTIONS]
+    return ",".join(dict.fromkeys(filter(None, [*known, urlsplit(base_url).hostname])))
 
 
 def _filled(word: str, values: dict[str, str]) -> str:

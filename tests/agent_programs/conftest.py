@@ -31,14 +31,20 @@ def endpoint(tokenizer):
 
     @contextmanager
     def open_endpoint(
-        answer, *, max_prompt_tokens=500, settings=SETTINGS, delay=lambda prompt: 1, **env_config
+        answer,
+        *,
+        max_prompt_tokens=500,
+        settings=SETTINGS,
+        tools="auto",
+        delay=lambda prompt: 1,
+        **env_config,
     ):
         engine = ScriptedEngine(tokenizer, answer, delay=delay)
         program = ProgramSettings.from_config(env_config)
         maker = ProgramRollouts(
             {True: program, False: program},
             tokenizer,
-            prompts=PromptSection(),
+            prompts=PromptSection(tools=tools),
             max_prompt_tokens=max_prompt_tokens,
         )
         module = EngineModule(engine, observation_space=None, action_space=None)

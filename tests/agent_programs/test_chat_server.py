@@ -121,6 +121,10 @@ def test_the_models_are_listed(told):
             "content other than text",
         ),
         ({"tools": [{"type": "function"}]}, "is not a tool"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": [1]}}]},
+            "The parameters of 'f' must be a JSON schema",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -149,7 +153,15 @@ def test_a_request_that_is_too_large_is_refused(refused):
     assert "more than 2048 bytes" in error.body["message"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"reward": "much"}', b'{"reward": NaN}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"[]", b'{"reward": "much"}', b'{"reward": NaN}', b'{"reward": true}'),
+        b"[" * 100_000,
+        b'{"reward": 1' + b"0" * 400 + b"}",
+    ],
+    ids=range(8),
+)
 def test_a_posted_reward_must_be_a_number(told, body):
     def post(client):
         request = urllib.request.Request(
@@ -159,9 +171,11 @@ def test_a_posted_reward_must_be_a_number(told, body):
         )
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(request, timeout=30)
-        return json.loads(caught.value.read())
+        return caught.value.code, json.loads(caught.value.read())
 
-    assert told(post)["error"]["type"] == "invalid_request_error"
+    status, answer = told(post)
+    assert status == 400
+    assert answer["error"]["type"] == "invalid_request_error"
 
 
 def test_the_port_is_closed_at_the_end(endpoint):

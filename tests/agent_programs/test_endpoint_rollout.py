@@ -16,6 +16,8 @@ from agent_programs.climbers import ask, client_of, climb, climb_without_memory
 from agent_programs.conftest import SAMPLING, changed, finish
 
 from rllib_gigpo import columns
+from rllib_gigpo.agent_programs import started_program
+from rllib_gigpo.agent_programs.chat.chat_history import ChatHistory
 from rllib_gigpo.agent_programs.program_episode import new_text
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.step_record import step_records
@@ -240,7 +242,8 @@ def test_a_first_call_that_is_too_long_says_so(play):
 )
 def test_nonsense_is_answered_or_refused_and_the_run_goes_on(play, message):
     def program(base_url, api_key):
-        body = {"model": "policy", "messages": [{"role": "user", "content": "up?"}, message]}
+        messages = [{"role": "user", "content": "up?"}, message]
+        body = {"model": "policy \ud83d", "messages": messages}
         request = urllib.request.Request(
             f"{base_url}/chat/completions",
             data=json.dumps(body).encode(),
@@ -258,17 +261,30 @@ def test_nonsense_is_answered_or_refused_and_the_run_goes_on(play, message):
     assert [episode.get_return() in (200, 400) for episode in result.episodes] == [True]
 
 
-def test_a_reward_that_hangs_costs_its_group_and_calls_go_on(play):
-    def reward(played):
-        if played.seed == 1:
-            threading.Event().wait()
-        return 1.0
+def test_messages_that_cannot_become_a_prompt_are_refused(play, monkeypatch):
+    def too_deep(history, request):
+        raise RecursionError("too deep")
 
-    result, _ = play(up, program=climb, seeds=[0, 1, 2], reward=reward, timeout_s=3.0)
-    assert sorted(group.task.seed for group in result.groups) == [0, 2]
-    (lost,) = result.lost
-    assert lost.kind == "timeout"
-    assert "env_config['reward'] has taken" in lost.message
+    monkeypatch.setattr(ChatHistory, "find", too_deep)
+    result, _ = play(up, program=climb, group_size=1)
+    assert "The messages cannot become a prompt: RecursionError: too deep" in result.lost[0].message
+
+
+@pytest.mark.parametrize("words", [["sleep", "600"], ["sh", "-c", "echo \0"]])
+def test_programs_that_cannot_be_started_cost_their_group(endpoint, monkeypatch, words):
+    def refuse(*args, **kwargs):
+        raise OSError(24, "Too many open files")
+
+    with endpoint(up, program=words) as (rollout, _):
+        rollout.start([GroupTask(0, 0, 3, SAMPLING)])
+        with monkeypatch.context() as patched:
+            if "sleep" in words:
+                patched.setattr(started_program, "OutputTail", refuse)
+            rollout.advance()
+        (lost,) = rollout.take_result().lost
+    assert lost.kind == "program"
+    assert "it cannot be started" in lost.message
+    assert "max_concurrent_episodes" in lost.message
 
 
 def test_groups_that_are_dropped_end_their_programs(endpoint):

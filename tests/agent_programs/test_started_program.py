@@ -75,6 +75,13 @@ def test_a_command_gets_words_and_variables():
     assert ended(start_program(words, ACCESS)).result == "7 7 http://localhost/v1 key\n"
 
 
+def test_no_proxy_stands_between_a_command_and_the_endpoint(monkeypatch):
+    monkeypatch.setenv("no_proxy", "intranet")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    words = ["sh", "-c", "echo $NO_PROXY $no_proxy"]
+    assert ended(start_program(words, ACCESS)).result == "intranet,localhost intranet,localhost\n"
+
+
 def test_of_a_long_output_the_end_is_kept():
     words = ["sh", "-c", "yes x | head -c 3000000; echo the end"]
     result = ended(start_program(words, ACCESS)).result

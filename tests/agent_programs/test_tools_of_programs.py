@@ -7,6 +7,7 @@ import pytest
 from agent_programs.climbers import client_of
 
 from rllib_gigpo.batch.step_record import step_records
+from rllib_gigpo.prompting.tool_calls.hermes_format import HermesFormat
 
 FLOORS = {"cellar": 0, "kitchen": 1, "attic": 3}
 LOOK_UP = {
@@ -132,6 +133,54 @@ def test_the_message_has_the_call_in_openais_form(play):
     assert json.loads(call.function.arguments) == {"room": "attic"}
     assert len(call.id) == 9
     assert call.id.isalnum()
+
+
+def messages_of(play, answer, *, tool, tools="auto"):
+    """Return what a program gets that offers one tool and asks once."""
+    got = []
+
+    def program(base_url, api_key):
+        question = [{"role": "user", "content": "Where?"}]
+        client = client_of(base_url, api_key)
+        answered = client.chat.completions.create(model="policy", messages=question, tools=[tool])
+        got.append(answered.choices[0].message)
+        return 1
+
+    result, _ = play(lambda prompt: answer, program=program, group_size=1, tools=tools)
+    return got, result
+
+
+@pytest.mark.parametrize(
+    "parameters", [None, {"type": "object", "properties": None}, {"properties": {"room": True}}]
+)
+def test_a_tool_may_leave_its_schema_open(play, parameters):
+    call = "<tool_call>\n<function=f>\n<parameter=room>\n3\n</parameter>\n</function>\n</tool_call>"
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    (message,), _ = messages_of(play, call, tool=tool, tools="qwen3_coder")
+    assert json.loads(message.tool_calls[0].function.arguments) == {"room": 3}
+
+
+def test_half_a_surrogate_pair_in_a_name_is_one_step_and_reaches_the_program(play):
+    call = '<tool_call>{"name": "f\\ud800", "arguments": {}}</tool_call>'
+    (message,), result = messages_of(play, call, tool=LOOK_UP)
+    assert message.tool_calls[0].function.name == "f?"
+    assert [len(episode) for episode in result.episodes] == [1]
+
+
+class BrokenFormat(HermesFormat):
+    """A user's format with a mistake."""
+
+    name = "broken"
+
+    def find(self, response):
+        return response["call"]
+
+
+def test_a_format_that_raises_costs_the_group_and_not_the_run(play):
+    got, result = messages_of(play, "up", tool=LOOK_UP, tools=BrokenFormat())
+    assert got == []
+    assert [lost.kind for lost in result.lost] == ["program"]
+    assert "The model's answer cannot be read: TypeError" in result.lost[0].message
 
 
 def test_streamed_calls_have_an_index(play):

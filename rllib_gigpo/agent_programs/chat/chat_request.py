@@ -77,7 +77,7 @@ class ChatRequest:
             tools=tools,
             max_tokens=_max_tokens(data),
             stops=_stops(data.get("stop")),
-            model=str(data.get("model", "")),
+            model=valid_text(str(data.get("model", ""))),
             is_streamed=bool(data.get("stream", False)),
             with_usage=isinstance(options, dict) and bool(options.get("include_usage")),
         )
@@ -124,6 +124,8 @@ def _tools(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 f"{_short(tool)} is not a tool: each needs type 'function' and a function with a"
                 " name and parameters."
             )
+        if not isinstance(function.get("parameters") or {}, dict):
+            raise ChatError(f"The parameters of {function['name']!r} must be a JSON schema.")
         yield tool
 
 

@@ -128,11 +128,17 @@ def typed_call(
     if tool_format.writes_json:
         return call
     functions = {one["function"]["name"]: one["function"] for one in schemas}
-    properties = functions.get(call.name, {}).get("parameters", {}).get("properties", {})
+    properties = _inner(_inner(functions.get(call.name), "parameters"), "properties")
     arguments = dict(call.arguments)
     for name, value in arguments.items():
-        takes_text = properties.get(name, {}).get("type") == "string"
+        takes_text = _inner(properties, name).get("type") == "string"
         if isinstance(value, str) and not takes_text:
             with contextlib.suppress(ValueError, RecursionError):
                 arguments[name] = json.loads(value)
     return ToolCall(call.name, arguments, call.id)
+
+
+def _inner(schema: Any, name: str) -> Mapping[str, Any]:
+    """Return a part of a schema; empty if it is null, true, or missing."""
+    found = schema.get(name) if isinstance(schema, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
