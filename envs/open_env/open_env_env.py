@@ -42,6 +42,8 @@ class OpenEnvEnv(AdapterEnv):
         package: An OpenEnv package, such as "echo_env", to be served in its own process for
             this instance, instead of ``url``.
         python: The Python that has the package; None is the one that runs.
+        token_variable: The environment variable with the token for a protected ``url``, which is
+            sent as ``Authorization: Bearer ...``.
         action: The field of the action that gets the agent's text, or "json" if the text is the
             whole action; None finds the field in the server's schema.
         observation: The field of the observation that the agent sees, or "json" for all of them;
@@ -68,6 +70,7 @@ class OpenEnvEnv(AdapterEnv):
         *,
         package: str | None = None,
         python: str | None = None,
+        token_variable: str | None = None,
         action: str | None = None,
         observation: str | None = None,
         info: Mapping[str, str] | None = None,
@@ -80,6 +83,7 @@ class OpenEnvEnv(AdapterEnv):
             url=url,
             package=package,
             python=python,
+            token_variable=token_variable,
             action=action,
             observation=observation,
             info=info,
@@ -94,7 +98,7 @@ class OpenEnvEnv(AdapterEnv):
             check_number("won_reward", won_reward, low=-MAX_REWARD, high=MAX_REWARD)
         self._timeout_s, self._reconnect_s = timeout_s, reconnect_s
         self._reset_kwargs, self._won_reward = dict(reset_kwargs or {}), won_reward
-        self._place = self._find(url, package, python)
+        self._place = self._find(url, package, python, token_variable)
         self._menu = ""
         try:
             self._schema = self._patiently(self._fetch_schema)
@@ -110,15 +114,19 @@ class OpenEnvEnv(AdapterEnv):
         super().close()
         self._place.close()
 
-    def _find(self, url: str | None, package: str | None, python: str | None) -> ServerPlace:
-        if (url is None) == (package is None) or (python is not None and package is None):
+    def _find(
+        self, url: str | None, package: str | None, python: str | None, token_variable: str | None
+    ) -> ServerPlace:
+        stray = python if package is None else token_variable
+        if (url is None) == (package is None) or stray is not None:
             raise ValueError(
-                f"Pass either url or package (and then python if need be) in env_config; got "
-                f"url={url!r}, package={package!r}, python={python!r}."
+                "Pass either url (with token_variable if need be) or package (with python if need "
+                f"be) in env_config; got url={url!r}, token_variable={token_variable!r}, "
+                f"package={package!r}, python={python!r}."
             )
         if package is not None:
             return PackagedServer(package, python=python, start_s=self._timeout_s)
-        return RunningServer(url)
+        return RunningServer(url, token_variable=token_variable)
 
     def _patiently(self, open_once: Callable[[ServerAddress], T]) -> T:
         address = self._place.address()

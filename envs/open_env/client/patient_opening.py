@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import TypeVar
 from ..messages import CAPACITY_REACHED, OpenEnvError
 from .server_address import ServerAddress
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
@@ -17,6 +20,8 @@ _FULL_S = 3.0  # a session that was just closed may still hold its place
 _STAYS_FULL_S = 1.0  # how long a server that stayed full is not waited for again
 _answering: set[str] = set()  # servers that have answered this process, and did not stay away
 _full_at: dict[str, float] = {}  # when a server had been full for `_FULL_S`
+_TELL_S = 5.0
+_told_of: set[str] = set()  # servers that have been away for `_TELL_S`, and have not come back
 
 
 def open_patiently(open_once: Callable[[], T], address: ServerAddress, *, wait_s: float) -> T:
@@ -49,10 +54,14 @@ def open_patiently(open_once: Callable[[], T], address: ServerAddress, *, wait_s
                 else:
                     _answering.discard(address.http)
                 raise
+            if error.code == "" and now - start > _TELL_S and address.http not in _told_of:
+                _told_of.add(address.http)
+                logger.warning("Waiting up to %g s for a server to come back. %s", wait_s, error)
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         else:
             _answering.add(address.http)
+            _told_of.discard(address.http)
             return opened
 
 

@@ -88,6 +88,7 @@ class PlaySession:
         try:
             return self._client.connect(
                 self._address.websocket,
+                additional_headers=self._address.headers,
                 open_timeout=self._timeout_s,
                 close_timeout=_CLOSE_S,
                 max_size=MAX_ANSWER_BYTES,
@@ -96,7 +97,8 @@ class PlaySession:
                 **options,
             )
         except self._errors.InvalidHandshake as error:
-            raise OpenEnvError(
+            refused = getattr(getattr(error, "response", None), "status_code", None)
+            raise self._address.refusal(refused) or OpenEnvError(
                 f"{self._address.websocket} is not an OpenEnv server: {error}. Correct url in "
                 "env_config."
             ) from error

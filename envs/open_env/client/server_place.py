@@ -39,12 +39,18 @@ class ServerPlace(ABC):
 class RunningServer(ServerPlace):
     """A server that somebody else runs.
 
+    Args:
+        url: Its address.
+        token_variable: The environment variable with the token that it asks for, if it does. Only
+            the name stands in settings and checkpoints.
+
     Raises:
-        ValueError: ``url`` is not an address.
+        ValueError: ``url`` is not an address, or the variable is not set.
     """
 
-    def __init__(self, url: object) -> None:
-        self._address = ServerAddress.parse(url)
+    def __init__(self, url: object, *, token_variable: str | None = None) -> None:
+        token = "" if token_variable is None else _token_in(token_variable)
+        self._address = ServerAddress.parse(url, token=token)
 
     def address(self) -> ServerAddress:
         """Return the given address."""
@@ -127,6 +133,17 @@ class PackagedServer(ServerPlace):
                 "timeout_s in env_config."
             )
         self._port = port
+
+
+def _token_in(variable: object) -> str:
+    token = os.environ.get(variable, "") if isinstance(variable, str) else ""
+    if not token.isascii() or not token.isprintable() or not token.strip():
+        raise ValueError(
+            f"token_variable must name an environment variable that holds the server's token; "
+            f"{variable!r} is not set here, or does not hold one. Set it where EnvRunners start, "
+            "or fix its name in env_config."
+        )
+    return token.strip()
 
 
 def _read_port(process: subprocess.Popen[bytes], token: str, limit_s: float) -> int | None:

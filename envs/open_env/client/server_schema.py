@@ -45,7 +45,8 @@ class ServerSchema:
         try:
             body = _get(url, address, timeout_s)
         except urllib.error.HTTPError as error:
-            raise _other_server(url, f"it answered with status {error.code}") from error
+            other = _other_server(url, f"it answered with status {error.code}")
+            raise address.refusal(error.code) or other from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise OpenEnvError(
@@ -95,7 +96,10 @@ class ServerSchema:
 def _get(url: str, address: ServerAddress, timeout_s: float) -> bytes:
     handlers = [urllib.request.ProxyHandler({})] if address.is_loopback else []
     deadline, body = time.monotonic() + timeout_s, b""
-    with urllib.request.build_opener(*handlers).open(url, timeout=timeout_s) as answer:
+    request = urllib.request.Request(url)
+    for name, value in address.headers.items():
+        request.add_unredirected_header(name, value)  # another host must not see a token
+    with urllib.request.build_opener(*handlers).open(request, timeout=timeout_s) as answer:
         while part := answer.read1(_PART_BYTES):
             body += part
             # A socket's timeout starts again with every byte.

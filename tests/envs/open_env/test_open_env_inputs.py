@@ -9,6 +9,7 @@ from support.games.open_env_servers import (
     foreign_server,
     observed,
     other_web_server,
+    protected_server,
     serving,
 )
 
@@ -63,6 +64,35 @@ def test_another_kind_of_server_is_told(body, status):
         make(OPEN_ENV, url=url)
 
 
+def test_a_protected_server_is_shown_the_token_of_an_environment_variable(monkeypatch):
+    monkeypatch.setenv("ROOM_TOKEN", "secret")
+    with protected_server("secret") as url:
+        env = make(OPEN_ENV, url=url, token_variable="ROOM_TOKEN")
+        assert env.reset(seed=1)[0]
+        env.close()
+    assert "secret" not in repr(env.unwrapped.__dict__)
+
+
+@pytest.mark.parametrize("scope", ["http", "websocket"])
+def test_a_server_that_refuses_a_client_names_the_cure(scope, monkeypatch):
+    monkeypatch.setenv("ROOM_TOKEN", "wrong")
+    with protected_server("secret", scopes=(scope,)) as url:
+        with pytest.raises(OpenEnvError, match=r"refuses a client without a token .*variable"):
+            make(OPEN_ENV, url=url)
+        with pytest.raises(OpenEnvError, match=r"refuses the token that token_variable names"):
+            make(OPEN_ENV, url=url, token_variable="ROOM_TOKEN")
+
+
+@pytest.mark.parametrize("content", [None, "", " ", "two\nlines", "schlüssel"])
+def test_a_variable_without_a_token_is_told(content, monkeypatch):
+    if content is None:
+        monkeypatch.delenv("ROOM_TOKEN", raising=False)
+    else:
+        monkeypatch.setenv("ROOM_TOKEN", content)
+    with pytest.raises(ValueError, match=r"'ROOM_TOKEN' is not set here, or does not hold one"):
+        make(OPEN_ENV, url="http://127.0.0.1:9", token_variable="ROOM_TOKEN")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -73,13 +103,15 @@ def test_another_kind_of_server_is_told(body, status):
         ({"observation": "stdout"}, r"the server's observations \('reply'\); got 'stdout'"),
         ({"info": {"win": "x"}}, "info must map keys of the contract"),
         ({"info": {"won": 3}}, "info must map keys of the contract"),
-        ({"package": "echo_env"}, "Pass either url or package"),
-        ({"python": "python3"}, "Pass either url or package"),
+        ({"package": "echo_env"}, "Pass either url .* or package"),
+        ({"python": "python3"}, "Pass either url .* or package"),
+        ({"url": None, "package": "json", "token_variable": "T"}, "Pass either url .* or package"),
+        ({"token_variable": 3}, "token_variable must name an environment variable"),
     ],
 )
 def test_a_wrong_option_is_told_when_the_environment_is_made(options, message):
     with foreign_server(echo) as server, pytest.raises(ValueError, match=message):
-        make(OPEN_ENV, url=server.url, **options)
+        make(OPEN_ENV, **{"url": server.url, **options})
 
 
 def test_fields_of_a_foreign_server_are_found_and_mapped():

@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 from rllib_gigpo.envs.contract import NoRoomError
 from rllib_gigpo.envs.making import make
+from rllib_gigpo.envs.open_env.client import patient_opening
 from rllib_gigpo.envs.open_env.client.observation_reader import ObservationReader
 from rllib_gigpo.envs.open_env.client.patient_opening import open_patiently
 from rllib_gigpo.envs.open_env.client.play_session import PlaySession
@@ -87,6 +88,21 @@ def test_a_server_that_stays_away_is_an_error_after_the_wait():
         env.reset(seed=3)
     with pytest.raises(OpenEnvError, match="No OpenEnv server can be reached"):
         make(OPEN_ENV, url=server.url, reconnect_s=0.3)
+
+
+def test_a_wait_for_a_server_is_told_once(monkeypatch, caplog):
+    monkeypatch.setattr(patient_opening, "_TELL_S", 0.0)
+    address = ServerAddress.parse("http://127.0.0.1:9")
+
+    def away():
+        raise OpenEnvError("Nobody answers.")
+
+    for _ in range(2):
+        assert open_patiently(lambda: "open", address, wait_s=0.5) == "open"
+        with pytest.raises(OpenEnvError, match="Nobody answers"):
+            open_patiently(away, address, wait_s=0.5)
+    told = "Waiting up to 0.5 s for a server to come back. Nobody answers."
+    assert [record.getMessage() for record in caplog.records] == [told, told]
 
 
 def test_only_the_first_environment_waits_for_a_server_that_stays_away():

@@ -75,6 +75,25 @@ def foreign_server(react, *, action=None, observation=None, required=("message",
 
 
 @contextmanager
+def protected_server(token, scopes=("http", "websocket")):
+    """Serve an environment to those who show ``token``, on requests of the kinds ``scopes``."""
+    app = EnvApp(ServedEnv.try_out(CORRIDOR, {}), ServingLimits())
+
+    async def guarded(scope, receive, send):
+        shown = dict(scope.get("headers", ())).get(b"authorization")
+        if scope["type"] not in scopes or shown == f"Bearer {token}".encode():
+            await app.asgi(scope, receive, send)
+        elif scope["type"] == "http":
+            await PlainTextResponse("no", status_code=401)(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close"})  # before the handshake: status 403
+
+    with EnvServer(guarded).in_background() as url:
+        yield url
+
+
+@contextmanager
 def other_web_server(body="<html>hello</html>", status=200):
     """Serve a page that has nothing to do with OpenEnv, under every address."""
 
