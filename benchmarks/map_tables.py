@@ -34,6 +34,7 @@ FORK_COLUMNS: Mapping[str, str] = {
     "minus without forks": difference("area_over_first"),
     "area, generated tokens": _VALUE.format("area_of_choices"),
     "minus without forks ": difference("area_of_choices_over_first"),
+    "minus fewer tasks": difference("area_of_choices_over_control"),
     "panel": _VALUE.format("panel_success"),
 }
 

@@ -125,6 +125,7 @@ class AgentCell:
         slack: Steps allowed over steps needed; None for the limit of the example.
         state: What counts as the same state, a key of `STATES`.
         plan: Name of the plan by which episodes of a group fork.
+        num_groups: Tasks of an iteration; None for as many as in the example.
     """
 
     task: str
@@ -132,6 +133,7 @@ class AgentCell:
     slack: float | None = SLACK
     state: str = "exact"
     plan: str = "from_reset"
+    num_groups: int | None = None
 
     @property
     def place(self) -> str:
@@ -145,6 +147,7 @@ class AgentCell:
         of_f = "" if rule.get("normalize_by_std", True) else "_f_1"
         more = f"-{self.state}" if self.state != "exact" else ""
         more += f"-{self.plan}" if self.plan != "from_reset" else ""
+        more += f"-{self.num_groups}_tasks" if self.num_groups else ""
         return f"{self.place}-{rule['name']}{of_f}{more}"
 
     @property
@@ -156,6 +159,8 @@ class AgentCell:
             changes["anchor"] = STATES[self.state]
         if self.plan != "from_reset":
             changes["group_plan"] = self.plan
+        if self.num_groups:
+            changes["num_groups"] = self.num_groups
         return changes
 
     def settings(self) -> dict[str, Any]:
@@ -194,28 +199,54 @@ def _rules(task: str, labels: tuple[str, ...], *, title: str, slack: float | Non
     return Axis(f"{task}_rules", f"{task}: {title}", setting, {point: cells}, "rules")
 
 
-FORKED: Mapping[str, tuple[str, ...]] = {
-    "from_reset": (GIGPO, LEADING[0], FORKED_GRPO),
-    "lone_states": (GIGPO, LEADING[0]),
-    "entropy": (GIGPO,),
-    "random": (GIGPO, FORKED_GRPO, TREE_GRPO),
+@dataclass(frozen=True, slots=True)
+class ForkPoint:
+    """How the groups of some variants are played.
+
+    Attributes:
+        variants: Labels of the variants.
+        plan: Name of the plan.
+        num_groups: Tasks of an iteration; None for as many as in the example.
+    """
+
+    variants: tuple[str, ...]
+    plan: str = "from_reset"
+    num_groups: int | None = None
+
+    def cells(self, task: str) -> dict[str, AgentCell]:
+        """Return the cells by the label of their variant, and GRPO without forks."""
+        cells = {
+            label: AgentCell(
+                task,
+                SAME_F if label == FORKED_GRPO else label,
+                plan=self.plan,
+                num_groups=self.num_groups,
+            )
+            for label in self.variants
+        }
+        return {SAME_F: AgentCell(task, SAME_F), **cells}
+
+
+_CONTROL = "from_reset, 6 tasks"
+FORKED: Mapping[str, ForkPoint] = {
+    "from_reset": ForkPoint((GIGPO, LEADING[0], FORKED_GRPO)),
+    "lone_states": ForkPoint((GIGPO, LEADING[0]), "lone_states"),
+    "entropy": ForkPoint((GIGPO,), "entropy"),
+    "random": ForkPoint((GIGPO, FORKED_GRPO, TREE_GRPO), "random"),
+    # Added after a look at the results: about as many choices an iteration as with forks.
+    _CONTROL: ForkPoint((GIGPO, LEADING[0], FORKED_GRPO), num_groups=6),
 }
 
 
 def _forks(task: str) -> Axis:
-    points = {
-        plan: {
-            SAME_F: AgentCell(task, SAME_F),
-            **{
-                label: AgentCell(task, SAME_F if label == FORKED_GRPO else label, plan=plan)
-                for label in labels
-            },
-        }
-        for plan, labels in FORKED.items()
-    }
-    title = f"{task}: where half of the episodes of a group begin"
     return Axis(
-        f"{task}_forks", title, "plan of a group", points, kind="unordered", over_first=True
+        f"{task}_forks",
+        f"{task}: where half of the episodes of a group begin",
+        "plan of a group",
+        {label: point.cells(task) for label, point in FORKED.items()},
+        kind="unordered",
+        over_first=True,
+        control=_CONTROL,
     )
 
 

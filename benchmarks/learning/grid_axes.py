@@ -189,6 +189,9 @@ def _axes() -> Iterator[Axis]:
     )
 
 
+_CONTROL = "from_reset, 11 tasks"
+
+
 def _forks() -> Axis:
     """Return the axis of the plans; GRPO without forks is the baseline at every point."""
     forked = {
@@ -200,7 +203,7 @@ def _forks() -> Axis:
     plans = {name: name for name in ("from_reset", "lone_states", "entropy", "random")}
     points = varied("plan", plans, {**BASE, **forked}, read_by_grpo=False)
     # Added after a look at the results: as many choices an iteration as with forks at lone states.
-    points["from_reset, 11 tasks"] = {
+    points[_CONTROL] = {
         rule: cell if rule in (SAME_F, DEFAULT) else replace(cell, num_tasks=11)
         for rule, cell in points["from_reset"].items()
     }
@@ -211,6 +214,7 @@ def _forks() -> Axis:
         points,
         kind="unordered",
         over_first=True,
+        control=_CONTROL,
     )
 
 

@@ -23,6 +23,8 @@ class Axis:
         kind: What a picture compares: points in order, points without an order, or the rules.
         over_first: Whether each rule is also compared with itself at the first point, at equal
             environment steps and at equal choices: for an axis that says how groups are played.
+        control: A point without forks that makes about as many choices an iteration as those with
+            them; each rule is also compared with itself there, at equal choices.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Axis:
     points: Mapping[str, Mapping[str, Any]]
     kind: Literal["ordered", "unordered", "rules"] = "ordered"
     over_first: bool = False
+    control: str | None = None
 
     @cached_property
     def rules(self) -> list[str]:
@@ -43,6 +46,8 @@ class Axis:
             yield from rules.values()
 
     def has_one_cell(self, rule: str) -> bool:
-        """Whether the rule does not depend on the setting."""
+        """Whether the rule does not depend on the setting, as far as it was varied."""
+        if len(self.points) == 1:
+            return False
         cells = [rules[rule] for rules in self.points.values() if rule in rules]
         return len(cells) == len(self.points) and len(set(cells)) == 1

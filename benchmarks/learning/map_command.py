@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def run_map(one: Map, args: argparse.Namespace) -> int:
     if one.published is not None and args.first_seed == 0:  # others are trials
         publish(runs, one.published)
     results = MapResults.read([run for run in runs if run not in missing])
-    reported = [axis for axis in axes if all(cell in results.values for cell in axis.cells())]
+    reported = list(whole_axes(axes, missing))
     for axis in reported:
         report(axis, results, args.output)
     if args.figures:
@@ -79,6 +79,17 @@ def run_map(one: Map, args: argparse.Namespace) -> int:
         of_seeds = [] if one.published is None else seed_figures(one.family, results)
         write_figures([*made, *of_seeds])
     return 0
+
+
+def whole_axes(axes: Sequence[Axis], missing: Sequence[PlannedRun]) -> Iterator[Axis]:
+    """Yield the axes of which no run is missing, and say what others lack."""
+    for axis in axes:
+        cells = set(axis.cells())
+        num_missing = sum(run.cell in cells for run in missing)
+        if num_missing:
+            print(f"{axis.name}: {num_missing} runs are missing (--seeds N reports the first N)")
+        else:
+            yield axis
 
 
 def report(axis: Axis, results: MapResults, folder: Path) -> None:

@@ -25,8 +25,14 @@ PRIMARY = {AREA: "area under the success curve", PANEL: "success on the panel"}
 ANY = "any"  # the label of the points of a rule that does not read the setting
 # The baselines, and the names of the gains over them.
 BASELINES = {SAME_F: "over_grpo", DEFAULT: "over_grpo_f_std"}
-OVER_FIRST = "over_first"  # the gain over the same rule at the first point
-COMPARED = {STEPS: BASELINES[SAME_F], CHOICES: OVER_FIRST}  # the one gain of secondary measures
+# The gains over the same rule at the first point, and at the control.
+OVER_FIRST, OVER_CONTROL = "over_first", "over_control"
+# Measure -> the gains that are figures.
+GAINS = {
+    **{measure: (*BASELINES.values(), OVER_FIRST) for measure in PRIMARY},
+    STEPS: (BASELINES[SAME_F],),
+    CHOICES: (OVER_FIRST, OVER_CONTROL),
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class MapRow:
         rule: Label of the rule.
         cell: Its cell.
         others: Name of a gain -> the cell that it is over: the baselines at this point, and the
-            same rule at the first point.
+            same rule at the first point and at the control.
     """
 
     point: str
@@ -98,6 +104,7 @@ class MapRow:
 def rows_of(axis: Axis) -> Iterator[MapRow]:
     """Yield the rows of the rules that do not read the setting, then one per point and rule."""
     first = next(iter(axis.points.values()))
+    control = axis.points[axis.control] if axis.control else {}
     for place, (point, rules) in enumerate(axis.points.items()):
         others = {name: rules[rule] for rule, name in BASELINES.items() if rule in rules}
         if place == 0:
@@ -105,9 +112,9 @@ def rows_of(axis: Axis) -> Iterator[MapRow]:
                 yield MapRow(ANY, rule, rules[rule], others)
         for rule, cell in rules.items():
             if not axis.has_one_cell(rule):
-                is_compared = axis.over_first and rule in first
-                over_first = {OVER_FIRST: first[rule]} if is_compared else {}
-                yield MapRow(point, rule, cell, {**others, **over_first})
+                played_else = {OVER_FIRST: first if axis.over_first else {}, OVER_CONTROL: control}
+                same = {name: rules[rule] for name, rules in played_else.items() if rule in rules}
+                yield MapRow(point, rule, cell, {**others, **same})
 
 
 def table_of(axis: Axis, results: MapResults) -> str:
@@ -142,7 +149,7 @@ def figures_of(family: str, axis: Axis, results: MapResults) -> list[Figure]:
             if len(by_seed) > 1:
                 values[f"{measure}_std"] = statistics.stdev(by_seed)
             for name, other in row.others.items():
-                if measure in PRIMARY or name == COMPARED[measure]:
+                if name in GAINS[measure]:
                     found = results.gain(row.cell, other, measure)
                     values |= found.values(f"{measure}_{name}") if found else {}
         values["recurring_mean"] = statistics.fmean(results.by_seed(row.cell, RECURRING))

@@ -12,6 +12,8 @@ import numpy as np
 from rllib_gigpo.group_plans.group_plan import ChosenStep, Fork, GroupPlan
 from rllib_gigpo.options.records import require
 
+_ROUNDING = 1e-9  # 0.29 * 100 is below 29
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForkingPlan(GroupPlan):
@@ -19,7 +21,8 @@ class ForkingPlan(GroupPlan):
 
     Attributes:
         forked_share: Share of the group's episodes that fork, rounded down to whole episodes.
-        rounds: In at most how many rounds; later rounds may fork off the forks of earlier ones.
+        rounds: In how many rounds, or more if `choose` returns fewer steps than are wanted; later
+            rounds may fork off the forks of earlier ones.
     """
 
     forked_share: float = 0.5
@@ -31,7 +34,7 @@ class ForkingPlan(GroupPlan):
 
     def num_starts(self, group_size: int) -> int:
         """Return how many episodes do not fork."""
-        return group_size - math.floor(self.forked_share * group_size)
+        return group_size - math.floor(self.forked_share * group_size + _ROUNDING)
 
     def next_forks(
         self, steps: Sequence[ChosenStep], group_size: int, rng: np.random.Generator

@@ -31,9 +31,13 @@ def chosen(name, steps, group_size=8, seed=0, **options):
     return plan.next_forks(steps, group_size, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize(("share", "starts"), [(0.5, 4), (0.25, 6), (0.1, 8), (0.9, 1)])
-def test_the_share_of_forks_is_rounded_down(share, starts):
-    assert GROUP_PLANS.build({"name": "random", "forked_share": share}).num_starts(8) == starts
+@pytest.mark.parametrize(
+    ("share", "group_size", "starts"),
+    [(0.5, 8, 4), (0.25, 8, 6), (0.1, 8, 8), (0.9, 8, 1), (0.29, 100, 71), (0.58, 50, 21)],
+)
+def test_the_share_of_forks_is_rounded_down(share, group_size, starts):
+    plan = GROUP_PLANS.build({"name": "random", "forked_share": share})
+    assert plan.num_starts(group_size) == starts
 
 
 def test_without_forks_all_episodes_start_at_the_reset():

@@ -75,6 +75,7 @@ def test_the_settings_of_every_cell_are_valid_and_reach_rule_anchor_and_plan(tin
             assert not credit.rule.normalize_by_std
         assert credit.penalties.mode == "row"
         assert credit.group_plan.name == cell.plan
+        assert cell.num_groups in (None, credit.num_groups)
         assert credit.anchor == MATCHES[cell.state]
         if cell.slack is None:
             continue

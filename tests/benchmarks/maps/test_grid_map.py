@@ -17,6 +17,7 @@ import grid_map
 import grid_panel
 import grid_runs
 import grid_states
+import map_results
 import measures
 import run_files
 import run_pool
@@ -371,10 +372,24 @@ def test_published_runs_go_on_in_a_new_clone(finished, tmp_path):
     assert others[1].read() == runs[1].read()
 
 
-def test_a_report_of_finished_runs_starts_none(finished, capsys):
-    assert run_command(finished, "--report", "--seeds", "3") == 0
+def test_a_report_starts_no_run_and_says_what_is_missing(finished, capsys):
+    assert run_command(finished, "--report") == 0
     assert "Recurrence" in capsys.readouterr().out
+    assert run_command(finished, "--report", "--seeds", "3") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("recurrence: 7 runs are missing (--seeds N reports the first N)")
+    assert "Recurrence" not in told
     assert not list((finished / "runs").rglob("seed_2.json"))
+
+
+def test_a_control_is_compared_at_equal_choices_and_one_point_is_named():
+    forks = {(row.point, row.rule): row for row in map_results.rows_of(grid_axes.AXES["forks"])}
+    control = forks["from_reset, 11 tasks", "gigpo"]
+    assert forks["random", "gigpo"].others[map_results.OVER_CONTROL] == control.cell
+    assert control.cell.num_tasks == 11
+    rules = grid_axes.AXES["rules"]
+    one_point = replace(rules, points={"3": rules.points["3"]})
+    assert {row.point for row in map_results.rows_of(one_point)} == {"3"}
 
 
 def test_workers_are_replaced_and_every_run_is_executed(tmp_path, monkeypatch):
