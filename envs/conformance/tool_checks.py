@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..contract import TOOL_ERROR, TOOL_RESULTS
+from ..tools.call_space import parameters_of
 from .env_probe import Episode
 
 _FEWEST_CALLS = 3
@@ -28,7 +29,7 @@ def _of_schema(function: Mapping[str, Any]) -> Iterator[str]:
     name = function["name"]
     if not function.get("description"):
         yield f"the tool {name!r} has no docstring, so the model is told nothing but its name."
-    for parameter, schema in function["parameters"].get("properties", {}).items():
+    for parameter, schema in parameters_of(function).get("properties", {}).items():
         if not any(kind in schema for kind in _KINDS):
             yield (
                 f"the parameter {parameter!r} of the tool {name!r} has no type hint, so the model"

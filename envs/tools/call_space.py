@@ -34,7 +34,7 @@ class CallSpace(spaces.Text):
         if not self.tools or self.np_random.random() < 0.1:
             return self._word()
         tool = self.tools[self._draw(len(self.tools))]["function"]
-        arguments = self._value({"type": "object", **tool["parameters"]}, _DEPTH)
+        arguments = self._value({"type": "object", **parameters_of(tool)}, _DEPTH)
         return write_calls([ToolCall(tool["name"], arguments)])
 
     def _value(self, schema: Mapping[str, Any], depth: int) -> Any:
@@ -65,3 +65,12 @@ class CallSpace(spaces.Text):
 
     def _draw(self, count: int) -> int:
         return int(self.np_random.integers(count))
+
+
+def parameters_of(function: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the JSON schema of a tool's parameters; OpenAI's form may leave it out.
+
+    Args:
+        function: The tool's ``function`` in OpenAI's form.
+    """
+    return function.get("parameters") or {}

@@ -16,6 +16,7 @@ from pydantic.errors import PydanticUserError
 
 from ..contract import TOOL_ERROR
 from ..info_fence import described
+from .call_space import parameters_of
 from .docstrings import read_docstring
 
 _EMPTY = inspect.Parameter.empty
@@ -27,7 +28,7 @@ class Tool(ABC):
     Attributes:
         name: Its name.
         schema: What the model is told: a function in OpenAI's form, with ``name``,
-            ``description`` and ``parameters`` (a JSON schema).
+            ``description`` and ``parameters`` (a JSON schema), if it takes any.
     """
 
     name: str
@@ -40,12 +41,12 @@ class Tool(ABC):
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names of its parameters."""
-        return tuple(self.schema["function"]["parameters"].get("properties", ()))
+        return tuple(parameters_of(self.schema["function"]).get("properties", ()))
 
     @property
     def signature(self) -> str:
         """How to call it, such as ``add(a: integer, b: integer = 1)``."""
-        parameters = self.schema["function"]["parameters"]
+        parameters = parameters_of(self.schema["function"])
         required = parameters.get("required", ())
         shown = (
             f"{name}: {_kind(one)}" + ("" if name in required else " (optional)")
@@ -60,7 +61,7 @@ class Tool(ABC):
     def misfits(self, arguments: Mapping[str, Any], *, any_name: bool = False) -> Iterator[str]:
         """Yield what is missing and what is unknown among arguments."""
         known = self.parameters
-        for name in self.schema["function"]["parameters"].get("required", ()):
+        for name in parameters_of(self.schema["function"]).get("required", ()):
             if name not in arguments:
                 yield f"the argument {name!r} is missing"
         for name in arguments:
@@ -75,6 +76,7 @@ class MethodTool(Tool):
     """A tool that calls a method: its type hints are the schema, and check and convert arguments.
 
     Args:
+        name: The name of the attribute; the method's own may be another, as under a decorator.
         method: The bound method.
         wait: Waits for what an async method returns.
 
@@ -82,14 +84,16 @@ class MethodTool(Tool):
         ValueError: The method takes ``*args``, or a type hint has no JSON schema.
     """
 
-    def __init__(self, method: Callable[..., Any], wait: Callable[[Any], Any]) -> None:
-        self.name = method.__name__
+    def __init__(
+        self, name: str, method: Callable[..., Any], *, wait: Callable[[Any], Any]
+    ) -> None:
+        self.name = name
         self._method, self._wait = method, wait
         description, told = read_docstring(method)
         self._adapters: dict[str, TypeAdapter[Any]] = {}
         self._takes_any = False
         properties, required = dict[str, Any](), list[str]()
-        hints = _hints(method)
+        hints = _hints(name, method)
         for parameter in inspect.signature(method).parameters.values():
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
                 self._takes_any = True
@@ -198,12 +202,12 @@ def _function_schema(name: str, description: str, parameters: dict[str, Any]) ->
     return {"type": "function", "function": function}
 
 
-def _hints(method: Callable[..., Any]) -> dict[str, Any]:
+def _hints(name: str, method: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(method, include_extras=True)
     except Exception as error:  # a hint may name anything
         raise ValueError(
-            f"The type hints of the tool {method.__name__} cannot be read: {described(error)}."
+            f"The type hints of the tool {name} cannot be read: {described(error)}."
         ) from error
 
 

@@ -63,7 +63,8 @@ class ToolClass:
                 " and returns what the agent is told, or None."
             )
         self.tools = [
-            MethodTool(getattr(self.instance, name), thread.wait) for name in self._tool_names()
+            MethodTool(name, getattr(self.instance, name), wait=thread.wait)
+            for name in self._tool_names()
         ]
         parameters = inspect.signature(self.instance.reset).parameters.values()
         self._takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
@@ -166,12 +167,17 @@ class ToolClass:
         return callable(close) and not inspect.signature(close).parameters
 
     def _tool_names(self) -> Iterator[str]:
-        """Yield the names of the public methods, in the order of their definition."""
+        """Yield the names of the public methods, in the order of their definition.
+
+        Class methods and static methods are among them.
+        """
         kind = type(self.instance)
         names = dict.fromkeys(name for one in reversed(kind.__mro__) for name in vars(one))
         for name in names:
-            is_left_out = name.startswith("_") or name in _NOT_TOOLS
-            if is_left_out or not inspect.isfunction(getattr(kind, name, None)):
+            if name.startswith("_") or name in _NOT_TOOLS:
+                continue
+            method = getattr(kind, name, None)  # of a class method, it is bound to the class
+            if not inspect.isfunction(method) and not inspect.ismethod(method):
                 continue
             if name == "close" and self._is_plain_close():
                 continue

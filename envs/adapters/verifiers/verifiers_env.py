@@ -6,6 +6,7 @@ from typing import Any
 
 from ...common.clean_text import valid_text
 from ...contract import ANCHOR, FIRST_TEST_SEED, SCORE, TAGS, TASK, TASK_ID, WON
+from ...tools.loop_thread import LoopThread
 from ..adapter import AdapterEnv, Answer
 from .verifiers_score import score_of
 from .verifiers_tasks import plain_tasks
@@ -22,9 +23,14 @@ class VerifiersEnv(AdapterEnv):
 
     def __init__(self, name: str, *, num_tasks: int = 1000, **config: Any) -> None:
         super().__init__(name=name, num_tasks=num_tasks, **config)
-        self._name = name
+        self._name, self._thread = name, LoopThread()
         self._tasks = tasks = plain_tasks(name, num_tasks, config)
         self._splits = [task for place, task in enumerate(tasks) if place % 5 != 4], tasks[4::5]
+
+    def close(self) -> None:
+        """End the episode, and the thread that scores."""
+        super().close()
+        self._thread.stop()
 
     def _open(self) -> Any:
         return self._tasks
@@ -38,7 +44,7 @@ class VerifiersEnv(AdapterEnv):
         return "Write your answer.", self._info(0.0)
 
     def _play(self, action: str) -> Answer:
-        score = score_of(self._task, action)
+        score = score_of(self._task, action, self._thread)
         return f"The answer scores {score:g}.", score, True, False, self._info(score)
 
     def _info(self, score: float) -> dict[str, Any]:

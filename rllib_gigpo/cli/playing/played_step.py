@@ -10,6 +10,7 @@ import numpy as np
 
 from rllib_gigpo.cli.playing.pictures import show_pictures
 from rllib_gigpo.cli.playing.shown import in_one_line, shown
+from rllib_gigpo.envs.tools.call_space import parameters_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def listed(tools: Sequence[Mapping[str, Any]]) -> str:
     """Return a line for each tool: how it is called, and what it does."""
     functions = [tool["function"] for tool in tools]
     calls = [
-        f"{one['name']}({', '.join(one['parameters'].get('properties', {}))})" for one in functions
+        f"{one['name']}({', '.join(parameters_of(one).get('properties', {}))})" for one in functions
     ]
     return "\n".join(
         f"{call}  {one.get('description', '')}".rstrip()

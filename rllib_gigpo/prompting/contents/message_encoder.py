@@ -16,6 +16,14 @@ _FIRST_STAND_IN = 0x100000  # letters of private use, which chat templates treat
 _STAND_IN = re.compile(f"[{chr(_FIRST_STAND_IN)}-{chr(sys.maxunicode)}]")
 Message = dict[str, Any]
 _STEERING = ("role", "type", "id", "tool_call_id")  # not shown, or known to the template
+# Where they steer: in a message and in these parts of it. Deeper ones, as in the arguments of a
+# call, are names that a model or a tool has chosen.
+_INNER = {
+    "message": ("tool_calls", "content"),
+    "tool_calls": ("function",),
+    "function": (),
+    "content": (),
+}
 
 
 class MessageEncoder:
@@ -76,10 +84,22 @@ class MessageEncoder:
         return _with_texts(message, of_text)
 
 
-def _with_texts(value: Any, change: Callable[[str], str], key: str = "") -> Any:
-    """Change every text in a message that the chat template shows."""
-    if isinstance(value, dict):
-        return {name: _with_texts(one, change, name) for name, one in value.items()}
+def _with_texts(value: Any, change: Callable[[str], str], place: str = "message") -> Any:
+    """Change every text in a message that the chat template shows, names of arguments too."""
+    if isinstance(value, str):
+        return change(valid_text(value))
     if isinstance(value, list | tuple):
-        return [_with_texts(one, change, key) for one in value]
-    return change(valid_text(value)) if isinstance(value, str) and key not in _STEERING else value
+        return [_with_texts(one, change, place) for one in value]
+    if not isinstance(value, dict):
+        return value
+    inner = _INNER.get(place)
+    if inner is None:
+        return {
+            _with_texts(name, change): _with_texts(one, change, "") for name, one in value.items()
+        }
+    return {
+        name: one
+        if name in _STEERING and isinstance(one, str)
+        else _with_texts(one, change, name if name in inner else "")
+        for name, one in value.items()
+    }

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rllib_gigpo.envs.tools.call_space import parameters_of
 from rllib_gigpo.envs.tools.call_text import ToolCall
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.prompting.chat_format import ChatFormat
@@ -101,6 +102,7 @@ def find_tool_use(
             )
         return None
     kwargs = dict(chat_template_kwargs or {})
+    schemas = [_with_parameters(one) for one in schemas]
     chosen = setting if isinstance(setting, ToolCallFormat) else _format_of(tokenizer, kwargs)
     in_template = _shows(tokenizer, schemas, kwargs)
     if not in_template:
@@ -109,7 +111,14 @@ def find_tool_use(
             " and the format %r (docs/tools.md).",
             chosen.name,
         )
-    return ToolUse(chosen, list(schemas), in_template)
+    return ToolUse(chosen, schemas, in_template)
+
+
+def _with_parameters(schema: Schema) -> Schema:
+    """Return a schema whose parameters are not left out: chat templates read them."""
+    function = schema["function"]
+    parameters = parameters_of(function) or {"type": "object", "properties": {}}
+    return {**schema, "function": {**function, "parameters": parameters}}
 
 
 def later_kwargs(chat: ChatFormat, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from rllib_gigpo.envs import check_env
+from rllib_gigpo.envs.tools.call_space import CallSpace
+from rllib_gigpo.envs.tools.call_text import ToolCall, write_calls
 
 
 def fail(error):
@@ -93,3 +95,14 @@ def test_a_template_reaches_no_python():
     source = "{{ self.__init__.__globals__ }}"
     report = check_env(env, num_episodes=2, max_steps=2, observation_to_text=source)
     assert "is unsafe" in report.problems[0]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"parameters": None}], ids=["left out", "null"])
+def test_a_tool_without_parameters_is_probed_and_called(parameters):
+    schema = {
+        "type": "function",
+        "function": {"name": "look", "description": "Look.", **parameters},
+    }
+    env = make(tools=[schema], action_space=CallSpace([schema]))
+    assert check_env(env, num_episodes=2, max_steps=3).is_ok
+    assert write_calls([ToolCall("look", {})]) in {env.action_space.sample() for _ in range(20)}

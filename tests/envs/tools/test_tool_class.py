@@ -7,7 +7,7 @@ import pytest
 from support.games.typed_calls import step_typed
 
 from rllib_gigpo.envs.info_fence import read_info
-from rllib_gigpo.envs.tools.tool import result_text
+from rllib_gigpo.envs.tools.tool import Tool, result_text
 from rllib_gigpo.envs.tools.tool_tasks import prompt_text
 from rllib_gigpo.envs.tools.tools_env import ToolEnv
 
@@ -91,3 +91,84 @@ def test_a_result_has_the_id_of_its_call_and_the_anchor_has_not():
     info = env.step(json.dumps([{"name": name, "arguments": {}, "id": "abcdefghi"}]))[4]
     assert read_info(info)["tool_results"][0]["id"] == "abcdefghi"
     assert "abcdefghi" not in str(info["anchor"])
+
+
+def logged(method):
+    def wrapper(self, *, a: int):
+        return method(self, a)
+
+    return wrapper
+
+
+class Named:
+    reward = 0.0
+
+    def reset(self):
+        return "Go."
+
+    @logged
+    def double(self, a):
+        return 2 * a
+
+    @logged
+    def square(self, a):
+        return a * a
+
+    def find(self) -> str:
+        return "found"
+
+    search = find
+
+    @classmethod
+    def kind(cls) -> str:
+        """Say what it is."""
+        return cls.__name__
+
+    @staticmethod
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @property
+    def size(self):
+        raise RuntimeError("a property is not read")
+
+
+def test_a_tool_has_the_name_of_its_attribute():
+    env = ToolEnv(environment=Named)
+    names = ["double", "square", "find", "search", "kind", "add"]
+    assert [one["function"]["name"] for one in env.tools] == names
+    env.reset(seed=0)
+    typed = ["double(3)", "square(3)", "find()", "search()"]
+    assert [step_typed(env, one)[0] for one in typed] == ["6", "9", "found", "found"]
+    assert step_typed(env, "search(what=1)")[0].endswith("The tool is search().")
+
+
+def test_class_methods_and_static_methods_are_tools():
+    env = ToolEnv(environment=Named, tools=["kind", "add"])
+    env.reset(seed=0)
+    assert step_typed(env, "kind()")[0] == "Named"
+    assert step_typed(env, "add(1, 2)")[0] == "3"
+    assert env.tools[0]["function"]["description"] == "Say what it is."
+
+
+def test_hints_that_cannot_be_read_are_told_with_the_attributes_name():
+    class Unread(Named):
+        def look(self, at: "Nowhere"):  # noqa: F821
+            pass
+
+        peer = look
+        look = None
+
+    with pytest.raises(ValueError, match="The type hints of the tool peer cannot be read"):
+        ToolEnv(environment=Unread)
+
+
+def test_a_schema_without_parameters_is_a_tool_that_takes_none():
+    class Bare(Tool):
+        name = "look"
+        schema = {"type": "function", "function": {"name": "look"}}  # noqa: RUF012
+
+        def call(self, arguments):
+            return self.refusal(list(self.misfits(arguments)))
+
+    assert Bare().call({"at": 1}).endswith("no argument 'at'. The tool is look().")

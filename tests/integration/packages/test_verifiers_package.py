@@ -1,5 +1,6 @@
 """A taskset of the package ``verifiers``, played by its adapter: `make integrations`."""
 
+import asyncio
 import importlib
 import os
 
@@ -99,6 +100,27 @@ def test_an_answer_that_a_reward_cannot_read_scores_nothing(write_taskset):
     env = make(ENV, name=write_taskset("sums_careless"))
     env.reset(seed=2)
     assert env.step("3!")[:3] == ("The answer scores 0.", 0.0, True)
+    env.reset(seed=2)
+    assert env.step("3")[1] == 1.0
+
+
+def test_an_answer_is_scored_where_an_event_loop_runs_already(write_taskset):
+    env = make(ENV, name=write_taskset("sums_in_a_notebook"))
+
+    async def play(answer):
+        env.reset(seed=2)
+        return env.step(answer)[1]
+
+    assert [asyncio.run(play(answer)) for answer in ("3", "4", "3!")] == [1.0, 0.25, 0.0]
+    env.close()
+    assert asyncio.run(play("3")) == 1.0  # also after a close
+    env.close()
+
+
+def test_a_reward_may_set_an_alarm(write_taskset):
+    alarm = "import signal; signal.signal(signal.SIGALRM, signal.SIG_DFL)"
+    more = f"@vf.metric\n    async def alarm(self, trace): {alarm}; return 1.0"
+    env = make(ENV, name=write_taskset("sums_with_an_alarm", more))
     env.reset(seed=2)
     assert env.step("3")[1] == 1.0
 

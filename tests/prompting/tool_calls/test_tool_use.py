@@ -5,6 +5,7 @@ from support.chat.families import FAMILIES
 from support.chat.published import GEMMA, QWEN_2_5
 from support.chat.tool_templates import BY_FORMAT
 
+from rllib_gigpo.cli.playing.played_step import listed
 from rllib_gigpo.errors import ConfigError
 from rllib_gigpo.models.tiny_model import build_tokenizer
 from rllib_gigpo.prompting import PromptInputs, PromptTemplate, renderer_of
@@ -38,6 +39,15 @@ def test_a_new_tiny_model_writes_hermes_calls_and_is_told_of_tools_in_few_words(
     use = find_tool_use(tokenizer, "auto", TOOLS)
     assert use.tool_format.name == "hermes"
     assert opening(tokenizer, use).startswith("<|im_start|>system\ntools: double(a)<|im_end|>\n")
+
+
+def test_a_tool_that_leaves_its_parameters_out_has_none():
+    (bare,) = listed([{"type": "function", "function": {"name": "look"}}]).splitlines()
+    assert bare == "look()"
+    tokenizer = build_tokenizer(["go"], 300)
+    for function in ({"name": "look"}, {"name": "look", "parameters": None}):
+        use = find_tool_use(tokenizer, "auto", [{"type": "function", "function": function}])
+        assert opening(tokenizer, use).startswith("<|im_start|>system\ntools: look()<|im_end|>\n")
 
 
 def test_a_template_without_calls_needs_a_format_and_gets_the_tools_in_the_system_prompt():
