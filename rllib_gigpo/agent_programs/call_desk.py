@@ -193,8 +193,10 @@ class CallDesk:
     def _answer(self, call: OpenCall, generation: Generation) -> None:
         episode, request = call.episode, call.asked.request
         episode.open_calls.discard(generation.request_id)
-        generation, text = self._reader.cut(generation, request.stops)
+        episode.answer_s += time.monotonic() - call.asked_at
+        self._count_tokens(call.prompt, generation)
         try:
+            generation, text = self._reader.cut(generation, request.stops)
             message, is_valid = self._reader.message(
                 text,
                 self._prompts.chat(request.tools).tool_format,
@@ -217,8 +219,6 @@ class CallDesk:
             )
         )
         episode.was_too_long = False
-        episode.answer_s += time.monotonic() - call.asked_at
-        self._count_tokens(call.prompt, generation)
         call.asked.reply(
             ChatAnswer(
                 request_id=generation.request_id,
@@ -242,7 +242,7 @@ class CallDesk:
 
 def _unreadable(error: Exception) -> ChatError:
     return ChatError(
-        f"The model's answer cannot be read: {described(error)}", status=500, code="answer_failed"
+        f"The model's answer cannot be read: {described(error)}", status=422, code="answer_failed"
     )
 
 

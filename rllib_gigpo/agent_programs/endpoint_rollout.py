@@ -23,6 +23,7 @@ from rllib_gigpo.agent_programs.reward_threads import RewardThreads
 from rllib_gigpo.agent_programs.started_program import ProgramAccess, ProgramEnd, start_program
 from rllib_gigpo.batch.group_task import GroupTask
 from rllib_gigpo.batch.sample_result import FinishedGroup, LostGroup, RolloutStats, SampleResult
+from rllib_gigpo.env_runner.env_source import is_fault
 from rllib_gigpo.env_runner.rollout import RolloutSettings
 from rllib_gigpo.env_runner.runner_callbacks import RunnerCallbacks
 from rllib_gigpo.envs.contract import ContractViolationError
@@ -234,7 +235,9 @@ class EndpointRollout:
         except ContractViolationError as error:
             self._lose(episode, error.kind, f"{error}{self._hint(episode)}")
             return
-        except Exception as error:  # the user's function may raise anything
+        except BaseException as error:  # the user's function may raise anything
+            if not is_fault(error):
+                raise
             self._lose(episode, "reward", f"env_config['reward'] failed: {described(error)}")
             return
         self._stats = replace(
@@ -270,8 +273,8 @@ class EndpointRollout:
 
     def _lose(self, episode: ProgramEpisode, kind: str, message: str) -> None:
         where = f"{self._settings.env_name}, {episode.place}"
-        self._end_group(episode.task.group_id)
         self._lost.append(LostGroup(episode.task, kind, f"{where}: {message}"))
+        self._end_group(episode.task.group_id)
 
     def _end_group(self, group_id: int | str) -> None:
         group = self._groups.pop(group_id)

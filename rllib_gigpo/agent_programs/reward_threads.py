@@ -43,14 +43,13 @@ class Verdict:
         """Return what the function returned.
 
         Raises:
-            Exception: Whatever the function raised.
+            BaseException: Whatever the function raised; it may call sys.exit().
         """
         return self._future.result()
 
     def abandon(self) -> None:
-        """Give it up: a function that waits never starts, one that runs leaves its thread."""
-        if not self._future.cancel() and not self._future.done():
-            self._threads.add(1)
+        """Give it up: a function that waits never starts, one that runs keeps no other waiting."""
+        self._threads.leave(self._future)
 
 
 class RewardThreads:

@@ -184,8 +184,12 @@ class ProcessProgram(StartedProgram):
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self._out = OutputTail(self._process.stdout, _KEPT_OUTPUT)
-        self._errors = OutputTail(self._process.stderr, _SHOWN_ERROR)
+        try:
+            self._out = OutputTail(self._process.stdout, _KEPT_OUTPUT)
+            self._errors = OutputTail(self._process.stderr, _SHOWN_ERROR)
+        except BaseException:  # such as no room for another thread
+            self.end()
+            raise
 
     def poll(self) -> ProgramEnd | None:
         """Return how it ended; None while it runs."""

@@ -272,7 +272,10 @@ def test_messages_that_cannot_become_a_prompt_are_refused(play, monkeypatch):
 
 @pytest.mark.parametrize("words", [["sleep", "600"], ["sh", "-c", "echo \0"]])
 def test_programs_that_cannot_be_started_cost_their_group(endpoint, monkeypatch, words):
-    def refuse(*args, **kwargs):
+    started = []
+
+    def refuse(stream, size):
+        started.append(stream)
         raise OSError(24, "Too many open files")
 
     with endpoint(up, program=words) as (rollout, _):
@@ -285,6 +288,8 @@ def test_programs_that_cannot_be_started_cost_their_group(endpoint, monkeypatch,
     assert lost.kind == "program"
     assert "it cannot be started" in lost.message
     assert "max_concurrent_episodes" in lost.message
+    # What had started has been ended, so nobody holds the other end of its output.
+    assert all(stream.read() == b"" for stream in started)
 
 
 def test_groups_that_are_dropped_end_their_programs(endpoint):

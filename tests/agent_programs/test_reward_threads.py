@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from functools import partial
 
 from agent_programs.climbers import climb
 from agent_programs.conftest import SAMPLING, finish
@@ -52,6 +53,61 @@ def test_waiting_for_a_thread_does_not_count_as_time_of_a_reward(play, monkeypat
     result, _ = play(up, program=climb, group_size=3, reward=reward, timeout_s=3.0)
     assert result.lost == []
     assert len(result.episodes) == 3
+
+
+def test_a_reward_that_exits_costs_its_group(play):
+    result, _ = play(up, program=climb, group_size=1, reward=lambda played: sys.exit(3))
+    assert [lost.kind for lost in result.lost] == ["reward"]
+    assert "SystemExit" in result.lost[0].message
+
+
+def test_threads_of_rewards_that_were_given_up_end_with_them():
+    threads, running, most, lock = RewardThreads(), set(), [0], threading.Lock()
+
+    def find(number, wait):
+        with lock:
+            running.add(number)
+            most[0] = max(most[0], len(running))
+        wait()
+        with lock:
+            running.discard(number)
+
+    for _ in range(3):  # each time, all threads are replaced
+        release = threading.Event()
+        hanging = [threads.judge(partial(find, n, release.wait)) for n in range(4)]
+        while not all(verdict.seconds for verdict in hanging):
+            time.sleep(0.001)
+        for verdict in hanging:
+            verdict.abandon()
+        release.set()
+        while not all(verdict.is_known for verdict in hanging):
+            time.sleep(0.001)
+    most[0] = 0
+    later = [threads.judge(partial(find, n, partial(time.sleep, 0.02))) for n in range(20)]
+    while not all(verdict.is_known for verdict in later):
+        time.sleep(0.001)
+    assert most[0] == 4
+    threads.stop()
+
+
+def test_without_room_for_a_thread_what_hangs_is_given_up_all_the_same(monkeypatch):
+    threads, release = RewardThreads(), threading.Event()
+    hanging = threads.judge(release.wait)
+    while not hanging.seconds:
+        time.sleep(0.001)
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        hanging.abandon()
+    release.set()
+    after = threads.judge(dict)
+    while not after.is_known:
+        time.sleep(0.001)
+    assert after.outcome() == {}
+    threads.stop()
 
 
 def test_what_is_given_up_never_starts_and_leaves_its_thread():

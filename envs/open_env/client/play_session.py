@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -22,6 +23,8 @@ from ..messages import (
 from .server_address import ServerAddress
 
 MAX_ANSWER_BYTES = 16 * 2**20
+_QUIET = logging.getLogger(f"{__name__}.messages")
+_QUIET.setLevel(logging.INFO)  # debugging shows headers, hence the token
 _CLOSE_S = 2.0  # for the closing handshake
 _LAST_CODES = (FACTORY_ERROR, SESSION_ERROR)  # after which a server closes the connection
 
@@ -89,6 +92,7 @@ class PlaySession:
             return self._client.connect(
                 self._address.websocket,
                 additional_headers=self._address.headers,
+                logger=_QUIET,
                 open_timeout=self._timeout_s,
                 close_timeout=_CLOSE_S,
                 max_size=MAX_ANSWER_BYTES,

@@ -63,7 +63,8 @@ class ServerAddress:
         what = "the token that token_variable names" if self.token else "a client without a token"
         return OpenEnvError(
             f"The server at {self.http} refuses {what} (status {status}). Set token_variable in "
-            "env_config to an environment variable that holds a token with access."
+            "env_config to an environment variable that holds a token with access, or correct url.",
+            code=f"HTTP {status}",  # the server is there, so there is nothing to wait for
         )
 
     @property

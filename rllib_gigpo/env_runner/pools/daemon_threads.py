@@ -6,11 +6,19 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 _MAX_THREADS = 8  # more would wait for Python's lock, even if three quarters of a call are C code
-_Job = tuple[Callable[[], Any], Future[Any]]
+
+
+class _Job(Future[Any]):
+    """A call that waits for a thread, and then its result."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        super().__init__()
+        self.call = call
+        self.is_left = False  # whether another thread has taken the place of the one that calls
 
 
 class DaemonThreads:
@@ -23,6 +31,7 @@ class DaemonThreads:
     def __init__(self, num_threads: int, *, name: str) -> None:
         """Start the threads."""
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._lock = Lock()  # for `_Job.is_left` and the end of a call
         self._name = name
         self._num_threads = 0
         self.add(num_threads)
@@ -31,30 +40,49 @@ class DaemonThreads:
         """Start more threads, for example in place of those whose calls hang."""
         for number in range(self._num_threads, self._num_threads + num_threads):
             name = f"{self._name}-{number}"
-            Thread(target=_work, args=(self._jobs,), name=name, daemon=True).start()
+            Thread(target=self._work, name=name, daemon=True).start()
         self._num_threads += num_threads
 
     def submit(self, call: Callable[[], Any]) -> Future[Any]:
         """Queue ``call``."""
-        future: Future[Any] = Future()
-        self._jobs.put((call, future))
-        return future
+        job = _Job(call)
+        self._jobs.put(job)
+        return job
+
+    def leave(self, future: Future[Any]) -> None:
+        """Give up a call: it never starts, or its thread ends with it and is replaced now.
+
+        Args:
+            future: What `submit` returned for the call.
+        """
+        if not isinstance(future, _Job) or future.cancel():
+            return
+        with self._lock:
+            if future.done():
+                return
+            try:
+                self.add(1)
+            except RuntimeError:  # the machine has no room for another thread
+                return
+            future.is_left = True
+            self._num_threads -= 1
 
     def stop(self) -> None:
         """End each thread after its current call, without waiting for it."""
         for _ in range(self._num_threads):
             self._jobs.put(None)
 
-
-def _work(jobs: SimpleQueue[_Job | None]) -> None:
-    while (job := jobs.get()) is not None:
-        call, future = job
-        if not future.set_running_or_notify_cancel():
-            continue
-        try:
-            future.set_result(call())
-        except BaseException as error:  # the caller gets it from the future
-            future.set_exception(error)
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if not job.set_running_or_notify_cancel():
+                continue
+            try:
+                job.set_result(job.call())
+            except BaseException as error:  # the caller gets it from the future
+                job.set_exception(error)
+            with self._lock:
+                if job.is_left:
+                    return
 
 
 def useful_num_threads() -> int:

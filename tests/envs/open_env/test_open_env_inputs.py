@@ -1,5 +1,7 @@
 """Options, actions and observations: what is found in a schema, and what is refused."""
 
+import logging
+
 import pytest
 from support.games.open_env_servers import (
     COUNT,
@@ -14,6 +16,7 @@ from support.games.open_env_servers import (
 )
 
 from rllib_gigpo.envs.making import make
+from rllib_gigpo.envs.open_env.client.server_address import ServerAddress
 from rllib_gigpo.envs.open_env.messages import OpenEnvError
 from rllib_gigpo.envs.open_env.server.served_env import ServedEnv
 
@@ -64,13 +67,15 @@ def test_another_kind_of_server_is_told(body, status):
         make(OPEN_ENV, url=url)
 
 
-def test_a_protected_server_is_shown_the_token_of_an_environment_variable(monkeypatch):
+def test_a_protected_server_is_shown_the_token_of_an_environment_variable(monkeypatch, caplog):
     monkeypatch.setenv("ROOM_TOKEN", "secret")
-    with protected_server("secret") as url:
+    with caplog.at_level(logging.DEBUG), protected_server("secret") as url:
         env = make(OPEN_ENV, url=url, token_variable="ROOM_TOKEN")
         assert env.reset(seed=1)[0]
         env.close()
-    assert "secret" not in repr(env.unwrapped.__dict__)
+    sent = [record for record in caplog.records if "secret" in record.getMessage()]
+    assert {record.name for record in sent} <= {"websockets.server"}  # of the test's own server
+    assert "secret" not in repr(ServerAddress.parse(url, token="secret"))
 
 
 @pytest.mark.parametrize("scope", ["http", "websocket"])
