@@ -78,13 +78,15 @@ class CheckpointWriter:
         # Of an earlier checkpoint, a state in another format would be read instead of the new one.
         kept = written_aside(target, keep=lambda entry: not is_listed(entry))
         with _named_failure(target), kept as folder:
+            failures = list[str]()
             try:
                 write(folder)
-                if is_complete:
+                failures += take_failures(self._learner_group)
+                if is_complete and not failures:  # one that failed is out of service
                     limit_s = self._config.settings.learners.update_timeout_s
                     save_shards(self._learner_group, folder / LEARNER, timeout_s=limit_s)
             finally:
-                failures = take_failures(self._learner_group)
+                failures += take_failures(self._learner_group)
             fault = torn_file(folder) or (missing_component(folder) if is_complete else None)
             if fault or failures:
                 raise _NotWholeError("; ".join(filter(None, [*failures, fault])))

@@ -1,7 +1,10 @@
-"""A Learner that does not answer ends a save before it starts."""
+"""A Learner that does not answer ends a save before it starts; one that fails says why."""
+
+from types import SimpleNamespace
 
 import pytest
 
+from rllib_gigpo.checkpoints.checkpoint_writer import CheckpointWriter
 from rllib_gigpo.checkpoints.learner_failures import check_answering
 from rllib_gigpo.errors import CheckpointError
 
@@ -27,3 +30,29 @@ def test_a_learner_that_does_not_answer_is_told_before_a_save():
 
 def test_learners_that_answer_may_save():
     check_answering(Learners(3))
+
+
+class FailedLearner(Learners):
+    """RLlib's group of one Learner whose writing has failed, so that it is out of service."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.failure = "OSError: no space"
+
+    def __len__(self):
+        return 1
+
+    def foreach_learner(self, function, *, healthy_only=True, mark_healthy=False, **options):
+        if healthy_only and self.failure:
+            return []
+        failure = self.failure
+        self.failure = None if mark_healthy else failure
+        return [SimpleNamespace(get=lambda: failure if mark_healthy else None)]
+
+
+def test_a_save_tells_why_a_learner_failed_and_asks_it_for_nothing_more(tmp_path):
+    settings = SimpleNamespace(learners=SimpleNamespace(update_timeout_s=3600))
+    writer = CheckpointWriter(SimpleNamespace(settings=settings), FailedLearner())
+    with pytest.raises(CheckpointError, match="could not be saved: a Learner reports OSError"):
+        writer.save(lambda folder: None, tmp_path / "checkpoint", None)
+    assert list(tmp_path.iterdir()) == []
