@@ -64,7 +64,7 @@ def trials_of(run: Path, setting: str) -> list[Trial]:
     """
     folders = [file.parent for file in sorted(run.glob(f"*/{RESULT_FILE}"))]
     if not folders:
-        raise SystemExit(f"{run} has no trials; give the folder of a search of rllib train.")
+        raise SystemExit(f"{run} has no trials. Pass the folder that a search has written.")
     return [Trial.read(folder, setting) for folder in folders]
 
 

@@ -153,9 +153,12 @@ class EndpointRollout:
             try:
                 episode.program = start_program(self._program_of(episode).program, access)
             except (OSError, RuntimeError, ValueError) as error:  # no process, no thread
-                message = f"it cannot be started: {described(error)}. Play fewer episodes at a time"
-                cure = "with config.inference(max_concurrent_episodes=...), or fix the command"
-                self._lose(episode, "program", f"{message} {cure}")
+                self._lose(
+                    episode,
+                    "program",
+                    f"it cannot be started: {described(error)}. Play fewer episodes at a time with"
+                    " config.inference(max_concurrent_episodes=...), or fix the command",
+                )
 
     def _check(self, episode: ProgramEpisode) -> None:
         """Judge an episode whose program has ended; lose the group of one that failed."""

@@ -88,7 +88,7 @@ class Rollout:
         self._free_slots: list[int] = []
         self._used_slots: set[int] = set()  # in which an episode has started
         self._is_full = False  # whether other slots have no room for an environment
-        self._was_full = False
+        self._was_full = False  # whether they once had none: then used slots come first
         self._in_env: dict[int, EpisodeRun] = {}
         self._in_engine: dict[str, EpisodeRun] = {}
         self._need_prompt: list[EpisodeRun] = []

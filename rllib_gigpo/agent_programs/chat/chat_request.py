@@ -9,6 +9,7 @@ from typing import Any
 
 from rllib_gigpo.agent_programs.chat.chat_error import ChatError
 from rllib_gigpo.envs.common.clean_text import valid_text
+from rllib_gigpo.envs.tools.call_space import parameters_of
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 # They would change which answers are possible, so that their log-probs would be others.
@@ -124,7 +125,7 @@ def _tools(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 f"{_short(tool)} is not a tool: each needs type 'function' and a function with a"
                 " name and parameters."
             )
-        if not isinstance(function.get("parameters") or {}, dict):
+        if not isinstance(parameters_of(function), dict):
             raise ChatError(f"The parameters of {function['name']!r} must be a JSON schema.")
         yield tool
 

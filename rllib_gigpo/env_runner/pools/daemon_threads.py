@@ -62,7 +62,7 @@ class DaemonThreads:
                 return
             try:
                 self.add(1)
-            except RuntimeError:  # the machine has no room for another thread
+            except RuntimeError:  # no more threads can be started
                 return
             future.is_left = True
             self._num_threads -= 1
